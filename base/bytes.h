@@ -1,0 +1,40 @@
+/* Byte slices (borrowed) and growable buffers (owned). There is no third kind. */
+#ifndef NEAP_BASE_BYTES_H
+#define NEAP_BASE_BYTES_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed bytes: never freed through this, valid as long as their owner says. */
+struct slice {
+    const uint8_t *data;
+    size_t size;
+};
+
+/* Owned bytes that grow up to a limit fixed at birth. */
+struct buffer {
+    uint8_t *data;
+    size_t size, room, size_max;
+};
+
+struct slice slice_of(const void *data, size_t size);
+struct slice slice_text(const char *text);
+int slice_compare(struct slice a, struct slice b); /* memcmp order; a prefix comes first */
+bool slice_equal(struct slice a, struct slice b);
+bool slice_starts(struct slice whole, struct slice prefix);
+
+/* Big-endian integers, the order of bytes being the order of numbers. */
+void bytes_put_u64(uint8_t *ret_8, uint64_t value);
+uint64_t bytes_get_u64(const uint8_t *data_8);
+
+void buffer_init(struct buffer *buffer, size_t size_max);
+/* LIMIT past size_max, NOMEM; the buffer is unchanged on error. */
+int buffer_append(struct buffer *buffer, struct slice bytes);
+int buffer_append_u8(struct buffer *buffer, uint8_t byte);
+int buffer_append_u64(struct buffer *buffer, uint64_t value); /* big-endian, 8 bytes */
+int buffer_reserve(struct buffer *buffer, size_t more);
+int buffer_set(struct buffer *buffer, struct slice bytes); /* replaces the contents */
+void buffer_clear(struct buffer *buffer);                  /* keeps the memory */
+struct slice buffer_slice(const struct buffer *buffer);
+void buffer_done(struct buffer *buffer); /* zeroed and half-built are fine */
+#endif

@@ -1,0 +1,1 @@
+#include "crdt/context.h"

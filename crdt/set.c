@@ -1,0 +1,1 @@
+#include "crdt/type_ops.h"

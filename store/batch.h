@@ -1,0 +1,50 @@
+/* Writes waiting for one commit, readable before it. Having one is the right to write. */
+#ifndef NEAP_STORE_BATCH_H
+#define NEAP_STORE_BATCH_H
+#include "store/disk.h"
+
+/* A way to read: a disk, seen as of `snapshot` (NULL: now), under the writes of `batch` (or NULL). */
+struct view {
+    struct disk *disk;
+    struct disk_snapshot *snapshot;
+    const struct batch *batch;
+};
+
+int view_get(const struct view *view, enum disk_family family, struct slice key,
+             struct buffer *ret_value); /* replaces the buffer's contents; NOTFOUND */
+
+struct scan; /* a pass over a view in key order; no write to its batch while it is open */
+int view_scan(const struct view *view, enum disk_family family, struct slice from, struct slice to,
+              struct scan **ret_scan);
+int scan_next(struct scan *scan, struct slice *ret_key, struct slice *ret_value); /* END */
+void scan_close(struct scan *scan); /* NULL is fine */
+
+struct batch;
+int batch_new(struct disk *disk, struct batch **ret_batch);
+void batch_free(struct batch *batch);
+struct view batch_view(const struct batch *batch);
+
+/* LIMIT past BATCH_SIZE_MAX bytes, NOMEM; the batch is unchanged on error. */
+enum { BATCH_SIZE_MAX = 256 << 20 };
+int batch_put(struct batch *batch, enum disk_family family, struct slice key, struct slice value);
+int batch_delete(struct batch *batch, enum disk_family family, struct slice key);
+int batch_delete_range(struct batch *batch, enum disk_family family, struct slice from,
+                       struct slice to); /* [from, to); to must not be empty */
+
+/* A point to fall back to when a step fails half way: everything after the mark is undone. Marks
+ * nest; batch_forget() drops the journal kept for them. */
+typedef size_t batch_mark;
+batch_mark batch_set_mark(struct batch *batch);
+void batch_rollback(struct batch *batch, batch_mark mark);
+void batch_forget(struct batch *batch);
+
+bool batch_is_empty(const struct batch *batch);
+size_t batch_bytes(const struct batch *batch);
+void batch_clear(struct batch *batch); /* after its commit: keeps memory for the next turn */
+
+/* For the disk's commit, in an order that gives the right result: ranges, then puts and deletes. */
+enum batch_kind { BATCH_RANGE, BATCH_PUT, BATCH_DELETE };
+typedef int (*batch_visit)(void *arg, enum batch_kind kind, enum disk_family family,
+                           struct slice key, struct slice value /* or the end of the range */);
+int batch_each(const struct batch *batch, batch_visit visit, void *arg);
+#endif

@@ -1,0 +1,72 @@
+/* Door: durable bytes in order. Rooms behind it: disk_rocks.c (RocksDB) and disk_mem.c (memory with
+ * a synced and an unsynced image, so that a simulated crash can lose the unsynced part). */
+#ifndef NEAP_STORE_DISK_H
+#define NEAP_STORE_DISK_H
+#include "base/bytes.h"
+#include "neap.h"
+
+struct batch;
+
+enum disk_family { DISK_CELLS, DISK_LOG, DISK_META, DISK_FAMILIES };
+
+struct disk {
+    const struct disk_ops *ops;
+};
+
+/* A frozen state. NULL stands for "now". */
+struct disk_snapshot;
+
+/* One pass in key order. The slices are valid until the next call. */
+struct disk_iter {
+    const struct disk_iter_ops *ops;
+};
+
+struct disk_iter_ops {
+    /* 0, END after the last key, or an error; a checksum error is CORRUPT, never END. */
+    int (*next)(struct disk_iter *iter, struct slice *ret_key, struct slice *ret_value);
+    void (*close)(struct disk_iter *iter);
+};
+
+/* Every function may be called from any thread, `commit` by one at a time. Errors: NOTFOUND (get
+ * only), NOMEM, CORRUPT (nothing happened), IO (a commit may have happened; the disk takes no more
+ * writes until it is reopened). */
+struct disk_ops {
+    int (*get)(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+               struct slice key, struct buffer *ret_value);
+    /* Keys in [from, to); an empty `to` means to the end of the family. */
+    int (*scan)(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                struct slice from, struct slice to, struct disk_iter **ret_iter);
+    int (*commit)(struct disk *disk, const struct batch *batch, bool sync);
+    int (*sync)(struct disk *disk); /* everything committed so far is durable */
+    int (*snapshot)(struct disk *disk, struct disk_snapshot **ret_snapshot);
+    void (*release)(struct disk *disk, struct disk_snapshot *snapshot); /* NULL is fine */
+    /* The text of the last error, for people: file, reason, what to do. */
+    void (*error)(struct disk *disk, struct neap_error *ret_error);
+    void (*close)(struct disk *disk); /* NULL is not fine: disk_close() */
+};
+
+void disk_close(struct disk *disk); /* NULL is fine */
+
+struct disk_rocks_options {
+    const char *path;
+    bool create;       /* make the directory when it is absent */
+    bool readonly;
+    size_t memory_max; /* block cache, memtables and all: a budget */
+};
+
+/* The open policy of design 4: WAL recovery mode 0; if only that refuses, mode 2 and *ret_suspect.
+ * LOCKED, NOTFOUND (no database and not create), CORRUPT, FORMAT, IO, NOMEM; *error says more. */
+int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
+                    bool *ret_suspect, struct neap_error *error);
+
+/* The memory disk. */
+int disk_mem_open(struct disk **ret_disk);
+/* As after power loss: back to the synced image, as a disk that was just opened (snapshots and
+ * iterators must be closed first). */
+int disk_mem_crash(struct disk *disk);
+/* An image of the synced state that can be put back later: backup, restore, rollback, clone. */
+int disk_mem_copy(struct disk *disk, struct disk **ret_copy);
+/* Faults for tests: the next `count` calls of the kind fail with `error` after `after` good ones. */
+enum disk_fault { DISK_FAULT_GET, DISK_FAULT_SCAN, DISK_FAULT_COMMIT, DISK_FAULT_SYNC };
+void disk_mem_fault(struct disk *disk, enum disk_fault kind, unsigned after, unsigned count, int error);
+#endif

@@ -1,0 +1,5 @@
+/* stub */
+#ifndef NEAP_STORE_IDENTITY_H
+#define NEAP_STORE_IDENTITY_H
+#include "store/batch.h"
+#endif

@@ -1,0 +1,39 @@
+/* The key space of everything on disk, in one place. All integers big-endian.
+ *   cells  [shard 8][bucket 8][path]            residue reference, canonical cell
+ *   log    [shard 8][replica id 8][counter 8]   nonce, path
+ *   meta   'F'                                   format version
+ *          'I'                                   identity of the directory
+ *          'S' [shard 8]                         shard record: name, ids, context, horizon...
+ *          'R' [shard 8][ref 8]                  a residue: one version vector
+ *          'U' [shard 8][ref 8][bucket 8][path]  unsettled cell: refers to that residue
+ *          'H'                                   high mark of the hybrid clock                   */
+#ifndef NEAP_STORE_KEYS_H
+#define NEAP_STORE_KEYS_H
+#include "base/bytes.h"
+#include "crdt/context.h"
+
+enum { FORMAT_VERSION = 1 };
+enum { KEY_SIZE_MAX = 4096 + 64 };
+enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
+
+/* A key in memory of its own. */
+struct key {
+    uint8_t bytes[KEY_SIZE_MAX];
+    size_t size;
+};
+
+struct slice key_slice(const struct key *key);
+void key_cell(struct key *ret_key, uint64_t shard, uint64_t bucket, struct slice path);
+void key_log(struct key *ret_key, uint64_t shard, struct dot dot);
+void key_meta(struct key *ret_key, char kind);
+void key_shard(struct key *ret_key, uint64_t shard);
+void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref);
+void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
+                   struct slice path);
+/* The end of the range of keys that start with `key`. */
+void key_end(const struct key *key, struct key *ret_end);
+
+struct slice key_cell_path(struct slice key);   /* path part of a cell key */
+uint64_t key_cell_bucket(struct slice key);
+struct dot key_log_dot(struct slice key);
+#endif

@@ -1,0 +1,3 @@
+#ifndef NEAP_TEST_H
+#define NEAP_TEST_H
+#endif
