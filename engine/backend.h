@@ -1,0 +1,97 @@
+/* What a handle needs of whoever does the work: a node in this process (node.c) or the client of a
+ * neapd (remote.c). The public functions (api_*.c) are written once, on top of this. */
+#ifndef NEAP_ENGINE_BACKEND_H
+#define NEAP_ENGINE_BACKEND_H
+#include "crdt/types.h"
+#include "engine/token.h"
+
+/* One edit of a request: a cell, or everything below a prefix (op.kind OP_REMOVE). */
+struct write_op {
+    const char *bucket;
+    struct slice path;
+    bool prefix;
+    struct op op; /* op.stamp is the engine's to fill; op.seen points into the request's token */
+};
+
+/* A write as a caller wants it; all its ops in one batch, all or none on this node's disk. */
+struct write {
+    struct write_op *ops;
+    size_t count;
+    bool nosync;
+    bool submit;             /* return once queued; token.ticket tells the end */
+    bool want_token;
+    enum neap_level level;   /* how many nodes must hold it durably */
+    uint32_t timeout_ms;
+    struct slice once;       /* reserved for idempotent retries */
+    struct token token;      /* out: dots that were made */
+    struct neap_error error; /* out: text that goes with the returned code */
+};
+
+/* What one read wants: the cell of a path. Answers with canonical cell bytes (crdt/cell.h). */
+struct read {
+    const char *bucket;
+    struct slice path;
+    const struct token *after; /* wait until the node covers it; NULL: none */
+    bool want_token;
+    enum neap_level level;
+    uint32_t timeout_ms;
+    struct token token;      /* out */
+    struct neap_error error; /* out */
+};
+
+/* Pages of names below a place, in order. `path` is a prefix that ends with a level (or is empty
+ * for the keys of a bucket); what comes next below it is listed: keys, fields, or elements. */
+struct page_request {
+    const char *bucket;
+    struct slice path;
+    struct slice from;    /* cursor of an earlier page, or a name to start at (from_is_name) */
+    bool from_is_name;
+    bool count_only;      /* no items, only the count: of all, not of one page */
+    size_t size_max;      /* of the answer */
+    const struct token *after;
+    bool want_token;
+    uint32_t timeout_ms;
+    struct token token;
+    struct neap_error error;
+};
+
+/* Items as packed: [type, name, number, value] each, see page_item_read(). */
+struct page {
+    struct buffer items;
+    struct buffer cursor; /* where the next page starts; empty: this was the last */
+    uint64_t count;
+};
+
+struct backend {
+    const struct backend_ops *ops;
+};
+
+struct backend_ops {
+    int (*write)(struct backend *backend, struct write *write);
+    int (*read)(struct backend *backend, struct read *read, struct buffer *ret_cell);
+    int (*page)(struct backend *backend, struct page_request *request, struct page *ret_page);
+    int (*sync)(struct backend *backend);
+    /* Until the token's ticket has ended, and its contexts are covered here and on as many other
+     * nodes as the level says. The ticket's own result comes back. UNCERTAIN: not in time. */
+    int (*wait)(struct backend *backend, const struct token *token, enum neap_level level,
+                uint32_t timeout_ms, struct neap_error *error);
+    /* Words in, one JSON document out (status, digest, ...). */
+    int (*admin)(struct backend *backend, int argc, const char *const argv[],
+                 struct buffer *ret_json, struct neap_error *error);
+    void (*close)(struct backend *backend);
+};
+
+void page_init(struct page *page, size_t size_max);
+void page_done(struct page *page);
+void page_item_write(struct writer *writer, const struct neap_item *item);
+void page_item_read(struct reader *reader, struct neap_item *ret_item); /* borrowed */
+
+struct neap {
+    struct backend *backend;
+    unsigned flags; /* NEAP_NOSYNC, NEAP_READONLY */
+};
+
+int node_open(const struct neap_options *options, struct backend **ret_backend,
+              struct neap_error *error);
+int remote_open(const char *address, struct backend **ret_backend, struct neap_error *error);
+#endif

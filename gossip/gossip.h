@@ -1,0 +1,67 @@
+/* What nodes tell each other: one state machine, no IO. Peers come from a static list.
+ * hello -> digests (contexts, quotes) -> push / pull / compare. Split over gossip.c (ticks, links),
+ * peer.c, digest.c, push.c, pull.c, compare.c: one file a protocol. */
+#ifndef NEAP_GOSSIP_GOSSIP_H
+#define NEAP_GOSSIP_GOSSIP_H
+#include "base/trace.h"
+#include "gossip/message.h"
+#include "gossip/outbox.h"
+#include "store/store.h"
+
+struct now {
+    uint64_t mono_ms, wall_ms;
+};
+
+struct gossip_options {
+    uint64_t cluster;       /* id; nodes of another cluster are refused */
+    const char *address;    /* my own, "" when I do not listen */
+    const char *const *peers; /* addresses */
+    size_t peers_count;     /* <= PEERS_MAX */
+    uint32_t heartbeat_ms;  /* 1000, +- 20 % */
+    uint32_t silence_ms;    /* 5000: a peer that said nothing for so long is dropped */
+    uint32_t backoff_ms_max; /* 30000; redial starts at 100 ms and doubles, with jitter */
+    uint64_t log_max;       /* entries a shard: past it the log is cut for those who are away */
+};
+
+enum { PEERS_MAX = 64 };
+
+struct gossip; /* peer table, per shard and peer: what it has, what was pushed */
+
+int gossip_new(const struct gossip_options *options, struct store *store, struct trace *trace,
+               uint64_t seed, struct gossip **ret_gossip);
+void gossip_free(struct gossip *gossip);
+
+/* A net event that is not a client's. All-or-nothing on the batch; a peer's fault ends its link.
+ * Only NOMEM, IO and CORRUPT come back. */
+int gossip_event(struct gossip *gossip, struct now now, const struct net_event *event,
+                 struct batch *batch, struct outbox *outbox);
+/* Heartbeats, dials, deadlines, digests that are due, truncation. */
+int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
+uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next tick it wants */
+/* End of a turn: pushes events made in it to connected peers, reading through the batch. */
+int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch,
+                 struct outbox *outbox);
+/* The net refused a send (BUSY) or lost the link: the peer is behind, a pull will mend it. */
+void gossip_send_failed(struct gossip *gossip, uint64_t link, int code);
+
+/* How many peers are known to cover `context` in the shard (quorums of neap_wait). */
+unsigned gossip_covering(const struct gossip *gossip, uint64_t shard,
+                         const struct context *context);
+
+struct peer_status {
+    char address[128];
+    uint64_t node;           /* 0: never met */
+    bool connected;
+    uint64_t heard_ms;       /* mono_ms when last heard, 0 never */
+    uint64_t pushes, pulls, compares, behind; /* counts */
+    uint64_t lag;            /* events of mine, over all shards, not known to be there */
+    char last_error[96];
+};
+size_t gossip_peers(const struct gossip *gossip);
+void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_status *ret_status);
+/* Why links were refused or dropped, counted: name and number; false past the last. */
+bool gossip_count(const struct gossip *gossip, size_t index, const char **ret_name,
+                  uint64_t *ret_count);
+/* Test and operator: stop (or start again) all talk with peers: dials, accepts, links. */
+int gossip_isolate(struct gossip *gossip, bool isolated, struct outbox *outbox);
+#endif

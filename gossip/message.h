@@ -1,0 +1,60 @@
+/* Every message between nodes: canonical msgpack arrays [kind, ...]. Limits live here. */
+#ifndef NEAP_GOSSIP_MESSAGE_H
+#define NEAP_GOSSIP_MESSAGE_H
+#include "crdt/context.h"
+#include "gossip/net.h"
+
+enum { WIRE_VERSION = 1, WIRE_VERSION_MIN = 1, DIGESTS_MAX = 256, NAME_MAX_SIZE = 255 };
+
+/* Two links a peer: small things that must not wait, and bulk. */
+enum channel { CHANNEL_CONTROL, CHANNEL_BULK, CHANNELS };
+
+enum message_kind {
+    MESSAGE_HELLO = 1, /* both ways, first on every link */
+    MESSAGE_HEARTBEAT, /* control */
+    MESSAGE_DIGEST,    /* control: what I have of some shards */
+    MESSAGE_PUSH,      /* bulk: a chunk of my own events */
+    MESSAGE_PULL,      /* bulk: give me what this context lacks */
+    MESSAGE_PULLED,    /* bulk: a chunk, or why not */
+    MESSAGE_COMPARE,   /* bulk: give me the page from this cursor on */
+    MESSAGE_COMPARED   /* bulk: a page, or why not */
+};
+
+struct hello {
+    uint64_t cluster, node, nonce;
+    uint32_t wire_version;
+    enum channel channel;
+    const char *address; /* where I listen, "" when nowhere: borrowed, NUL-terminated copy below */
+    char address_text[128];
+};
+
+/* One shard of a digest: its name, my context and horizon; my replica id there; and what I have
+ * seen of the receiver's replica id (the quote of rule 9; n 0: nothing). */
+struct digest_item {
+    uint64_t shard;
+    char name[NAME_MAX_SIZE + 1];
+    uint64_t replica;
+    struct context context, horizon;
+    struct context_entry quote;
+};
+
+struct message {
+    enum message_kind kind;
+    struct hello hello;
+    struct digest_item *digests; /* owned */
+    size_t digests_count;
+    bool digests_more;           /* the rest follows in further messages */
+    uint64_t shard;
+    uint64_t session;            /* quoted back */
+    int code;                    /* PULLED, COMPARED: 0, END, STALE, NOTFOUND */
+    struct context since;        /* PULL */
+    struct slice bytes;          /* chunk, page, cursor: borrowed from the input */
+};
+
+void message_init(struct message *message);
+void message_done(struct message *message);
+int message_encode(const struct message *message, struct buffer *ret_bytes); /* replaces */
+/* INVALID or LIMIT: drop the peer, count the reason. */
+int message_decode(struct slice bytes, struct message *ret_message);
+const char *message_name(enum message_kind kind);
+#endif

@@ -1,0 +1,76 @@
+/* Door: messages to and from other processes. Rooms behind it: net_nng.c (nng byte streams) and the
+ * simulated net of the tests. A link is one stream; messages keep their order on it. */
+#ifndef NEAP_GOSSIP_NET_H
+#define NEAP_GOSSIP_NET_H
+#include "base/bytes.h"
+#include "neap.h"
+
+/* A message over FRAME_SIZE travels in frames of that size; one over MESSAGE_SIZE_MAX is refused. */
+enum { FRAME_SIZE = 64 << 10, MESSAGE_SIZE_MAX = 16 << 20, HELLO_SIZE_MAX = 4096 };
+
+/* Who is at the other end: what the listener was opened for, or a link that was dialled. */
+enum net_side { NET_DIALED, NET_PEER, NET_CLIENT };
+
+enum net_event_kind { NET_UP, NET_MESSAGE, NET_DOWN };
+
+struct net_event {
+    enum net_event_kind kind;
+    uint64_t link;
+    enum net_side side;
+    struct buffer message; /* NET_MESSAGE: owned by whoever took the event: buffer_done() */
+    char reason[96];       /* NET_DOWN: for people */
+};
+
+/* Where events go; called from the door's threads, must not block, copies the struct and takes its
+ * message. The door keeps at most one undelivered message a link: it receives the next one after
+ * net_ops.ready(). So a slow node takes no more memory than its links. */
+struct net_sink {
+    void (*post)(struct net_sink *sink, struct net_event *event);
+};
+
+struct net {
+    const struct net_ops *ops;
+};
+
+/* Link numbers: the caller's for dialled links (below NET_ACCEPTED), the door's for accepted ones. */
+#define NET_ACCEPTED ((uint64_t)1 << 63)
+
+struct net_ops {
+    /* The outcome arrives as NET_UP or NET_DOWN. */
+    int (*dial)(struct net *net, uint64_t link, const char *address);
+    /* Queued and sent in order; copied. BUSY: the link's queue is over its bound (nothing was
+     * queued); NOTFOUND: no such link. */
+    int (*send)(struct net *net, uint64_t link, struct slice message);
+    void (*ready)(struct net *net, uint64_t link); /* receive the next message of this link */
+    /* Until this is called, a link takes only messages up to HELLO_SIZE_MAX and is dropped when its
+     * handshake deadline passes. */
+    void (*trust)(struct net *net, uint64_t link);
+    void (*close)(struct net *net, uint64_t link); /* no NET_DOWN follows; unknown is fine */
+    void (*stop)(struct net *net);                 /* no event after this returns */
+    void (*free)(struct net *net);                 /* after stop */
+};
+
+struct net_nng_options {
+    const char *listen; /* tcp://127.0.0.1:7400, ipc:///run/x.sock; NULL: none. Only loopback. */
+    const char *clients; /* where clients connect: ipc://PATH (mode 0600) or loopback; NULL: none */
+    uint32_t handshake_ms; /* a link that did not become trusted by then is dropped */
+    size_t queue_max;      /* bytes waiting to be sent, a link */
+    unsigned links_max;    /* accepted at once; more are closed at once, and counted */
+};
+
+/* INVALID: an address that is not understood. REFUSED: not loopback (trust comes later). */
+int net_nng_open(const struct net_nng_options *options, struct net_sink *sink,
+                 struct net **ret_net, struct neap_error *error);
+/* Is this an address that may be listened on or dialled without TLS? */
+bool net_address_is_local(const char *address);
+
+/* A client's blocking connection: one request, one reply, any thread. */
+struct net_call;
+int net_call_open(const char *address, uint32_t timeout_ms, struct net_call **ret_call,
+                  struct neap_error *error);
+/* UNCERTAIN when the request was sent and no reply came in time: the connection is closed then and
+ * later calls give UNAVAILABLE. */
+int net_call(struct net_call *call, struct slice request, uint32_t timeout_ms,
+             struct buffer *ret_reply);
+void net_call_close(struct net_call *call);
+#endif

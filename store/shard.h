@@ -1,0 +1,160 @@
+/* One replica of one shard: the unit of replication and causality. This is design section 2; the
+ * numbers in the comments are its rules, tests/model/shard_model.py their executable form.
+ *
+ * A shard's state in memory (context, residues, session) belongs to the thread that turns the
+ * wheel. Functions that take only a view and an id may be called from any thread.
+ * Every function that takes a batch is all or nothing: on error, batch and shard are as before. */
+#ifndef NEAP_STORE_SHARD_H
+#define NEAP_STORE_SHARD_H
+#include "base/hash.h"
+#include "crdt/path.h"
+#include "crdt/types.h"
+#include "store/batch.h"
+
+/* What cells have seen beyond the context, kept once per batch it came in (rule 3). */
+struct residue {
+    uint64_t ref; /* never used twice in a shard */
+    struct context context;
+};
+
+enum { SHARD_RESIDUES_MAX = 1024 }; /* past it pushes are BEHIND: a pull settles */
+
+/* Catching up by comparing cells (rule 7): while it runs, remote events are taken only from it. */
+struct compare_session {
+    uint64_t id;           /* 0: none */
+    struct context start;  /* the peer's context when it began */
+    struct context seen;   /* changed part: how far the peer's log has been read since `start` */
+    struct context target; /* changed part: the peer's context when that part began */
+    struct buffer cursor;  /* next path to compare; empty at the start */
+    enum { COMPARE_CELLS, COMPARE_CHANGED, COMPARE_DONE } phase;
+};
+
+struct shard_counts { /* since opening, for status */
+    uint64_t events_own, events_taken, duplicates, behind, healed, redotted, compares;
+};
+
+struct shard {
+    uint64_t id;               /* in a mesh bucket: the hash of its name */
+    char *name;                /* of the bucket */
+    uint64_t replica;          /* my replica id here */
+    uint32_t nonce;            /* of this opening of the directory (rule 9) */
+    uint64_t opened_at;        /* my counter when it was opened, and the nonce of that event */
+    uint32_t opened_nonce;
+    bool confirmed;            /* a peer has confirmed this opening: counters fold all own dots */
+    struct context context;    /* what is in: my own entry is my counter */
+    struct context horizon;    /* what the log no longer tells */
+    struct residue *residues;
+    size_t residues_count, residues_room;
+    uint64_t residue_next;
+    struct compare_session session;
+    struct shard_counts counts;
+};
+
+/* Life. The record is written by whatever changes the context by other than a local event; a local
+ * event costs one cell and one log entry: at opening, my counter is the higher of the record's and
+ * that of my last log entry. */
+int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t nonce,
+              struct shard **ret_shard);
+int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
+               struct shard **ret_shard); /* `replica` is used if the record's life is not it: rule 9 */
+void shard_free(struct shard *shard);
+/* Rule 9, a shard that was dropped and is subscribed again: cells, log, context go; a new id. */
+int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);
+
+/* Reading: any thread. */
+/* The dots of a cell. Borrowed from `bytes`. An absent cell is an empty one, and 0 is returned.
+ * CORRUPT names path and shard in the disk's error text. */
+int cell_read(const struct view *view, uint64_t shard, uint64_t bucket, struct slice path,
+              struct buffer *bytes, struct cell *ret_cell);
+/* A stored value of the cells family (as a scan gives it) as a cell. */
+int cell_stored(struct slice value, uint64_t *ret_residue_ref, struct cell *ret_cell);
+/* The context as the view's state has it (record and last own log entry). NOTFOUND: no such shard. */
+int shard_context_read(const struct view *view, uint64_t shard, struct context *ret_context);
+
+/* Local events (rule 2). */
+/* One event on one cell. *ret_dot names it; its n is 0 when nothing changed and no event was made. */
+int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
+                const struct op *op, struct dot *ret_dot);
+/* Removes every cell below the prefix that has dots (which `seen` covers), one event each. */
+int shard_remove(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice prefix,
+                 const struct context *seen, uint64_t *ret_events);
+
+/* To undo several local events at once, together with batch_rollback(). */
+struct shard_mark {
+    uint64_t counter;
+};
+struct shard_mark shard_set_mark(const struct shard *shard);
+void shard_rollback(struct shard *shard, struct shard_mark mark);
+
+/* Events for others (rules 4 and 6). A chunk is: my context and horizon, runs of events by replica
+ * id without gaps, and each distinct cell that they changed, once, in its current state.
+ * The view must be one state of context, log and cells, and a durable one (rule 8): the caller
+ * syncs before the chunk leaves. */
+enum { CHUNK_SIZE = 48 << 10 }; /* aimed at; one event's cell may exceed it */
+/* What `since` lacks, as much as fits. With only_id != 0: of that replica id alone (push).
+ * STALE: `since` is below my horizon, compare instead. END: it lacks nothing. */
+int shard_chunk(const struct shard *shard, const struct view *view, const struct context *since,
+                uint64_t only_id, size_t size_max, struct buffer *ret_chunk);
+
+enum chunk_source { CHUNK_PUSH, CHUNK_PULL, CHUNK_CHANGED /* of the compare session */ };
+enum taken {
+    TAKEN,
+    TAKEN_NOTHING, /* known already */
+    TAKEN_BEHIND,  /* an event before it is missing, or too many residues: pull */
+    TAKEN_BUSY     /* a compare session runs, and this is not of it */
+};
+/* Merges a chunk from a peer: cells by rule 3, then the context, for what the chunk completed and
+ * no more. INVALID or LIMIT: not a valid chunk of this shard, nothing taken. */
+int shard_take(struct shard *shard, struct batch *batch, struct slice chunk,
+               enum chunk_source source, enum taken *ret_taken);
+/* The context and horizon that a chunk (or a page) carries. */
+int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon);
+
+/* Catching up by comparing (rule 7), as a flat exchange in path order.
+ * The side that has: a page of cells from `cursor` on (empty: the start), stateless. */
+int shard_compare_page(const struct shard *shard, const struct view *view, struct slice cursor,
+                       size_t size_max, struct buffer *ret_page);
+/* The side that lacks: begin with the peer's context, take pages until phase is COMPARE_CHANGED,
+ * take chunks since session.seen until COMPARE_DONE, then end. All of it may stop anywhere: then
+ * shard_compare_stop(), nothing is claimed and what was merged stays. */
+int shard_compare_begin(struct shard *shard, uint64_t session, const struct context *start);
+int shard_compare_take(struct shard *shard, struct batch *batch, struct slice page);
+/* Merges the context of the start, raises the horizon. STALE: the peer's horizon has passed the
+ * start meanwhile; the session is over and must begin again. */
+int shard_compare_end(struct shard *shard, struct batch *batch,
+                      const struct context *peer_horizon);
+void shard_compare_stop(struct shard *shard);
+/* Between equal contexts a difference is damage: the page's dots that were lost here come back, make
+ * no event, and are counted. Of no effect when contexts differ: BEHIND. */
+int shard_repair_take(struct shard *shard, struct batch *batch, struct slice page,
+                      enum taken *ret_taken);
+
+/* Read repair and quorum reads: one cell with its knowledge, by rule 3 and nothing else. */
+int shard_cell_message(const struct shard *shard, const struct view *view, uint64_t bucket,
+                       struct slice path, struct buffer *ret_message);
+int shard_take_cell(struct shard *shard, struct batch *batch, struct slice message,
+                    enum taken *ret_taken);
+
+/* The log (rule 5): what all members have goes; `stable` may be early (a bound was passed). */
+int shard_truncate(struct shard *shard, struct batch *batch, const struct context *stable);
+uint64_t shard_log_count(const struct shard *shard);
+uint64_t shard_log_count_of(const struct shard *shard, uint64_t id);
+
+/* Directories that went back in time (rule 9). */
+/* The highest (n, nonce) that I have seen of a replica id, residues included; n 0: nothing. */
+struct context_entry shard_quote(const struct shard *shard, uint64_t id);
+enum quote_verdict { QUOTE_FINE, QUOTE_CONFIRMS, QUOTE_ROLLBACK };
+/* What a peer has seen of my id. */
+enum quote_verdict shard_check_quote(const struct shard *shard, const struct context_entry *quote);
+void shard_confirm(struct shard *shard);
+/* The events made since opening get dots of the new id, in their old order. */
+int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica);
+
+/* What a status shows; a full scan. */
+struct shard_summary {
+    uint64_t keys, cells, bytes, log, residues;
+    struct digest digest; /* over path and canonical cell of every cell: equal = converged */
+};
+int shard_summary(const struct view *view, const struct shard *shard, const struct hash_key *key,
+                  struct shard_summary *ret_summary);
+#endif

@@ -1,0 +1,40 @@
+/* All that this node remembers: the open directory and its shards. */
+#ifndef NEAP_STORE_STORE_H
+#define NEAP_STORE_STORE_H
+#include "base/clock.h"
+#include "base/rng.h"
+#include "crdt/hlc.h"
+#include "store/identity.h"
+#include "store/shard.h"
+
+enum { BUCKETS_MAX = 16384, BUCKET_NAME_MAX = 255 };
+
+struct store {
+    struct disk *disk;
+    struct identity identity;
+    struct shard **shards; /* sorted by id */
+    size_t shards_count, shards_room;
+    struct hlc hlc;
+    uint64_t hlc_reserved; /* stamps below are covered by the mark on disk */
+    struct rng rng;        /* seeded from entropy: new replica ids */
+};
+
+/* Reads identity and every shard record; may write a new life (committed with sync before return).
+ * The store borrows the disk. */
+int store_open(struct store *store, struct disk *disk, const struct directory_mark *mark,
+               struct clock *clock, bool suspect, struct neap_error *error);
+void store_done(struct store *store);
+
+uint64_t bucket_id(const char *name);
+/* 1..255 bytes of printable UTF-8 without '/' or control characters; "_..." is the system's. */
+int bucket_name_check(const char *name);
+struct shard *store_find(const struct store *store, uint64_t id); /* NULL when absent */
+/* Finds or makes the shard of a mesh bucket. */
+int store_shard(struct store *store, struct batch *batch, const char *name,
+                struct shard **ret_shard);
+/* Forgets a shard that store_shard() made in a batch that was rolled back. */
+void store_forget(struct store *store, uint64_t id);
+/* The next HLC stamp; persists a mark ahead, through the batch, now and then. */
+int store_stamp(struct store *store, struct batch *batch, uint64_t wall_ms, uint64_t *ret_stamp);
+uint64_t store_new_id(struct store *store); /* a fresh replica id */
+#endif
