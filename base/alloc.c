@@ -1,1 +1,93 @@
 #include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic uint64_t calls;
+static _Atomic uint64_t live;
+static _Atomic uint64_t fail_call; /* the number of the call that fails; 0 is none */
+static _Atomic bool fail_repeat;
+
+/* Counts one call and tells whether it is allowed. */
+static bool call_allowed(size_t size)
+{
+    uint64_t call = atomic_fetch_add(&calls, 1) + 1;
+    uint64_t failing = atomic_load(&fail_call);
+
+    if (failing && (call == failing || (call > failing && atomic_load(&fail_repeat))))
+        return false;
+    return size <= PTRDIFF_MAX;
+}
+
+void *mem_new(size_t size)
+{
+    void *memory;
+
+    if (!call_allowed(size))
+        return NULL;
+    memory = calloc(1, size ? size : 1);
+    if (memory)
+        atomic_fetch_add(&live, 1);
+    return memory;
+}
+
+void *mem_new_array(size_t count, size_t size)
+{
+    /* A product that overflows is asked for as a size that no allocator gives, so that it is
+     * counted like any other call. */
+    if (size && count > SIZE_MAX / size)
+        return mem_new(SIZE_MAX);
+    return mem_new(count * size);
+}
+
+void *mem_resize(void *memory, size_t size)
+{
+    void *moved;
+
+    if (!call_allowed(size))
+        return NULL;
+    moved = realloc(memory, size ? size : 1);
+    if (moved && !memory)
+        atomic_fetch_add(&live, 1);
+    return moved;
+}
+
+char *mem_text(const char *text)
+{
+    size_t size;
+    char *copy;
+
+    if (!text)
+        return NULL;
+    size = strlen(text) + 1;
+    copy = mem_new(size);
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+void mem_free(void *memory)
+{
+    if (!memory)
+        return;
+    free(memory);
+    atomic_fetch_sub(&live, 1);
+}
+
+void mem_fail_at(uint64_t call, int repeat)
+{
+    atomic_store(&fail_repeat, repeat != 0);
+    atomic_store(&fail_call, call ? atomic_load(&calls) + call : 0);
+}
+
+uint64_t mem_calls(void)
+{
+    return atomic_load(&calls);
+}
+
+uint64_t mem_live(void)
+{
+    return atomic_load(&live);
+}

@@ -1,1 +1,155 @@
 #include "base/bytes.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* A buffer starts with this much, and doubles from there. */
+enum { ROOM_FIRST = 64 };
+
+struct slice slice_of(const void *data, size_t size)
+{
+    return (struct slice){data, size};
+}
+
+struct slice slice_text(const char *text)
+{
+    return slice_of(text, text ? strlen(text) : 0);
+}
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+
+    if (order)
+        return order < 0 ? -1 : 1;
+    return (a.size > b.size) - (a.size < b.size);
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.size == b.size && (!a.size || !memcmp(a.data, b.data, a.size));
+}
+
+bool slice_starts(struct slice whole, struct slice prefix)
+{
+    return whole.size >= prefix.size && slice_equal(slice_of(whole.data, prefix.size), prefix);
+}
+
+void bytes_put_u64(uint8_t *ret_8, uint64_t value)
+{
+    int i;
+
+    for (i = 0; i < 8; i++)
+        ret_8[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+uint64_t bytes_get_u64(const uint8_t *data_8)
+{
+    uint64_t value = 0;
+    int i;
+
+    for (i = 0; i < 8; i++)
+        value = value << 8 | data_8[i];
+    return value;
+}
+
+void buffer_init(struct buffer *buffer, size_t size_max)
+{
+    *buffer = (struct buffer){.size_max = size_max};
+}
+
+int buffer_reserve(struct buffer *buffer, size_t more)
+{
+    size_t need, room;
+    uint8_t *data;
+
+    must(buffer->size <= buffer->size_max);
+    if (more > buffer->size_max - buffer->size)
+        return NEAP_LIMIT;
+    need = buffer->size + more;
+    if (need <= buffer->room)
+        return 0;
+    room = buffer->room > SIZE_MAX / 2 ? need : buffer->room * 2;
+    if (room < ROOM_FIRST)
+        room = ROOM_FIRST;
+    if (room < need)
+        room = need;
+    if (room > buffer->size_max)
+        room = buffer->size_max;
+    data = mem_resize(buffer->data, room);
+    if (!data)
+        return NEAP_NOMEM;
+    buffer->data = data;
+    buffer->room = room;
+    return 0;
+}
+
+/* Whether `data` lies in the buffer, in which case it moves when the buffer grows. */
+static bool buffer_holds(const struct buffer *buffer, const uint8_t *data)
+{
+    uintptr_t start = (uintptr_t)buffer->data, at = (uintptr_t)data;
+
+    return buffer->data && at >= start && at - start < buffer->room;
+}
+
+int buffer_append(struct buffer *buffer, struct slice bytes)
+{
+    bool inside = buffer_holds(buffer, bytes.data);
+    size_t offset = inside ? (size_t)(bytes.data - buffer->data) : 0;
+    int error;
+
+    error = buffer_reserve(buffer, bytes.size);
+    if (error || !bytes.size)
+        return error;
+    memmove(buffer->data + buffer->size, inside ? buffer->data + offset : bytes.data, bytes.size);
+    buffer->size += bytes.size;
+    return 0;
+}
+
+int buffer_append_u8(struct buffer *buffer, uint8_t byte)
+{
+    return buffer_append(buffer, slice_of(&byte, 1));
+}
+
+int buffer_append_u64(struct buffer *buffer, uint64_t value)
+{
+    uint8_t bytes[8];
+
+    bytes_put_u64(bytes, value);
+    return buffer_append(buffer, slice_of(bytes, sizeof bytes));
+}
+
+int buffer_set(struct buffer *buffer, struct slice bytes)
+{
+    bool inside = buffer_holds(buffer, bytes.data);
+    size_t offset = inside ? (size_t)(bytes.data - buffer->data) : 0;
+    size_t more = bytes.size > buffer->size ? bytes.size - buffer->size : 0;
+    int error;
+
+    error = buffer_reserve(buffer, more);
+    if (error)
+        return error;
+    if (bytes.size)
+        memmove(buffer->data, inside ? buffer->data + offset : bytes.data, bytes.size);
+    buffer->size = bytes.size;
+    return 0;
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->size = 0;
+}
+
+struct slice buffer_slice(const struct buffer *buffer)
+{
+    return slice_of(buffer->data, buffer->size);
+}
+
+void buffer_done(struct buffer *buffer)
+{
+    mem_free(buffer->data);
+    buffer_init(buffer, buffer->size_max);
+}
