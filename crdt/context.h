@@ -1,4 +1,5 @@
-/* Dots name events, contexts say what was seen: a version vector without gaps (design 2, rule 2). */
+/* Dots name events, contexts say what was seen: a version vector without gaps (design 2, rule 2).
+ */
 #ifndef NEAP_CRDT_CONTEXT_H
 #define NEAP_CRDT_CONTEXT_H
 #include "base/bytes.h"
@@ -29,22 +30,25 @@ enum { CONTEXT_IDS_MAX = 1024 }; /* more replica ids in one shard are refused: L
 uint64_t context_get(const struct context *context, uint64_t id); /* 0 when absent */
 const struct context_entry *context_find(const struct context *context, uint64_t id);
 bool context_knows(const struct context *context, struct dot dot);
-/* Raises id to n; no effect when it is there already. */
+/* Functions that return int give NOMEM or LIMIT, and have changed nothing then.
+ * Raises id to n; no effect when it is there already. */
 int context_raise(struct context *context, uint64_t id, uint64_t n, uint32_t nonce);
-/* Sets id back to n (n 0 removes the entry): only for re-dotting. */
+/* Sets id back to n (n 0 removes the entry), if it is there: only for re-dotting. */
 void context_clip(struct context *context, uint64_t id, uint64_t n, uint32_t nonce);
 int context_join(struct context *context, const struct context *other);
 bool context_covers(const struct context *context, const struct context *other);
 bool context_equal(const struct context *a, const struct context *b); /* by (id, n) */
-/* The entries of `context` that go beyond `base`. ret_beyond is replaced. */
+/* The entries of `context` that go beyond `base`. ret_beyond is replaced; it may be `context`. */
 int context_beyond(const struct context *context, const struct context *base,
                    struct context *ret_beyond);
 int context_copy(struct context *context, const struct context *from); /* replaces */
 void context_clear(struct context *context);
 void context_done(struct context *context);
 
+/* As [id, n, nonce, id, n, nonce...]. */
 void context_write(struct writer *writer, const struct context *context);
-/* Replaces ret_context; untouched on error. Refuses what is not canonical: unsorted, zero n. */
+/* Replaces ret_context; untouched on error, which then also sticks in the reader (NOMEM too).
+ * Refuses what is not canonical: unsorted, zero n. */
 int context_read(struct reader *reader, struct context *ret_context);
 
 /* What one side of a merge has seen: its context joined with the cell's residue (may be NULL). */

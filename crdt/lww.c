@@ -1,1 +1,83 @@
+/* The last-writer-wins register: a payload is [stamp, value]. A write replaces what it saw,
+ * whatever the clocks say; stamps choose only among values that were written concurrently. */
 #include "crdt/type_ops.h"
+
+static int lww_read(struct slice payload, uint64_t *ret_stamp, struct slice *ret_value)
+{
+    struct reader reader;
+    uint64_t stamp;
+    struct slice value;
+    int error;
+
+    reader_init(&reader, payload);
+    read_array_of(&reader, 2);
+    stamp = read_u64(&reader);
+    value = read_bin(&reader, NEAP_VALUE_MAX);
+    error = reader_end(&reader);
+    if (error)
+        return error;
+    *ret_stamp = stamp;
+    *ret_value = value;
+    return 0;
+}
+
+static int lww_check(struct slice payload)
+{
+    struct slice value;
+    uint64_t stamp;
+
+    return lww_read(payload, &stamp, &value);
+}
+
+int lww_payload_stamp(struct slice payload, uint64_t *ret_stamp)
+{
+    struct slice value;
+
+    return lww_read(payload, ret_stamp, &value);
+}
+
+static int lww_edit(const struct cell *old, const struct op *op, const struct editor *editor,
+                    struct edit *edit)
+{
+    struct writer writer;
+    int error;
+
+    (void)editor;
+    if (op->value.size > NEAP_VALUE_MAX)
+        return NEAP_LIMIT;
+    error = edit_replace(old, op, edit);
+    if (error)
+        return error;
+    writer_init(&writer, &edit->payload);
+    write_array(&writer, 2);
+    write_u64(&writer, op->stamp);
+    write_bin(&writer, op->value);
+    return writer.error;
+}
+
+int lww_value(const struct cell *cell, struct slice *ret_value, uint64_t *ret_stamp)
+{
+    struct slice best = {0}, value;
+    uint64_t best_stamp = 0, stamp;
+
+    if (cell->count == 0)
+        return NEAP_NOTFOUND;
+    /* Entries are in the order of dots, so that of equal stamps the last one wins. */
+    for (size_t i = 0; i < cell->count; i++) {
+        if (lww_read(cell->entries[i].payload, &stamp, &value))
+            return NEAP_INVALID;
+        if (stamp >= best_stamp) {
+            best = value;
+            best_stamp = stamp;
+        }
+    }
+    *ret_value = best;
+    if (ret_stamp)
+        *ret_stamp = best_stamp;
+    return 0;
+}
+
+const struct type_ops lww_ops = {
+    .type = {.type = NEAP_LWW, .name = "lww", .is_cell = true, .check = lww_check},
+    .edit = lww_edit,
+};

@@ -11,7 +11,8 @@
 #include "neap.h"
 
 /* Each appends to `path` (limit NEAP_PATH_MAX): LIMIT when too long, too deep (NEAP_DEPTH_MAX
- * levels) or a name is over NEAP_KEY_MAX; INVALID for an empty key or an unknown type. */
+ * levels) or a name is over NEAP_KEY_MAX; INVALID for an empty key, an unknown type, or a step that
+ * the type before it does not have. On an error (NOMEM too) the path is as it was. */
 int path_level(struct buffer *path, struct slice name, enum neap_type type);
 int path_element(struct buffer *path, struct slice element);
 /* (key, fields) of a place: levels of type MAP for all but the last, which has `type`. With type 0
@@ -23,7 +24,8 @@ struct path_level {
     enum neap_type type;
 };
 
-/* Walking a path. Scratch is reused: a name is valid until the next call. */
+/* Walking a path: levels until END, then, if the last one is a SET, the element until END. A path
+ * may stop after any level. Scratch is reused: a name is valid until the next call. */
 struct path_cursor {
     struct slice left;
     struct buffer scratch;
@@ -37,8 +39,10 @@ void path_cursor_done(struct path_cursor *cursor);
 
 /* A whole, valid path of a cell: used on whatever a peer sends. ret_type: of the last level. */
 int path_check(struct slice path, enum neap_type *ret_type);
-/* The smallest byte string after every path that starts with `prefix`. */
+/* The smallest byte string after every path that starts with `prefix`; replaces what ret_end holds.
+ * Empty when there is none (nothing but FF bytes, which no path is): to the end. */
 int path_prefix_end(struct slice prefix, struct buffer *ret_end);
-/* For people: key/field:type... with unprintable bytes as \xNN; cut at `size`. */
+/* For people: key/field:type/element with unprintable bytes as \xNN; cut at `size`, zero included.
+ * Bytes that are no path are shown after a question mark. */
 void path_text(struct slice path, char *ret_text, size_t size);
 #endif
