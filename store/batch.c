@@ -1,1 +1,432 @@
 #include "store/batch.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/sorted.h"
+
+/* Values and slots live in an arena that is emptied at once after the commit. */
+enum { ARENA_CHUNK = 64 << 10, ARENA_ALIGN = 16 };
+
+struct chunk {
+    struct chunk *next;
+    size_t room, used;
+    _Alignas(ARENA_ALIGN) uint8_t bytes[];
+};
+
+struct range {
+    enum disk_family family;
+    struct slice from, to; /* in the arena */
+};
+
+/* What to put back when a step is undone: the slot as it was, or the last range taken away. No
+ * allocation is needed for that, so undoing cannot fail. */
+struct undo {
+    struct batch_slot *slot; /* NULL: a range was added */
+    struct batch_slot was;
+    size_t bytes;
+};
+
+struct batch {
+    struct disk *disk;
+    struct sorted *slots[DISK_FAMILIES]; /* key -> address of its slot, which never moves */
+    struct chunk *chunks;                /* the newest first; the oldest is kept */
+    struct range *ranges;
+    size_t ranges_count, ranges_room;
+    struct undo *undos;
+    size_t undos_count, undos_room;
+    bool journal; /* a mark was set, and not yet forgotten */
+    size_t writes, bytes;
+};
+
+int batch_new(struct disk *disk, struct batch **ret_batch)
+{
+    struct batch *batch = mem_new(sizeof(*batch));
+    unsigned i;
+
+    if (!batch)
+        return NEAP_NOMEM;
+    batch->disk = disk;
+    for (i = 0; i < DISK_FAMILIES; i++) {
+        int error = sorted_new(&batch->slots[i]);
+
+        if (error) {
+            batch_free(batch);
+            return error;
+        }
+    }
+    *ret_batch = batch;
+    return 0;
+}
+
+static void chunks_free(struct chunk *chunk)
+{
+    while (chunk) {
+        struct chunk *next = chunk->next;
+
+        mem_free(chunk);
+        chunk = next;
+    }
+}
+
+void batch_free(struct batch *batch)
+{
+    unsigned i;
+
+    if (!batch)
+        return;
+    for (i = 0; i < DISK_FAMILIES; i++)
+        sorted_free(batch->slots[i]);
+    chunks_free(batch->chunks);
+    mem_free(batch->ranges);
+    mem_free(batch->undos);
+    mem_free(batch);
+}
+
+struct view batch_view(const struct batch *batch)
+{
+    return (struct view){.disk = batch->disk, .snapshot = NULL, .batch = batch};
+}
+
+static void *arena_take(struct batch *batch, size_t size)
+{
+    struct chunk *chunk = batch->chunks;
+    void *memory;
+
+    size = (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+    if (!chunk || chunk->room - chunk->used < size) {
+        size_t room = size > ARENA_CHUNK ? size : ARENA_CHUNK;
+
+        chunk = mem_new(sizeof(*chunk) + room);
+        if (!chunk)
+            return NULL;
+        chunk->room = room;
+        chunk->next = batch->chunks;
+        batch->chunks = chunk;
+    }
+    memory = chunk->bytes + chunk->used;
+    chunk->used += size;
+    return memory;
+}
+
+static int arena_copy(struct batch *batch, struct slice bytes, struct slice *ret_copy)
+{
+    uint8_t *memory = arena_take(batch, bytes.size);
+
+    if (!memory)
+        return NEAP_NOMEM;
+    if (bytes.size)
+        memcpy(memory, bytes.data, bytes.size);
+    *ret_copy = slice_of(memory, bytes.size);
+    return 0;
+}
+
+/* Room for `more` elements at the end of an array. */
+static int array_reserve(void **array, size_t count, size_t *room, size_t more, size_t size)
+{
+    size_t want = *room ? *room : 16;
+    void *grown;
+
+    if (*room - count >= more)
+        return 0;
+    while (want - count < more)
+        want *= 2;
+    grown = mem_resize(*array, want * size);
+    if (!grown)
+        return NEAP_NOMEM;
+    *array = grown;
+    *room = want;
+    return 0;
+}
+
+static int journal_reserve(struct batch *batch, size_t more)
+{
+    void *undos = batch->undos;
+    int error;
+
+    if (!batch->journal)
+        return 0;
+    error = array_reserve(&undos, batch->undos_count, &batch->undos_room, more,
+                          sizeof(*batch->undos));
+    batch->undos = undos;
+    return error;
+}
+
+static void journal_add(struct batch *batch, struct batch_slot *slot)
+{
+    struct undo *undo;
+
+    if (!batch->journal)
+        return;
+    undo = &batch->undos[batch->undos_count++];
+    undo->slot = slot;
+    if (slot)
+        undo->was = *slot;
+    undo->bytes = batch->bytes;
+}
+
+static struct batch_slot *entry_slot(const struct sorted_entry *entry)
+{
+    struct batch_slot *slot;
+
+    memcpy(&slot, entry->value.data, sizeof(slot));
+    return slot;
+}
+
+/* The slot of a key, made when absent: an empty slot counts as none. */
+static int slot_get(struct batch *batch, enum disk_family family, struct slice key,
+                    struct batch_slot **ret_slot)
+{
+    const struct sorted_entry *entry = sorted_get(batch->slots[family], key);
+    struct batch_slot *slot;
+    int error;
+
+    if (entry) {
+        *ret_slot = entry_slot(entry);
+        return 0;
+    }
+    slot = arena_take(batch, sizeof(*slot));
+    if (!slot)
+        return NEAP_NOMEM;
+    *slot = (struct batch_slot){.kind = BATCH_NONE};
+    error = sorted_put(batch->slots[family], key, slice_of(&slot, sizeof(slot)), 0);
+    if (!error)
+        *ret_slot = slot;
+    return error;
+}
+
+static void slot_set(struct batch *batch, struct batch_slot *slot, enum batch_kind kind,
+                     struct slice value)
+{
+    batch->writes += (kind != BATCH_NONE);
+    batch->writes -= (slot->kind != BATCH_NONE);
+    slot->kind = kind;
+    slot->value = value;
+}
+
+static int batch_write(struct batch *batch, enum disk_family family, enum batch_kind kind,
+                       struct slice key, struct slice value)
+{
+    struct batch_slot *slot = NULL;
+    struct slice copy = {0};
+    size_t more = key.size + value.size;
+    int error;
+
+    if (more > BATCH_SIZE_MAX || batch->bytes > BATCH_SIZE_MAX - more)
+        return NEAP_LIMIT;
+    error = journal_reserve(batch, 1);
+    if (!error)
+        error = slot_get(batch, family, key, &slot);
+    if (!error)
+        error = arena_copy(batch, value, &copy);
+    if (error)
+        return error;
+    journal_add(batch, slot);
+    slot_set(batch, slot, kind, copy);
+    batch->bytes += more;
+    return 0;
+}
+
+int batch_put(struct batch *batch, enum disk_family family, struct slice key, struct slice value)
+{
+    return batch_write(batch, family, BATCH_PUT, key, value);
+}
+
+int batch_delete(struct batch *batch, enum disk_family family, struct slice key)
+{
+    return batch_write(batch, family, BATCH_DELETE, key, slice_of(NULL, 0));
+}
+
+static const struct sorted_entry *range_first(const struct sorted *slots, struct slice from,
+                                              struct slice to)
+{
+    const struct sorted_entry *entry = sorted_seek(slots, from);
+
+    return entry && slice_compare(entry->key, to) < 0 ? entry : NULL;
+}
+
+static const struct sorted_entry *range_next(const struct sorted *slots,
+                                             const struct sorted_entry *entry, struct slice to)
+{
+    entry = sorted_next(slots, entry);
+    return entry && slice_compare(entry->key, to) < 0 ? entry : NULL;
+}
+
+static int range_add(struct batch *batch, enum disk_family family, struct slice from,
+                     struct slice to)
+{
+    struct range range = {.family = family};
+    void *ranges = batch->ranges;
+    int error;
+
+    error = array_reserve(&ranges, batch->ranges_count, &batch->ranges_room, 1, sizeof(range));
+    batch->ranges = ranges;
+    if (!error)
+        error = arena_copy(batch, from, &range.from);
+    if (!error)
+        error = arena_copy(batch, to, &range.to);
+    if (!error)
+        batch->ranges[batch->ranges_count++] = range;
+    return error;
+}
+
+int batch_delete_range(struct batch *batch, enum disk_family family, struct slice from,
+                       struct slice to)
+{
+    const struct sorted *slots = batch->slots[family];
+    const struct sorted_entry *entry;
+    size_t covered = 0, more = from.size + to.size;
+    int error;
+
+    must(to.size > 0);
+    if (slice_compare(from, to) >= 0)
+        return 0;
+    if (more > BATCH_SIZE_MAX || batch->bytes > BATCH_SIZE_MAX - more)
+        return NEAP_LIMIT;
+    for (entry = range_first(slots, from, to); entry; entry = range_next(slots, entry, to))
+        covered++;
+    error = journal_reserve(batch, covered + 1);
+    if (!error)
+        error = range_add(batch, family, from, to);
+    if (error)
+        return error;
+    journal_add(batch, NULL);
+    for (entry = range_first(slots, from, to); entry; entry = range_next(slots, entry, to)) {
+        journal_add(batch, entry_slot(entry));
+        slot_set(batch, entry_slot(entry), BATCH_NONE, slice_of(NULL, 0));
+    }
+    batch->bytes += more;
+    return 0;
+}
+
+batch_mark batch_set_mark(struct batch *batch)
+{
+    batch->journal = true;
+    return batch->undos_count;
+}
+
+void batch_rollback(struct batch *batch, batch_mark mark)
+{
+    must(batch->journal && mark <= batch->undos_count);
+    while (batch->undos_count > mark) {
+        const struct undo *undo = &batch->undos[--batch->undos_count];
+
+        if (undo->slot)
+            slot_set(batch, undo->slot, undo->was.kind, undo->was.value);
+        else
+            batch->ranges_count--;
+        batch->bytes = undo->bytes;
+    }
+}
+
+void batch_forget(struct batch *batch)
+{
+    batch->undos_count = 0;
+    batch->journal = false;
+}
+
+bool batch_is_empty(const struct batch *batch)
+{
+    return batch->writes == 0 && batch->ranges_count == 0;
+}
+
+size_t batch_bytes(const struct batch *batch)
+{
+    return batch->bytes;
+}
+
+void batch_clear(struct batch *batch)
+{
+    unsigned i;
+
+    for (i = 0; i < DISK_FAMILIES; i++)
+        sorted_clear(batch->slots[i]);
+    while (batch->chunks && batch->chunks->next) {
+        struct chunk *chunk = batch->chunks;
+
+        batch->chunks = chunk->next;
+        mem_free(chunk);
+    }
+    if (batch->chunks)
+        batch->chunks->used = 0;
+    batch->ranges_count = 0;
+    batch->writes = batch->bytes = 0;
+    batch_forget(batch);
+}
+
+static bool batch_hides(const struct batch *batch, enum disk_family family, struct slice key)
+{
+    size_t i;
+
+    for (i = 0; i < batch->ranges_count; i++) {
+        const struct range *range = &batch->ranges[i];
+
+        if (range->family == family && slice_compare(range->from, key) <= 0 &&
+            slice_compare(key, range->to) < 0)
+            return true;
+    }
+    return false;
+}
+
+enum batch_kind batch_find(const struct batch *batch, enum disk_family family, struct slice key,
+                           struct slice *ret_value)
+{
+    const struct sorted_entry *entry = sorted_get(batch->slots[family], key);
+    const struct batch_slot *slot = entry ? entry_slot(entry) : NULL;
+
+    if (slot && slot->kind != BATCH_NONE) {
+        if (slot->kind == BATCH_PUT)
+            *ret_value = slot->value;
+        return slot->kind;
+    }
+    return batch_hides(batch, family, key) ? BATCH_DELETE : BATCH_NONE;
+}
+
+static bool cursor_settle(struct batch_cursor *cursor)
+{
+    while (cursor->entry && entry_slot(cursor->entry)->kind == BATCH_NONE)
+        cursor->entry = sorted_next(cursor->slots, cursor->entry);
+    if (!cursor->entry)
+        return false;
+    cursor->key = cursor->entry->key;
+    cursor->kind = entry_slot(cursor->entry)->kind;
+    cursor->value = entry_slot(cursor->entry)->value;
+    return true;
+}
+
+bool batch_seek(const struct batch *batch, enum disk_family family, struct slice from,
+                struct batch_cursor *ret_cursor)
+{
+    ret_cursor->slots = batch->slots[family];
+    ret_cursor->entry = sorted_seek(batch->slots[family], from);
+    return cursor_settle(ret_cursor);
+}
+
+bool batch_step(struct batch_cursor *cursor)
+{
+    must(cursor->entry);
+    cursor->entry = sorted_next(cursor->slots, cursor->entry);
+    return cursor_settle(cursor);
+}
+
+int batch_each(const struct batch *batch, batch_visit visit, void *arg)
+{
+    int error = 0;
+    unsigned family;
+    size_t i;
+
+    for (i = 0; !error && i < batch->ranges_count; i++) {
+        const struct range *range = &batch->ranges[i];
+
+        error = visit(arg, BATCH_RANGE, range->family, range->from, range->to);
+    }
+    for (family = 0; family < DISK_FAMILIES; family++) {
+        struct batch_cursor cursor;
+        bool more = batch_seek(batch, (enum disk_family)family, slice_of(NULL, 0), &cursor);
+
+        for (; !error && more; more = batch_step(&cursor))
+            error = visit(arg, cursor.kind, (enum disk_family)family, cursor.key, cursor.value);
+    }
+    return error;
+}

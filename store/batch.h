@@ -24,7 +24,8 @@ int batch_new(struct disk *disk, struct batch **ret_batch);
 void batch_free(struct batch *batch);
 struct view batch_view(const struct batch *batch);
 
-/* LIMIT past BATCH_SIZE_MAX bytes, NOMEM; the batch is unchanged on error. */
+/* LIMIT past BATCH_SIZE_MAX bytes, NOMEM; the batch is unchanged on error. Keys and values are
+ * copied. A range that is empty (from >= to) does nothing. */
 enum { BATCH_SIZE_MAX = 256 << 20 };
 int batch_put(struct batch *batch, enum disk_family family, struct slice key, struct slice value);
 int batch_delete(struct batch *batch, enum disk_family family, struct slice key);
@@ -32,7 +33,7 @@ int batch_delete_range(struct batch *batch, enum disk_family family, struct slic
                        struct slice to); /* [from, to); to must not be empty */
 
 /* A point to fall back to when a step fails half way: everything after the mark is undone. Marks
- * nest; batch_forget() drops the journal kept for them. */
+ * nest; batch_forget() drops the journal kept for them, and all marks. Undoing cannot fail. */
 typedef size_t batch_mark;
 batch_mark batch_set_mark(struct batch *batch);
 void batch_rollback(struct batch *batch, batch_mark mark);
@@ -43,8 +44,30 @@ size_t batch_bytes(const struct batch *batch);
 void batch_clear(struct batch *batch); /* after its commit: keeps memory for the next turn */
 
 /* For the disk's commit, in an order that gives the right result: ranges, then puts and deletes. */
-enum batch_kind { BATCH_RANGE, BATCH_PUT, BATCH_DELETE };
+enum batch_kind { BATCH_NONE, BATCH_RANGE, BATCH_PUT, BATCH_DELETE };
 typedef int (*batch_visit)(void *arg, enum batch_kind kind, enum disk_family family,
                            struct slice key, struct slice value /* or the end of the range */);
 int batch_each(const struct batch *batch, batch_visit visit, void *arg);
+
+/* For view.c. What the batch says about a key: PUT with its value; DELETE, also when a range hides
+ * it; NONE: ask the disk. */
+enum batch_kind batch_find(const struct batch *batch, enum disk_family family, struct slice key,
+                           struct slice *ret_value);
+
+struct batch_slot {
+    enum batch_kind kind; /* NONE: nothing is written here (any more) */
+    struct slice value;
+};
+
+/* The puts and deletes of a family in key order; false at the end. */
+struct batch_cursor {
+    struct slice key, value;
+    enum batch_kind kind;
+    const struct sorted *slots;
+    const struct sorted_entry *entry;
+};
+
+bool batch_seek(const struct batch *batch, enum disk_family family, struct slice from,
+                struct batch_cursor *ret_cursor);
+bool batch_step(struct batch_cursor *cursor);
 #endif

@@ -46,6 +46,7 @@ struct disk_ops {
 };
 
 void disk_close(struct disk *disk); /* NULL is fine */
+const char *disk_family_name(enum disk_family family);
 
 struct disk_rocks_options {
     const char *path;
@@ -59,14 +60,20 @@ struct disk_rocks_options {
 int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
                     bool *ret_suspect, struct neap_error *error);
 
-/* The memory disk. */
+/* The memory disk. It serves several threads, as the real one does; snapshots cost next to nothing. */
 int disk_mem_open(struct disk **ret_disk);
-/* As after power loss: back to the synced image, as a disk that was just opened (snapshots and
- * iterators must be closed first). */
-int disk_mem_crash(struct disk *disk);
-/* An image of the synced state that can be put back later: backup, restore, rollback, clone. */
+/* As after power loss: back to the synced image, as a disk that was just opened, without faults
+ * (snapshots and iterators must be closed first). */
+int disk_mem_crash(struct disk *disk); /* 0 */
+/* The same, but the first `commits` of the unsynced commits happened to reach the platter. */
+void disk_mem_crash_keep(struct disk *disk, size_t commits);
+size_t disk_mem_unsynced(struct disk *disk); /* commits since the last sync */
+/* An image of the synced state, a disk of its own that can be put back later: backup, restore,
+ * rollback, clone. Costs next to nothing. */
 int disk_mem_copy(struct disk *disk, struct disk **ret_copy);
-/* Faults for tests: the next `count` calls of the kind fail with `error` after `after` good ones. */
+/* Faults for tests: the next `count` calls of the kind fail with `error` after `after` good ones.
+ * SCAN counts steps of iterators. A commit that fails changed nothing, a sync that fails synced
+ * nothing; after IO in either the disk takes no writes until disk_mem_crash_keep() or copy. */
 enum disk_fault { DISK_FAULT_GET, DISK_FAULT_SCAN, DISK_FAULT_COMMIT, DISK_FAULT_SYNC };
 void disk_mem_fault(struct disk *disk, enum disk_fault kind, unsigned after, unsigned count, int error);
 #endif

@@ -1,1 +1,182 @@
 #include "store/keys.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* Sizes of meta keys: a letter, then the parts. */
+enum { KEY_META_SIZE = 1, KEY_SHARD_SIZE = 9, KEY_RESIDUE_SIZE = 17, KEY_UNSETTLED_HEAD = 25 };
+
+struct slice key_slice(const struct key *key)
+{
+    return slice_of(key->bytes, key->size);
+}
+
+static void key_start(struct key *key)
+{
+    key->size = 0;
+}
+
+static void key_add_byte(struct key *key, uint8_t byte)
+{
+    must(key->size < sizeof(key->bytes));
+    key->bytes[key->size++] = byte;
+}
+
+static void key_add_u64(struct key *key, uint64_t value)
+{
+    must(sizeof(key->bytes) - key->size >= 8);
+    bytes_put_u64(key->bytes + key->size, value);
+    key->size += 8;
+}
+
+/* Paths are checked against NEAP_PATH_MAX where they come in, so one that does not fit is ours. */
+static void key_add(struct key *key, struct slice bytes)
+{
+    must(sizeof(key->bytes) - key->size >= bytes.size);
+    if (bytes.size)
+        memcpy(key->bytes + key->size, bytes.data, bytes.size);
+    key->size += bytes.size;
+}
+
+void key_cell(struct key *ret_key, uint64_t shard, uint64_t bucket, struct slice path)
+{
+    key_start(ret_key);
+    key_add_u64(ret_key, shard);
+    key_add_u64(ret_key, bucket);
+    key_add(ret_key, path);
+}
+
+void key_log(struct key *ret_key, uint64_t shard, struct dot dot)
+{
+    key_start(ret_key);
+    key_add_u64(ret_key, shard);
+    key_add_u64(ret_key, dot.id);
+    key_add_u64(ret_key, dot.n);
+}
+
+void key_meta(struct key *ret_key, char kind)
+{
+    key_start(ret_key);
+    key_add_byte(ret_key, (uint8_t)kind);
+}
+
+void key_shard(struct key *ret_key, uint64_t shard)
+{
+    key_meta(ret_key, 'S');
+    key_add_u64(ret_key, shard);
+}
+
+void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref)
+{
+    key_meta(ret_key, 'R');
+    key_add_u64(ret_key, shard);
+    key_add_u64(ret_key, ref);
+}
+
+void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
+                   struct slice path)
+{
+    key_meta(ret_key, 'U');
+    key_add_u64(ret_key, shard);
+    key_add_u64(ret_key, ref);
+    key_add_u64(ret_key, bucket);
+    key_add(ret_key, path);
+}
+
+void key_shard_prefix(struct key *ret_key, uint64_t shard)
+{
+    key_start(ret_key);
+    key_add_u64(ret_key, shard);
+}
+
+void key_shard_meta_prefix(struct key *ret_key, char kind, uint64_t shard)
+{
+    key_meta(ret_key, kind);
+    key_add_u64(ret_key, shard);
+}
+
+void key_end(const struct key *key, struct key *ret_end)
+{
+    size_t size = key->size;
+
+    while (size > 0 && key->bytes[size - 1] == 0xff)
+        size--;
+    if (size == 0) {
+        /* Nothing but ff: no shorter string follows all keys with this prefix, and "no end" is not
+         * a range that can be deleted. No key is of this size and all ff, as paths end in 00 01 or
+         * a type. */
+        memset(ret_end->bytes, 0xff, sizeof(ret_end->bytes));
+        ret_end->size = sizeof(ret_end->bytes);
+        return;
+    }
+    memmove(ret_end->bytes, key->bytes, size);
+    ret_end->size = size;
+    ret_end->bytes[size - 1]++;
+}
+
+bool key_cell_is(struct slice key)
+{
+    return key.size > KEY_CELL_HEAD && key.size <= KEY_SIZE_MAX;
+}
+
+struct slice key_cell_path(struct slice key)
+{
+    must(key.size >= KEY_CELL_HEAD);
+    return slice_of(key.data + KEY_CELL_HEAD, key.size - KEY_CELL_HEAD);
+}
+
+uint64_t key_cell_bucket(struct slice key)
+{
+    must(key.size >= KEY_CELL_HEAD);
+    return bytes_get_u64(key.data + 8);
+}
+
+bool key_log_is(struct slice key)
+{
+    return key.size == KEY_LOG_SIZE;
+}
+
+struct dot key_log_dot(struct slice key)
+{
+    struct dot dot;
+
+    must(key.size == KEY_LOG_SIZE);
+    dot.id = bytes_get_u64(key.data + 8);
+    dot.n = bytes_get_u64(key.data + 16);
+    return dot;
+}
+
+uint64_t key_shard_of(struct slice key)
+{
+    must(key.size >= KEY_SHARD_SIZE);
+    return bytes_get_u64(key.data + 1);
+}
+
+bool key_residue_is(struct slice key)
+{
+    return key.size == KEY_RESIDUE_SIZE && key.data[0] == 'R';
+}
+
+uint64_t key_residue_ref(struct slice key)
+{
+    must(key.size >= KEY_RESIDUE_SIZE);
+    return bytes_get_u64(key.data + KEY_SHARD_SIZE);
+}
+
+bool key_unsettled_is(struct slice key)
+{
+    return key.size > KEY_UNSETTLED_HEAD && key.data[0] == 'U';
+}
+
+uint64_t key_unsettled_bucket(struct slice key)
+{
+    must(key.size >= KEY_UNSETTLED_HEAD);
+    return bytes_get_u64(key.data + KEY_RESIDUE_SIZE);
+}
+
+struct slice key_unsettled_path(struct slice key)
+{
+    must(key.size >= KEY_UNSETTLED_HEAD);
+    return slice_of(key.data + KEY_UNSETTLED_HEAD, key.size - KEY_UNSETTLED_HEAD);
+}

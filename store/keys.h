@@ -30,10 +30,23 @@ void key_shard(struct key *ret_key, uint64_t shard);
 void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref);
 void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
                    struct slice path);
-/* The end of the range of keys that start with `key`. */
+/* What the keys of one shard start with: in cells and log; in meta, of one kind (R, U). */
+void key_shard_prefix(struct key *ret_key, uint64_t shard);
+void key_shard_meta_prefix(struct key *ret_key, char kind, uint64_t shard);
+/* The end of the range of keys that start with `key`; never empty. May be the same struct. */
 void key_end(const struct key *key, struct key *ret_end);
 
-struct slice key_cell_path(struct slice key);   /* path part of a cell key */
+/* Taking keys apart. Those that come from the disk are asked first whether they are of the kind
+ * (key_x_is); a key of another shape in the other functions is a mistake of ours. */
+bool key_cell_is(struct slice key);
+struct slice key_cell_path(struct slice key); /* path part of a cell key */
 uint64_t key_cell_bucket(struct slice key);
+bool key_log_is(struct slice key);
 struct dot key_log_dot(struct slice key);
+uint64_t key_shard_of(struct slice key); /* of a meta key S, R or U */
+bool key_residue_is(struct slice key);
+uint64_t key_residue_ref(struct slice key); /* of R or U */
+bool key_unsettled_is(struct slice key);
+uint64_t key_unsettled_bucket(struct slice key);
+struct slice key_unsettled_path(struct slice key);
 #endif
