@@ -35,11 +35,10 @@ void *mem_new(size_t size)
 
 void *mem_new_array(size_t count, size_t size)
 {
-    /* A product that overflows is asked for as a size that no allocator gives, so that it is
-     * counted like any other call. */
-    if (size && count > SIZE_MAX / size)
-        return mem_new(SIZE_MAX);
-    return mem_new(count * size);
+    if (!size || count <= PTRDIFF_MAX / size)
+        return mem_new(count * size);
+    (void)call_allowed(SIZE_MAX); /* counted like any other call */
+    return NULL;
 }
 
 void *mem_resize(void *memory, size_t size)

@@ -13,8 +13,8 @@ _Noreturn void must_failed(const char *condition, const char *file, int line)
 const char *error_name(int code)
 {
     switch (code) {
-#define X(name, code, effect, text)                                                                \
-    case code:                                                                                     \
+#define X(name, code, effect, text) \
+    case code:                      \
         return #name;
         NEAP_ERRORS(X)
 #undef X
@@ -26,8 +26,8 @@ const char *error_name(int code)
 const char *error_text(int code)
 {
     switch (code) {
-#define X(name, code, effect, text)                                                                \
-    case code:                                                                                     \
+#define X(name, code, effect, text) \
+    case code:                      \
         return text;
         NEAP_ERRORS(X)
 #undef X

@@ -57,8 +57,8 @@ void digest_text(struct digest digest, char ret_text[33])
 uint64_t hash_name(struct slice name)
 {
     /* Not a secret: nodes that never met must give one name one number. */
-    static const struct hash_key key = {{'n', 'e', 'a', 'p', ' ', 'b', 'u', 'c', 'k', 'e', 't', ' ',
-                                         'n', 'a', 'm', 'e'}};
+    static const struct hash_key key = {
+        {'n', 'e', 'a', 'p', ' ', 'b', 'u', 'c', 'k', 'e', 't', ' ', 'n', 'a', 'm', 'e'}};
 
     return hash_64(&key, name);
 }

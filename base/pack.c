@@ -18,8 +18,8 @@ struct head {
 };
 
 /* The formats that carry their number in `width` bytes after the first byte, by that byte; a width
- * of 0 is a format that we refuse. `number_min` is the smallest number that no shorter format holds;
- * for negative integers it is about ~value, the complement. */
+ * of 0 is a format that we refuse. `number_min` is the smallest number that no shorter format
+ * holds; for negative integers it is about ~value, the complement. */
 enum { FORMAT_FIRST = 0xc4, FORMAT_END = 0xe0 };
 
 static const struct format {
@@ -149,8 +149,7 @@ int64_t read_i64(struct reader *reader)
     struct head head;
 
     if (!reader_peek(reader, &head) ||
-        !(head.kind == KIND_NEGATIVE ||
-          (head.kind == KIND_POSITIVE && head.number <= INT64_MAX))) {
+        !(head.kind == KIND_NEGATIVE || (head.kind == KIND_POSITIVE && head.number <= INT64_MAX))) {
         reader_fail(reader, NEAP_INVALID);
         return 0;
     }

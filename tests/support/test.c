@@ -36,8 +36,9 @@ _Noreturn void test_failed(const char *file, int line, const char *format, ...)
 void test_equal(int64_t found, int64_t expected, const char *what, const char *file, int line)
 {
     if (found != expected)
-        test_failed(file, line, "%s is %" PRId64 " (0x%" PRIx64 "), not %" PRId64 " (0x%" PRIx64 ")",
-                    what, found, (uint64_t)found, expected, (uint64_t)expected);
+        test_failed(file, line,
+                    "%s is %" PRId64 " (0x%" PRIx64 "), not %" PRId64 " (0x%" PRIx64 ")", what,
+                    found, (uint64_t)found, expected, (uint64_t)expected);
 }
 
 void test_error(int found, int expected, const char *what, const char *file, int line)

@@ -21,28 +21,29 @@ struct test_case {
 
 void test_register(struct test_case *test);
 
-#define TEST(name)                                                                                 \
-    static void case_##name(void);                                                                 \
-    __attribute__((constructor)) static void register_##name(void)                            \
-    {                                                                                              \
-        static struct test_case test = {#name, case_##name, NULL};                                 \
-        test_register(&test);                                                                      \
-    }                                                                                              \
+#define TEST(name)                                                 \
+    static void case_##name(void);                                 \
+    __attribute__((constructor)) static void register_##name(void) \
+    {                                                              \
+        static struct test_case test = {#name, case_##name, NULL}; \
+        test_register(&test);                                      \
+    }                                                              \
     static void case_##name(void)
 
 /* Each evaluates its arguments once and ends the test when it does not hold. */
-#define CHECK(condition)                                                                           \
+#define CHECK(condition) \
     ((condition) ? (void)0 : test_failed(__FILE__, __LINE__, "does not hold: %s", #condition))
 /* Integers of any type; compared as 64 bits. */
-#define CHECK_EQUAL(found, expected)                                                               \
+#define CHECK_EQUAL(found, expected) \
     test_equal((int64_t)(found), (int64_t)(expected), #found, __FILE__, __LINE__)
 #define CHECK_OK(found) test_error(found, 0, #found, __FILE__, __LINE__)
 #define CHECK_ERROR(found, expected) test_error(found, expected, #found, __FILE__, __LINE__)
-/* A slice against a C string, against bytes in hex ("c0 ff", blanks are skipped), against a slice. */
+/* A slice against a C string, against bytes in hex ("c0 ff", blanks are skipped), against a slice.
+ */
 #define CHECK_SLICE(found, text) test_bytes(found, slice_text(text), #found, __FILE__, __LINE__)
 #define CHECK_HEX(found, hex) test_hex(found, hex, #found, __FILE__, __LINE__)
 #define CHECK_BYTES(found, expected) test_bytes(found, expected, #found, __FILE__, __LINE__)
-#define CHECK_TEXT(found, text)                                                                    \
+#define CHECK_TEXT(found, text) \
     test_bytes(slice_text(found), slice_text(text), #found, __FILE__, __LINE__)
 /* The call must end the process by abort (a must() that fails). */
 #define CHECK_DIES(run, argument) test_dies(run, argument, #run, __FILE__, __LINE__)
