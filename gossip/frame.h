@@ -13,6 +13,6 @@ struct frame_head {
     uint32_t size;
     bool more;
 };
-/* INVALID: reserved bits, over FRAME_SIZE, or an empty frame with more to follow. */
+/* INVALID: over FRAME_SIZE, or not full although more follow (one message, one encoding). */
 int frame_head_read(const uint8_t head[FRAME_HEAD], struct frame_head *ret_head);
 #endif

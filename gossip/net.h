@@ -5,7 +5,8 @@
 #include "base/bytes.h"
 #include "neap.h"
 
-/* A message over FRAME_SIZE travels in frames of that size; one over MESSAGE_SIZE_MAX is refused. */
+/* A message over FRAME_SIZE travels in frames of that size; one over MESSAGE_SIZE_MAX is refused.
+ */
 enum { FRAME_SIZE = 64 << 10, MESSAGE_SIZE_MAX = 16 << 20, HELLO_SIZE_MAX = 4096 };
 
 /* Who is at the other end: what the listener was opened for, or a link that was dialled. */
@@ -32,7 +33,8 @@ struct net {
     const struct net_ops *ops;
 };
 
-/* Link numbers: the caller's for dialled links (below NET_ACCEPTED), the door's for accepted ones. */
+/* Link numbers: the caller's for dialled links (below NET_ACCEPTED), the door's for accepted ones.
+ */
 #define NET_ACCEPTED ((uint64_t)1 << 63)
 
 struct net_ops {
@@ -51,7 +53,7 @@ struct net_ops {
 };
 
 struct net_nng_options {
-    const char *listen; /* tcp://127.0.0.1:7400, ipc:///run/x.sock; NULL: none. Only loopback. */
+    const char *listen;  /* tcp://127.0.0.1:7400, ipc:///run/x.sock; NULL: none. Only loopback. */
     const char *clients; /* where clients connect: ipc://PATH (mode 0600) or loopback; NULL: none */
     uint32_t handshake_ms; /* a link that did not become trusted by then is dropped */
     size_t queue_max;      /* bytes waiting to be sent, a link */
@@ -59,8 +61,10 @@ struct net_nng_options {
 };
 
 /* INVALID: an address that is not understood. REFUSED: not loopback (trust comes later). */
-int net_nng_open(const struct net_nng_options *options, struct net_sink *sink,
-                 struct net **ret_net, struct neap_error *error);
+int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, struct net **ret_net,
+                 struct neap_error *error);
+/* The TCP port that was bound (listening on port 0 picks one); 0 for others. */
+int net_nng_port(struct net *net);
 /* Is this an address that may be listened on or dialled without TLS? */
 bool net_address_is_local(const char *address);
 

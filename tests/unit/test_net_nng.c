@@ -1,0 +1,264 @@
+/* The real net on loopback. Nothing here waits for time to pass: each test waits for an event. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "gossip/net.h"
+#include "tests/support/test.h"
+
+enum { EVENTS_MAX = 64 };
+
+struct inbox {
+    struct net_sink sink;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct net_event events[EVENTS_MAX];
+    unsigned count, taken;
+};
+
+static void inbox_post(struct net_sink *sink, struct net_event *event)
+{
+    struct inbox *inbox = (struct inbox *)sink;
+
+    pthread_mutex_lock(&inbox->mutex);
+    if (inbox->count < EVENTS_MAX)
+        inbox->events[inbox->count++] = *event;
+    else
+        buffer_done(&event->message);
+    pthread_cond_broadcast(&inbox->changed);
+    pthread_mutex_unlock(&inbox->mutex);
+}
+
+static void inbox_init(struct inbox *inbox)
+{
+    memset(inbox, 0, sizeof(*inbox));
+    inbox->sink.post = inbox_post;
+    pthread_mutex_init(&inbox->mutex, NULL);
+    pthread_cond_init(&inbox->changed, NULL);
+}
+
+static struct net_event *inbox_take(struct inbox *inbox)
+{
+    struct net_event *event;
+
+    pthread_mutex_lock(&inbox->mutex);
+    while (inbox->taken == inbox->count)
+        pthread_cond_wait(&inbox->changed, &inbox->mutex);
+    event = &inbox->events[inbox->taken++];
+    pthread_mutex_unlock(&inbox->mutex);
+    return event;
+}
+
+static void inbox_done(struct inbox *inbox)
+{
+    for (unsigned i = 0; i < inbox->count; i++)
+        buffer_done(&inbox->events[i].message);
+}
+
+struct pair {
+    struct inbox here, there;
+    struct net *near, *far;
+    uint64_t far_link;
+    char address[64];
+};
+
+static void pair_open(struct pair *pair, uint32_t handshake_ms, size_t queue_max)
+{
+    struct net_nng_options listen = {
+        .listen = "tcp://127.0.0.1:0", .handshake_ms = handshake_ms, .queue_max = queue_max};
+    struct net_nng_options dial = {.queue_max = queue_max};
+
+    inbox_init(&pair->here);
+    inbox_init(&pair->there);
+    CHECK_EQUAL(net_nng_open(&listen, &pair->there.sink, &pair->far, NULL), 0);
+    CHECK_EQUAL(net_nng_open(&dial, &pair->here.sink, &pair->near, NULL), 0);
+    snprintf(pair->address, sizeof(pair->address), "tcp://127.0.0.1:%d", net_nng_port(pair->far));
+    CHECK_EQUAL(pair->near->ops->dial(pair->near, 1, pair->address), 0);
+    CHECK_EQUAL(inbox_take(&pair->here)->kind, NET_UP);
+    pair->far_link = inbox_take(&pair->there)->link;
+    CHECK(pair->far_link >= NET_ACCEPTED);
+}
+
+static void pair_close(struct pair *pair)
+{
+    pair->near->ops->stop(pair->near);
+    pair->far->ops->stop(pair->far);
+    pair->near->ops->free(pair->near);
+    pair->far->ops->free(pair->far);
+    inbox_done(&pair->here);
+    inbox_done(&pair->there);
+}
+
+static struct slice pattern(uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(i * 31 + (i >> 8));
+    return slice_of(bytes, size);
+}
+
+TEST(messages_of_every_size_arrive_whole_and_in_order)
+{
+    static const size_t sizes[] = {0, 1, 4000, FRAME_SIZE, FRAME_SIZE + 1, 1 << 20};
+    static uint8_t bytes[1 << 20];
+    uint64_t live = mem_live();
+    struct pair pair;
+
+    pair_open(&pair, 0, 8 << 20);
+    pair.far->ops->trust(pair.far, pair.far_link);
+    pair.near->ops->trust(pair.near, 1);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        CHECK_EQUAL(pair.near->ops->send(pair.near, 1, pattern(bytes, sizes[i])), 0);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct net_event *event = inbox_take(&pair.there);
+
+        CHECK_EQUAL(event->kind, NET_MESSAGE);
+        CHECK_EQUAL(event->link, pair.far_link);
+        CHECK(slice_equal(buffer_slice(&event->message), pattern(bytes, sizes[i])));
+        pair.far->ops->ready(pair.far, pair.far_link);
+    }
+    pair_close(&pair);
+    CHECK_EQUAL(mem_live(), live);
+}
+
+TEST(a_message_waits_until_the_one_before_was_taken)
+{
+    struct pair pair;
+
+    pair_open(&pair, 0, 0);
+    CHECK_EQUAL(pair.near->ops->send(pair.near, 1, slice_text("first")), 0);
+    CHECK_EQUAL(pair.near->ops->send(pair.near, 1, slice_text("second")), 0);
+    CHECK_EQUAL(inbox_take(&pair.there)->kind, NET_MESSAGE);
+    /* An answer the other way is proof that nothing more came meanwhile: it is behind "second". */
+    CHECK_EQUAL(pair.far->ops->send(pair.far, pair.far_link, slice_text("answer")), 0);
+    CHECK_EQUAL(inbox_take(&pair.here)->kind, NET_MESSAGE);
+    CHECK_EQUAL(pair.there.count, 2);
+    pair.far->ops->ready(pair.far, pair.far_link);
+    CHECK(slice_equal(buffer_slice(&inbox_take(&pair.there)->message), slice_text("second")));
+    pair_close(&pair);
+}
+
+TEST(a_silent_peer_is_dropped_at_its_deadline)
+{
+    struct pair pair;
+    struct net_event *event;
+
+    pair_open(&pair, 50, 0);
+    event = inbox_take(&pair.there);
+    CHECK_EQUAL(event->kind, NET_DOWN);
+    CHECK(strstr(event->reason, "deadline") != NULL);
+    pair_close(&pair);
+}
+
+TEST(an_untrusted_peer_may_not_send_much)
+{
+    static uint8_t bytes[HELLO_SIZE_MAX + 1];
+    struct pair pair;
+    struct net_event *event;
+
+    pair_open(&pair, 0, 0);
+    CHECK_EQUAL(pair.near->ops->send(pair.near, 1, pattern(bytes, sizeof(bytes))), 0);
+    event = inbox_take(&pair.there);
+    CHECK_EQUAL(event->kind, NET_DOWN);
+    CHECK(strstr(event->reason, "limit") != NULL);
+    pair_close(&pair);
+}
+
+TEST(a_full_queue_is_busy_and_takes_nothing)
+{
+    static uint8_t bytes[1 << 20];
+    struct pair pair;
+    int error = 0;
+
+    pair_open(&pair, 0, 2 << 20);
+    pair.far->ops->trust(pair.far, pair.far_link);
+    for (int i = 0; i < 64 && error == 0; i++)
+        error = pair.near->ops->send(pair.near, 1, pattern(bytes, sizeof(bytes)));
+    CHECK_EQUAL(error, NEAP_BUSY);
+    CHECK_EQUAL(pair.near->ops->send(pair.near, 7, slice_text("x")), NEAP_NOTFOUND);
+    pair_close(&pair);
+}
+
+TEST(closing_one_side_is_seen_by_the_other)
+{
+    struct pair pair;
+
+    pair_open(&pair, 0, 0);
+    pair.near->ops->close(pair.near, 1);
+    CHECK_EQUAL(inbox_take(&pair.there)->kind, NET_DOWN);
+    CHECK_EQUAL(pair.near->ops->send(pair.near, 1, slice_text("x")), NEAP_NOTFOUND);
+    pair_close(&pair);
+}
+
+TEST(dialling_nobody_comes_back_as_down)
+{
+    struct net_nng_options options = {0};
+    struct inbox inbox;
+    struct net *net;
+
+    inbox_init(&inbox);
+    CHECK_EQUAL(net_nng_open(&options, &inbox.sink, &net, NULL), 0);
+    CHECK_EQUAL(net->ops->dial(net, 3, "ipc:///nonexistent/neap.sock"), 0);
+    CHECK_EQUAL(inbox_take(&inbox)->kind, NET_DOWN);
+    CHECK_EQUAL(net->ops->dial(net, 4, "nonsense"), NEAP_INVALID);
+    net->ops->stop(net);
+    net->ops->free(net);
+    inbox_done(&inbox);
+}
+
+TEST(listening_beyond_loopback_is_refused_with_what_to_do)
+{
+    struct net_nng_options options = {.listen = "tcp://0.0.0.0:7400"};
+    struct neap_error error = {0};
+    struct inbox inbox;
+    struct net *net;
+
+    inbox_init(&inbox);
+    CHECK_EQUAL(net_nng_open(&options, &inbox.sink, &net, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "tcp://127.0.0.1:PORT") != NULL);
+    CHECK(net_address_is_local("ipc:///run/x") && !net_address_is_local("tcp://10.0.0.1:1"));
+    CHECK(!net_address_is_local("tcp://localhost.example.org:1"));
+}
+
+TEST(a_client_asks_and_is_answered)
+{
+    static uint8_t bytes[200000];
+    char directory[] = "/tmp/neap-net-XXXXXX", path[64], address[80];
+    struct inbox inbox;
+    struct net *net;
+    struct net_call *call;
+    struct net_event *event;
+    struct buffer reply;
+    struct stat status;
+
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(path, sizeof(path), "%s/s", directory);
+    snprintf(address, sizeof(address), "ipc://%s", path);
+    inbox_init(&inbox);
+    buffer_init(&reply, MESSAGE_SIZE_MAX);
+    CHECK_EQUAL(
+        net_nng_open(&(struct net_nng_options){.clients = address}, &inbox.sink, &net, NULL), 0);
+    CHECK_EQUAL(stat(path, &status), 0);
+    CHECK_EQUAL(status.st_mode & 0777, 0600);
+    CHECK_EQUAL(net_call_open(address, 5000, &call, NULL), 0);
+    event = inbox_take(&inbox);
+    CHECK_EQUAL(event->side, NET_CLIENT);
+    /* The answer is queued first: one thread plays both sides. */
+    CHECK_EQUAL(net->ops->send(net, event->link, pattern(bytes, sizeof(bytes))), 0);
+    CHECK_EQUAL(net_call(call, slice_text("question"), 5000, &reply), 0);
+    CHECK(slice_equal(buffer_slice(&reply), pattern(bytes, sizeof(bytes))));
+    CHECK(slice_equal(buffer_slice(&inbox_take(&inbox)->message), slice_text("question")));
+    /* No answer in time: it may have been done, and the connection is of no more use. */
+    CHECK_EQUAL(net_call(call, slice_text("again"), 20, &reply), NEAP_UNCERTAIN);
+    CHECK_EQUAL(net_call(call, slice_text("again"), 20, &reply), NEAP_UNAVAILABLE);
+    net_call_close(call);
+    net->ops->stop(net);
+    net->ops->free(net);
+    inbox_done(&inbox);
+    buffer_done(&reply);
+    unlink(path);
+    rmdir(directory);
+}
