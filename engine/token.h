@@ -10,7 +10,7 @@ struct token_part {
     struct context context;
 };
 
-enum { TOKEN_PARTS_MAX = 256 };
+enum { TOKEN_PARTS_MAX = 256, TOKEN_SIZE_MAX = 1 << 20 };
 
 struct token {
     uint64_t ticket;
@@ -18,12 +18,14 @@ struct token {
     size_t count, room;
 };
 
+/* Functions that return int give NOMEM or LIMIT, and have changed nothing then. */
 void token_init(struct token *token);
 void token_done(struct token *token);
 void token_clear(struct token *token);
 int token_join(struct token *token, uint64_t shard, const struct context *context);
 int token_dot(struct token *token, uint64_t shard, struct dot dot, uint32_t nonce);
 const struct context *token_find(const struct token *token, uint64_t shard); /* NULL: none */
-int token_encode(const struct token *token, struct buffer *ret_bytes); /* replaces */
-int token_decode(struct slice bytes, struct token *ret_token);         /* INVALID, LIMIT */
+void token_write(struct writer *writer, const struct token *token);          /* appended */
+int token_encode(const struct token *token, struct buffer *ret_bytes);       /* replaces */
+int token_decode(struct slice bytes, struct token *ret_token); /* replaces; INVALID, LIMIT, NOMEM */
 #endif
