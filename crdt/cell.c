@@ -41,7 +41,7 @@ static int cell_reserve(struct cell *cell, size_t room)
     if (room > CELL_DOTS_MAX)
         return NEAP_LIMIT;
     if (room < cell->room * 2)
-        room = cell->room * 2;
+        room = cell->room * 2 < CELL_DOTS_MAX ? cell->room * 2 : CELL_DOTS_MAX;
     entries = mem_resize(few ? NULL : cell->entries, room * sizeof *entries);
     if (!entries)
         return NEAP_NOMEM;

@@ -42,7 +42,7 @@ static int context_reserve(struct context *context, size_t room)
     if (room > CONTEXT_IDS_MAX)
         return NEAP_LIMIT;
     if (room < context->room * 2)
-        room = context->room * 2;
+        room = context->room * 2 < CONTEXT_IDS_MAX ? context->room * 2 : CONTEXT_IDS_MAX;
     if (room < ROOM_FIRST)
         room = ROOM_FIRST;
     entries = mem_resize(context->entries, room * sizeof *entries);
