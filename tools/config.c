@@ -1,0 +1,256 @@
+#include "tools/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <popt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum kind { TEXT, NUMBER, SIZE, SWITCH, LEVEL };
+
+struct setting {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    const char *help, *shape;
+};
+
+#define AT(field) offsetof(struct config, field)
+static const struct setting settings[] = {
+    {"path", TEXT, AT(path), "directory of the data (required)", "DIR"},
+    {"create", SWITCH, AT(create), "make the directory when it is absent", NULL},
+    {"socket", TEXT, AT(socket), "where clients connect: a Unix socket", "PATH"},
+    {"listen", TEXT, AT(listen), "where other nodes connect; only loopback so far",
+     "tcp://127.0.0.1:PORT"},
+    {"peers", TEXT, AT(peers), "addresses of the other nodes, with commas", "ADDRESS,..."},
+    {"cluster", TEXT, AT(cluster), "file made by `neap init`", "FILE"},
+    {"memory_max", SIZE, AT(memory_max), "budget for caches and queues, with k, m or g", "BYTES"},
+    {"nosync", SWITCH, AT(nosync), "writes are durable only after sync_ms", NULL},
+    {"sync_ms", NUMBER, AT(sync_ms), "how long an unsynced write may wait", "MS"},
+    {"log_max", NUMBER, AT(log_max), "log entries a bucket kept for nodes that are away", "N"},
+    {"readonly", SWITCH, AT(readonly), "refuse all writes of clients", NULL},
+    {"log_level", LEVEL, AT(log_level), "error, warn, info or debug (reloaded by SIGHUP)", "LEVEL"},
+};
+enum { SETTINGS = sizeof(settings) / sizeof(settings[0]), FLAG_CONFIG = 1000, FLAG_VERSION };
+
+/* What is being read, for messages, and which settings flags have given already. */
+struct reading {
+    struct config *config;
+    const char *file;
+    int given[SETTINGS];
+    int only_level;
+    int failed;
+};
+
+static int number_parse(const char *text, int with_unit, uint64_t *ret_number)
+{
+    char *end;
+    unsigned long long number;
+    unsigned shift = 0;
+
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (end == text || errno || *text == '-')
+        return -1;
+    if (with_unit && *end) {
+        const char *units = "kmg", *unit = strchr(units, *end | 0x20);
+
+        if (unit == NULL || end[1])
+            return -1;
+        shift = 10 * (unsigned)(unit - units + 1);
+        end++;
+    }
+    if (*end || number > UINT64_MAX >> shift)
+        return -1;
+    *ret_number = (uint64_t)number << shift;
+    return 0;
+}
+
+/* NULL, or what the setting wants to see. */
+static const char *setting_put(const struct setting *setting, struct config *config,
+                               const char *text)
+{
+    void *field = (char *)config + setting->offset;
+
+    switch (setting->kind) {
+    case TEXT:
+        free(*(char **)field);
+        *(char **)field = strdup(text);
+        return *(char **)field ? NULL : "more memory";
+    case NUMBER:
+        return number_parse(text, 0, field) ? "a whole number" : NULL;
+    case SIZE:
+        return number_parse(text, 1, field) ? "a number of bytes, as 64m" : NULL;
+    case SWITCH:
+        if (strcmp(text, "yes") && strcmp(text, "no"))
+            return "yes or no";
+        *(int *)field = text[0] == 'y';
+        return NULL;
+    case LEVEL:
+        return log_level_parse(text, field) ? "error, warn, info or debug" : NULL;
+    }
+    return NULL;
+}
+
+/* For inih: 1 is good, 0 an error; keys stand in no section. */
+static int file_line(void *arg, const char *section, const char *name, const char *value)
+{
+    struct reading *reading = arg;
+
+    for (unsigned i = 0; *section == 0 && i < SETTINGS; i++) {
+        const char *wants;
+
+        if (strcmp(settings[i].name, name))
+            continue;
+        if (reading->given[i] || (reading->only_level && settings[i].kind != LEVEL))
+            return 1;
+        wants = setting_put(&settings[i], reading->config, value);
+        if (wants == NULL)
+            return 1;
+        fprintf(stderr, "neapd: %s: %s = %s: wants %s\n", reading->file, name, value, wants);
+        reading->failed = 1;
+        return 0;
+    }
+    fprintf(stderr, "neapd: %s: there is no setting `%s`%s%s: see `neapd --help`\n", reading->file,
+            name, *section ? " in a section " : "", section);
+    reading->failed = 1;
+    return 0;
+}
+
+static int file_read(struct reading *reading)
+{
+    int line;
+
+    reading->file = reading->config->file;
+    line = ini_parse(reading->file, file_line, reading);
+    if (line == 0)
+        return 0;
+    if (line < 0)
+        fprintf(stderr, "neapd: cannot read %s: %s\n", reading->file, strerror(errno));
+    else if (!reading->failed)
+        fprintf(stderr, "neapd: %s: line %d is not `key = value`\n", reading->file, line);
+    return 2;
+}
+
+static int flag_take(struct reading *reading, int value, const char *text, int *ret_quit)
+{
+    unsigned i = (unsigned)value - 1;
+    const char *wants;
+
+    if (value == FLAG_VERSION) {
+        printf("neapd %s\n", neap_version());
+        *ret_quit = 1;
+        return 0;
+    }
+    if (value == FLAG_CONFIG) {
+        free(reading->config->file);
+        reading->config->file = strdup(text);
+        return reading->config->file ? 0 : 2;
+    }
+    reading->given[i] = 1;
+    wants = setting_put(&settings[i], reading->config, text ? text : "yes");
+    if (wants == NULL)
+        return 0;
+    fprintf(stderr, "neapd: --%s %s: wants %s\n", settings[i].name, text, wants);
+    return 2;
+}
+
+static int flags_read(int argc, const char **argv, struct reading *reading, int *ret_quit)
+{
+    struct poptOption table[SETTINGS + 4];
+    poptContext context;
+    int value, code = 0;
+
+    memset(table, 0, sizeof(table));
+    for (unsigned i = 0; i < SETTINGS; i++)
+        table[i] = (struct poptOption){.longName = settings[i].name,
+                                       .argInfo = settings[i].kind == SWITCH ? POPT_ARG_NONE
+                                                                             : POPT_ARG_STRING,
+                                       .val = (int)i + 1,
+                                       .descrip = settings[i].help,
+                                       .argDescrip = settings[i].shape};
+    table[SETTINGS] =
+        (struct poptOption){"config", 'c',         POPT_ARG_STRING,
+                            NULL,     FLAG_CONFIG, "file with the same settings, `key = value`",
+                            "FILE"};
+    table[SETTINGS + 1] =
+        (struct poptOption){"version", 'V', POPT_ARG_NONE, NULL, FLAG_VERSION, "print it", NULL};
+    table[SETTINGS + 2] =
+        (struct poptOption){NULL, 0, POPT_ARG_INCLUDE_TABLE, poptHelpOptions, 0, "Help:", NULL};
+    context = poptGetContext("neapd", argc, argv, table, 0);
+    while (code == 0 && !*ret_quit && (value = poptGetNextOpt(context)) > 0) {
+        char *text = poptGetOptArg(context);
+
+        code = flag_take(reading, value, text, ret_quit);
+        free(text);
+    }
+    if (code == 0 && !*ret_quit && value < -1) {
+        fprintf(stderr, "neapd: %s: %s\n", poptBadOption(context, 0), poptStrerror(value));
+        code = 2;
+    }
+    if (code == 0 && !*ret_quit && poptPeekArg(context)) {
+        fprintf(stderr, "neapd: `%s` is not a flag: see `neapd --help`\n", poptPeekArg(context));
+        code = 2;
+    }
+    poptFreeContext(context);
+    return code;
+}
+
+int config_read(int argc, const char **argv, struct config *ret_config, int *ret_quit)
+{
+    struct reading reading = {.config = ret_config};
+    int code;
+
+    memset(ret_config, 0, sizeof(*ret_config));
+    ret_config->log_level = LOG_INFO;
+    *ret_quit = 0;
+    code = flags_read(argc, argv, &reading, ret_quit);
+    if (code == 0 && !*ret_quit && ret_config->file)
+        code = file_read(&reading);
+    if (code == 0 && !*ret_quit && ret_config->path == NULL) {
+        fprintf(stderr, "neapd: where is the data? Give --path DIR (and --create for a new one), "
+                        "or --config FILE\n");
+        code = 2;
+    }
+    return code;
+}
+
+int config_reload(struct config *config)
+{
+    struct reading reading = {.config = config, .only_level = 1};
+
+    return config->file ? file_read(&reading) : 0;
+}
+
+void config_options(const struct config *config, struct neap_options *ret_options)
+{
+    neap_options_init(ret_options);
+    ret_options->path = config->path;
+    ret_options->cluster = config->cluster;
+    ret_options->listen = config->listen;
+    ret_options->peers = config->peers;
+    ret_options->socket = config->socket;
+    if (config->memory_max)
+        ret_options->memory_max = (size_t)config->memory_max;
+    if (config->sync_ms)
+        ret_options->sync_ms =
+            config->sync_ms > UINT32_MAX ? UINT32_MAX : (unsigned)config->sync_ms;
+    if (config->log_max)
+        ret_options->log_max = config->log_max;
+    ret_options->flags = (config->create ? (unsigned)NEAP_CREATE : 0) |
+                         (config->nosync ? (unsigned)NEAP_NOSYNC : 0) |
+                         (config->readonly ? (unsigned)NEAP_READONLY : 0);
+}
+
+void config_done(struct config *config)
+{
+    free(config->file);
+    free(config->path);
+    free(config->cluster);
+    free(config->listen);
+    free(config->peers);
+    free(config->socket);
+}

@@ -1,0 +1,26 @@
+/* The settings of neapd: one table; each key stands in the file and is a flag, with the same name.
+ */
+#ifndef NEAP_TOOLS_CONFIG_H
+#define NEAP_TOOLS_CONFIG_H
+#include <stdint.h>
+
+#include "neap.h"
+#include "tools/log.h"
+
+struct config {
+    char *file; /* --config */
+    char *path, *cluster, *listen, *peers, *socket;
+    uint64_t memory_max, log_max;
+    uint64_t sync_ms;
+    int create, nosync, readonly;
+    enum log_level log_level;
+};
+
+/* Reads flags, then the file they name; flags win. 0; or an exit code after it said what is wrong
+ * (or printed help or version: *ret_quit is set). */
+int config_read(int argc, const char **argv, struct config *ret_config, int *ret_quit);
+/* Reads the file again and takes what can change while running (log_level). */
+int config_reload(struct config *config);
+void config_options(const struct config *config, struct neap_options *ret_options);
+void config_done(struct config *config);
+#endif
