@@ -1,1 +1,674 @@
+/* Door: RocksDB through its C API. Its error strings are turned into codes and texts here, and
+ * nowhere else. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <rocksdb/c.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/batch.h"
 #include "store/disk.h"
+
+enum {
+    MEMORY_DEFAULT = 64 << 20,
+    MEMORY_MIN = 1 << 20,
+    OPEN_FILES_MAX = 256,
+    INFO_LOG_SIZE_MAX = 256 << 10,
+    MANIFEST_SIZE_MAX = 4 << 20,
+    BLOOM_BITS = 10,
+    CHECKSUM_XXH3 = 4,
+    TABLE_FORMAT = 5,
+    WRITES_KEPT_MAX = 1 << 20 /* a batch that grew larger gives its memory back */
+};
+
+/* What only this door of the C API reaches. Each asks RocksDB to notice damage that it would
+ * otherwise pass on: files read back after writing, files swapped, memtables overwritten. */
+static const char options_text[] = "paranoid_file_checks=true;"
+                                   "force_consistency_checks=true;"
+                                   "verify_sst_unique_id_in_manifest=true;"
+                                   "flush_verify_memtable_count=true;"
+                                   "memtable_protection_bytes_per_key=8";
+
+/* Meta is in the family that every RocksDB database has. */
+static const char *const family_names[DISK_FAMILIES] = {"cells", "log", "default"};
+
+struct disk_rocks {
+    struct disk disk;
+    char *path;
+    bool readonly;
+    rocksdb_options_t *options;
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *families[DISK_FAMILIES];
+    rocksdb_readoptions_t *read;
+    rocksdb_writeoptions_t *write_synced, *write_unsynced;
+    rocksdb_writebatch_t *writes; /* of the commit that runs; kept for its memory */
+    atomic_uint users;            /* snapshots and iterators */
+    atomic_bool broken;           /* a write failed: no more of them until reopened */
+    pthread_mutex_t lock;         /* guards error */
+    bool lock_ready;
+    struct neap_error error;
+};
+
+struct disk_snapshot {
+    const rocksdb_snapshot_t *snapshot;
+    rocksdb_readoptions_t *read;
+};
+
+struct rocks_iter {
+    struct disk_iter iter;
+    struct disk_rocks *rocks;
+    enum disk_family family;
+    rocksdb_readoptions_t *read;
+    rocksdb_iterator_t *pass;
+    bool started;
+    size_t from_size, to_size;
+    uint8_t bounds[]; /* RocksDB borrows the upper one */
+};
+
+static struct disk_rocks *rocks_of(struct disk *disk)
+{
+    return (struct disk_rocks *)disk;
+}
+
+/* Errors */
+
+static int text_code(const char *text)
+{
+    if (strstr(text, "lock hold by") || strstr(text, "While lock file"))
+        return NEAP_LOCKED;
+    if (strstr(text, "Column families not opened") || strstr(text, "newer version"))
+        return NEAP_FORMAT;
+    if (strncmp(text, "Corruption", 10) == 0)
+        return NEAP_CORRUPT;
+    return NEAP_IO;
+}
+
+/* Frees `text`. */
+static int error_from(struct neap_error *error, int code, const char *path, const char *what,
+                      char *text)
+{
+    code = code ? code : text_code(text);
+    (void)error_set(error, code, "%s: %s: %s", path, what, text);
+    rocksdb_free(text);
+    return code;
+}
+
+static int rocks_fail(struct disk_rocks *rocks, int code, const char *what, char *text)
+{
+    must(pthread_mutex_lock(&rocks->lock) == 0);
+    code = error_from(&rocks->error, code, rocks->path, what, text);
+    must(pthread_mutex_unlock(&rocks->lock) == 0);
+    return code;
+}
+
+/* The same for a failed read, with the key for those who look after the damage. */
+static int rocks_fail_at(struct disk_rocks *rocks, enum disk_family family, struct slice key,
+                         char *text)
+{
+    char what[96];
+    size_t used, i;
+
+    used = (size_t)snprintf(what, sizeof what, "%s, %s ", disk_family_name(family),
+                            key.size ? "key" : "at its start");
+    for (i = 0; i < key.size && used + 3 < sizeof what; i++)
+        used += (size_t)snprintf(what + used, sizeof what - used, "%02x", key.data[i]);
+    return rocks_fail(rocks, 0, what, text);
+}
+
+/* A write that failed may be there after the next opening, and RocksDB itself refuses more of them
+ * in some cases only, so that all are refused here. */
+static int rocks_break(struct disk_rocks *rocks, const char *what, char *text)
+{
+    atomic_store(&rocks->broken, true);
+    return rocks_fail(rocks, NEAP_IO, what, text);
+}
+
+static int rocks_refuse(struct disk_rocks *rocks)
+{
+    int code = 0;
+
+    if (!rocks->readonly && !atomic_load(&rocks->broken))
+        return 0;
+    must(pthread_mutex_lock(&rocks->lock) == 0);
+    if (rocks->readonly)
+        code = error_set(&rocks->error, NEAP_REFUSED, "%s: opened for reading only", rocks->path);
+    else
+        code = NEAP_IO; /* the text of the first failure says more than another one */
+    must(pthread_mutex_unlock(&rocks->lock) == 0);
+    return code;
+}
+
+static void rocks_error(struct disk *disk, struct neap_error *ret_error)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+
+    must(pthread_mutex_lock(&rocks->lock) == 0);
+    *ret_error = rocks->error;
+    must(pthread_mutex_unlock(&rocks->lock) == 0);
+}
+
+/* Reading */
+
+static int rocks_get(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                     struct slice key, struct buffer *ret_value)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+    rocksdb_pinnableslice_t *pinned;
+    const char *data;
+    char *text = NULL;
+    size_t size = 0;
+    int error;
+
+    pinned = rocksdb_get_pinned_cf(rocks->db, snapshot ? snapshot->read : rocks->read,
+                                   rocks->families[family], (const char *)key.data, key.size, &text);
+    if (text)
+        return rocks_fail_at(rocks, family, key, text);
+    if (!pinned)
+        return NEAP_NOTFOUND;
+    data = rocksdb_pinnableslice_value(pinned, &size);
+    error = buffer_set(ret_value, slice_of(data, size));
+    rocksdb_pinnableslice_destroy(pinned);
+    return error;
+}
+
+static struct slice iter_key(const struct rocks_iter *pass)
+{
+    size_t size = 0;
+    const char *data = rocksdb_iter_key(pass->pass, &size);
+
+    return slice_of(data, size);
+}
+
+/* RocksDB ends a pass at damage as it does at the end; only the error tells them apart. */
+static int iter_ended(struct rocks_iter *pass, struct slice last)
+{
+    char *text = NULL;
+
+    rocksdb_iter_get_error(pass->pass, &text);
+    return text ? rocks_fail_at(pass->rocks, pass->family, last, text) : NEAP_END;
+}
+
+static int rocks_iter_next(struct disk_iter *iter, struct slice *ret_key, struct slice *ret_value)
+{
+    struct rocks_iter *pass = (struct rocks_iter *)iter;
+    size_t size = 0;
+    const char *data;
+
+    if (!pass->started) {
+        pass->started = true;
+        rocksdb_iter_seek(pass->pass, (const char *)pass->bounds, pass->from_size);
+    } else if (rocksdb_iter_valid(pass->pass)) {
+        rocksdb_iter_next(pass->pass);
+    }
+    if (!rocksdb_iter_valid(pass->pass))
+        return iter_ended(pass, slice_of(pass->bounds, pass->from_size));
+    data = rocksdb_iter_value(pass->pass, &size);
+    *ret_key = iter_key(pass);
+    *ret_value = slice_of(data, size);
+    return 0;
+}
+
+static void rocks_iter_close(struct disk_iter *iter)
+{
+    struct rocks_iter *pass = (struct rocks_iter *)iter;
+
+    rocksdb_iter_destroy(pass->pass);
+    rocksdb_readoptions_destroy(pass->read);
+    atomic_fetch_sub(&pass->rocks->users, 1);
+    mem_free(pass);
+}
+
+static const struct disk_iter_ops rocks_iter_ops = {.next = rocks_iter_next,
+                                                    .close = rocks_iter_close};
+
+static int rocks_scan(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                      struct slice from, struct slice to, struct disk_iter **ret_iter)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+    struct rocks_iter *pass = mem_new(sizeof(*pass) + from.size + to.size);
+
+    if (!pass)
+        return NEAP_NOMEM;
+    pass->iter.ops = &rocks_iter_ops;
+    pass->rocks = rocks;
+    pass->family = family;
+    pass->from_size = from.size;
+    pass->to_size = to.size;
+    if (from.size)
+        memcpy(pass->bounds, from.data, from.size);
+    if (to.size)
+        memcpy(pass->bounds + from.size, to.data, to.size);
+    pass->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(pass->read, 1);
+    if (snapshot)
+        rocksdb_readoptions_set_snapshot(pass->read, snapshot->snapshot);
+    if (to.size)
+        rocksdb_readoptions_set_iterate_upper_bound(
+            pass->read, (const char *)pass->bounds + from.size, to.size);
+    pass->pass = rocksdb_create_iterator_cf(rocks->db, pass->read, rocks->families[family]);
+    atomic_fetch_add(&rocks->users, 1);
+    *ret_iter = &pass->iter;
+    return 0;
+}
+
+static int rocks_snapshot(struct disk *disk, struct disk_snapshot **ret_snapshot)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+    struct disk_snapshot *snapshot = mem_new(sizeof(*snapshot));
+
+    if (!snapshot)
+        return NEAP_NOMEM;
+    snapshot->snapshot = rocksdb_create_snapshot(rocks->db);
+    snapshot->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(snapshot->read, 1);
+    rocksdb_readoptions_set_snapshot(snapshot->read, snapshot->snapshot);
+    atomic_fetch_add(&rocks->users, 1);
+    *ret_snapshot = snapshot;
+    return 0;
+}
+
+static void rocks_release(struct disk *disk, struct disk_snapshot *snapshot)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+
+    if (!snapshot)
+        return;
+    rocksdb_readoptions_destroy(snapshot->read);
+    rocksdb_release_snapshot(rocks->db, snapshot->snapshot);
+    atomic_fetch_sub(&rocks->users, 1);
+    mem_free(snapshot);
+}
+
+/* Writing */
+
+static int rocks_add(void *arg, enum batch_kind kind, enum disk_family family, struct slice key,
+                     struct slice value)
+{
+    struct disk_rocks *rocks = arg;
+    rocksdb_column_family_handle_t *handle = rocks->families[family];
+    const char *key_data = (const char *)key.data, *value_data = (const char *)value.data;
+
+    switch (kind) {
+    case BATCH_PUT:
+        rocksdb_writebatch_put_cf(rocks->writes, handle, key_data, key.size, value_data, value.size);
+        break;
+    case BATCH_DELETE:
+        rocksdb_writebatch_delete_cf(rocks->writes, handle, key_data, key.size);
+        break;
+    case BATCH_RANGE:
+        rocksdb_writebatch_delete_range_cf(rocks->writes, handle, key_data, key.size, value_data,
+                                           value.size);
+        break;
+    case BATCH_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void rocks_clear_writes(struct disk_rocks *rocks)
+{
+    size_t size = 0;
+
+    (void)rocksdb_writebatch_data(rocks->writes, &size);
+    rocksdb_writebatch_clear(rocks->writes);
+    if (size > WRITES_KEPT_MAX) {
+        rocksdb_writebatch_destroy(rocks->writes);
+        rocks->writes = rocksdb_writebatch_create();
+    }
+}
+
+static int rocks_sync(struct disk *disk)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+    char *text = NULL;
+    int error = rocks_refuse(rocks);
+
+    if (error)
+        return error;
+    rocksdb_flush_wal(rocks->db, 1, &text);
+    return text ? rocks_break(rocks, "sync", text) : 0;
+}
+
+static int rocks_commit(struct disk *disk, const struct batch *batch, bool sync)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+    char *text = NULL;
+    int error = rocks_refuse(rocks);
+
+    if (error)
+        return error;
+    if (batch_is_empty(batch))
+        return sync ? rocks_sync(disk) : 0;
+    error = batch_each(batch, rocks_add, rocks);
+    must(!error);
+    rocksdb_write(rocks->db, sync ? rocks->write_synced : rocks->write_unsynced, rocks->writes,
+                  &text);
+    rocks_clear_writes(rocks);
+    return text ? rocks_break(rocks, "commit", text) : 0;
+}
+
+/* Opening and closing */
+
+/* Debian's RocksDB aborts when it is closed before the last of its handles, iterators, and
+ * snapshots: so the order here, and must() names whose mistake it is. */
+static void rocks_close(struct disk *disk)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+    unsigned i;
+
+    must(atomic_load(&rocks->users) == 0);
+    if (rocks->db && !rocks->readonly && !atomic_load(&rocks->broken))
+        (void)rocks_sync(disk);
+    for (i = 0; i < DISK_FAMILIES; i++)
+        if (rocks->families[i])
+            rocksdb_column_family_handle_destroy(rocks->families[i]);
+    if (rocks->db)
+        rocksdb_close(rocks->db);
+    if (rocks->writes)
+        rocksdb_writebatch_destroy(rocks->writes);
+    if (rocks->write_synced)
+        rocksdb_writeoptions_destroy(rocks->write_synced);
+    if (rocks->write_unsynced)
+        rocksdb_writeoptions_destroy(rocks->write_unsynced);
+    if (rocks->read)
+        rocksdb_readoptions_destroy(rocks->read);
+    if (rocks->options)
+        rocksdb_options_destroy(rocks->options);
+    if (rocks->lock_ready)
+        must(pthread_mutex_destroy(&rocks->lock) == 0);
+    mem_free(rocks->path);
+    mem_free(rocks);
+}
+
+static const struct disk_ops rocks_ops = {
+    .get = rocks_get,
+    .scan = rocks_scan,
+    .commit = rocks_commit,
+    .sync = rocks_sync,
+    .snapshot = rocks_snapshot,
+    .release = rocks_release,
+    .error = rocks_error,
+    .close = rocks_close,
+};
+
+/* Half of the budget caches blocks, with indexes and filters among them; a quarter is memtables;
+ * the rest is left for table readers, batches, iterators. */
+static void options_memory(rocksdb_options_t *options, size_t memory_max)
+{
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_cache_t *cache;
+
+    if (memory_max == 0)
+        memory_max = MEMORY_DEFAULT;
+    if (memory_max < MEMORY_MIN)
+        memory_max = MEMORY_MIN;
+    cache = rocksdb_cache_create_lru(memory_max / 2);
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_filter_policy(
+        table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    rocksdb_block_based_options_set_checksum(table, CHECKSUM_XXH3);
+    rocksdb_block_based_options_set_format_version(table, TABLE_FORMAT);
+    rocksdb_options_set_block_based_table_factory(options, table);
+    rocksdb_block_based_options_destroy(table);
+    rocksdb_cache_destroy(cache);
+    rocksdb_options_set_write_buffer_size(options, memory_max / 8);
+    rocksdb_options_set_db_write_buffer_size(options, memory_max / 4);
+    rocksdb_options_set_max_write_buffer_number(options, 3);
+    /* The log's small memtable would hold back the WAL of all families, and with it the time that
+     * opening takes after a crash. */
+    rocksdb_options_set_max_total_wal_size(options, memory_max / 2);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    rocksdb_options_set_table_cache_numshardbits(options, 2);
+}
+
+static int options_new(const struct disk_rocks_options *wanted, rocksdb_options_t **ret_options)
+{
+    rocksdb_options_t *base = rocksdb_options_create(), *options = rocksdb_options_create();
+    char *text = NULL;
+
+    /* First the text, since it starts from plain options and copies them. */
+    rocksdb_get_options_from_string(base, options_text, options, &text);
+    rocksdb_options_destroy(base);
+    if (text) {
+        rocksdb_free(text);
+        rocksdb_options_destroy(options);
+        return NEAP_FORMAT;
+    }
+    rocksdb_options_set_create_if_missing(options, wanted->create);
+    rocksdb_options_set_create_missing_column_families(options, 1);
+    rocksdb_options_set_paranoid_checks(options, 1);
+    rocksdb_options_set_compression(options, rocksdb_no_compression);
+    options_memory(options, wanted->memory_max);
+    /* One thread commits at a time, so there is nothing to be concurrent with. */
+    rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
+    rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
+    rocksdb_options_set_max_background_jobs(options, 2);
+    rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
+    rocksdb_options_set_max_manifest_file_size(options, MANIFEST_SIZE_MAX);
+    rocksdb_options_set_info_log_level(options, 2); /* warnings */
+    rocksdb_options_set_max_log_file_size(options, INFO_LOG_SIZE_MAX);
+    rocksdb_options_set_keep_log_file_num(options, 2);
+    rocksdb_options_set_stats_dump_period_sec(options, 0);
+    rocksdb_options_set_stats_persist_period_sec(options, 0);
+    *ret_options = options;
+    return 0;
+}
+
+static bool name_ends(const char *name, const char *end)
+{
+    size_t name_size = strlen(name), end_size = strlen(end);
+
+    return name_size > end_size && strcmp(name + name_size - end_size, end) == 0;
+}
+
+static int errno_code(int number)
+{
+    switch (number) {
+    case ENOENT:
+        return NEAP_NOTFOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return NEAP_REFUSED;
+    case ENOTDIR:
+    case EEXIST:
+    case ENAMETOOLONG:
+        return NEAP_INVALID;
+    case ENOMEM:
+        return NEAP_NOMEM;
+    default:
+        return NEAP_IO;
+    }
+}
+
+static int errno_set(struct neap_error *error, const char *path, const char *what)
+{
+    int number = errno;
+
+    return error_set(error, errno_code(number), "%s: %s: %s", path, what, strerror(number));
+}
+
+/* The name of a new directory is in its parent, and durable when that is synced. */
+static int directory_sync_parent(const char *path, struct neap_error *error)
+{
+    char *parent = mem_text(path), *end;
+    int handle, failed;
+
+    if (!parent)
+        return NEAP_NOMEM;
+    end = parent + strlen(parent);
+    while (end > parent + 1 && end[-1] == '/')
+        *--end = 0;
+    end = strrchr(parent, '/');
+    if (end)
+        end[end == parent] = 0;
+    handle = open(end ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    mem_free(parent);
+    if (handle < 0)
+        return errno_set(error, path, "cannot open its parent");
+    failed = fsync(handle);
+    (void)close(handle);
+    return failed ? errno_set(error, path, "cannot sync its parent") : 0;
+}
+
+static int directory_make(const char *path, struct neap_error *error)
+{
+    if (mkdir(path, 0700) != 0)
+        return errno_set(error, path, "cannot make the directory");
+    return directory_sync_parent(path, error);
+}
+
+/* Files that only a database leaves, though the one that names its state is missing: not a place to
+ * make a new database in. */
+static int directory_check_debris(const char *path, DIR *directory, struct neap_error *error)
+{
+    const struct dirent *entry;
+
+    while ((entry = readdir(directory)))
+        if (name_ends(entry->d_name, ".sst") || name_ends(entry->d_name, ".log"))
+            return error_set(error, NEAP_CORRUPT,
+                             "%s: the file CURRENT is missing, but not %s: restore a backup, or move "
+                             "the directory away and let this node start empty",
+                             path, entry->d_name);
+    return 0;
+}
+
+/* RocksDB would take a directory whose file CURRENT is lost for an empty one. */
+static int directory_check(const struct disk_rocks_options *options, struct neap_error *error)
+{
+    DIR *directory = opendir(options->path);
+    int failed;
+
+    if (!directory && errno == ENOENT && options->create && !options->readonly)
+        return directory_make(options->path, error);
+    if (!directory)
+        return errno_set(error, options->path, "no database here");
+    failed = faccessat(dirfd(directory), "CURRENT", F_OK, 0);
+    if (failed && errno != ENOENT) {
+        failed = errno_set(error, options->path, "cannot look inside");
+    } else if (failed) {
+        failed = directory_check_debris(options->path, directory, error);
+        if (!failed && (!options->create || options->readonly))
+            failed = error_set(error, NEAP_NOTFOUND, "%s: no database in this directory",
+                               options->path);
+    }
+    (void)closedir(directory);
+    return failed;
+}
+
+static char *rocks_open_mode(struct disk_rocks *rocks, int mode)
+{
+    const rocksdb_options_t *options[DISK_FAMILIES];
+    char *text = NULL;
+    unsigned i;
+
+    rocksdb_options_set_wal_recovery_mode(rocks->options, mode);
+    for (i = 0; i < DISK_FAMILIES; i++)
+        options[i] = rocks->options;
+    if (rocks->readonly)
+        rocks->db = rocksdb_open_for_read_only_column_families(
+            rocks->options, rocks->path, DISK_FAMILIES, family_names, options, rocks->families, 0,
+            &text);
+    else
+        rocks->db =
+            rocksdb_open_column_families(rocks->options, rocks->path, DISK_FAMILIES, family_names,
+                                         options, rocks->families, &text);
+    return text;
+}
+
+static int rocks_open_failed(const struct disk_rocks *rocks, struct neap_error *error, char *text)
+{
+    int code = text_code(text);
+
+    if (code == NEAP_LOCKED) {
+        rocksdb_free(text);
+        return error_set(error, code,
+                         "%s: another process has this directory open (it holds %s/LOCK): stop it, "
+                         "or connect to it instead",
+                         rocks->path, rocks->path);
+    }
+    return error_from(error, code, rocks->path, "cannot open", text);
+}
+
+/* Mode 0 takes a torn end of the WAL for what it is after power loss, and refuses damage before it:
+ * RocksDB's default would drop what follows the damage without a word. Only when mode 0 refuses is
+ * mode 2 taken, which recovers what comes before the damage: then writes that were acknowledged may
+ * be gone, and the caller must act as one who went back in time. */
+static int rocks_open_policy(struct disk_rocks *rocks, bool *ret_suspect, struct neap_error *error)
+{
+    char *text = rocks_open_mode(rocks, rocksdb_tolerate_corrupted_tail_records_recovery);
+
+    if (!text) {
+        *ret_suspect = false;
+        return 0;
+    }
+    if (text_code(text) != NEAP_CORRUPT)
+        return rocks_open_failed(rocks, error, text);
+    rocksdb_free(text);
+    text = rocks_open_mode(rocks, rocksdb_point_in_time_recovery);
+    if (text)
+        return rocks_open_failed(rocks, error, text);
+    *ret_suspect = true;
+    return 0;
+}
+
+static int rocks_new(const struct disk_rocks_options *options, struct disk_rocks **ret_rocks)
+{
+    struct disk_rocks *rocks = mem_new(sizeof(*rocks));
+    int error = NEAP_NOMEM;
+
+    if (!rocks)
+        return NEAP_NOMEM;
+    rocks->disk.ops = &rocks_ops;
+    rocks->readonly = options->readonly;
+    atomic_init(&rocks->users, 0);
+    atomic_init(&rocks->broken, false);
+    rocks->path = mem_text(options->path);
+    rocks->lock_ready = pthread_mutex_init(&rocks->lock, NULL) == 0;
+    if (rocks->path && rocks->lock_ready)
+        error = options_new(options, &rocks->options);
+    if (error) {
+        rocks_close(&rocks->disk);
+        return error;
+    }
+    rocks->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(rocks->read, 1);
+    rocks->write_synced = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(rocks->write_synced, 1);
+    rocks->write_unsynced = rocksdb_writeoptions_create();
+    rocks->writes = rocksdb_writebatch_create();
+    *ret_rocks = rocks;
+    return 0;
+}
+
+int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
+                    bool *ret_suspect, struct neap_error *error)
+{
+    struct disk_rocks *rocks = NULL;
+    int failed;
+
+    if (!options->path || !*options->path)
+        return error_set(error, NEAP_INVALID, "the path of the data directory is empty");
+    failed = rocks_new(options, &rocks);
+    if (failed)
+        return error_set(error, failed, "%s: %s", options->path, error_text(failed));
+    failed = directory_check(options, error);
+    if (!failed)
+        failed = rocks_open_policy(rocks, ret_suspect, error);
+    if (failed) {
+        rocks_close(&rocks->disk);
+        return failed;
+    }
+    *ret_disk = &rocks->disk;
+    return 0;
+}

@@ -1,1 +1,90 @@
+/* Door: where a directory is, from the operating system. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/error.h"
 #include "store/identity.h"
+
+/* RocksDB writes this file when it makes a database, and never again: in a directory whose contents
+ * were put back from elsewhere it is another file, though the directory may be the same. */
+static const char marked_file[] = "IDENTITY";
+
+static int mark_fail(struct neap_error *error, const char *path, const char *what)
+{
+    int number = errno;
+
+    return error_set(error, NEAP_IO, "%s: cannot look at %s: %s", path, what, strerror(number));
+}
+
+/* A file system that has no birth times leaves 0. */
+static int mark_of(int directory, const char *name, uint64_t *ret_inode, uint64_t *ret_birth_ns)
+{
+    struct statx status;
+
+    memset(&status, 0, sizeof status);
+    if (statx(directory, name, AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_INO | STATX_BTIME,
+              &status) != 0)
+        return NEAP_IO;
+    *ret_inode = status.stx_ino;
+    *ret_birth_ns = 0;
+    if (status.stx_mask & STATX_BTIME)
+        *ret_birth_ns = (uint64_t)status.stx_btime.tv_sec * 1000000000u + status.stx_btime.tv_nsec;
+    return 0;
+}
+
+static int digit_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* Zeroes when there is none, or not in the form that machine-id(5) gives. */
+static void machine_read(uint8_t ret_machine[16])
+{
+    uint8_t machine[16];
+    char text[33] = {0};
+    unsigned i;
+    FILE *file;
+
+    memset(ret_machine, 0, sizeof machine);
+    file = fopen("/etc/machine-id", "re");
+    if (!file)
+        return;
+    if (fread(text, 1, 32, file) != 32)
+        text[0] = 0;
+    (void)fclose(file);
+    for (i = 0; i < sizeof machine; i++) {
+        int high = digit_value(text[2 * i]), low = high < 0 ? -1 : digit_value(text[2 * i + 1]);
+
+        if (low < 0)
+            return;
+        machine[i] = (uint8_t)(high << 4 | low);
+    }
+    memcpy(ret_machine, machine, sizeof machine);
+}
+
+int directory_mark_read(const char *path, struct directory_mark *ret_mark, struct neap_error *error)
+{
+    struct directory_mark mark = {0};
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = 0;
+
+    if (directory < 0)
+        return mark_fail(error, path, "the directory");
+    if (mark_of(directory, "", &mark.directory, &mark.directory_birth_ns))
+        failed = mark_fail(error, path, "the directory");
+    else if (mark_of(directory, marked_file, &mark.file, &mark.file_birth_ns))
+        failed = mark_fail(error, path, marked_file);
+    (void)close(directory);
+    if (failed)
+        return failed;
+    machine_read(mark.machine);
+    *ret_mark = mark;
+    return 0;
+}
