@@ -13,12 +13,14 @@ enum event_kind {
     EVENT_CALL     /* run on the wheel's thread, between steps: reads of engine state (status) */
 };
 
+struct engine;
+
 struct event {
     enum event_kind kind;
     struct write *write;        /* EVENT_WRITE: borrowed until it is done */
-    struct net_event *net;      /* EVENT_NET: borrowed; the wheel frees it */
+    struct net_event *net;      /* EVENT_NET: borrowed; the wheel ends its message */
     bool isolated;
-    void (*call)(void *arg, void *engine);
+    void (*call)(void *arg, struct engine *engine);
     void *arg;
     int code;                   /* out: valid when done */
     void *waiter;               /* whoever is told: the threads' business */
@@ -37,19 +39,35 @@ struct engine {
     struct trace *trace;
     uint32_t sync_ms;          /* unsynced writes are synced after so long */
     uint64_t unsynced_since;   /* mono_ms, 0: nothing unsynced */
+    uint64_t tick_after;       /* mono_ms: after a tick that failed, no other before this */
     bool wants_sync;           /* this turn's commit must be a synced one */
     uint64_t log_max;
     struct engine_counts {
         uint64_t writes, events, turns, syncs, errors;
     } counts;
+    struct neap_error error;   /* the last one that was nobody's: for status */
 };
 
-/* One event. An error is the event's own (put into event->code, the event done at once), but for
- * NOMEM in net events, IO and CORRUPT, which come back and stop the node. */
+enum { WRITE_SHARDS_MAX = TOKEN_PARTS_MAX, TICK_AGAIN_MS = 100 };
+
+/* One event, which is done by it: its own error is in event->code. Comes back only what stops the
+ * node: IO. Room for the event must be in `done`. What goes wrong in an event of the net (NOMEM,
+ * CORRUPT) costs the link, and is counted. */
 int engine_step(struct engine *engine, struct now now, struct event *event, struct batch *batch,
                 struct outbox *outbox, struct done *done);
-/* End of the turn, before the commit: pushes. */
+/* End of the turn, before the commit: pushes, if all that is written will be durable before they
+ * leave (rule 8): when this turn's commit is a synced one, or when nothing is unsynced. */
 int engine_flush(struct engine *engine, struct now now, struct batch *batch,
                  struct outbox *outbox);
+/* Must the commit of this turn be a synced one? */
+bool engine_must_sync(const struct engine *engine, const struct outbox *outbox);
 uint64_t engine_deadline(const struct engine *engine, struct now now); /* mono_ms; UINT64_MAX none */
+
+/* Is it a write that can be tried at all? INVALID, LIMIT, REFUSED; the text names the place. */
+int write_check(const struct write *write, struct neap_error *error);
+/* All ops of a write or none (write.c); the token gets the dots. The code is the write's own. */
+int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch);
+/* How many other nodes must hold a write of this level; REFUSED for levels of rings. */
+int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed,
+                struct neap_error *error);
 #endif

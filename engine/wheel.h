@@ -3,9 +3,12 @@
  * complete callers. A failed commit stops the node. */
 #ifndef NEAP_ENGINE_WHEEL_H
 #define NEAP_ENGINE_WHEEL_H
+#include <stdatomic.h>
+
 #include "engine/engine.h"
 
-enum { TURN_EVENTS_MAX = 256 };
+/* Past TURN_BYTES the events that are left get a commit of their own, in the same call. */
+enum { TURN_EVENTS_MAX = 256, TURN_BYTES = 8 << 20, OUTBOX_BYTES_MAX = 64 << 20 };
 
 struct wheel {
     struct engine engine;
@@ -16,9 +19,14 @@ struct wheel {
     struct done done;
     int stopped;             /* 0, or why the node stopped: every later event gets it */
     struct neap_error error; /* text for that */
-    /* For the simulator: asked before each effect; true: power fails here, the turn ends. */
+    /* Something that was committed is not synced yet. True before the commit, so that whoever finds
+     * it false after reading the disk has read only what is durable. Any thread. */
+    atomic_bool unsynced;
+    /* For the simulator: asked before each effect ("commit", "send", "done"); true: power fails
+     * here, the turn ends, `crashed` is set and the wheel turns no more. */
     bool (*crash)(void *arg, const char *before);
     void *crash_arg;
+    bool crashed;
 };
 
 struct wheel_options {
@@ -33,9 +41,11 @@ struct wheel_options {
     uint64_t log_max;
 };
 
+/* On error nothing is left open. */
 int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct neap_error *error);
-void wheel_close(struct wheel *wheel);
+void wheel_close(struct wheel *wheel); /* zeroed is fine; what is unsynced stays so: EVENT_SYNC */
 /* Steps up to TURN_EVENTS_MAX events, commits, sends. Completed events are in wheel->done.events
- * (each with its code) until the next turn: the caller tells the waiters. */
+ * (each with its code) until the next turn: the caller tells the waiters. All are, unless
+ * `crashed`. Messages of EVENT_NET are freed, and their links told to receive again. */
 void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size_t count);
 #endif

@@ -1,0 +1,143 @@
+#include "engine/engine.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+
+static void done_add(struct done *done, struct event *event, int code)
+{
+    must(done->count < done->room);
+    event->code = code;
+    done->events[done->count++] = event;
+}
+
+/* Whatever went wrong in the protocols is nobody's call: it is kept for the status. */
+static void engine_note(struct engine *engine, int code, const char *where)
+{
+    struct disk *disk = engine->store.disk;
+    struct neap_error text = {0};
+
+    engine->counts.errors++;
+    if (code == NEAP_IO || code == NEAP_CORRUPT)
+        disk->ops->error(disk, &text);
+    error_set(&engine->error, code, "%s: %.200s", where,
+              text.text[0] ? text.text : error_text(code));
+    trace(engine->trace, "engine: %s", engine->error.text);
+}
+
+/* A message that could not be taken is lost, so its link must not go on as if it had been taken:
+ * for the protocols it is down, and is made anew. */
+static void engine_drop_link(struct engine *engine, struct now now, const struct net_event *event,
+                             struct batch *batch, struct outbox *outbox)
+{
+    struct net_event down = {.kind = NET_DOWN, .link = event->link, .side = event->side};
+
+    if (event->kind == NET_DOWN)
+        return;
+    snprintf(down.reason, sizeof down.reason, "%.90s", engine->error.text);
+    if (outbox_close(outbox, event->link))
+        trace(engine->trace, "engine: link %llu stays open", (unsigned long long)event->link);
+    if (gossip_event(engine->gossip, now, &down, batch, outbox))
+        trace(engine->trace, "engine: link %llu not let go", (unsigned long long)event->link);
+}
+
+static int engine_net(struct engine *engine, struct now now, const struct net_event *event,
+                      struct batch *batch, struct outbox *outbox)
+{
+    int error;
+
+    if (!engine->gossip)
+        return 0;
+    error = gossip_event(engine->gossip, now, event, batch, outbox);
+    if (!error)
+        return 0;
+    engine_note(engine, error, "an event of the net");
+    if (error != NEAP_IO)
+        engine_drop_link(engine, now, event, batch, outbox);
+    return error;
+}
+
+static int engine_tick(struct engine *engine, struct now now, struct batch *batch,
+                       struct outbox *outbox)
+{
+    int error = 0;
+
+    if (engine->unsynced_since && now.mono_ms >= engine->unsynced_since + engine->sync_ms)
+        engine->wants_sync = true;
+    if (engine->gossip)
+        error = gossip_tick(engine->gossip, now, batch, outbox);
+    engine->tick_after = 0;
+    if (error) {
+        engine_note(engine, error, "a tick");
+        engine->tick_after = now.mono_ms + TICK_AGAIN_MS;
+    }
+    return error;
+}
+
+static int engine_dispatch(struct engine *engine, struct now now, struct event *event,
+                           struct batch *batch, struct outbox *outbox)
+{
+    switch (event->kind) {
+    case EVENT_WRITE:
+        return engine_write(engine, now, event->write, batch);
+    case EVENT_SYNC:
+        engine->wants_sync = true;
+        return 0;
+    case EVENT_NET:
+        return engine_net(engine, now, event->net, batch, outbox);
+    case EVENT_TICK:
+        return engine_tick(engine, now, batch, outbox);
+    case EVENT_ISOLATE:
+        return engine->gossip ? gossip_isolate(engine->gossip, event->isolated, outbox) : 0;
+    case EVENT_CALL:
+        event->call(event->arg, engine);
+        return 0;
+    }
+    must(!"an event of a kind that there is");
+    return 0;
+}
+
+int engine_step(struct engine *engine, struct now now, struct event *event, struct batch *batch,
+                struct outbox *outbox, struct done *done)
+{
+    int error;
+
+    engine->counts.events++;
+    error = engine_dispatch(engine, now, event, batch, outbox);
+    done_add(done, event, error);
+    return error == NEAP_IO ? error : 0;
+}
+
+bool engine_must_sync(const struct engine *engine, const struct outbox *outbox)
+{
+    return engine->wants_sync || outbox->names_events;
+}
+
+int engine_flush(struct engine *engine, struct now now, struct batch *batch,
+                 struct outbox *outbox)
+{
+    bool durable = batch_is_empty(batch) && !engine->unsynced_since;
+    int error;
+
+    if (!engine->gossip || (!engine_must_sync(engine, outbox) && !durable))
+        return 0;
+    error = gossip_flush(engine->gossip, now, batch, outbox);
+    /* What was not pushed will be pulled. */
+    if (error)
+        engine_note(engine, error, "a push");
+    return error == NEAP_IO ? error : 0;
+}
+
+uint64_t engine_deadline(const struct engine *engine, struct now now)
+{
+    uint64_t deadline = UINT64_MAX;
+
+    (void)now;
+    if (engine->gossip)
+        deadline = gossip_deadline(engine->gossip);
+    if (deadline < engine->tick_after)
+        deadline = engine->tick_after;
+    if (engine->unsynced_since && engine->unsynced_since + engine->sync_ms < deadline)
+        deadline = engine->unsynced_since + engine->sync_ms;
+    return deadline;
+}

@@ -1,0 +1,199 @@
+#include "engine/wheel.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct neap_error *error)
+{
+    int code;
+
+    *wheel = (struct wheel){.disk = options->disk, .net = options->net};
+    code = store_open(&wheel->engine.store, options->disk, options->mark, options->clock,
+                      options->suspect, error);
+    if (code) {
+        *wheel = (struct wheel){0};
+        return code;
+    }
+    wheel->engine.trace = options->trace;
+    wheel->engine.sync_ms = options->sync_ms;
+    wheel->engine.log_max = options->log_max;
+    outbox_init(&wheel->outbox, OUTBOX_BYTES_MAX);
+    wheel->done.events = mem_new_array(TURN_EVENTS_MAX, sizeof *wheel->done.events);
+    wheel->done.room = TURN_EVENTS_MAX;
+    code = wheel->done.events ? batch_new(options->disk, &wheel->batch) : NEAP_NOMEM;
+    if (!code && options->gossip)
+        code = gossip_new(options->gossip, &wheel->engine.store, options->trace,
+                          options->clock->ops->entropy(options->clock), &wheel->engine.gossip);
+    if (code) {
+        wheel_close(wheel);
+        return error_set(error, code, "open: %s", error_text(code));
+    }
+    return 0;
+}
+
+void wheel_close(struct wheel *wheel)
+{
+    if (!wheel->disk)
+        return;
+    gossip_free(wheel->engine.gossip);
+    batch_free(wheel->batch);
+    outbox_done(&wheel->outbox);
+    mem_free(wheel->done.events);
+    store_done(&wheel->engine.store);
+    *wheel = (struct wheel){0};
+}
+
+static bool wheel_crashes(struct wheel *wheel, const char *before)
+{
+    if (wheel->crash && wheel->crash(wheel->crash_arg, before))
+        wheel->crashed = true;
+    return wheel->crashed;
+}
+
+/* An event that the stop of the node takes with it. What had failed by itself keeps its error. */
+static void event_stop(const struct wheel *wheel, struct event *event)
+{
+    if (event->code)
+        return;
+    event->code = wheel->stopped;
+    if (event->kind == EVENT_WRITE) {
+        token_clear(&event->write->token);
+        event->write->error = wheel->error;
+    }
+}
+
+static void wheel_refuse(struct wheel *wheel, struct event *event)
+{
+    event->code = 0;
+    event_stop(wheel, event);
+    wheel->done.events[wheel->done.count++] = event;
+}
+
+/* What is in memory is ahead of what is on disk, and not trusted any more. */
+static void wheel_stop(struct wheel *wheel, int code)
+{
+    struct neap_error text = {0};
+
+    wheel->engine.counts.errors++;
+    if (code == NEAP_IO || code == NEAP_CORRUPT)
+        wheel->disk->ops->error(wheel->disk, &text);
+    wheel->stopped = error_set(&wheel->error, code, "the node has stopped, reopen it: %.200s",
+                               text.text[0] ? text.text : error_text(code));
+    trace(wheel->engine.trace, "wheel: %s", wheel->error.text);
+}
+
+static int wheel_commit(struct wheel *wheel, struct now now)
+{
+    struct engine *engine = &wheel->engine;
+    const struct disk_ops *ops = wheel->disk->ops;
+    bool sync = engine_must_sync(engine, &wheel->outbox);
+    bool empty = batch_is_empty(wheel->batch);
+    int error = 0;
+
+    if (!empty && !sync && !engine->unsynced_since) {
+        engine->unsynced_since = now.mono_ms ? now.mono_ms : 1;
+        atomic_store(&wheel->unsynced, true);
+    }
+    if (!empty)
+        error = ops->commit(wheel->disk, wheel->batch, sync);
+    else if (sync && engine->unsynced_since)
+        error = ops->sync(wheel->disk);
+    else
+        return 0;
+    if (error)
+        return error;
+    trace(engine->trace, "wheel: commit %zu bytes%s", batch_bytes(wheel->batch),
+          sync ? ", sync" : "");
+    if (sync) {
+        engine->counts.syncs++;
+        engine->unsynced_since = 0;
+        atomic_store(&wheel->unsynced, false);
+    }
+    return 0;
+}
+
+static void wheel_send(struct wheel *wheel)
+{
+    for (size_t i = 0; i < wheel->outbox.count && !wheel_crashes(wheel, "send"); i++) {
+        const struct effect *effect = &wheel->outbox.effects[i];
+        int error = 0;
+
+        switch (effect->kind) {
+        case EFFECT_DIAL:
+            error = wheel->net->ops->dial(wheel->net, effect->link,
+                                          (const char *)effect->bytes.data);
+            break;
+        case EFFECT_SEND:
+            error = wheel->net->ops->send(wheel->net, effect->link, effect->bytes);
+            break;
+        case EFFECT_CLOSE:
+            wheel->net->ops->close(wheel->net, effect->link);
+            break;
+        case EFFECT_TRUST:
+            wheel->net->ops->trust(wheel->net, effect->link);
+            break;
+        }
+        if (error)
+            gossip_send_failed(wheel->engine.gossip, effect->link, error);
+    }
+}
+
+/* Steps 1 and 2. Returns how many events were stepped. */
+static size_t wheel_step(struct wheel *wheel, struct now now, struct event **events, size_t count)
+{
+    struct engine *engine = &wheel->engine;
+    size_t first = wheel->done.count, stepped = 0;
+    int error = 0;
+
+    engine->wants_sync = false;
+    while (!error && stepped < count && batch_bytes(wheel->batch) < TURN_BYTES)
+        error = engine_step(engine, now, events[stepped++], wheel->batch, &wheel->outbox,
+                            &wheel->done);
+    if (!error)
+        error = engine_flush(engine, now, wheel->batch, &wheel->outbox);
+    if (!error && wheel_crashes(wheel, "commit"))
+        return stepped;
+    if (!error)
+        error = wheel_commit(wheel, now);
+    if (error) {
+        wheel_stop(wheel, error);
+        for (size_t i = first; i < wheel->done.count; i++)
+            event_stop(wheel, wheel->done.events[i]);
+    }
+    return stepped;
+}
+
+/* Credit for the next message of a link is given only now, after the commit. */
+static void wheel_release(struct wheel *wheel, struct event *event)
+{
+    if (event->kind != EVENT_NET)
+        return;
+    buffer_done(&event->net->message);
+    if (wheel->net && event->net->kind == NET_MESSAGE && !wheel->stopped && !wheel->crashed)
+        wheel->net->ops->ready(wheel->net, event->net->link);
+}
+
+void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size_t count)
+{
+    size_t taken = 0, told;
+
+    must(count <= TURN_EVENTS_MAX);
+    wheel->done.count = 0;
+    wheel->engine.counts.turns++;
+    while (taken < count && !wheel->stopped && !wheel->crashed) {
+        taken += wheel_step(wheel, now, events + taken, count - taken);
+        if (!wheel->stopped && !wheel->crashed)
+            wheel_send(wheel);
+        batch_clear(wheel->batch);
+        outbox_clear(&wheel->outbox);
+    }
+    for (size_t i = 0; i < count; i++)
+        wheel_release(wheel, events[i]);
+    for (; taken < count && wheel->stopped && !wheel->crashed; taken++)
+        wheel_refuse(wheel, events[taken]);
+    told = wheel->crashed ? 0 : wheel->done.count;
+    for (size_t i = 0; wheel->crash && i < told; i++)
+        if (wheel_crashes(wheel, "done"))
+            told = i;
+    wheel->done.count = told;
+}

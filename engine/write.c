@@ -1,0 +1,295 @@
+/* A caller's write: checked whole before anything is touched, then applied whole or not at all. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+enum { PLACE_TEXT_MAX = 120 };
+
+/* "bucket/key...", for messages: costs nothing until there is one. */
+#define PLACE(op) place_text(op, (char[PLACE_TEXT_MAX]){0})
+static const char *place_text(const struct write_op *op, char ret_text[PLACE_TEXT_MAX])
+{
+    char path[PLACE_TEXT_MAX / 2];
+
+    path_text(op->path, path, sizeof path);
+    snprintf(ret_text, PLACE_TEXT_MAX, "%.40s/%s", op->bucket ? op->bucket : "", path);
+    return ret_text;
+}
+
+static int write_check_path(const struct write_op *op, struct neap_error *error)
+{
+    enum neap_type type = NEAP_ANY;
+    int code;
+
+    if (op->path.size > NEAP_PATH_MAX)
+        return error_set(error, NEAP_LIMIT, "%s: the path has %zu bytes, the limit is %d",
+                         PLACE(op), op->path.size, NEAP_PATH_MAX);
+    if (op->prefix) {
+        if (op->op.kind != OP_REMOVE || !op->path.size)
+            return error_set(error, NEAP_INVALID,
+                             "%s: only a removal, and of a place, goes for all that is below it",
+                             PLACE(op));
+        return 0;
+    }
+    code = path_check(op->path, &type);
+    if (code)
+        return error_set(error, code, "%s: not the path of a value: %s", PLACE(op),
+                         error_text(code));
+    if (op->op.kind != OP_REMOVE && op_type(op->op.kind) != type)
+        return error_set(error, NEAP_INVALID, "%s: the operation is not one of the place's type",
+                         PLACE(op));
+    return 0;
+}
+
+static int write_check_op(const struct write_op *op, struct neap_error *error)
+{
+    int code;
+
+    if (op->op.kind < OP_LWW_SET || op->op.kind >= OP_KIND_END)
+        return error_set(error, NEAP_INVALID, "%s: no such operation", PLACE(op));
+    code = op->bucket ? bucket_name_check(op->bucket) : NEAP_INVALID;
+    if (code)
+        return error_set(error, code,
+                         "%s: a bucket's name is 1 to %d bytes of printable UTF-8 without '/', "
+                         "and does not start with '_'",
+                         PLACE(op), BUCKET_NAME_MAX);
+    if (op->op.value.size > NEAP_VALUE_MAX)
+        return error_set(error, NEAP_LIMIT, "%s: the value has %zu bytes, the limit is %d",
+                         PLACE(op), op->op.value.size, NEAP_VALUE_MAX);
+    return write_check_path(op, error);
+}
+
+int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed,
+                struct neap_error *error)
+{
+    switch (level) {
+    case NEAP_BUCKET_DEFAULT:
+    case NEAP_EDGE:
+    case NEAP_ONE:
+        *ret_needed = 0;
+        return 0;
+    case NEAP_QUORUM:
+        *ret_needed = (unsigned)((peers + 1) / 2);
+        return 0;
+    case NEAP_ALL:
+        *ret_needed = (unsigned)peers;
+        return 0;
+    case NEAP_LOCAL_QUORUM:
+    case NEAP_EACH_QUORUM:
+        return error_set(error, NEAP_REFUSED, "level: LOCAL_QUORUM and EACH_QUORUM come with rings "
+                                              "and their zones; use QUORUM");
+    }
+    return error_set(error, NEAP_INVALID, "level: %d is none", (int)level);
+}
+
+int write_check(const struct write *write, struct neap_error *error)
+{
+    unsigned needed;
+    int code;
+
+    if (write->count > NEAP_BATCH_COUNT_MAX)
+        return error_set(error, NEAP_LIMIT, "%zu operations in one write, the limit is %d",
+                         write->count, NEAP_BATCH_COUNT_MAX);
+    if (write->once.size)
+        return error_set(error, NEAP_REFUSED, "once: not yet; leave it empty");
+    code = level_peers(write->level, 0, &needed, error);
+    for (size_t i = 0; !code && i < write->count; i++)
+        code = write_check_op(&write->ops[i], error);
+    return code;
+}
+
+/* A shard that a write has touched, and how to undo it. */
+struct touched {
+    struct shard *shard;
+    uint64_t id;
+    struct shard_mark mark;
+    bool made;
+};
+
+/* A write in progress. */
+struct writing {
+    struct engine *engine;
+    struct write *write;
+    struct batch *batch;
+    uint64_t wall_ms;
+    batch_mark mark;
+    uint64_t hlc_reserved;
+    struct touched touched[WRITE_SHARDS_MAX];
+    size_t count;
+    const char *bucket; /* of the last operation, and its shard */
+    struct touched *last;
+};
+
+/* The disk knows more about what it could not read. */
+static int disk_error_set(struct disk *disk, int code, const char *place, struct neap_error *error)
+{
+    struct neap_error text = {0};
+
+    if (code == NEAP_IO || code == NEAP_CORRUPT)
+        disk->ops->error(disk, &text);
+    return error_set(error, code, "%s: %.160s", place, text.text[0] ? text.text : error_text(code));
+}
+
+static int write_error(const struct writing *writing, const struct write_op *op, int code)
+{
+    struct neap_error *error = &writing->write->error;
+    const char *place = PLACE(op);
+
+    if (code != NEAP_LIMIT)
+        return disk_error_set(writing->engine->store.disk, code, place, error);
+    if (op->op.kind == OP_COUNTER_ADD)
+        return error_set(error, code, "%s: the counter would leave the range of 64 bits", place);
+    if (op->op.kind == OP_REGISTER_SET && batch_bytes(writing->batch) < BATCH_SIZE_MAX / 2)
+        return error_set(error, code, "%s: the register would have more than %d siblings", place,
+                         REGISTER_SIBLINGS_MAX);
+    return error_set(error, code, "%s: more replica ids, buckets or bytes than the limits allow",
+                     place);
+}
+
+static int write_shard(struct writing *writing, const struct write_op *op,
+                       struct touched **ret_touched)
+{
+    struct store *store = &writing->engine->store;
+    uint64_t id;
+    bool made;
+    struct shard *shard;
+    int error;
+
+    /* Ops of one write are mostly of one bucket. */
+    if (writing->last && (writing->bucket == op->bucket || !strcmp(writing->bucket, op->bucket))) {
+        *ret_touched = writing->last;
+        return 0;
+    }
+    id = bucket_id(op->bucket);
+    writing->last = NULL;
+    for (size_t i = 0; i < writing->count; i++)
+        if (writing->touched[i].id == id)
+            writing->last = &writing->touched[i];
+    if (!writing->last) {
+        if (writing->count == WRITE_SHARDS_MAX)
+            return NEAP_LIMIT;
+        made = !store_find(store, id);
+        error = store_shard(store, writing->batch, op->bucket, &shard);
+        if (error)
+            return error;
+        writing->last = &writing->touched[writing->count++];
+        *writing->last =
+            (struct touched){.shard = shard, .id = id, .mark = shard_set_mark(shard), .made = made};
+    }
+    writing->bucket = op->bucket;
+    *ret_touched = writing->last;
+    return 0;
+}
+
+static int write_apply(struct writing *writing, struct write_op *op)
+{
+    struct store *store = &writing->engine->store;
+    struct dot dot = {0};
+    struct touched *touched = NULL;
+    struct shard *shard;
+    uint64_t events = 0;
+    int error;
+
+    error = write_shard(writing, op, &touched);
+    if (error)
+        return error;
+    shard = touched->shard;
+    if (op->op.kind == OP_LWW_SET) {
+        error = store_stamp(store, writing->batch, writing->wall_ms, &op->op.stamp);
+        if (error)
+            return error;
+    }
+    if (op->prefix) {
+        error = shard_remove(shard, writing->batch, touched->id, op->path, op->op.seen, &events);
+        dot = (struct dot){shard->replica, events ? context_get(&shard->context, shard->replica) : 0};
+    } else {
+        error = shard_write(shard, writing->batch, touched->id, op->path, &op->op, &dot);
+        events = dot.n != 0;
+    }
+    if (error || !events)
+        return error;
+    writing->engine->counts.writes += events;
+    if (writing->write->want_token || writing->write->level >= NEAP_QUORUM)
+        error = token_dot(&writing->write->token, shard->id, dot, shard->nonce);
+    return error;
+}
+
+static void write_undo(struct writing *writing)
+{
+    struct store *store = &writing->engine->store;
+
+    batch_rollback(writing->batch, writing->mark);
+    store->hlc_reserved = writing->hlc_reserved;
+    for (size_t i = 0; i < writing->count; i++) {
+        struct touched *touched = &writing->touched[i];
+
+        if (touched->made)
+            store_forget(store, touched->id);
+        else
+            shard_rollback(touched->shard, touched->mark);
+    }
+    token_clear(&writing->write->token);
+}
+
+/* Enough peers connected for the level? Before anything is touched. */
+static int write_check_peers(const struct engine *engine, struct write *write)
+{
+    size_t peers = engine->gossip ? gossip_peers(engine->gossip) : 0, connected = 0;
+    struct peer_status status;
+    unsigned needed = 0;
+    int error;
+
+    if (write->level < NEAP_QUORUM)
+        return 0;
+    error = level_peers(write->level, peers, &needed, &write->error);
+    if (error)
+        return error;
+    for (size_t i = 0; i < peers; i++) {
+        gossip_peer_status(engine->gossip, i, &status);
+        connected += status.connected;
+    }
+    if (connected < needed)
+        return error_set(&write->error, NEAP_UNAVAILABLE,
+                         "level: %u other nodes are needed, %zu of %zu are connected: nothing was "
+                         "written", needed, connected, peers);
+    return 0;
+}
+
+int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch)
+{
+    struct writing writing;
+    uint64_t writes = engine->counts.writes;
+    int error;
+
+    error = write_check(write, &write->error);
+    if (!error)
+        error = write_check_peers(engine, write);
+    if (error)
+        return error;
+    /* Not `= {0}`: `touched` is large, and only its first few are ever looked at. */
+    writing.engine = engine;
+    writing.write = write;
+    writing.batch = batch;
+    writing.wall_ms = now.wall_ms;
+    writing.count = 0;
+    writing.last = NULL;
+    writing.bucket = NULL;
+    writing.hlc_reserved = engine->store.hlc_reserved;
+    writing.mark = batch_set_mark(batch);
+    for (size_t i = 0; !error && i < write->count; i++) {
+        error = write_apply(&writing, &write->ops[i]);
+        if (error)
+            write_error(&writing, &write->ops[i], error);
+    }
+    if (error) {
+        write_undo(&writing);
+        engine->counts.writes = writes;
+    } else if (!write->nosync || write->want_token || write->level >= NEAP_QUORUM) {
+        /* A token names events, so it leaves only after they are durable (rule 8). */
+        engine->wants_sync = true;
+    }
+    batch_forget(batch);
+    return error;
+}
