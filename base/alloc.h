@@ -5,15 +5,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *mem_new(size_t size);              /* zeroed; NULL when out of memory; size 0 gives non-NULL */
-void *mem_new_array(size_t count, size_t size); /* overflow-checked, zeroed */
-void *mem_resize(void *memory, size_t size);    /* like realloc; the old block stays on NULL */
-char *mem_text(const char *text);        /* copy; NULL in, NULL out */
-void mem_free(void *memory);             /* NULL is fine */
+/* Zeroed; NULL when out of memory; size 0 gives non-NULL. */
+void *mem_new(size_t size);
+/* The same for `count` times `size` bytes, which may overflow: then there is no memory. */
+void *mem_new_array(size_t count, size_t size);
+/* Like realloc: what is added is not zeroed, the old block stays when there is no memory. */
+void *mem_resize(void *memory, size_t size);
+char *mem_text(const char *text); /* a copy; NULL in, NULL out */
+void mem_free(void *memory);      /* NULL is fine */
 
 /* For tests: the call numbered `call` from now on (1 = the next) fails; 0 = none. With `repeat`
  * all later ones fail as well. */
 void mem_fail_at(uint64_t call, int repeat);
-uint64_t mem_calls(void);                /* since the start */
-uint64_t mem_live(void);                 /* blocks not yet freed */
+uint64_t mem_calls(void); /* since the start */
+uint64_t mem_live(void);  /* blocks not yet freed */
 #endif

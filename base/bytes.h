@@ -28,7 +28,7 @@ void bytes_put_u64(uint8_t *ret_8, uint64_t value);
 uint64_t bytes_get_u64(const uint8_t *data_8);
 
 void buffer_init(struct buffer *buffer, size_t size_max);
-/* LIMIT past size_max, NOMEM; the buffer is unchanged on error. */
+/* LIMIT past size_max, NOMEM; the buffer is unchanged on error. The bytes may lie in the buffer. */
 int buffer_append(struct buffer *buffer, struct slice bytes);
 int buffer_append_u8(struct buffer *buffer, uint8_t byte);
 int buffer_append_u64(struct buffer *buffer, uint64_t value); /* big-endian, 8 bytes */

@@ -10,7 +10,8 @@ _Noreturn void must_failed(const char *condition, const char *file, int line);
 const char *error_name(int code); /* "NOMEM" */
 const char *error_text(int code);
 
-/* Fills *error (which may be NULL) and returns `code`, so that failing reads `return error_set(..)`. */
+/* Fills *error (which may be NULL) and returns `code`, so that failing reads
+ * `return error_set(...)`. A text that is too long is cut. */
 int error_set(struct neap_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 #endif

@@ -25,6 +25,7 @@ void read_array_of(struct reader *reader, uint32_t count);
 bool read_nil(struct reader *reader); /* consumes a nil if it is next; not an error otherwise */
 /* One value of any kind, as its own bytes; nesting to depth 8. */
 struct slice read_any(struct reader *reader);
+/* The first error sticks; 0 changes nothing, so the result of a check may be given. */
 void reader_fail(struct reader *reader, int error);
 /* 0 when everything was read and nothing failed; INVALID for trailing bytes. */
 int reader_end(const struct reader *reader);

@@ -1,4 +1,5 @@
-/* Seeded random numbers (xoshiro256**, Blackman & Vigna 2018). Having one is the right to be random. */
+/* Seeded random numbers (xoshiro256**, Blackman & Vigna 2018). Having one is the right to be
+ * random. */
 #ifndef NEAP_BASE_RNG_H
 #define NEAP_BASE_RNG_H
 #include <stdbool.h>
