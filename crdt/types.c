@@ -37,7 +37,7 @@ static void edit_clear(struct edit *edit)
 
 bool op_sees(const struct op *op, struct dot dot)
 {
-    return !op->seen || context_knows(op->seen, dot);
+    return !op->seen || BROKEN("unseen-goes") || context_knows(op->seen, dot);
 }
 
 int edit_keep(const struct cell *old, const struct op *op, struct edit *edit)

@@ -1,0 +1,680 @@
+#include "tests/laws/history.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+/* Events fit the bits of a word. */
+enum { EVENTS_MAX = 64, IDS_MAX = 8, REPLICAS_MAX = 5, CELLS = 2, WIRE_MAX = 12 };
+enum { STEPS = 70, STAMPS = 4, BYTES_MAX = 1 << 20 };
+
+typedef uint64_t events; /* a set of them */
+
+/* What happened: the oracle's only memory. */
+struct event {
+    struct dot dot;
+    unsigned cell;
+    events gone; /* what it replaced or removed */
+    bool adds;
+    uint64_t stamp;
+    int64_t number, total; /* of a counter: added; with all that it folded */
+};
+
+/* A cell as it travels: with what its sender knows. */
+struct state {
+    struct buffer bytes;
+    struct context base, residue;
+    events known; /* what base and residue stand for */
+};
+
+struct replica {
+    unsigned id; /* index of its replica id */
+    uint64_t counter;
+    struct context base;
+    events known;
+    struct state cells[CELLS]; /* their base is the replica's, and unused here */
+};
+
+/* One cell, or a replica's cells and context as they were at one moment. */
+struct message {
+    struct state cells[CELLS];
+    bool has[CELLS];
+    struct context base;
+    events known;
+};
+
+struct history {
+    struct rng rng;
+    enum neap_type type;
+    uint64_t ids[IDS_MAX];
+    unsigned ids_count, replicas_count, events_count, wire_count;
+    struct event events[EVENTS_MAX];
+    struct replica replicas[REPLICAS_MAX];
+    struct message wire[WIRE_MAX];
+    bool removals; /* was anything ever removed? */
+    char *why;
+};
+
+/* Remembers the first thing that does not hold. */
+__attribute__((format(printf, 2, 3))) static bool fails(struct history *history, const char *format,
+                                                        ...)
+{
+    va_list arguments;
+
+    if (!history->why[0]) {
+        va_start(arguments, format);
+        vsnprintf(history->why, HISTORY_WHY_SIZE, format, arguments);
+        va_end(arguments);
+    }
+    return false;
+}
+
+static void state_init(struct state *state)
+{
+    *state = (struct state){0};
+    buffer_init(&state->bytes, BYTES_MAX);
+    must(!buffer_append_u8(&state->bytes, 0x90)); /* a cell without dots */
+}
+
+static void state_done(struct state *state)
+{
+    buffer_done(&state->bytes);
+    context_done(&state->base);
+    context_done(&state->residue);
+}
+
+static void state_copy(struct state *state, const struct state *from, const struct replica *replica)
+{
+    must(!buffer_set(&state->bytes, buffer_slice(&from->bytes)));
+    must(!context_copy(&state->residue, &from->residue));
+    must(!context_copy(&state->base, replica ? &replica->base : &from->base));
+    state->known = from->known | (replica ? replica->known : 0);
+}
+
+/* Joins all that `from` knows to `context`. */
+static void context_learn(struct context *context, const struct state *from)
+{
+    const struct knowledge knowledge = {&from->base, &from->residue};
+
+    must(!knowledge_join(&knowledge, context));
+}
+
+static unsigned pick(struct history *history, unsigned bound)
+{
+    return (unsigned)rng_below(&history->rng, bound);
+}
+
+/* -- the oracle -- */
+
+static events event_bit(size_t index)
+{
+    return (events)1 << index;
+}
+
+/* The dots that a cell must have, of one who knows these events. */
+static events explain(const struct history *history, unsigned cell, events known)
+{
+    events live = 0, gone = 0;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        const struct event *event = &history->events[i];
+
+        if (event->cell != cell || !(known & event_bit(i)))
+            continue;
+        gone |= event->gone;
+        live |= event->adds ? event_bit(i) : 0;
+    }
+    return live & ~gone;
+}
+
+/* Which events the dots of a cell are; ~0 for a dot that never was. */
+static events dots_of(const struct history *history, const struct cell *cell)
+{
+    events found = 0;
+
+    for (size_t k = 0; k < cell->count; k++) {
+        size_t i = 0;
+
+        while (i < history->events_count &&
+               dot_compare(history->events[i].dot, cell->entries[k].dot) != 0)
+            i++;
+        if (i == history->events_count)
+            return ~(events)0;
+        found |= event_bit(i);
+    }
+    return found;
+}
+
+/* The event that wins a last-writer-wins register. */
+static size_t explain_winner(const struct history *history, events live)
+{
+    size_t best = EVENTS_MAX;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        const struct event *event = &history->events[i];
+
+        if (!(live & event_bit(i)))
+            continue;
+        if (best == EVENTS_MAX || event->stamp > history->events[best].stamp ||
+            (event->stamp == history->events[best].stamp &&
+             dot_compare(event->dot, history->events[best].dot) > 0))
+            best = i;
+    }
+    return best;
+}
+
+static bool check_counter(struct history *history, const struct cell *cell, unsigned index,
+                          events live, events known)
+{
+    int64_t sum = 0, all = 0, value = 0;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        if (live & event_bit(i))
+            sum += history->events[i].total;
+        if (known & event_bit(i) && history->events[i].cell == index)
+            all += history->events[i].number;
+    }
+    if (counter_value(cell, &value) != (live ? 0 : NEAP_NOTFOUND) || value != sum)
+        return fails(history, "counter is %" PRId64 ", not %" PRId64, value, sum);
+    if (!history->removals && value != all)
+        return fails(history, "counter is %" PRId64 " after %" PRId64 " added", value, all);
+    return true;
+}
+
+static bool check_value(struct history *history, const struct cell *cell, unsigned index,
+                        events live, events known)
+{
+    struct slice value = {0};
+    size_t winner;
+
+    if (history->type == NEAP_COUNTER)
+        return check_counter(history, cell, index, live, known);
+    if (cell_is_live(cell) != (live != 0))
+        return fails(history, "live is %d", !live);
+    if (history->type == NEAP_LWW) {
+        winner = explain_winner(history, live);
+        if (winner == EVENTS_MAX)
+            return lww_value(cell, &value, NULL) == NEAP_NOTFOUND;
+        if (lww_value(cell, &value, NULL) || value.size != 1 || value.data[0] != winner)
+            return fails(history, "not event %zu wins", winner);
+    }
+    for (size_t i = 0; history->type == NEAP_REGISTER && i < cell->count; i++) {
+        if (register_value(cell, i, &value) || value.size != 1 ||
+            dot_compare(history->events[value.data[0]].dot, cell->entries[i].dot) != 0)
+            return fails(history, "sibling %zu has another value", i);
+    }
+    return true;
+}
+
+/* Is this the cell of one who knows what `state` knows? */
+static bool check_state(struct history *history, const struct state *state, unsigned index,
+                        const char *where)
+{
+    events want = explain(history, index, state->known);
+    struct buffer again;
+    struct cell cell;
+    bool holds = true;
+
+    cell_init(&cell);
+    buffer_init(&again, BYTES_MAX);
+    if (cell_decode(buffer_slice(&state->bytes), &cell) || cell_encode(&cell, &again) ||
+        !slice_equal(buffer_slice(&again), buffer_slice(&state->bytes)))
+        holds = fails(history, "%s: the encoding is not canonical", where);
+    else if (type_check_cell(history->type, &cell))
+        holds = fails(history, "%s: a payload is not of the type", where);
+    else if (dots_of(history, &cell) != want)
+        holds = fails(history, "%s: events %" PRIx64 ", not %" PRIx64, where,
+                      dots_of(history, &cell), want);
+    else
+        holds = check_value(history, &cell, index, want, state->known);
+    cell_done(&cell);
+    buffer_done(&again);
+    return holds;
+}
+
+static bool check_replica(struct history *history, const struct replica *replica)
+{
+    struct state state;
+    bool holds = true;
+
+    state_init(&state);
+    for (unsigned i = 0; i < CELLS && holds; i++) {
+        state_copy(&state, &replica->cells[i], replica);
+        holds = check_state(history, &state, i, "replica");
+    }
+    state_done(&state);
+    return holds;
+}
+
+/* -- the laws of merge -- */
+
+/* The merged cell with all that both know. Returns how many dots came back to `a`. */
+static unsigned state_merge(const struct state *a, const struct state *b, struct state *ret_merged)
+{
+    const struct knowledge know_a = {&a->base, &a->residue}, know_b = {&b->base, &b->residue};
+    struct cell cell_a, cell_b, merged;
+    unsigned healed = 0;
+
+    cell_init(&cell_a);
+    cell_init(&cell_b);
+    cell_init(&merged);
+    must(!cell_decode(buffer_slice(&a->bytes), &cell_a));
+    must(!cell_decode(buffer_slice(&b->bytes), &cell_b));
+    must(!cell_merge(&cell_a, &know_a, &cell_b, &know_b, &merged, &healed));
+    buffer_clear(&ret_merged->bytes);
+    must(!cell_encode(&merged, &ret_merged->bytes));
+    context_clear(&ret_merged->base);
+    context_clear(&ret_merged->residue);
+    context_learn(&ret_merged->base, a);
+    context_learn(&ret_merged->base, b);
+    ret_merged->known = a->known | b->known;
+    cell_done(&cell_a);
+    cell_done(&cell_b);
+    cell_done(&merged);
+    return healed;
+}
+
+static bool same(const struct state *a, const struct state *b)
+{
+    return slice_equal(buffer_slice(&a->bytes), buffer_slice(&b->bytes)) &&
+           context_equal(&a->base, &b->base);
+}
+
+static bool check_laws(struct history *history)
+{
+    struct state abc[3], ab, ba, bc, left, right;
+    struct state *all[] = {&abc[0], &abc[1], &abc[2], &ab, &ba, &bc, &left, &right};
+    unsigned cell = pick(history, CELLS);
+    bool holds = true;
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        state_init(all[i]);
+    for (size_t i = 0; i < 3; i++) {
+        struct replica *replica = &history->replicas[pick(history, history->replicas_count)];
+
+        state_copy(&abc[i], &replica->cells[cell], replica);
+    }
+    state_merge(&abc[0], &abc[1], &ab);
+    state_merge(&abc[1], &abc[0], &ba);
+    if (!same(&ab, &ba))
+        holds = fails(history, "merge is not commutative");
+    state_merge(&abc[1], &abc[2], &bc);
+    state_merge(&ab, &abc[2], &left);
+    state_merge(&abc[0], &bc, &right);
+    if (!same(&left, &right))
+        holds = fails(history, "merge is not associative");
+    if (!check_state(history, &left, cell, "merge of three"))
+        holds = false;
+    state_merge(&ab, &ab, &left);
+    state_merge(&ab, &abc[0], &right);
+    if (!same(&left, &ab) || !same(&right, &ab))
+        holds = fails(history, "merge is not idempotent");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        state_done(all[i]);
+    return holds;
+}
+
+/* -- editing -- */
+
+/* What one who edits has seen: all that is here, or what some replica knew. */
+static events choose_seen(struct history *history, struct op *op)
+{
+    const struct replica *other = &history->replicas[pick(history, history->replicas_count)];
+
+    if (rng_chance(&history->rng, 60))
+        return ~(events)0;
+    op->seen = &other->base;
+    return other->known;
+}
+
+static enum op_kind choose_kind(struct history *history)
+{
+    static const enum op_kind writes[] = {
+        [NEAP_REGISTER] = OP_REGISTER_SET, [NEAP_LWW] = OP_LWW_SET, [NEAP_FLAG] = OP_FLAG_ON,
+        [NEAP_COUNTER] = OP_COUNTER_ADD,   [NEAP_SET] = OP_SET_ADD,
+    };
+    bool removes = rng_chance(&history->rng, history->removals ? 35 : 2);
+
+    if (!removes)
+        return writes[history->type];
+    if (history->type == NEAP_FLAG)
+        return OP_FLAG_OFF;
+    return history->type == NEAP_SET ? OP_SET_REMOVE : OP_REMOVE;
+}
+
+/* What must go of the dots that are here. */
+static events explain_gone(const struct history *history, const struct op *op,
+                           const struct editor *editor, events here, events seen)
+{
+    events own = 0;
+
+    if (op->kind == OP_REGISTER_SET && !op->seen)
+        return 0;
+    if (op->kind != OP_COUNTER_ADD)
+        return here & seen;
+    for (size_t i = 0; i < history->events_count; i++) {
+        struct dot dot = history->events[i].dot;
+
+        if (dot.id == editor->id && dot.n > editor->fold_after)
+            own |= event_bit(i);
+    }
+    return here & seen & own;
+}
+
+/* Makes the event of an edit that changes something. */
+static void event_make(struct history *history, struct replica *replica, unsigned cell,
+                       const struct op *op, events gone, struct edit *edit)
+{
+    size_t index = history->events_count++;
+    struct event *event = &history->events[index];
+    struct buffer bytes;
+
+    *event = (struct event){.cell = cell, .gone = gone, .adds = edit->adds, .stamp = op->stamp};
+    event->dot = (struct dot){history->ids[replica->id], ++replica->counter};
+    event->number = event->total = op->number;
+    for (size_t i = 0; i < index; i++)
+        event->total += gone & event_bit(i) ? history->events[i].total : 0;
+    if (edit->adds)
+        must(!cell_add(&edit->kept, event->dot, buffer_slice(&edit->payload)));
+    else
+        history->removals = true;
+    must(!context_raise(&replica->base, event->dot.id, event->dot.n, 0));
+    replica->known |= event_bit(index);
+    /* What is kept borrows from the old bytes. */
+    buffer_init(&bytes, BYTES_MAX);
+    must(!cell_encode(&edit->kept, &bytes));
+    must(!buffer_set(&replica->cells[cell].bytes, buffer_slice(&bytes)));
+    buffer_done(&bytes);
+}
+
+static bool step_edit(struct history *history, struct replica *replica)
+{
+    unsigned index = pick(history, CELLS);
+    struct state *state = &replica->cells[index];
+    events here = explain(history, index, replica->known | state->known), seen, gone;
+    uint8_t value = (uint8_t)history->events_count;
+    struct editor editor = {.id = history->ids[replica->id]};
+    struct op op = {.value = slice_of(&value, 1)};
+    struct edit edit;
+    struct cell old;
+    bool holds = true, adds;
+
+    op.kind = choose_kind(history);
+    op.number = op.kind == OP_COUNTER_ADD ? (int64_t)pick(history, 21) - 10 : 0;
+    op.stamp = pick(history, STAMPS);
+    editor.fold_after = rng_chance(&history->rng, 70) ? 0 : replica->counter;
+    seen = choose_seen(history, &op);
+    gone = explain_gone(history, &op, &editor, here, seen);
+    adds = op.kind != OP_REMOVE && op.kind != OP_FLAG_OFF && op.kind != OP_SET_REMOVE;
+    cell_init(&old);
+    edit_init(&edit);
+    must(!cell_decode(buffer_slice(&state->bytes), &old));
+    must(!type_edit(&old, &op, &editor, &edit));
+    if (dots_of(history, &edit.kept) != (here & ~gone))
+        holds = fails(history, "an edit keeps the wrong dots");
+    else if (edit.adds != adds || edit.changes != (adds || gone))
+        holds = fails(history, "an edit changes or adds wrongly");
+    else if (edit.changes)
+        event_make(history, replica, index, &op, gone, &edit);
+    cell_done(&old);
+    edit_done(&edit);
+    return holds;
+}
+
+/* -- exchanging -- */
+
+static void message_init(struct message *message)
+{
+    *message = (struct message){0};
+    for (size_t i = 0; i < CELLS; i++)
+        state_init(&message->cells[i]);
+}
+
+static void message_done(struct message *message)
+{
+    for (size_t i = 0; i < CELLS; i++)
+        state_done(&message->cells[i]);
+    context_done(&message->base);
+}
+
+/* Replaces a message on the wire, or adds one: what is lost is lost. */
+static void step_send(struct history *history, const struct replica *replica)
+{
+    bool whole = rng_chance(&history->rng, 25);
+    unsigned cell = pick(history, CELLS), slot = history->wire_count;
+    struct message *message;
+
+    if (slot == WIRE_MAX)
+        slot = pick(history, WIRE_MAX);
+    else
+        message_init(&history->wire[history->wire_count++]);
+    message = &history->wire[slot];
+    for (unsigned i = 0; i < CELLS; i++) {
+        message->has[i] = whole || i == cell;
+        state_copy(&message->cells[i], &replica->cells[i], replica);
+    }
+    context_clear(&message->base);
+    message->known = 0;
+    if (whole) {
+        must(!context_copy(&message->base, &replica->base));
+        message->known = replica->known;
+    }
+}
+
+/* Drops of the residues what the context covers. */
+static void replica_settle(struct replica *replica)
+{
+    for (size_t i = 0; i < CELLS; i++) {
+        struct state *state = &replica->cells[i];
+
+        must(!context_beyond(&state->residue, &replica->base, &state->residue));
+    }
+}
+
+static unsigned take_cell(struct replica *replica, unsigned cell, const struct state *theirs)
+{
+    struct state mine, merged;
+    unsigned healed;
+
+    state_init(&mine);
+    state_init(&merged);
+    state_copy(&mine, &replica->cells[cell], replica);
+    healed = state_merge(&mine, theirs, &merged);
+    must(!buffer_set(&replica->cells[cell].bytes, buffer_slice(&merged.bytes)));
+    context_learn(&replica->cells[cell].residue, theirs);
+    replica->cells[cell].known |= theirs->known;
+    state_done(&mine);
+    state_done(&merged);
+    return healed;
+}
+
+static void take_message(struct replica *replica, const struct message *message)
+{
+    for (unsigned i = 0; i < CELLS; i++) {
+        if (message->has[i])
+            take_cell(replica, i, &message->cells[i]);
+    }
+    must(!context_join(&replica->base, &message->base));
+    replica->known |= message->known;
+    replica_settle(replica);
+}
+
+static void step_take(struct history *history, struct replica *replica)
+{
+    unsigned slot;
+    struct message last;
+
+    if (history->wire_count == 0)
+        return;
+    slot = pick(history, history->wire_count);
+    take_message(replica, &history->wire[slot]);
+    if (rng_chance(&history->rng, 50))
+        return; /* it will come again */
+    last = history->wire[--history->wire_count];
+    history->wire[history->wire_count] = history->wire[slot];
+    history->wire[slot] = last;
+    message_done(&history->wire[history->wire_count]);
+}
+
+/* -- a whole history -- */
+
+static bool step(struct history *history)
+{
+    struct replica *replica = &history->replicas[pick(history, history->replicas_count)];
+    unsigned x = pick(history, 100);
+
+    if (x < 40 && history->events_count < EVENTS_MAX) {
+        if (!step_edit(history, replica))
+            return false;
+    } else if (x < 60) {
+        step_send(history, replica);
+    } else if (x < 85) {
+        step_take(history, replica);
+    } else if (x < 97) {
+        return check_laws(history);
+    } else if (history->ids_count < IDS_MAX) {
+        replica->id = history->ids_count++; /* a new life of the directory */
+        replica->counter = 0;
+    }
+    return check_replica(history, replica);
+}
+
+static void take_all(struct replica *replica, const struct replica *from)
+{
+    struct message message;
+
+    message_init(&message);
+    for (size_t i = 0; i < CELLS; i++) {
+        message.has[i] = true;
+        state_copy(&message.cells[i], &from->cells[i], from);
+    }
+    must(!context_copy(&message.base, &from->base));
+    message.known = from->known;
+    take_message(replica, &message);
+    message_done(&message);
+}
+
+static bool check_converged(struct history *history)
+{
+    const struct replica *first = &history->replicas[0];
+
+    for (unsigned i = 0; i < history->replicas_count; i++) {
+        const struct replica *replica = &history->replicas[i];
+
+        if (!check_replica(history, replica))
+            return false;
+        if (!context_equal(&replica->base, &first->base))
+            return fails(history, "contexts differ at the end");
+        for (size_t cell = 0; cell < CELLS; cell++) {
+            if (replica->cells[cell].residue.count > 0)
+                return fails(history, "residue at the end");
+            if (!slice_equal(buffer_slice(&replica->cells[cell].bytes),
+                             buffer_slice(&first->cells[cell].bytes)))
+                return fails(history, "cells differ at the end");
+        }
+    }
+    return true;
+}
+
+/* One replica loses a dot, or the payload of one is damaged; all know the same. */
+static bool check_damage(struct history *history)
+{
+    struct replica *one = &history->replicas[0], *other = &history->replicas[1];
+    unsigned index = pick(history, CELLS), healed;
+    struct state damaged, whole, there, here;
+    struct cell cell;
+    bool holds = true, loses = rng_chance(&history->rng, 50);
+    size_t k;
+
+    cell_init(&cell);
+    must(!cell_decode(buffer_slice(&other->cells[index].bytes), &cell));
+    if (cell.count == 0)
+        return true;
+    state_init(&damaged);
+    state_init(&whole);
+    state_init(&there);
+    state_init(&here);
+    k = pick(history, (unsigned)cell.count);
+    if (loses)
+        memmove(&cell.entries[k], &cell.entries[k + 1], (--cell.count - k) * sizeof *cell.entries);
+    else
+        cell.entries[k].payload = slice_text("damaged");
+    state_copy(&damaged, &one->cells[index], one);
+    state_copy(&whole, &other->cells[index], other);
+    buffer_clear(&damaged.bytes);
+    must(!cell_encode(&cell, &damaged.bytes));
+    healed = state_merge(&damaged, &whole, &here);
+    state_merge(&whole, &damaged, &there);
+    if (!same(&here, &there))
+        holds = fails(history, "damage is not merged alike on both sides");
+    else if (loses && (healed != 1 || !same(&here, &whole)))
+        holds = fails(history, "a lost dot does not come back");
+    cell_done(&cell);
+    state_done(&damaged);
+    state_done(&whole);
+    state_done(&there);
+    state_done(&here);
+    return holds;
+}
+
+static bool finish(struct history *history)
+{
+    unsigned count = history->replicas_count;
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < count; i++) {
+            for (unsigned k = 0; k < count; k++)
+                take_all(&history->replicas[i], &history->replicas[k]);
+        }
+    }
+    /* What comes late changes nothing. */
+    for (unsigned i = 0; i < history->wire_count; i++)
+        take_message(&history->replicas[pick(history, count)], &history->wire[i]);
+    return check_converged(history) && check_damage(history);
+}
+
+static void history_init(struct history *history, enum neap_type type, uint64_t seed)
+{
+    rng_init(&history->rng, seed);
+    history->type = type;
+    history->replicas_count = 2 + pick(history, REPLICAS_MAX - 1);
+    history->ids_count = history->replicas_count;
+    history->removals = rng_chance(&history->rng, 70);
+    for (size_t i = 0; i < IDS_MAX; i++)
+        history->ids[i] = rng_u64(&history->rng);
+    for (unsigned i = 0; i < history->replicas_count; i++) {
+        history->replicas[i].id = i;
+        for (size_t cell = 0; cell < CELLS; cell++)
+            state_init(&history->replicas[i].cells[cell]);
+    }
+}
+
+static void history_done(struct history *history)
+{
+    for (unsigned i = 0; i < history->replicas_count; i++) {
+        context_done(&history->replicas[i].base);
+        for (size_t cell = 0; cell < CELLS; cell++)
+            state_done(&history->replicas[i].cells[cell]);
+    }
+    for (unsigned i = 0; i < history->wire_count; i++)
+        message_done(&history->wire[i]);
+}
+
+bool history_run(enum neap_type type, uint64_t seed, char ret_why[HISTORY_WHY_SIZE])
+{
+    struct history history = {.why = ret_why};
+    bool holds = true;
+
+    ret_why[0] = 0;
+    history_init(&history, type, seed);
+    for (unsigned i = 0; i < STEPS && holds; i++)
+        holds = step(&history);
+    if (holds)
+        holds = finish(&history);
+    history_done(&history);
+    return holds;
+}
