@@ -1,0 +1,234 @@
+/* Reads of one cell, and counts. */
+#include "base/error.h"
+#include "engine/api.h"
+
+enum { READ_ACCEPTS = API_AFTER | API_TOKEN };
+
+int api_cell(struct api *api, const char *bucket, struct token *ret_token, struct buffer *ret_bytes,
+             struct cell *ret_cell)
+{
+    struct backend *backend = api->neap->backend;
+    struct read read = {.bucket = bucket,
+                        .path = buffer_slice(&api->path),
+                        .after = api_after(api),
+                        .want_token = api->call.ret_token != NULL,
+                        .level = api->call.level,
+                        .timeout_ms = api->call.timeout_ms};
+    int code;
+
+    token_init(&read.token);
+    code = backend->ops->read(backend, &read, ret_bytes);
+    if (code) {
+        code = api_read_failed(api, code, &read.error);
+    } else if (ret_bytes->size) {
+        code = cell_decode(buffer_slice(ret_bytes), ret_cell);
+        if (code == NEAP_INVALID || code == NEAP_LIMIT)
+            code = error_set(api->error, NEAP_CORRUPT, "the cell that came back cannot be read");
+        else if (code)
+            code = api_failed(api, code, NULL);
+    }
+    if (code) {
+        token_done(&read.token);
+        return code;
+    }
+    *ret_token = read.token;
+    return 0;
+}
+
+/* One read from its begin to its end; in between the caller takes what it wants from the cell. */
+struct reading {
+    struct api api;
+    struct token token;
+    struct buffer bytes;
+    struct cell cell;
+};
+
+/* `type` 0: the place's path is in api.path already. */
+static int reading_begin(struct reading *reading, struct neap *neap, const void *ret_value,
+                         const struct neap_call *call)
+{
+    int error;
+
+    token_init(&reading->token);
+    cell_init(&reading->cell);
+    buffer_init(&reading->bytes, CELL_SIZE_MAX);
+    error = api_begin(&reading->api, neap, call, READ_ACCEPTS);
+    if (!error && !ret_value)
+        error = error_set(reading->api.error, NEAP_INVALID, "where the result goes is NULL");
+    return error;
+}
+
+static void reading_end(struct reading *reading)
+{
+    api_end(&reading->api);
+    token_done(&reading->token);
+    cell_done(&reading->cell);
+    buffer_done(&reading->bytes);
+}
+
+static int reading_cell(struct reading *reading, const char *bucket)
+{
+    return api_cell(&reading->api, bucket, &reading->token, &reading->bytes, &reading->cell);
+}
+
+static int reading_place(struct reading *reading, const struct neap_place *at, unsigned type)
+{
+    int error;
+
+    error = api_place(&reading->api, at, type);
+    return error ? error : reading_cell(reading, at->bucket);
+}
+
+int neap_lww_get(struct neap *neap, const struct neap_place *at, struct neap_buffer *ret_value,
+                 const struct neap_call *call)
+{
+    struct reading reading;
+    struct slice value = {0};
+    uint64_t stamp;
+    int error;
+
+    error = reading_begin(&reading, neap, ret_value, call);
+    if (!error)
+        error = reading_place(&reading, at, NEAP_LWW);
+    if (!error) {
+        error = lww_value(&reading.cell, &value, &stamp);
+        if (error == NEAP_NOTFOUND)
+            error_set(reading.api.error, error, "no value at this place of \"%.60s\"", at->bucket);
+        else if (error)
+            error = api_failed(&reading.api, error, NULL);
+    }
+    if (!error) {
+        error = api_reserve(ret_value, value.size);
+        if (error)
+            error = api_failed(&reading.api, error, NULL);
+    }
+    if (!error)
+        error = api_give_token(&reading.api, &reading.token);
+    if (!error)
+        api_fill(ret_value, value);
+    reading_end(&reading);
+    return error;
+}
+
+static int live_get(struct neap *neap, const struct neap_place *at,
+                    const struct neap_bytes *element, int *ret_live, const struct neap_call *call)
+{
+    struct reading reading;
+    int error;
+
+    error = reading_begin(&reading, neap, ret_live, call);
+    if (!error)
+        error = element ? api_element(&reading.api, at, *element)
+                        : api_place(&reading.api, at, NEAP_FLAG);
+    if (!error)
+        error = reading_cell(&reading, at->bucket);
+    if (!error)
+        error = api_give_token(&reading.api, &reading.token);
+    if (!error)
+        *ret_live = cell_is_live(&reading.cell);
+    reading_end(&reading);
+    return error;
+}
+
+int neap_flag_get(struct neap *neap, const struct neap_place *at, int *ret_on,
+                  const struct neap_call *call)
+{
+    return live_get(neap, at, NULL, ret_on, call);
+}
+
+int neap_set_has(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                 int *ret_in, const struct neap_call *call)
+{
+    return live_get(neap, at, &element, ret_in, call);
+}
+
+int neap_counter_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                     const struct neap_call *call)
+{
+    struct reading reading;
+    int64_t value = 0;
+    int error;
+
+    error = reading_begin(&reading, neap, ret_value, call);
+    if (!error)
+        error = reading_place(&reading, at, NEAP_COUNTER);
+    if (!error) {
+        error = counter_value(&reading.cell, &value);
+        if (error == NEAP_NOTFOUND)
+            error = 0; /* what nobody has added to is 0 */
+        else if (error == NEAP_LIMIT)
+            error_set(reading.api.error, error, "the sum does not fit 64 bits");
+        else if (error)
+            error = api_failed(&reading.api, error, NULL);
+    }
+    if (!error)
+        error = api_give_token(&reading.api, &reading.token);
+    if (!error)
+        *ret_value = value;
+    reading_end(&reading);
+    return error;
+}
+
+static int count_page(struct reading *reading, const struct neap_place *at, unsigned type,
+                      uint64_t *ret_count)
+{
+    struct api *api = &reading->api;
+    struct backend *backend = api->neap->backend;
+    struct page_request request = {.bucket = at->bucket,
+                                   .count_only = true,
+                                   .after = api_after(api),
+                                   .want_token = api->call.ret_token != NULL,
+                                   .timeout_ms = api->call.timeout_ms};
+    struct page page;
+    int error;
+
+    error = api_place(api, at, type);
+    if (error)
+        return error;
+    request.path = buffer_slice(&api->path);
+    page_init(&page, 0);
+    token_init(&request.token);
+    error = backend->ops->page(backend, &request, &page);
+    if (error) {
+        error = api_read_failed(api, error, &request.error);
+        token_done(&request.token);
+    } else {
+        reading->token = request.token;
+        *ret_count = page.count;
+    }
+    page_done(&page);
+    return error;
+}
+
+static int count_cell(struct reading *reading, const struct neap_place *at, unsigned type,
+                      uint64_t *ret_count)
+{
+    int error;
+
+    error = reading_place(reading, at, type);
+    if (!error)
+        *ret_count = type == NEAP_REGISTER ? reading->cell.count : reading->cell.count > 0;
+    return error;
+}
+
+int neap_count(struct neap *neap, const struct neap_place *at, enum neap_type type,
+               uint64_t *ret_count, const struct neap_call *call)
+{
+    struct reading reading;
+    uint64_t count = 0;
+    int error;
+
+    error = reading_begin(&reading, neap, ret_count, call);
+    if (!error && ((unsigned)type < NEAP_REGISTER || (unsigned)type > NEAP_MAP))
+        error = error_set(reading.api.error, NEAP_INVALID, "type: %u is none", (unsigned)type);
+    if (!error && (type == NEAP_SET || type == NEAP_MAP))
+        error = count_page(&reading, at, type, &count);
+    else if (!error)
+        error = count_cell(&reading, at, type, &count);
+    if (!error)
+        error = api_give_token(&reading.api, &reading.token);
+    if (!error)
+        *ret_count = count;
+    reading_end(&reading);
+    return error;
+}

@@ -1,0 +1,227 @@
+/* Writes: each is one op on one place, done now or queued in a batch. */
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/api.h"
+
+#include <string.h>
+
+enum { TOKEN_HEAD_MAX = 16, TOKEN_DOT_MAX = 48 };
+
+/* What a write's token takes at most: a dot of each bucket. */
+static size_t token_room(const struct write_op *ops, size_t count)
+{
+    size_t buckets = count ? 1 : 0, i;
+
+    for (i = 1; i < count && buckets < TOKEN_PARTS_MAX; i++)
+        buckets += ops[i].bucket != ops[i - 1].bucket && strcmp(ops[i].bucket, ops[i - 1].bucket);
+    return TOKEN_HEAD_MAX + buckets * TOKEN_DOT_MAX;
+}
+
+/* Nothing may fail for want of memory once the write is done: so it is taken before. */
+static int token_reserve(struct api *api, const struct write_op *ops, size_t count,
+                         struct buffer *ret_bytes)
+{
+    size_t room = token_room(ops, count);
+    int error;
+
+    if (!api->call.ret_token)
+        return 0;
+    error = buffer_reserve(ret_bytes, room);
+    if (!error)
+        error = api_reserve(api->call.ret_token, room);
+    return error ? api_failed(api, error, NULL) : 0;
+}
+
+/* A node at the other end of a socket might send a larger token than there can be: then this may
+ * allocate. */
+static int token_give(struct api *api, const struct token *token, struct buffer *bytes)
+{
+    struct writer writer;
+
+    if (!api->call.ret_token)
+        return 0;
+    writer_init(&writer, bytes);
+    token_write(&writer, token);
+    if (writer.error)
+        return api_failed(api, writer.error, NULL);
+    return api_give(api, api->call.ret_token, buffer_slice(bytes));
+}
+
+static int wait_after(struct api *api)
+{
+    struct backend *backend = api->neap->backend;
+    struct neap_error error = {0};
+    int code;
+
+    if (!api_after(api))
+        return 0;
+    code = backend->ops->wait(backend, &api->after, NEAP_ONE, api->call.timeout_ms, &error);
+    if (code == NEAP_UNCERTAIN)
+        return error_set(api->error, NEAP_UNAVAILABLE,
+                         "call.after: not covered here within %u ms; nothing was written",
+                         (unsigned)api->call.timeout_ms);
+    return code ? api_failed(api, code, &error) : 0;
+}
+
+int api_commit(struct api *api, struct write_op *ops, size_t count)
+{
+    struct backend *backend = api->neap->backend;
+    struct write write = {.ops = ops, .count = count, .level = api->call.level};
+    struct buffer bytes;
+    int error;
+
+    write.nosync = (api->neap->flags | api->call.flags) & NEAP_NOSYNC;
+    write.submit = api->call.submit != 0;
+    write.want_token = api->call.ret_token != NULL;
+    write.timeout_ms = api->call.timeout_ms;
+    buffer_init(&bytes, TOKEN_SIZE_MAX);
+    token_init(&write.token);
+    error = wait_after(api);
+    if (!error)
+        error = token_reserve(api, ops, count, &bytes);
+    if (!error && count) {
+        error = backend->ops->write(backend, &write);
+        if (error)
+            error = api_failed(api, error, &write.error);
+    }
+    if (!error)
+        error = token_give(api, &write.token, &bytes);
+    token_done(&write.token);
+    buffer_done(&bytes);
+    return error;
+}
+
+/* The part of the token that speaks of this bucket. One that speaks of other buckets only was
+ * given by mistake; one that speaks of none was read before anything was there. */
+static int seen_find(struct api *api, struct write_op *op)
+{
+    static const struct context nothing;
+    const struct context *context;
+
+    if (!api->call.seen.size)
+        return 0;
+    context = token_find(&api->seen, hash_name(slice_text(op->bucket)));
+    if (!context && api->seen.count)
+        return error_set(api->error, NEAP_STALE,
+                         "call.seen: a token of another bucket than \"%.60s\"", op->bucket);
+    op->op.seen = context ? context : &nothing;
+    return 0;
+}
+
+int api_write(struct api *api, struct write_op *op)
+{
+    int error;
+
+    op->path = buffer_slice(&api->path);
+    error = seen_find(api, op);
+    if (error)
+        return error;
+    return api->call.batch ? api_queue(api, op) : api_commit(api, op, 1);
+}
+
+enum { CELL_ACCEPTS = API_WRITE | API_BATCH | API_AFTER | API_TOKEN };
+
+/* A write of the object or field itself. */
+static int write_cell(struct neap *neap, const struct neap_place *at, unsigned type,
+                      unsigned accepts, const struct op *op, const struct neap_call *call)
+{
+    struct write_op write = {.op = *op};
+    struct api api;
+    int error;
+
+    error = api_begin(&api, neap, call, CELL_ACCEPTS | accepts);
+    if (!error)
+        error = api_bytes(&api, "the value (NEAP_VALUE_MAX)",
+                          (struct neap_bytes){op->value.data, op->value.size}, NEAP_VALUE_MAX);
+    if (!error)
+        error = api_place(&api, at, type);
+    if (!error) {
+        write.bucket = at->bucket;
+        error = api_write(&api, &write);
+    }
+    api_end(&api);
+    return error;
+}
+
+int neap_lww_set(struct neap *neap, const struct neap_place *at, struct neap_bytes value,
+                 const struct neap_call *call)
+{
+    struct op op = {.kind = OP_LWW_SET, .value = api_slice(value)};
+
+    return write_cell(neap, at, NEAP_LWW, API_SEEN, &op, call);
+}
+
+int neap_register_set(struct neap *neap, const struct neap_place *at, struct neap_bytes value,
+                      const struct neap_call *call)
+{
+    struct op op = {.kind = OP_REGISTER_SET, .value = api_slice(value)};
+
+    return write_cell(neap, at, NEAP_REGISTER, API_SEEN, &op, call);
+}
+
+int neap_flag_set(struct neap *neap, const struct neap_place *at, int on,
+                  const struct neap_call *call)
+{
+    struct op op = {.kind = on ? OP_FLAG_ON : OP_FLAG_OFF};
+
+    return write_cell(neap, at, NEAP_FLAG, API_SEEN, &op, call);
+}
+
+int neap_counter_add(struct neap *neap, const struct neap_place *at, int64_t change,
+                     const struct neap_call *call)
+{
+    struct op op = {.kind = OP_COUNTER_ADD, .number = change};
+
+    return write_cell(neap, at, NEAP_COUNTER, 0, &op, call);
+}
+
+static int write_element(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                         enum op_kind kind, const struct neap_call *call)
+{
+    struct write_op write = {.op.kind = kind};
+    struct api api;
+    int error;
+
+    error = api_begin(&api, neap, call, CELL_ACCEPTS | API_SEEN);
+    if (!error)
+        error = api_element(&api, at, element);
+    if (!error) {
+        write.bucket = at->bucket;
+        error = api_write(&api, &write);
+    }
+    api_end(&api);
+    return error;
+}
+
+int neap_set_add(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                 const struct neap_call *call)
+{
+    return write_element(neap, at, element, OP_SET_ADD, call);
+}
+
+int neap_set_remove(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                    const struct neap_call *call)
+{
+    return write_element(neap, at, element, OP_SET_REMOVE, call);
+}
+
+int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type type,
+                const struct neap_call *call)
+{
+    struct write_op write = {.op.kind = OP_REMOVE};
+    struct api api;
+    int error;
+
+    error = api_begin(&api, neap, call, CELL_ACCEPTS | API_SEEN);
+    if (!error && (unsigned)type > NEAP_MAP)
+        error = error_set(api.error, NEAP_INVALID, "type: %u is none", (unsigned)type);
+    if (!error)
+        error = api_place(&api, at, (unsigned)type);
+    if (!error) {
+        write.bucket = at->bucket;
+        write.prefix = type == NEAP_ANY || type == NEAP_SET || type == NEAP_MAP;
+        error = api_write(&api, &write);
+    }
+    api_end(&api);
+    return error;
+}
