@@ -1,0 +1,485 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <rocksdb/c.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/disk_cases.h"
+
+enum { MEMORY = 4 << 20 };
+
+static void path_new(struct room *room)
+{
+    snprintf(room->path, sizeof room->path, "tmp-rocks-XXXXXX");
+    CHECK(mkdtemp(room->path));
+}
+
+static void path_remove(struct room *room)
+{
+    DIR *directory = opendir(room->path);
+    const struct dirent *entry;
+
+    CHECK(directory);
+    while ((entry = readdir(directory)))
+        if (entry->d_name[0] != '.')
+            CHECK_OK(unlinkat(dirfd(directory), entry->d_name, 0));
+    closedir(directory);
+    CHECK_OK(rmdir(room->path));
+}
+
+static int room_try(struct room *room, bool create, bool readonly, bool *ret_suspect,
+                    struct neap_error *error)
+{
+    struct disk_rocks_options options = {
+        .path = room->path, .create = create, .readonly = readonly, .memory_max = MEMORY};
+
+    return disk_rocks_open(&options, &room->disk, ret_suspect, error);
+}
+
+static void room_open(struct room *room)
+{
+    struct neap_error error = {0};
+    bool suspect = true;
+
+    if (room_try(room, true, false, &suspect, &error))
+        test_failed(__FILE__, __LINE__, "%s", error.text);
+    CHECK(!suspect);
+}
+
+static void room_close(struct room *room)
+{
+    disk_close(room->disk);
+    room->disk = NULL;
+}
+
+static void room_reopen(struct room *room)
+{
+    room_close(room);
+    room_open(room);
+}
+
+static void begin(struct room *room)
+{
+    *room = (struct room){.reopen = room_reopen};
+    path_new(room);
+    room_open(room);
+}
+
+static void end(struct room *room)
+{
+    room_close(room);
+    path_remove(room);
+}
+
+#define X(name)                                                                                    \
+    TEST(rocks_disk_##name)                                                                        \
+    {                                                                                              \
+        struct room room;                                                                          \
+        begin(&room);                                                                              \
+        disk_case_##name(&room);                                                                   \
+        end(&room);                                                                                \
+    }
+DISK_CASES(X)
+#undef X
+
+/* The file in the directory that ends so: the one with the highest number, and not empty. */
+static void file_find(const struct room *room, const char *ending, char *ret_path, size_t size)
+{
+    DIR *directory = opendir(room->path);
+    const struct dirent *entry;
+    char found[64] = "";
+    struct stat status;
+
+    CHECK(directory);
+    while ((entry = readdir(directory)))
+        if (strstr(entry->d_name, ending) && strcmp(entry->d_name, found) > 0 &&
+            fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 && status.st_size > 0)
+            snprintf(found, sizeof found, "%.60s", entry->d_name);
+    closedir(directory);
+    CHECK(found[0]);
+    snprintf(ret_path, size, "%s/%s", room->path, found);
+}
+
+/* Damages the first place of `bytes` in a file. */
+static void file_damage(const char *path, const char *bytes)
+{
+    size_t i, size, wanted = strlen(bytes);
+    FILE *file = fopen(path, "r+b");
+    static char content[1 << 20];
+
+    CHECK(file);
+    size = fread(content, 1, sizeof content, file);
+    for (i = 0; i + wanted <= size && memcmp(content + i, bytes, wanted) != 0; i++)
+        ;
+    CHECK(i + wanted <= size);
+    CHECK_OK(fseek(file, (long)i, SEEK_SET));
+    CHECK(fputc(content[i] ^ 1, file) != EOF);
+    CHECK_OK(fclose(file));
+}
+
+static void put_numbered(struct room *room, unsigned from, unsigned to)
+{
+    for (; from < to; from++) {
+        char key[16], value[64];
+
+        snprintf(key, sizeof key, "key%03u", from);
+        snprintf(value, sizeof value, "value of %s, long enough to be found", key);
+        disk_put(room->disk, DISK_CELLS, key, value, true);
+    }
+}
+
+static unsigned count_cells(struct room *room)
+{
+    struct view view = {.disk = room->disk};
+    struct slice key, value;
+    struct scan *scan = NULL;
+    unsigned count = 0;
+
+    CHECK_OK(view_scan(&view, DISK_CELLS, text(""), text(""), &scan));
+    while (scan_next(scan, &key, &value) == 0)
+        count++;
+    scan_close(scan);
+    return count;
+}
+
+TEST(an_absent_database_is_not_found_unless_it_may_be_made)
+{
+    struct room room = {.path = "tmp-rocks-absent/below"};
+    struct neap_error error = {0};
+    bool suspect = false;
+
+    CHECK_ERROR(room_try(&room, false, false, &suspect, &error), NEAP_NOTFOUND);
+    CHECK_EQUAL(error.code, NEAP_NOTFOUND);
+    CHECK(strstr(error.text, room.path));
+    CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_NOTFOUND); /* no parent */
+    path_new(&room);
+    CHECK_ERROR(room_try(&room, false, false, &suspect, &error), NEAP_NOTFOUND);
+    CHECK(strstr(error.text, "no database"));
+    CHECK_ERROR(room_try(&room, true, true, &suspect, &error), NEAP_NOTFOUND);
+    CHECK_OK(rmdir(room.path));
+    CHECK_ERROR(room_try(&room, true, true, &suspect, &error), NEAP_NOTFOUND);
+    room_open(&room);
+    end(&room);
+    room.path[0] = 0;
+    CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_INVALID);
+    snprintf(room.path, sizeof room.path, "/dev/null");
+    CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_INVALID);
+    CHECK(!room.disk);
+}
+
+TEST(a_directory_in_use_is_locked_and_says_what_to_do)
+{
+    struct neap_error error = {0};
+    struct room room, again;
+    bool suspect = false;
+
+    begin(&room);
+    again = room;
+    again.disk = NULL;
+    CHECK_ERROR(room_try(&again, true, false, &suspect, &error), NEAP_LOCKED);
+    CHECK(strstr(error.text, "stop it"));
+    CHECK(!again.disk);
+    CHECK_OK(room_try(&again, false, true, &suspect, &error)); /* readers need no lock */
+    room_close(&again);
+    end(&room);
+}
+
+/* Holds the lock as another process does, until the pipe is closed. */
+static pid_t lock_elsewhere(const char *path, const int pipes[2])
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    pid_t child = fork();
+    char byte = 0;
+    int file;
+
+    if (child)
+        return child;
+    file = open(path, O_RDWR | O_CREAT, 0600);
+    if (fcntl(file, F_SETLK, &lock) == 0)
+        byte = 1;
+    close(pipes[1]);
+    if (read(pipes[0], &byte, 1) < 0)
+        _exit(1);
+    _exit(0);
+}
+
+TEST(a_directory_in_use_by_another_process_is_locked)
+{
+    struct neap_error error = {0};
+    struct flock seen = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct room room;
+    bool suspect = false;
+    char path[96];
+    int pipes[2], file;
+    pid_t child;
+
+    begin(&room);
+    room_close(&room);
+    snprintf(path, sizeof path, "%s/LOCK", room.path);
+    CHECK_OK(pipe(pipes));
+    child = lock_elsewhere(path, pipes);
+    CHECK(child > 0);
+    close(pipes[0]);
+    file = open(path, O_RDWR);
+    do { /* until the child has it */
+        seen.l_type = F_WRLCK;
+        CHECK_OK(fcntl(file, F_GETLK, &seen));
+    } while (seen.l_type == F_UNLCK);
+    close(file);
+    CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_LOCKED);
+    CHECK(strstr(error.text, "another process"));
+    close(pipes[1]);
+    CHECK_EQUAL(waitpid(child, NULL, 0), child);
+    room_open(&room);
+    end(&room);
+}
+
+TEST(a_damaged_block_is_an_error_and_neither_absence_nor_the_end)
+{
+    struct neap_error error = {0};
+    struct slice key, value;
+    struct disk_iter *iter = NULL;
+    struct room room;
+    char path[96];
+    int code;
+
+    begin(&room);
+    put_numbered(&room, 0, 20);
+    room_reopen(&room); /* which moves the cells from the WAL to a table */
+    room_close(&room);
+    file_find(&room, ".sst", path, sizeof path);
+    file_damage(path, "value of key003");
+    room_open(&room);
+    CHECK_TEXT(disk_text(room.disk, NULL, DISK_CELLS, "key003"), "CORRUPT");
+    room.disk->ops->error(room.disk, &error);
+    CHECK_EQUAL(error.code, NEAP_CORRUPT);
+    CHECK(strstr(error.text, "6b6579303033")); /* the key */
+    CHECK_OK(room.disk->ops->scan(room.disk, NULL, DISK_CELLS, text(""), text(""), &iter));
+    while ((code = iter->ops->next(iter, &key, &value)) == 0)
+        ;
+    CHECK_ERROR(code, NEAP_CORRUPT);
+    iter->ops->close(iter);
+    end(&room);
+}
+
+TEST(a_torn_end_of_the_wal_is_no_suspicion)
+{
+    struct stat status;
+    struct room room;
+    char path[96];
+
+    begin(&room);
+    put_numbered(&room, 0, 20);
+    room_close(&room);
+    file_find(&room, ".log", path, sizeof path);
+    CHECK_OK(stat(path, &status));
+    CHECK_OK(truncate(path, status.st_size - 5));
+    room_open(&room);
+    CHECK_EQUAL(count_cells(&room), 19);
+    end(&room);
+}
+
+TEST(damage_within_the_wal_makes_a_suspect_start)
+{
+    struct neap_error error = {0};
+    struct room room;
+    bool suspect = false;
+    char path[96];
+
+    begin(&room);
+    put_numbered(&room, 0, 20);
+    room_close(&room);
+    file_find(&room, ".log", path, sizeof path);
+    file_damage(path, "value of key010");
+    CHECK_OK(room_try(&room, false, false, &suspect, &error));
+    CHECK(suspect);
+    CHECK_EQUAL(count_cells(&room), 10);
+    put_numbered(&room, 10, 12);
+    room_reopen(&room);
+    CHECK_EQUAL(count_cells(&room), 12);
+    end(&room);
+}
+
+TEST(a_database_without_its_first_file_is_not_an_empty_one)
+{
+    struct neap_error error = {0};
+    struct room room;
+    bool suspect = false;
+    char path[96];
+
+    begin(&room);
+    put_numbered(&room, 0, 2);
+    room_close(&room);
+    snprintf(path, sizeof path, "%s/CURRENT", room.path);
+    CHECK_OK(unlink(path));
+    CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_CORRUPT);
+    CHECK(strstr(error.text, "CURRENT"));
+    path_remove(&room);
+}
+
+TEST(a_missing_table_is_corruption)
+{
+    struct neap_error error = {0};
+    struct room room;
+    bool suspect = false;
+    char path[96];
+
+    begin(&room);
+    put_numbered(&room, 0, 2);
+    room_reopen(&room);
+    room_close(&room);
+    file_find(&room, ".sst", path, sizeof path);
+    CHECK_OK(unlink(path));
+    CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_CORRUPT);
+    CHECK(error.text[0]);
+    path_remove(&room);
+}
+
+TEST(a_family_of_a_later_version_is_refused)
+{
+    rocksdb_options_t *options = rocksdb_options_create();
+    struct neap_error error = {0};
+    struct room room = {0};
+    bool suspect = false;
+    char *problem = NULL;
+    rocksdb_t *db;
+
+    path_new(&room);
+    rocksdb_options_set_create_if_missing(options, 1);
+    db = rocksdb_open(options, room.path, &problem);
+    CHECK(db && !problem);
+    rocksdb_column_family_handle_destroy(
+        rocksdb_create_column_family(db, options, "later", &problem));
+    CHECK(!problem);
+    rocksdb_close(db);
+    rocksdb_options_destroy(options);
+    CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_FORMAT);
+    path_remove(&room);
+}
+
+TEST(a_reader_cannot_write)
+{
+    struct neap_error error = {0};
+    struct disk_snapshot *snapshot = NULL;
+    struct batch *batch = NULL;
+    struct room room;
+    bool suspect = true;
+
+    begin(&room);
+    put_numbered(&room, 0, 3);
+    room_close(&room);
+    CHECK_OK(room_try(&room, false, true, &suspect, &error));
+    CHECK(!suspect);
+    CHECK_EQUAL(count_cells(&room), 3);
+    CHECK_OK(room.disk->ops->snapshot(room.disk, &snapshot));
+    CHECK_TEXT(disk_text(room.disk, snapshot, DISK_CELLS, "key009"), "-");
+    room.disk->ops->release(room.disk, snapshot);
+    CHECK_OK(batch_new(room.disk, &batch));
+    CHECK_OK(batch_put(batch, DISK_CELLS, text("a"), text("b")));
+    CHECK_ERROR(room.disk->ops->commit(room.disk, batch, true), NEAP_REFUSED);
+    batch_free(batch);
+    end(&room);
+}
+
+/* A limit on the size of files makes writes fail as a broken disk does. */
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    CHECK_OK(getrlimit(RLIMIT_FSIZE, &limit));
+    limit.rlim_cur = size;
+    CHECK_OK(setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+TEST(after_a_failed_write_rocks_takes_no_more_until_reopened)
+{
+    static uint8_t large[256 << 10];
+    struct neap_error error = {0};
+    struct batch *batch = NULL;
+    struct room room;
+    int code;
+
+    begin(&room);
+    put_numbered(&room, 0, 3);
+    CHECK_OK(batch_new(room.disk, &batch));
+    CHECK_OK(batch_put(batch, DISK_CELLS, text("large"), slice_of(large, sizeof large)));
+    limit_files(64 << 10);
+    code = room.disk->ops->commit(room.disk, batch, true);
+    limit_files(RLIM_INFINITY);
+    CHECK_ERROR(code, NEAP_IO);
+    room.disk->ops->error(room.disk, &error);
+    CHECK(strstr(error.text, "commit"));
+    batch_clear(batch);
+    CHECK_OK(batch_put(batch, DISK_CELLS, text("small"), text("1")));
+    CHECK_ERROR(room.disk->ops->commit(room.disk, batch, false), NEAP_IO);
+    CHECK_ERROR(room.disk->ops->sync(room.disk), NEAP_IO);
+    CHECK_EQUAL(count_cells(&room), 3);
+    batch_free(batch);
+    room_reopen(&room);
+    CHECK(count_cells(&room) >= 3); /* the failed one may be there */
+    put_numbered(&room, 3, 5);
+    CHECK(strcmp(disk_text(room.disk, NULL, DISK_CELLS, "key004"), "-") != 0);
+    end(&room);
+}
+
+static void close_early(void *argument)
+{
+    disk_close(argument);
+}
+
+TEST(closing_before_the_last_iterator_is_a_mistake_of_ours)
+{
+    struct disk_iter *iter = NULL;
+    struct room room;
+
+    begin(&room);
+    CHECK_OK(room.disk->ops->scan(room.disk, NULL, DISK_LOG, text(""), text("z"), &iter));
+    CHECK_DIES(close_early, room.disk);
+    iter->ops->close(iter);
+    end(&room);
+}
+
+static int use_once(void *argument)
+{
+    struct room *room = argument;
+    struct disk_rocks_options options = {.path = room->path, .memory_max = MEMORY};
+    struct disk_snapshot *snapshot = NULL;
+    struct disk_iter *iter = NULL;
+    struct disk *disk = NULL;
+    struct buffer value;
+    bool suspect;
+    int error = disk_rocks_open(&options, &disk, &suspect, NULL);
+
+    if (error)
+        return error;
+    buffer_init(&value, 100);
+    error = disk->ops->get(disk, NULL, DISK_CELLS, text("key001"), &value);
+    buffer_done(&value);
+    if (!error)
+        error = disk->ops->snapshot(disk, &snapshot);
+    if (!error)
+        error = disk->ops->scan(disk, snapshot, DISK_CELLS, text("a"), text("b"), &iter);
+    if (iter)
+        iter->ops->close(iter);
+    disk->ops->release(disk, snapshot);
+    disk_close(disk);
+    return error;
+}
+
+TEST(rocks_survives_want_of_memory)
+{
+    struct room room;
+
+    begin(&room);
+    put_numbered(&room, 0, 3);
+    room_close(&room);
+    test_alloc_sweep(use_once, &room);
+    path_remove(&room);
+}
