@@ -7,6 +7,7 @@
 #ifndef NEAP_STORE_SHARD_H
 #define NEAP_STORE_SHARD_H
 #include "base/hash.h"
+#include "crdt/hlc.h"
 #include "crdt/path.h"
 #include "crdt/types.h"
 #include "store/batch.h"
@@ -31,35 +32,53 @@ struct compare_session {
 
 struct shard_counts { /* since opening, for status */
     uint64_t events_own, events_taken, duplicates, behind, healed, redotted, compares;
+    uint64_t stamps_ahead; /* LWW stamps taken that were too far ahead to move the clock */
+};
+
+/* Lets the stamps of LWW cells that are taken move the node's clock. Whoever turns the wheel keeps
+ * wall_ms up to date. */
+struct shard_clock {
+    struct hlc *hlc;
+    uint64_t wall_ms;
 };
 
 struct shard {
-    uint64_t id;               /* in a mesh bucket: the hash of its name */
-    char *name;                /* of the bucket */
-    uint64_t replica;          /* my replica id here */
-    uint32_t nonce;            /* of this opening of the directory (rule 9) */
-    uint64_t opened_at;        /* my counter when it was opened, and the nonce of that event */
+    uint64_t id;        /* in a mesh bucket: the hash of its name */
+    char *name;         /* of the bucket */
+    uint64_t life;      /* of the directory, as the record has it */
+    uint64_t replica;   /* my replica id here: the life, until a reset or a re-dotting */
+    uint32_t nonce;     /* of this opening of the directory (rule 9) */
+    uint64_t opened_at; /* my counter when it was opened, and the nonce of that event */
     uint32_t opened_nonce;
-    bool confirmed;            /* a peer has confirmed this opening: counters fold all own dots */
-    struct context context;    /* what is in: my own entry is my counter */
-    struct context horizon;    /* what the log no longer tells */
+    bool confirmed;         /* a peer has confirmed this opening: counters fold all own dots */
+    struct context context; /* what is in: my own entry is my counter */
+    struct context horizon; /* what the log no longer tells */
     struct residue *residues;
     size_t residues_count, residues_room;
     uint64_t residue_next;
     struct compare_session session;
     struct shard_counts counts;
+    struct shard_clock *clock; /* the caller's; NULL: stamps move nothing */
+    bool recorded;             /* the record names my replica id; else the next event writes it */
+    struct buffer bytes_old, bytes_new; /* scratch of local events */
 };
 
 /* Life. The record is written by whatever changes the context by other than a local event; a local
  * event costs one cell and one log entry: at opening, my counter is the higher of the record's and
- * that of my last log entry. */
+ * that of my last log entry. `replica` is the directory's life: a shard whose record is of another
+ * life takes it as its new replica id and keeps the old one in its context like any other; the
+ * record follows with shard_save() or the first local event. */
 int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t nonce,
               struct shard **ret_shard);
 int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
-               struct shard **ret_shard); /* `replica` is used if the record's life is not it: rule 9 */
-void shard_free(struct shard *shard);
+               struct shard **ret_shard);
+int shard_save(struct shard *shard, struct batch *batch); /* the record, as it is now */
+void shard_free(struct shard *shard);                     /* NULL is fine */
 /* Rule 9, a shard that was dropped and is subscribed again: cells, log, context go; a new id. */
 int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);
+
+/* May cells of this bucket live in the shard? */
+bool shard_has_bucket(const struct shard *shard, uint64_t bucket);
 
 /* Reading: any thread. */
 /* The dots of a cell. Borrowed from `bytes`. An absent cell is an empty one, and 0 is returned.
@@ -68,11 +87,13 @@ int cell_read(const struct view *view, uint64_t shard, uint64_t bucket, struct s
               struct buffer *bytes, struct cell *ret_cell);
 /* A stored value of the cells family (as a scan gives it) as a cell. */
 int cell_stored(struct slice value, uint64_t *ret_residue_ref, struct cell *ret_cell);
-/* The context as the view's state has it (record and last own log entry). NOTFOUND: no such shard. */
+/* The context as the view's state has it (record and last own log entry). NOTFOUND: no such shard.
+ */
 int shard_context_read(const struct view *view, uint64_t shard, struct context *ret_context);
 
 /* Local events (rule 2). */
-/* One event on one cell. *ret_dot names it; its n is 0 when nothing changed and no event was made. */
+/* One event on one cell. *ret_dot names it; its n is 0 when nothing changed and no event was made.
+ */
 int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
                 const struct op *op, struct dot *ret_dot);
 /* Removes every cell below the prefix that has dots (which `seen` covers), one event each. */
@@ -82,6 +103,7 @@ int shard_remove(struct shard *shard, struct batch *batch, uint64_t bucket, stru
 /* To undo several local events at once, together with batch_rollback(). */
 struct shard_mark {
     uint64_t counter;
+    bool recorded;
 };
 struct shard_mark shard_set_mark(const struct shard *shard);
 void shard_rollback(struct shard *shard, struct shard_mark mark);
@@ -121,11 +143,10 @@ int shard_compare_begin(struct shard *shard, uint64_t session, const struct cont
 int shard_compare_take(struct shard *shard, struct batch *batch, struct slice page);
 /* Merges the context of the start, raises the horizon. STALE: the peer's horizon has passed the
  * start meanwhile; the session is over and must begin again. */
-int shard_compare_end(struct shard *shard, struct batch *batch,
-                      const struct context *peer_horizon);
+int shard_compare_end(struct shard *shard, struct batch *batch, const struct context *peer_horizon);
 void shard_compare_stop(struct shard *shard);
-/* Between equal contexts a difference is damage: the page's dots that were lost here come back, make
- * no event, and are counted. Of no effect when contexts differ: BEHIND. */
+/* Between equal contexts a difference is damage: the page's dots that were lost here come back,
+ * make no event, and are counted. Of no effect when contexts differ: BEHIND. */
 int shard_repair_take(struct shard *shard, struct batch *batch, struct slice page,
                       enum taken *ret_taken);
 

@@ -15,12 +15,13 @@ struct store {
     struct shard **shards; /* sorted by id */
     size_t shards_count, shards_room;
     struct hlc hlc;
-    uint64_t hlc_reserved; /* stamps below are covered by the mark on disk */
-    struct rng rng;        /* seeded from entropy: new replica ids */
+    uint64_t hlc_reserved;    /* stamps below are covered by the mark on disk */
+    struct shard_clock clock; /* of all shards: keep its wall_ms up to date */
+    struct rng rng;           /* seeded from entropy: new replica ids */
 };
 
 /* Reads identity and every shard record; may write a new life (committed with sync before return).
- * The store borrows the disk. */
+ * The store borrows the disk, and must stay where it is. On an error it is zeroed. */
 int store_open(struct store *store, struct disk *disk, const struct directory_mark *mark,
                struct clock *clock, bool suspect, struct neap_error *error);
 void store_done(struct store *store);

@@ -1,0 +1,381 @@
+#include "store/change.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/broken.h"
+#include "base/error.h"
+
+enum { SETTLE_PAGE = 64 << 10 };
+
+static void change_done(struct change *change)
+{
+    context_done(&change->context);
+    context_done(&change->horizon);
+    residues_done(change->fresh, change->fresh_count);
+    buffer_done(&change->bytes_old);
+    buffer_done(&change->bytes_new);
+    *change = (struct change){0};
+}
+
+int change_begin(struct change *change, struct shard *shard, struct batch *batch)
+{
+    int error;
+
+    *change = (struct change){
+        .shard = shard,
+        .batch = batch,
+        .mark = batch_set_mark(batch),
+        .residue_next = shard->residue_next,
+    };
+    buffer_init(&change->bytes_old, STORED_SIZE_MAX);
+    buffer_init(&change->bytes_new, STORED_SIZE_MAX);
+    error = context_copy(&change->context, &shard->context);
+    if (!error)
+        error = context_copy(&change->horizon, &shard->horizon);
+    if (error)
+        change_done(change);
+    return error;
+}
+
+void change_abort(struct change *change)
+{
+    batch_rollback(change->batch, change->mark);
+    change_done(change);
+}
+
+/* Equal in every respect: with another nonce it is another history. */
+static bool residue_same(const struct context *a, const struct context *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (i >= b->count || a->entries[i].id != b->entries[i].id ||
+            a->entries[i].n != b->entries[i].n || a->entries[i].nonce != b->entries[i].nonce)
+            return false;
+    }
+    return a->count == b->count;
+}
+
+/* Among the residues, one that says the same. Those of the shard may be ahead of the trimming that
+ * the commit does, so what looks different may be equal: that only costs a record. */
+static uint64_t residue_search(const struct change *change, const struct context *beyond)
+{
+    for (size_t i = 0; i < change->fresh_count; i++) {
+        if (residue_same(&change->fresh[i].context, beyond))
+            return change->fresh[i].ref;
+    }
+    for (size_t i = 0; i < change->shard->residues_count; i++) {
+        if (residue_same(&change->shard->residues[i].context, beyond))
+            return change->shard->residues[i].ref;
+    }
+    return 0;
+}
+
+static int residue_write(const struct change *change, const struct residue *residue)
+{
+    struct buffer bytes;
+    struct writer writer;
+    struct key key;
+
+    buffer_init(&bytes, STORED_SIZE_MAX);
+    writer_init(&writer, &bytes);
+    context_write(&writer, &residue->context);
+    if (!writer.error) {
+        key_residue(&key, change->shard->id, residue->ref);
+        writer.error = batch_put(change->batch, DISK_META, key_slice(&key), buffer_slice(&bytes));
+    }
+    buffer_done(&bytes);
+    return writer.error;
+}
+
+static int residue_add(struct change *change, const struct context *beyond, uint64_t *ret_ref)
+{
+    struct residue *residue;
+    int error;
+
+    if (change->fresh_count == change->fresh_room) {
+        size_t room = change->fresh_room ? change->fresh_room * 2 : 4;
+        struct residue *fresh = mem_resize(change->fresh, room * sizeof *fresh);
+
+        if (!fresh)
+            return NEAP_NOMEM;
+        change->fresh = fresh;
+        change->fresh_room = room;
+    }
+    residue = &change->fresh[change->fresh_count];
+    *residue = (struct residue){.ref = change->residue_next};
+    error = context_copy(&residue->context, beyond);
+    if (!error)
+        error = residue_write(change, residue);
+    if (error) {
+        context_done(&residue->context);
+        return error;
+    }
+    change->fresh_count++;
+    change->residue_next++;
+    *ret_ref = residue->ref;
+    return 0;
+}
+
+/* What the merged cell knows beyond the context that the shard is about to have. */
+static int change_beyond(const struct change *change, const struct slot *slot,
+                         const struct knowledge *know_theirs, struct context *ret_beyond)
+{
+    int error = knowledge_join(know_theirs, ret_beyond);
+
+    if (!error && slot->residue)
+        error = context_join(ret_beyond, &slot->residue->context);
+    if (!error)
+        error = context_beyond(ret_beyond, &change->context, ret_beyond);
+    return error;
+}
+
+static int change_residue(struct change *change, const struct slot *slot,
+                          const struct knowledge *know_theirs, uint64_t *common, uint64_t *ret_ref)
+{
+    bool plain = !know_theirs->residue || know_theirs->residue->count == 0;
+    uint64_t ref = 0;
+    struct context beyond = {0};
+    int error;
+
+    if (BROKEN("no-residue")) {
+        *ret_ref = 0;
+        return 0;
+    }
+    if (common && *common != RESIDUE_UNKNOWN && plain &&
+        (!slot->residue || slot->residue->ref == *common)) {
+        *ret_ref = *common;
+        return 0;
+    }
+    error = change_beyond(change, slot, know_theirs, &beyond);
+    if (!error && beyond.count > 0) {
+        ref = residue_search(change, &beyond);
+        if (ref == 0)
+            error = residue_add(change, &beyond, &ref);
+    }
+    context_done(&beyond);
+    if (error)
+        return error;
+    if (common && plain && !slot->residue)
+        *common = ref;
+    *ret_ref = ref;
+    return 0;
+}
+
+/* Stamps of what was taken move the clock, unless they are too far ahead: then they are counted. */
+static void change_stamps(struct change *change, struct slice path, const struct cell *theirs)
+{
+    struct shard_clock *clock = change->shard->clock;
+    enum neap_type type;
+    uint64_t stamp;
+
+    if (!clock || path_check(path, &type) || type != NEAP_LWW)
+        return;
+    for (size_t i = 0; i < theirs->count; i++) {
+        if (!lww_payload_stamp(theirs->entries[i].payload, &stamp) &&
+            !hlc_see(clock->hlc, stamp, clock->wall_ms))
+            change->stamps_ahead++;
+    }
+}
+
+bool cell_same(const struct cell *a, const struct cell *b)
+{
+    if (!cell_same_dots(a, b))
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (!slice_equal(a->entries[i].payload, b->entries[i].payload))
+            return false;
+    }
+    return true;
+}
+
+int change_merge(struct change *change, struct slot *slot, const struct cell *theirs,
+                 const struct knowledge *know_theirs, uint64_t *common)
+{
+    struct knowledge know_mine = {
+        .context = &change->shard->context,
+        .residue = slot->residue ? &slot->residue->context : NULL,
+    };
+    struct cell merged;
+    unsigned healed = 0;
+    uint64_t ref = 0;
+    bool same = false;
+    int error;
+
+    cell_init(&merged);
+    error = cell_merge(&slot->cell, &know_mine, theirs, know_theirs, &merged, &healed);
+    if (!error)
+        error = change_residue(change, slot, know_theirs, common, &ref);
+    if (!error) {
+        same = cell_same(&slot->cell, &merged);
+        if (!same || ref != (slot->residue ? slot->residue->ref : 0))
+            error =
+                slot_store(change->shard, change->batch, slot, &merged, ref, &change->bytes_new);
+    }
+    if (!error) {
+        change->merged++;
+        change->changed += !same;
+        change->healed += healed;
+        change_stamps(change, slot->path, theirs);
+    }
+    cell_done(&merged);
+    return error;
+}
+
+/* Copies keys of the range, as [size 2][key]..., up to a page of them. */
+static int keys_collect(const struct change *change, const struct key *from, const struct key *end,
+                        struct buffer *ret_keys)
+{
+    struct view view = batch_view(change->batch);
+    struct scan *scan;
+    struct slice key, value;
+    int error = view_scan(&view, DISK_META, key_slice(from), key_slice(end), &scan);
+
+    buffer_clear(ret_keys);
+    if (error)
+        return error;
+    while (ret_keys->size < SETTLE_PAGE && !(error = scan_next(scan, &key, &value))) {
+        uint8_t size[2] = {(uint8_t)(key.size >> 8), (uint8_t)key.size};
+
+        error = key_unsettled_is(key) && key.size <= KEY_SIZE_MAX ? 0 : NEAP_CORRUPT;
+        if (!error)
+            error = buffer_append(ret_keys, slice_of(size, sizeof size));
+        if (!error)
+            error = buffer_append(ret_keys, key);
+        if (error)
+            break;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+/* An empty cell that was kept for its residue alone goes, and so does its place in the list. */
+static int cell_settle(struct change *change, const struct residue *residue, struct slice listed)
+{
+    struct view view = batch_view(change->batch);
+    struct slot slot;
+    int error = slot_load(change->shard, &view, key_unsettled_bucket(listed),
+                          key_unsettled_path(listed), &change->bytes_old, &slot);
+
+    if (!error && slot.stored && slot.cell.count == 0 && slot.residue == residue)
+        error = batch_delete(change->batch, DISK_CELLS, key_slice(&slot.key));
+    if (!error)
+        error = batch_delete(change->batch, DISK_META, listed);
+    slot_done(&slot);
+    return error;
+}
+
+/* The context has come to cover a residue. */
+static int residue_settle(struct change *change, const struct residue *residue)
+{
+    struct buffer keys;
+    struct key key, end;
+    int error = 0;
+
+    key_residue(&key, change->shard->id, residue->ref);
+    error = batch_delete(change->batch, DISK_META, key_slice(&key));
+    key_unsettled(&key, change->shard->id, residue->ref, 0, slice_of(NULL, 0));
+    key.size -= sizeof(uint64_t);
+    key_end(&key, &end);
+    buffer_init(&keys, SETTLE_PAGE + KEY_SIZE_MAX + 2);
+    while (!error) {
+        error = keys_collect(change, &key, &end, &keys);
+        if (error || keys.size == 0)
+            break;
+        for (size_t at = 0; at < keys.size && !error;) {
+            size_t size = (size_t)keys.data[at] << 8 | keys.data[at + 1];
+
+            error = cell_settle(change, residue, slice_of(keys.data + at + 2, size));
+            at += 2 + size;
+        }
+    }
+    buffer_done(&keys);
+    return error;
+}
+
+static int change_settle(struct change *change)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < change->shard->residues_count && !error; i++) {
+        const struct residue *residue = &change->shard->residues[i];
+
+        if (context_covers(&change->context, &residue->context))
+            error = residue_settle(change, residue);
+    }
+    return error;
+}
+
+static int residues_reserve(struct shard *shard, size_t more)
+{
+    size_t room = shard->residues_room ? shard->residues_room : 4;
+    struct residue *residues;
+
+    while (room < shard->residues_count + more)
+        room *= 2;
+    if (room == shard->residues_room)
+        return 0;
+    residues = mem_resize(shard->residues, room * sizeof *residues);
+    if (!residues)
+        return NEAP_NOMEM;
+    shard->residues = residues;
+    shard->residues_room = room;
+    return 0;
+}
+
+/* Drops what the context covers and cuts the rest down to what goes beyond it. */
+static void residues_move(struct shard *shard, struct change *change)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < shard->residues_count; i++) {
+        struct residue *residue = &shard->residues[i];
+
+        /* Into itself it takes no memory, so it can't fail. */
+        must(!context_beyond(&residue->context, &shard->context, &residue->context));
+        if (residue->context.count == 0)
+            context_done(&residue->context);
+        else
+            shard->residues[kept++] = *residue;
+    }
+    for (size_t i = 0; i < change->fresh_count; i++)
+        shard->residues[kept++] = change->fresh[i];
+    shard->residues_count = kept;
+    change->fresh_count = 0;
+}
+
+static void change_move(struct change *change)
+{
+    struct shard *shard = change->shard;
+    struct context old = shard->context;
+
+    shard->context = change->context;
+    change->context = old;
+    old = shard->horizon;
+    shard->horizon = change->horizon;
+    change->horizon = old;
+    residues_move(shard, change);
+    shard->residue_next = change->residue_next;
+    shard->recorded = true;
+    shard->counts.events_taken += change->events;
+    shard->counts.healed += change->healed;
+    shard->counts.stamps_ahead += change->stamps_ahead;
+}
+
+int change_commit(struct change *change)
+{
+    struct shard *shard = change->shard;
+    int error = change_settle(change);
+
+    if (!error)
+        error = residues_reserve(shard, change->fresh_count);
+    if (!error)
+        error = record_write(shard, change->batch, &change->context, &change->horizon,
+                             change->residue_next);
+    if (error) {
+        change_abort(change);
+        return error;
+    }
+    change_move(change);
+    change_done(change);
+    return 0;
+}

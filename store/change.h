@@ -1,0 +1,42 @@
+/* A change in progress of one shard by other than a local event. Everything is prepared on the
+ * side: writes in the batch above a mark, context and new residues in here. change_commit() moves
+ * them into the shard when nothing can fail any more; change_abort() leaves no trace. */
+#ifndef NEAP_STORE_CHANGE_H
+#define NEAP_STORE_CHANGE_H
+#include "store/slot.h"
+
+#define RESIDUE_UNKNOWN UINT64_MAX
+
+struct change {
+    struct shard *shard;
+    struct batch *batch;
+    batch_mark mark;
+    struct context context, horizon; /* as they will be */
+    struct residue *fresh;           /* made by this change */
+    size_t fresh_count, fresh_room;
+    uint64_t residue_next;
+    struct buffer bytes_old, bytes_new;
+    uint64_t merged;  /* cells */
+    uint64_t changed; /* of them, those that are not as before */
+    uint64_t healed;  /* dots that had been lost here */
+    uint64_t events;  /* of others, into the log */
+    uint64_t stamps_ahead;
+};
+
+int change_begin(struct change *change, struct shard *shard, struct batch *batch);
+/* Rule 3: merges what a peer has of a cell, with all that it knew of it. change->context must be
+ * final. `common` (may be NULL) keeps the reference that cells without a residue share when their
+ * knowledge is the same; RESIDUE_UNKNOWN at first. */
+int change_merge(struct change *change, struct slot *slot, const struct cell *theirs,
+                 const struct knowledge *know_theirs, uint64_t *common);
+/* Writes the record, drops what is settled, and moves everything into the shard. Ends the change
+ * either way. */
+int change_commit(struct change *change);
+void change_abort(struct change *change);
+
+bool cell_same(const struct cell *a, const struct cell *b); /* dots and payloads */
+
+/* The shard record (shard.c). */
+int record_write(const struct shard *shard, struct batch *batch, const struct context *context,
+                 const struct context *horizon, uint64_t residue_next);
+#endif

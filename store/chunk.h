@@ -1,0 +1,61 @@
+/* How cells travel: canonical msgpack
+ *
+ *   [version, kind, shard, context, horizon, residues, span, cells]
+ *
+ * context: what the sender had seen when it read the cells; residues: version vectors that cells
+ * refer to by index. A chunk answers a pull: span is its runs of events [id, nonce, from, to...],
+ * and each cell names the events that changed it. A page answers a compare: span is the keys
+ * [from, to or nil] between which it has every cell. A message is a single cell; span is empty.
+ * A cell is [bucket, path, cell, residue or nil, names]; names is flat [run, offset, run,
+ * offset...] and empty but in chunks. Cells are sorted by bucket and path. */
+#ifndef NEAP_STORE_CHUNK_H
+#define NEAP_STORE_CHUNK_H
+#include "crdt/types.h"
+
+enum chunk_kind { CHUNK_EVENTS = 1, CHUNK_PAGE, CHUNK_CELL };
+enum { CHUNK_BYTES_MAX = 16 << 20, CHUNK_VERSION = 1 };
+enum { CHUNK_RUNS_MAX = 4096, CHUNK_CELLS_MAX = 65536 };
+
+/* Events from..to of one replica id, made in one opening. */
+struct chunk_run {
+    uint64_t id, from, to;
+    uint32_t nonce;
+    size_t first; /* of its events, among all of the chunk */
+};
+
+struct chunk_cell {
+    uint64_t bucket;
+    struct slice path, bytes; /* borrowed; bytes: the canonical cell */
+    size_t residue;           /* index, CHUNK_SETTLED when none */
+};
+
+#define CHUNK_SETTLED SIZE_MAX
+
+struct chunk {
+    enum chunk_kind kind;
+    uint64_t shard;
+    struct context context, horizon;
+    struct context *residues;
+    size_t residues_count;
+    struct chunk_run *runs;
+    size_t runs_count;
+    uint32_t *event_cells; /* event -> index of the cell that it changed */
+    size_t events_count;
+    struct chunk_cell *cells;
+    size_t cells_count;
+    struct slice from, to; /* page: keys [from, to); borrowed; keys are [bucket 8][path] */
+    bool to_end;           /* page: there is nothing after it */
+};
+
+void chunk_done(struct chunk *chunk); /* zeroed and half-built are fine */
+/* Appends to ret_bytes, which must be limited to CHUNK_BYTES_MAX at most. */
+int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes);
+/* Into a zeroed chunk. Everything that can be checked without the shard is: canonical, paths,
+ * cells of the right type, dots known, events named once each and completely. Borrows from bytes.
+ * INVALID, LIMIT, NOMEM: then the chunk is zeroed. */
+int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chunk);
+/* What was known of one of its cells. */
+struct knowledge chunk_knowledge(const struct chunk *chunk, const struct chunk_cell *cell);
+/* Order of (bucket, path) against a key [bucket 8][path]. */
+int chunk_cell_compare(const struct chunk_cell *a, const struct chunk_cell *b);
+#endif

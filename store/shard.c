@@ -1,0 +1,422 @@
+#include "store/shard.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/change.h"
+
+enum { RECORD_VERSION = 1, RECORD_FIELDS = 8, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
+
+/* ---- the record ---- */
+
+/* What the 'S' key of a shard holds. */
+struct record {
+    struct slice name; /* borrowed */
+    uint64_t life, replica;
+    struct context context, horizon;
+    uint64_t residue_next;
+};
+
+static void record_done(struct record *record)
+{
+    context_done(&record->context);
+    context_done(&record->horizon);
+}
+
+int record_write(const struct shard *shard, struct batch *batch, const struct context *context,
+                 const struct context *horizon, uint64_t residue_next)
+{
+    struct buffer bytes;
+    struct writer writer;
+    struct key key;
+
+    buffer_init(&bytes, RECORD_SIZE_MAX);
+    writer_init(&writer, &bytes);
+    write_array(&writer, RECORD_FIELDS);
+    write_u64(&writer, RECORD_VERSION);
+    write_str(&writer, shard->name);
+    write_u64(&writer, shard->life);
+    write_u64(&writer, shard->replica);
+    context_write(&writer, context);
+    context_write(&writer, horizon);
+    write_u64(&writer, residue_next);
+    write_u64(&writer, 0);
+    if (!writer.error) {
+        key_shard(&key, shard->id);
+        writer.error = batch_put(batch, DISK_META, key_slice(&key), buffer_slice(&bytes));
+    }
+    buffer_done(&bytes);
+    return writer.error;
+}
+
+static int record_decode(struct slice bytes, struct record *record)
+{
+    struct reader reader;
+
+    reader_init(&reader, bytes);
+    read_array_of(&reader, RECORD_FIELDS);
+    if (read_u64(&reader) > RECORD_VERSION)
+        return reader.error ? NEAP_CORRUPT : NEAP_FORMAT;
+    record->name = read_str(&reader, NAME_SIZE_MAX);
+    record->life = read_u64(&reader);
+    record->replica = read_u64(&reader);
+    context_read(&reader, &record->context);
+    context_read(&reader, &record->horizon);
+    record->residue_next = read_u64(&reader);
+    read_u64(&reader);
+    if (reader_end(&reader))
+        return reader.error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
+    if (memchr(record->name.data, 0, record->name.size) || record->residue_next == 0 ||
+        !context_covers(&record->context, &record->horizon))
+        return NEAP_CORRUPT;
+    return 0;
+}
+
+/* Looks for event n of the id in the log. */
+static int log_nonce(const struct view *view, uint64_t shard, struct dot dot,
+                     struct buffer *scratch, uint32_t *ret_nonce)
+{
+    struct log_entry entry;
+    struct key key;
+    int error;
+
+    key_log(&key, shard, dot);
+    error = view_get(view, DISK_LOG, key_slice(&key), scratch);
+    if (!error)
+        error = log_entry_read(key_slice(&key), buffer_slice(scratch), &entry);
+    if (!error)
+        *ret_nonce = entry.nonce;
+    return error;
+}
+
+/* Events made since the record was written are in the log, and there without a gap: the last is
+ * found by doubling and then halving the step. */
+static int context_raise_by_log(const struct view *view, uint64_t shard, uint64_t id,
+                                struct context *context)
+{
+    uint64_t last = context_get(context, id), step = 1;
+    bool doubling = true;
+    uint32_t nonce = 0, found;
+    struct buffer scratch;
+    int error = 0;
+
+    buffer_init(&scratch, KEY_SIZE_MAX);
+    while (step > 0) {
+        error = log_nonce(view, shard, (struct dot){id, last + step}, &scratch, &found);
+        if (error && error != NEAP_NOTFOUND)
+            break;
+        if (!error) {
+            last += step;
+            nonce = found;
+        } else {
+            doubling = false;
+        }
+        step = doubling ? step * 2 : step / 2;
+    }
+    buffer_done(&scratch);
+    if (error && error != NEAP_NOTFOUND)
+        return error;
+    return context_raise(context, id, last, nonce);
+}
+
+static int record_read(const struct view *view, uint64_t shard, struct buffer *bytes,
+                       struct record *record)
+{
+    struct key key;
+    int error;
+
+    key_shard(&key, shard);
+    error = view_get(view, DISK_META, key_slice(&key), bytes);
+    if (!error)
+        error = record_decode(buffer_slice(bytes), record);
+    if (!error)
+        error = context_raise_by_log(view, shard, record->replica, &record->context);
+    return error;
+}
+
+int shard_context_read(const struct view *view, uint64_t shard, struct context *ret_context)
+{
+    struct record record = {0};
+    struct buffer bytes;
+    int error;
+
+    buffer_init(&bytes, RECORD_SIZE_MAX);
+    error = record_read(view, shard, &bytes, &record);
+    if (!error) {
+        struct context old = *ret_context;
+
+        *ret_context = record.context;
+        record.context = old;
+    }
+    record_done(&record);
+    buffer_done(&bytes);
+    return error;
+}
+
+/* ---- life ---- */
+
+static int shard_alloc(struct slice name, uint64_t id, struct shard **ret_shard)
+{
+    struct shard *shard = mem_new(sizeof *shard);
+
+    if (!shard)
+        return NEAP_NOMEM;
+    shard->id = id;
+    shard->residue_next = 1;
+    buffer_init(&shard->bytes_old, STORED_SIZE_MAX);
+    buffer_init(&shard->bytes_new, STORED_SIZE_MAX);
+    buffer_init(&shard->session.cursor, KEY_SIZE_MAX);
+    shard->name = mem_new(name.size + 1);
+    if (!shard->name) {
+        shard_free(shard);
+        return NEAP_NOMEM;
+    }
+    if (name.size > 0)
+        memcpy(shard->name, name.data, name.size);
+    *ret_shard = shard;
+    return 0;
+}
+
+void shard_free(struct shard *shard)
+{
+    if (!shard)
+        return;
+    mem_free(shard->name);
+    context_done(&shard->context);
+    context_done(&shard->horizon);
+    context_done(&shard->session.start);
+    context_done(&shard->session.seen);
+    context_done(&shard->session.target);
+    buffer_done(&shard->session.cursor);
+    residues_done(shard->residues, shard->residues_count);
+    buffer_done(&shard->bytes_old);
+    buffer_done(&shard->bytes_new);
+    mem_free(shard);
+}
+
+int shard_save(struct shard *shard, struct batch *batch)
+{
+    int error = record_write(shard, batch, &shard->context, &shard->horizon, shard->residue_next);
+
+    if (!error)
+        shard->recorded = true;
+    return error;
+}
+
+int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t nonce,
+              struct shard **ret_shard)
+{
+    struct shard *shard;
+    int error = shard_alloc(slice_text(name), hash_name(slice_text(name)), &shard);
+
+    if (error)
+        return error;
+    shard->life = shard->replica = replica;
+    shard->nonce = nonce;
+    error = shard_save(shard, batch);
+    if (error) {
+        shard_free(shard);
+        return error;
+    }
+    *ret_shard = shard;
+    return 0;
+}
+
+static int residues_room(struct shard *shard)
+{
+    size_t room = shard->residues_room ? shard->residues_room * 2 : 4;
+    struct residue *residues = mem_resize(shard->residues, room * sizeof *residues);
+
+    if (!residues)
+        return NEAP_NOMEM;
+    shard->residues = residues;
+    shard->residues_room = room;
+    return 0;
+}
+
+/* One 'R' record into the table, which stays sorted as the keys are. */
+static int residue_load(struct shard *shard, struct slice key, struct slice value)
+{
+    struct residue residue = {0};
+    struct reader reader;
+    int error = 0;
+
+    if (!key_residue_is(key))
+        return NEAP_CORRUPT;
+    if (shard->residues_count == shard->residues_room)
+        error = residues_room(shard);
+    if (error)
+        return error;
+    residue.ref = key_residue_ref(key);
+    reader_init(&reader, value);
+    error = context_read(&reader, &residue.context);
+    if (!error)
+        error = reader_end(&reader);
+    if (error || residue.ref == 0 || residue.ref >= shard->residue_next) {
+        context_done(&residue.context);
+        return error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
+    }
+    must(!context_beyond(&residue.context, &shard->context, &residue.context));
+    shard->residues[shard->residues_count++] = residue;
+    return 0;
+}
+
+static int residues_load(struct shard *shard, const struct view *view)
+{
+    struct key from, end;
+    struct slice key, value;
+    struct scan *scan;
+    int error;
+
+    key_shard_meta_prefix(&from, 'R', shard->id);
+    key_end(&from, &end);
+    error = view_scan(view, DISK_META, key_slice(&from), key_slice(&end), &scan);
+    if (error)
+        return error;
+    while (!(error = scan_next(scan, &key, &value))) {
+        error = residue_load(shard, key, value);
+        if (error)
+            break;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+static void shard_set_opened(struct shard *shard)
+{
+    const struct context_entry *own = context_find(&shard->context, shard->replica);
+
+    shard->opened_at = own ? own->n : 0;
+    shard->opened_nonce = own ? own->nonce : 0;
+    shard->confirmed = false;
+}
+
+int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
+               struct shard **ret_shard)
+{
+    struct record record = {0};
+    struct shard *shard = NULL;
+    struct buffer bytes;
+    int error;
+
+    buffer_init(&bytes, RECORD_SIZE_MAX);
+    error = record_read(view, id, &bytes, &record);
+    if (!error)
+        error = shard_alloc(record.name, id, &shard);
+    if (!error) {
+        shard->recorded = record.life == replica;
+        shard->life = replica;
+        shard->replica = shard->recorded ? record.replica : replica;
+        shard->nonce = nonce;
+        shard->context = record.context;
+        shard->horizon = record.horizon;
+        shard->residue_next = record.residue_next;
+        record.context = record.horizon = (struct context){0};
+        shard_set_opened(shard);
+        error = residues_load(shard, view);
+    }
+    record_done(&record);
+    buffer_done(&bytes);
+    if (error) {
+        shard_free(shard);
+        return error;
+    }
+    *ret_shard = shard;
+    return 0;
+}
+
+/* ---- reset ---- */
+
+static int range_delete(struct batch *batch, enum disk_family family, const struct key *prefix)
+{
+    struct key end;
+
+    key_end(prefix, &end);
+    return batch_delete_range(batch, family, key_slice(prefix), key_slice(&end));
+}
+
+static int reset_write(struct shard *shard, struct batch *batch, uint64_t replica)
+{
+    static const struct context nothing;
+    struct shard written = *shard;
+    struct key prefix;
+    int error;
+
+    key_shard_prefix(&prefix, shard->id);
+    error = range_delete(batch, DISK_CELLS, &prefix);
+    if (!error)
+        error = range_delete(batch, DISK_LOG, &prefix);
+    key_shard_meta_prefix(&prefix, 'R', shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_META, &prefix);
+    key_shard_meta_prefix(&prefix, 'U', shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_META, &prefix);
+    written.replica = replica;
+    if (!error)
+        error = record_write(&written, batch, &nothing, &nothing, shard->residue_next);
+    return error;
+}
+
+int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
+{
+    batch_mark mark = batch_set_mark(batch);
+    int error = reset_write(shard, batch, replica);
+
+    if (error) {
+        batch_rollback(batch, mark);
+        return error;
+    }
+    shard_compare_stop(shard);
+    context_clear(&shard->context);
+    context_clear(&shard->horizon);
+    residues_done(shard->residues, shard->residues_count);
+    shard->residues = NULL;
+    shard->residues_count = shard->residues_room = 0;
+    shard->replica = replica;
+    shard->recorded = true;
+    shard_set_opened(shard);
+    return 0;
+}
+
+/* ---- small questions ---- */
+
+/* A mesh bucket is a shard of its own; slots of rings, which hold many, are to come. */
+bool shard_has_bucket(const struct shard *shard, uint64_t bucket)
+{
+    return bucket == shard->id;
+}
+
+struct shard_mark shard_set_mark(const struct shard *shard)
+{
+    return (struct shard_mark){
+        .counter = context_get(&shard->context, shard->replica),
+        .recorded = shard->recorded,
+    };
+}
+
+void shard_rollback(struct shard *shard, struct shard_mark mark)
+{
+    uint64_t made = context_get(&shard->context, shard->replica) - mark.counter;
+
+    must(context_get(&shard->context, shard->replica) >= mark.counter);
+    context_clip(&shard->context, shard->replica, mark.counter,
+                 mark.counter > shard->opened_at ? shard->nonce : shard->opened_nonce);
+    shard->recorded = mark.recorded;
+    shard->counts.events_own -= made;
+}
+
+uint64_t shard_log_count_of(const struct shard *shard, uint64_t id)
+{
+    return context_get(&shard->context, id) - context_get(&shard->horizon, id);
+}
+
+uint64_t shard_log_count(const struct shard *shard)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < shard->context.count; i++)
+        count += shard_log_count_of(shard, shard->context.entries[i].id);
+    return count;
+}

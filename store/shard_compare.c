@@ -1,0 +1,365 @@
+/* Catching up by comparing cells, and mending damage (rule 7). */
+#include <string.h>
+
+#include "base/broken.h"
+#include "base/error.h"
+#include "store/take.h"
+
+/* Cells here that the peer has not, dealt with in one step; the rest of the page waits for the
+ * next. */
+enum { LOCAL_PAGE = 256 << 10 };
+
+int shard_compare_begin(struct shard *shard, uint64_t session, const struct context *start)
+{
+    struct context copy = {0}, seen = {0};
+    int error;
+
+    must(session != 0);
+    if (shard->session.id != 0)
+        return NEAP_BUSY;
+    if (context_get(start, shard->replica) > context_get(&shard->context, shard->replica))
+        return NEAP_STALE;
+    error = context_copy(&copy, start);
+    if (!error)
+        error = context_copy(&seen, start);
+    if (error) {
+        context_done(&copy);
+        return error;
+    }
+    shard_compare_stop(shard);
+    context_done(&shard->session.start);
+    context_done(&shard->session.seen);
+    shard->session.id = session;
+    shard->session.start = copy;
+    shard->session.seen = seen;
+    shard->session.phase = COMPARE_CELLS;
+    shard->counts.compares++;
+    return 0;
+}
+
+void shard_compare_stop(struct shard *shard)
+{
+    shard->session.id = 0;
+    context_clear(&shard->session.start);
+    context_clear(&shard->session.seen);
+    context_clear(&shard->session.target);
+    buffer_clear(&shard->session.cursor);
+    shard->session.phase = COMPARE_CELLS;
+}
+
+/* ---- a page ---- */
+
+/* Keys of my own cells in a range, as [size 2][bucket 8][path]... */
+struct local {
+    struct buffer keys;
+    size_t at;
+    struct key end; /* whole key behind the last one that was collected, if there are more */
+    bool cut;
+};
+
+static void range_of(const struct shard *shard, const struct chunk *page, struct key *ret_from,
+                     struct key *ret_end)
+{
+    struct key prefix;
+
+    key_shard_prefix(&prefix, shard->id);
+    *ret_from = prefix;
+    if (page->from.size > 0)
+        memcpy(ret_from->bytes + prefix.size, page->from.data, page->from.size);
+    ret_from->size += page->from.size;
+    if (page->to_end) {
+        key_end(&prefix, ret_end);
+        return;
+    }
+    *ret_end = prefix;
+    memcpy(ret_end->bytes + prefix.size, page->to.data, page->to.size);
+    ret_end->size += page->to.size;
+}
+
+static int local_collect(struct local *local, const struct shard *shard, const struct batch *batch,
+                         const struct chunk *page)
+{
+    struct view view = batch_view(batch);
+    struct slice key, value;
+    struct key from, end;
+    struct scan *scan;
+    int error;
+
+    range_of(shard, page, &from, &end);
+    error = view_scan(&view, DISK_CELLS, key_slice(&from), key_slice(&end), &scan);
+    if (error)
+        return error;
+    while (!(error = scan_next(scan, &key, &value))) {
+        uint8_t size[2] = {(uint8_t)((key.size - 8) >> 8), (uint8_t)(key.size - 8)};
+
+        if (!key_cell_is(key))
+            error = NEAP_CORRUPT;
+        if (!error && local->keys.size >= LOCAL_PAGE) {
+            local->cut = true;
+            memcpy(local->end.bytes, key.data, key.size);
+            local->end.size = key.size;
+            break;
+        }
+        if (!error)
+            error = buffer_append(&local->keys, slice_of(size, sizeof size));
+        if (!error)
+            error = buffer_append(&local->keys, slice_of(key.data + 8, key.size - 8));
+        if (error)
+            break;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+/* The next of my keys; false at the end. */
+static bool local_peek(const struct local *local, struct slice *ret_key)
+{
+    size_t size;
+
+    if (local->at == local->keys.size)
+        return false;
+    size = (size_t)local->keys.data[local->at] << 8 | local->keys.data[local->at + 1];
+    *ret_key = slice_of(local->keys.data + local->at + 2, size);
+    return true;
+}
+
+static void local_skip(struct local *local, struct slice key)
+{
+    local->at += 2 + key.size;
+}
+
+/* The peer has no such cell: it removed what it knows of it. */
+static int absent_take(struct change *change, const struct chunk *page, struct slice key,
+                       uint64_t *common)
+{
+    static const uint8_t no_dots[] = {0x90};
+    const struct chunk_cell item = {
+        .bucket = bytes_get_u64(key.data),
+        .path = slice_of(key.data + 8, key.size - 8),
+        .bytes = slice_of(no_dots, sizeof no_dots),
+        .residue = CHUNK_SETTLED,
+    };
+
+    return take_differing(change, page, &item, common);
+}
+
+static int present_take(struct change *change, const struct chunk *page,
+                        const struct chunk_cell *item, uint64_t *common)
+{
+    if (item->residue != CHUNK_SETTLED && !BROKEN("skip-unsettled"))
+        return take_cell(change, page, item, common);
+    return take_differing(change, page, item, common);
+}
+
+/* My cells and those of the page, together in their order. */
+static int page_merge(struct change *change, const struct chunk *page, struct local *local)
+{
+    struct slice end = slice_of(local->end.bytes + 8, local->cut ? local->end.size - 8 : 0);
+    uint64_t common = RESIDUE_UNKNOWN;
+    struct slice mine, theirs;
+    struct key key;
+    int error = 0;
+
+    for (size_t i = 0; i < page->cells_count && !error; i++) {
+        key_cell(&key, 0, page->cells[i].bucket, page->cells[i].path);
+        theirs = slice_of(key.bytes + 8, key.size - 8);
+        if (local->cut && slice_compare(theirs, end) >= 0)
+            break;
+        while (!error && local_peek(local, &mine) && slice_compare(mine, theirs) <= 0) {
+            if (!slice_equal(mine, theirs))
+                error = absent_take(change, page, mine, &common);
+            local_skip(local, mine);
+        }
+        if (!error)
+            error = present_take(change, page, &page->cells[i], &common);
+    }
+    while (!error && local_peek(local, &mine)) {
+        error = absent_take(change, page, mine, &common);
+        local_skip(local, mine);
+    }
+    return error;
+}
+
+/* Where the next page begins; at the end, what the peer changed meanwhile comes next. */
+static void session_advance(struct compare_session *session, struct chunk *page,
+                            struct buffer *cursor)
+{
+    struct buffer old_cursor = session->cursor;
+    struct context old_target = session->target;
+
+    session->cursor = *cursor;
+    *cursor = old_cursor;
+    if (session->cursor.size > 0)
+        return;
+    session->target = page->context;
+    page->context = old_target;
+    session->phase = COMPARE_CHANGED;
+    if (context_covers(&session->seen, &session->target) || BROKEN("skip-changed"))
+        session->phase = COMPARE_DONE;
+}
+
+static int page_take(struct shard *shard, struct batch *batch, struct chunk *page,
+                     struct local *local, struct buffer *cursor)
+{
+    struct change change;
+    int error = local_collect(local, shard, batch, page);
+
+    if (!error && local->cut)
+        error = buffer_set(cursor, slice_of(local->end.bytes + 8, local->end.size - 8));
+    else if (!error && !page->to_end)
+        error = buffer_set(cursor, page->to);
+    if (!error)
+        error = change_begin(&change, shard, batch);
+    if (error)
+        return error;
+    error = page_merge(&change, page, local);
+    if (error)
+        change_abort(&change);
+    else
+        error = change_commit(&change);
+    return error;
+}
+
+int shard_compare_take(struct shard *shard, struct batch *batch, struct slice bytes)
+{
+    struct compare_session *session = &shard->session;
+    struct local local;
+    struct buffer cursor;
+    struct chunk page;
+    int error = take_decode(shard, bytes, CHUNK_PAGE, &page);
+
+    if (error)
+        return error;
+    if (session->id == 0 || session->phase != COMPARE_CELLS ||
+        !slice_equal(page.from, buffer_slice(&session->cursor)) ||
+        !context_covers(&page.context, &session->start)) {
+        chunk_done(&page);
+        return NEAP_STALE;
+    }
+    local.at = 0;
+    local.cut = false;
+    buffer_init(&local.keys, LOCAL_PAGE + KEY_SIZE_MAX + 2);
+    buffer_init(&cursor, KEY_SIZE_MAX);
+    error = page_take(shard, batch, &page, &local, &cursor);
+    if (!error)
+        session_advance(session, &page, &cursor);
+    buffer_done(&local.keys);
+    buffer_done(&cursor);
+    chunk_done(&page);
+    return error;
+}
+
+/* ---- the end ---- */
+
+/* What comes in this way is in no log of mine: the horizon says so. */
+static int end_prepare(struct change *change, const struct context *start,
+                       const struct context *peer_horizon)
+{
+    struct context beyond = {0};
+    int error = context_beyond(start, &change->context, &beyond);
+
+    if (!error)
+        error = context_join(&change->horizon, &beyond);
+    if (!error)
+        error = context_join(&change->horizon, peer_horizon);
+    if (!error)
+        error = context_join(&change->context, start);
+    context_done(&beyond);
+    for (size_t i = 0; i < change->horizon.count && !error; i++) {
+        uint64_t id = change->horizon.entries[i].id;
+
+        error = log_cut(change->shard, change->batch, id, context_get(&change->shard->horizon, id),
+                        change->horizon.entries[i].n);
+    }
+    return error;
+}
+
+int shard_compare_end(struct shard *shard, struct batch *batch, const struct context *peer_horizon)
+{
+    struct change change;
+    int error;
+
+    if (shard->session.id == 0 || shard->session.phase != COMPARE_DONE ||
+        !context_covers(&shard->session.start, peer_horizon)) {
+        shard_compare_stop(shard);
+        return NEAP_STALE;
+    }
+    error = change_begin(&change, shard, batch);
+    if (error)
+        return error;
+    error = end_prepare(&change, &shard->session.start, peer_horizon);
+    if (error)
+        change_abort(&change);
+    else
+        error = change_commit(&change);
+    if (!error)
+        shard_compare_stop(shard);
+    return error;
+}
+
+/* ---- damage ---- */
+
+int shard_repair_take(struct shard *shard, struct batch *batch, struct slice bytes,
+                      enum taken *ret_taken)
+{
+    uint64_t common = RESIDUE_UNKNOWN;
+    struct change change;
+    struct chunk page;
+    enum taken taken = TAKEN_NOTHING;
+    int error = take_decode(shard, bytes, CHUNK_PAGE, &page);
+
+    if (error)
+        return error;
+    if (shard->session.id != 0)
+        taken = TAKEN_BUSY;
+    else if (!context_equal(&shard->context, &page.context))
+        taken = TAKEN_BEHIND;
+    if (taken == TAKEN_NOTHING) {
+        error = change_begin(&change, shard, batch);
+        for (size_t i = 0; i < page.cells_count && !error; i++) {
+            error = take_differing(&change, &page, &page.cells[i], &common);
+            if (error)
+                change_abort(&change);
+        }
+        if (!error && change.changed > 0) {
+            taken = TAKEN;
+            error = change_commit(&change);
+        } else if (!error) {
+            change_abort(&change);
+        }
+    }
+    chunk_done(&page);
+    if (!error)
+        *ret_taken = taken;
+    return error;
+}
+
+/* ---- the log ---- */
+
+int shard_truncate(struct shard *shard, struct batch *batch, const struct context *stable)
+{
+    struct change change;
+    bool cuts = false;
+    int error = change_begin(&change, shard, batch);
+
+    if (error)
+        return error;
+    for (size_t i = 0; i < shard->context.count && !error; i++) {
+        const struct context_entry *known = &shard->context.entries[i];
+        uint64_t n = context_get(stable, known->id);
+        uint64_t from = context_get(&shard->horizon, known->id);
+
+        n = n < known->n ? n : known->n;
+        if (n <= from)
+            continue;
+        cuts = true;
+        error = log_cut(shard, batch, known->id, from, n);
+        if (!error && !BROKEN("no-horizon"))
+            error = context_raise(&change.horizon, known->id, n, 0);
+    }
+    if (error || !cuts)
+        change_abort(&change);
+    else
+        error = change_commit(&change);
+    return error;
+}

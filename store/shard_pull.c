@@ -1,0 +1,202 @@
+/* Events and cells for others: what a replica gives (rules 4, 6 and 7). */
+#include <string.h>
+
+#include "base/broken.h"
+#include "base/error.h"
+#include "store/crate.h"
+
+/* Is the vector below my horizon, where my log tells nothing? For one id, or (0) for any. */
+static bool shard_is_past(const struct shard *shard, const struct context *since, uint64_t only_id)
+{
+    for (size_t i = 0; i < shard->horizon.count; i++) {
+        const struct context_entry *entry = &shard->horizon.entries[i];
+
+        if ((only_id == 0 || entry->id == only_id) && context_get(since, entry->id) < entry->n)
+            return true;
+    }
+    return false;
+}
+
+/* The cell of a log entry into the crate, unless it is there. */
+static int entry_add(struct crate *crate, const struct view *view, const struct log_entry *entry,
+                     struct buffer *scratch)
+{
+    static const uint8_t absent[] = {0, 0x90}; /* as stored: no residue, no dots */
+    uint32_t number;
+    struct key key;
+    int error;
+
+    if (!crate_find(crate, entry->bucket, entry->path, &number)) {
+        key_cell(&key, crate->shard->id, entry->bucket, entry->path);
+        error = view_get(view, DISK_CELLS, key_slice(&key), scratch);
+        if (error && error != NEAP_NOTFOUND)
+            return error;
+        error = crate_add(crate, entry->bucket, entry->path,
+                          error ? slice_of(absent, sizeof absent) : buffer_slice(scratch), &number);
+        if (error)
+            return error;
+    }
+    return crate_add_event(crate, entry->dot, entry->nonce, number);
+}
+
+/* Events of one id after `from`, until the crate is full (LIMIT). */
+static int events_add(struct crate *crate, const struct view *view, uint64_t id, uint64_t from,
+                      uint64_t to, size_t size_max, struct buffer *scratch)
+{
+    struct key first, last, end;
+    struct slice key, value;
+    struct scan *scan;
+    int error;
+
+    key_log(&first, crate->shard->id, (struct dot){id, from + 1});
+    key_log(&last, crate->shard->id, (struct dot){id, to});
+    key_end(&last, &end);
+    error = view_scan(view, DISK_LOG, key_slice(&first), key_slice(&end), &scan);
+    if (error)
+        return error;
+    for (uint64_t n = from + 1; n <= to && !error; n++) {
+        struct log_entry entry;
+
+        if (crate->chunk.events_count > 0 && crate->size >= size_max) {
+            error = NEAP_LIMIT;
+            break;
+        }
+        error = scan_next(scan, &key, &value);
+        if (!error)
+            error = log_entry_read(key, value, &entry);
+        if (error == NEAP_END || (!error && entry.dot.n != n))
+            error = NEAP_CORRUPT; /* above the horizon the log has no gaps */
+        if (!error)
+            error = entry_add(crate, view, &entry, scratch);
+    }
+    scan_close(scan);
+    return error;
+}
+
+static int chunk_fill(struct crate *crate, const struct view *view, const struct context *since,
+                      uint64_t only_id, size_t size_max)
+{
+    const struct context *context = &crate->shard->context;
+    struct buffer scratch;
+    int error = 0;
+
+    buffer_init(&scratch, STORED_SIZE_MAX);
+    for (size_t i = 0; i < context->count && !error; i++) {
+        uint64_t id = context->entries[i].id, have = context_get(since, id);
+
+        if (have < context->entries[i].n && (only_id == 0 || only_id == id))
+            error = events_add(crate, view, id, have, context->entries[i].n, size_max, &scratch);
+    }
+    buffer_done(&scratch);
+    if (error == NEAP_LIMIT && crate->chunk.events_count > 0)
+        return 0;
+    return error;
+}
+
+int shard_chunk(const struct shard *shard, const struct view *view, const struct context *since,
+                uint64_t only_id, size_t size_max, struct buffer *ret_chunk)
+{
+    struct crate crate;
+    int error;
+
+    if (shard_is_past(shard, since, only_id) && !BROKEN("no-horizon"))
+        return NEAP_STALE;
+    error = crate_init(&crate, shard, CHUNK_EVENTS);
+    if (error)
+        return error;
+    error = chunk_fill(&crate, view, since, only_id, size_max);
+    if (!error)
+        error = crate.chunk.events_count == 0 ? NEAP_END : crate_encode(&crate, ret_chunk);
+    crate_done(&crate);
+    return error;
+}
+
+/* ---- pages ---- */
+
+/* Fills the crate from the scan; *ret_next is the key at which the next page begins, empty at the
+ * end. */
+static int page_fill(struct crate *crate, struct scan *scan, size_t size_max,
+                     struct buffer *ret_next)
+{
+    struct slice key, value;
+    uint32_t number;
+    int error;
+
+    while (!(error = scan_next(scan, &key, &value))) {
+        if (!key_cell_is(key))
+            return NEAP_CORRUPT;
+        if (crate->cells_count == 0 || crate->size < size_max)
+            error = crate_add(crate, key_cell_bucket(key), key_cell_path(key), value, &number);
+        else
+            error = NEAP_LIMIT;
+        if (error == NEAP_LIMIT && crate->cells_count > 0)
+            return buffer_set(ret_next, slice_of(key.data + 8, key.size - 8));
+        if (error)
+            return error;
+    }
+    return error == NEAP_END ? 0 : error;
+}
+
+int shard_compare_page(const struct shard *shard, const struct view *view, struct slice cursor,
+                       size_t size_max, struct buffer *ret_page)
+{
+    struct key from, prefix, end;
+    struct scan *scan = NULL;
+    struct buffer next;
+    struct crate crate;
+    int error;
+
+    if (cursor.size > KEY_SIZE_MAX - sizeof(uint64_t))
+        return NEAP_LIMIT;
+    error = crate_init(&crate, shard, CHUNK_PAGE);
+    if (error)
+        return error;
+    buffer_init(&next, KEY_SIZE_MAX);
+    key_shard_prefix(&prefix, shard->id);
+    key_end(&prefix, &end);
+    from = prefix;
+    if (cursor.size > 0)
+        memcpy(from.bytes + from.size, cursor.data, cursor.size);
+    from.size += cursor.size;
+    error = view_scan(view, DISK_CELLS, key_slice(&from), key_slice(&end), &scan);
+    if (!error)
+        error = page_fill(&crate, scan, size_max, &next);
+    scan_close(scan);
+    crate.chunk.from = cursor;
+    crate.chunk.to = buffer_slice(&next);
+    crate.chunk.to_end = next.size == 0;
+    if (!error)
+        error = crate_encode(&crate, ret_page);
+    buffer_done(&next);
+    crate_done(&crate);
+    return error;
+}
+
+int shard_cell_message(const struct shard *shard, const struct view *view, uint64_t bucket,
+                       struct slice path, struct buffer *ret_message)
+{
+    static const uint8_t absent[] = {0, 0x90};
+    struct buffer bytes;
+    struct crate crate;
+    struct key key;
+    uint32_t number;
+    int error;
+
+    if (path.size > NEAP_PATH_MAX)
+        return NEAP_LIMIT;
+    error = crate_init(&crate, shard, CHUNK_CELL);
+    if (error)
+        return error;
+    context_clear(&crate.chunk.horizon);
+    buffer_init(&bytes, STORED_SIZE_MAX);
+    key_cell(&key, shard->id, bucket, path);
+    error = view_get(view, DISK_CELLS, key_slice(&key), &bytes);
+    if (!error || error == NEAP_NOTFOUND)
+        error = crate_add(&crate, bucket, path,
+                          error ? slice_of(absent, sizeof absent) : buffer_slice(&bytes), &number);
+    if (!error)
+        error = crate_encode(&crate, ret_message);
+    buffer_done(&bytes);
+    crate_done(&crate);
+    return error;
+}

@@ -1,0 +1,276 @@
+/* Events and cells from others (rules 3, 4 and 6). */
+#include "base/alloc.h"
+#include "base/broken.h"
+#include "base/error.h"
+#include "store/take.h"
+
+static int take(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
+                bool differing, uint64_t *common)
+{
+    struct view view = batch_view(change->batch);
+    struct knowledge know = chunk_knowledge(chunk, item);
+    struct cell theirs;
+    struct slot slot;
+    int error;
+
+    cell_init(&theirs);
+    error = slot_load(change->shard, &view, item->bucket, item->path, &change->bytes_old, &slot);
+    if (!error)
+        error = cell_decode(item->bytes, &theirs);
+    if (!error && !(differing && cell_same(&slot.cell, &theirs)))
+        error = change_merge(change, &slot, &theirs, &know, common);
+    slot_done(&slot);
+    cell_done(&theirs);
+    return error;
+}
+
+int take_cell(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
+              uint64_t *common)
+{
+    return take(change, chunk, item, false, common);
+}
+
+int take_differing(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
+                   uint64_t *common)
+{
+    return take(change, chunk, item, true, common);
+}
+
+/* Does it claim events of my id that I never made? Then my directory has gone back in time, and no
+ * more must be taken, as my next events would get the same names (rule 9). */
+static bool claims_mine(const struct shard *shard, const struct context *context)
+{
+    return context_get(context, shard->replica) > context_get(&shard->context, shard->replica);
+}
+
+int take_decode(const struct shard *shard, struct slice bytes, enum chunk_kind kind,
+                struct chunk *ret_chunk)
+{
+    bool stale;
+    int error = chunk_decode(bytes, kind, ret_chunk);
+
+    if (error)
+        return error;
+    if (ret_chunk->shard != shard->id)
+        error = NEAP_INVALID;
+    for (size_t i = 0; i < ret_chunk->cells_count && !error; i++) {
+        if (!shard_has_bucket(shard, ret_chunk->cells[i].bucket))
+            error = NEAP_INVALID;
+    }
+    stale = claims_mine(shard, &ret_chunk->context);
+    for (size_t i = 0; i < ret_chunk->residues_count && !stale; i++)
+        stale = claims_mine(shard, &ret_chunk->residues[i]);
+    if (!error && stale && !BROKEN("same-id-after-restore") && !BROKEN("same-id-after-rejoin"))
+        error = NEAP_STALE;
+    if (error)
+        chunk_done(ret_chunk);
+    return error;
+}
+
+/* How far `progress` comes with the runs of a chunk: raised in place. *ret_fresh: some are new. */
+static enum taken runs_follow(const struct chunk *chunk, enum chunk_source source,
+                              const struct context *before, struct context *progress,
+                              int *ret_error)
+{
+    enum taken taken = TAKEN_NOTHING;
+
+    *ret_error = 0;
+    for (size_t i = 0; i < chunk->runs_count && !*ret_error; i++) {
+        const struct chunk_run *run = &chunk->runs[i];
+        bool gaps = source == CHUNK_PUSH && BROKEN("accept-gaps");
+
+        if (run->from > context_get(progress, run->id) + 1 && !gaps)
+            return TAKEN_BEHIND;
+        if (run->to > context_get(before, run->id))
+            taken = TAKEN;
+        *ret_error = context_raise(progress, run->id, run->to, run->nonce);
+    }
+    return taken;
+}
+
+/* Marks the cells that an event beyond `before` changed. */
+static void cells_mark(const struct chunk *chunk, const struct context *before, bool *marks)
+{
+    for (size_t i = 0; i < chunk->runs_count; i++) {
+        const struct chunk_run *run = &chunk->runs[i];
+        uint64_t have = context_get(before, run->id);
+
+        for (uint64_t n = run->from; n <= run->to; n++) {
+            if (n > have)
+                marks[chunk->event_cells[run->first + (n - run->from)]] = true;
+        }
+    }
+}
+
+static int cells_take(struct change *change, const struct chunk *chunk,
+                      const struct context *before)
+{
+    bool *marks = mem_new_array(chunk->cells_count, sizeof *marks);
+    uint64_t common = RESIDUE_UNKNOWN;
+    int error = 0;
+
+    if (!marks)
+        return NEAP_NOMEM;
+    cells_mark(chunk, before, marks);
+    for (size_t i = 0; i < chunk->cells_count && !error; i++) {
+        if (marks[i])
+            error = take_cell(change, chunk, &chunk->cells[i], &common);
+    }
+    mem_free(marks);
+    return error;
+}
+
+static int log_take(struct change *change, const struct chunk *chunk, const struct context *before)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < chunk->runs_count; i++) {
+        const struct chunk_run *run = &chunk->runs[i];
+        uint64_t have = context_get(before, run->id);
+
+        for (uint64_t n = run->from; n <= run->to && !error; n++) {
+            const struct chunk_cell *cell =
+                &chunk->cells[chunk->event_cells[run->first + (n - run->from)]];
+
+            if (n > have) {
+                error = log_put(change->shard, change->batch, (struct dot){run->id, n}, run->nonce,
+                                cell->bucket, cell->path);
+                change->events++;
+            }
+        }
+    }
+    return error;
+}
+
+/* Push and pull: the context comes as far as the chunk is complete, and no further. */
+static int events_take(struct shard *shard, struct batch *batch, const struct chunk *chunk,
+                       enum chunk_source source, enum taken *ret_taken)
+{
+    struct change change;
+    enum taken taken;
+    int error = change_begin(&change, shard, batch);
+
+    if (error)
+        return error;
+    taken = runs_follow(chunk, source, &shard->context, &change.context, &error);
+    if (!error && taken == TAKEN && BROKEN("merge-context-early"))
+        error = context_join(&change.context, &chunk->context);
+    if (!error && taken == TAKEN)
+        error = cells_take(&change, chunk, &shard->context);
+    if (!error && taken == TAKEN)
+        error = log_take(&change, chunk, &shard->context);
+    if (!error && taken == TAKEN && source == CHUNK_PUSH && change.fresh_count > 0 &&
+        shard->residues_count + change.fresh_count > SHARD_RESIDUES_MAX)
+        taken = TAKEN_BEHIND;
+    if (error || taken != TAKEN)
+        change_abort(&change);
+    else
+        error = change_commit(&change);
+    if (!error)
+        *ret_taken = taken;
+    return error;
+}
+
+/* The changed part of a compare: cells only, and how far the peer's log has been read. */
+static int changed_take(struct shard *shard, struct batch *batch, const struct chunk *chunk,
+                        enum taken *ret_taken)
+{
+    struct compare_session *session = &shard->session;
+    struct context seen = {0};
+    struct change change;
+    enum taken taken = TAKEN_NOTHING;
+    int error = change_begin(&change, shard, batch);
+
+    if (error)
+        return error;
+    error = context_copy(&seen, &session->seen);
+    if (!error)
+        taken = runs_follow(chunk, CHUNK_CHANGED, &session->seen, &seen, &error);
+    if (!error && taken == TAKEN)
+        error = cells_take(&change, chunk, &session->seen);
+    if (error || taken != TAKEN)
+        change_abort(&change);
+    else
+        error = change_commit(&change);
+    if (!error && taken == TAKEN) {
+        struct context old = session->seen;
+
+        session->seen = seen;
+        seen = old;
+        if (context_covers(&session->seen, &session->target))
+            session->phase = COMPARE_DONE;
+    }
+    context_done(&seen);
+    if (!error)
+        *ret_taken = taken;
+    return error;
+}
+
+static void taken_count(struct shard *shard, enum taken taken)
+{
+    shard->counts.duplicates += taken == TAKEN_NOTHING;
+    shard->counts.behind += taken == TAKEN_BEHIND;
+}
+
+int shard_take(struct shard *shard, struct batch *batch, struct slice bytes,
+               enum chunk_source source, enum taken *ret_taken)
+{
+    struct chunk chunk;
+    enum taken taken = TAKEN_BUSY;
+    bool busy;
+    int error = take_decode(shard, bytes, CHUNK_EVENTS, &chunk);
+
+    if (error)
+        return error;
+    if (source == CHUNK_CHANGED)
+        busy = shard->session.id == 0 || shard->session.phase != COMPARE_CHANGED;
+    else
+        busy = shard->session.id != 0 && !(source == CHUNK_PUSH && BROKEN("push-during-compare"));
+    if (!busy && source == CHUNK_CHANGED)
+        error = changed_take(shard, batch, &chunk, &taken);
+    else if (!busy)
+        error = events_take(shard, batch, &chunk, source, &taken);
+    if (!error) {
+        if (source == CHUNK_CHANGED && taken == TAKEN && BROKEN("merge-later-context"))
+            error = context_copy(&shard->session.start, &chunk.context);
+        taken_count(shard, taken);
+        *ret_taken = taken;
+    }
+    chunk_done(&chunk);
+    return error;
+}
+
+/* ---- one cell ---- */
+
+int shard_take_cell(struct shard *shard, struct batch *batch, struct slice message,
+                    enum taken *ret_taken)
+{
+    struct change change;
+    struct chunk chunk;
+    enum taken taken = TAKEN;
+    int error = take_decode(shard, message, CHUNK_CELL, &chunk);
+
+    if (error)
+        return error;
+    if (shard->session.id != 0) {
+        taken = TAKEN_BUSY;
+    } else {
+        error = change_begin(&change, shard, batch);
+        if (!error) {
+            error = take_differing(&change, &chunk, &chunk.cells[0], NULL);
+            if (!error && change.merged == 0)
+                taken = TAKEN_NOTHING;
+            if (!error && change.fresh_count > 0 &&
+                shard->residues_count + change.fresh_count > SHARD_RESIDUES_MAX)
+                taken = TAKEN_BEHIND;
+            if (error || taken != TAKEN)
+                change_abort(&change);
+            else
+                error = change_commit(&change);
+        }
+    }
+    chunk_done(&chunk);
+    if (!error)
+        *ret_taken = taken;
+    return error;
+}

@@ -1,0 +1,190 @@
+/* Local events (rule 2) and reads of one cell. */
+#include "base/error.h"
+#include "store/slot.h"
+
+enum { REMOVE_PAGE = 64 << 10 };
+
+int cell_stored(struct slice value, uint64_t *ret_residue_ref, struct cell *ret_cell)
+{
+    struct slice encoded;
+    uint64_t ref;
+    int error = stored_split(value, &ref, &encoded);
+
+    if (!error)
+        error = cell_decode(encoded, ret_cell);
+    if (error)
+        return error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
+    *ret_residue_ref = ref;
+    return 0;
+}
+
+int cell_read(const struct view *view, uint64_t shard, uint64_t bucket, struct slice path,
+              struct buffer *bytes, struct cell *ret_cell)
+{
+    struct key key;
+    uint64_t ref;
+    int error;
+
+    if (path.size > NEAP_PATH_MAX)
+        return NEAP_LIMIT;
+    key_cell(&key, shard, bucket, path);
+    error = view_get(view, DISK_CELLS, key_slice(&key), bytes);
+    if (error == NEAP_NOTFOUND) {
+        cell_clear(ret_cell);
+        return 0;
+    }
+    if (error)
+        return error;
+    return cell_stored(buffer_slice(bytes), &ref, ret_cell);
+}
+
+/* The cell as the edit leaves it, with the new dot if it adds one. */
+static int edit_store(struct shard *shard, struct batch *batch, const struct slot *slot,
+                      struct edit *edit, struct dot dot)
+{
+    uint64_t ref = slot->residue ? slot->residue->ref : 0;
+    int error = 0;
+
+    if (edit->adds)
+        error = cell_add(&edit->kept, dot, buffer_slice(&edit->payload));
+    if (!error)
+        error = slot_store(shard, batch, slot, &edit->kept, ref, &shard->bytes_new);
+    if (!error)
+        error = log_put(shard, batch, dot, shard->nonce, slot->bucket, slot->path);
+    if (!error && !shard->recorded)
+        error = shard_save(shard, batch);
+    return error;
+}
+
+/* Cell, log entry, and then the counter: the one thing that can't be taken back. */
+static int event_make(struct shard *shard, struct batch *batch, const struct slot *slot,
+                      struct edit *edit, struct dot *ret_dot)
+{
+    struct dot dot = {shard->replica, context_get(&shard->context, shard->replica) + 1};
+    batch_mark mark = batch_set_mark(batch);
+    bool recorded = shard->recorded;
+    int error = edit_store(shard, batch, slot, edit, dot);
+
+    if (!error)
+        error = context_raise(&shard->context, dot.id, dot.n, shard->nonce);
+    if (error) {
+        batch_rollback(batch, mark);
+        shard->recorded = recorded;
+        return error;
+    }
+    shard->counts.events_own++;
+    *ret_dot = dot;
+    return 0;
+}
+
+int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
+                const struct op *op, struct dot *ret_dot)
+{
+    const struct editor editor = {
+        .id = shard->replica,
+        .fold_after = shard->confirmed ? 0 : shard->opened_at,
+    };
+    struct view view = batch_view(batch);
+    struct slot slot;
+    struct edit edit;
+    int error;
+
+    if (path.size > NEAP_PATH_MAX)
+        return NEAP_LIMIT;
+    error = slot_load(shard, &view, bucket, path, &shard->bytes_old, &slot);
+    edit_init(&edit);
+    if (!error)
+        error = type_edit(&slot.cell, op, &editor, &edit);
+    if (!error && edit.changes)
+        error = event_make(shard, batch, &slot, &edit, ret_dot);
+    else if (!error)
+        *ret_dot = (struct dot){shard->replica, 0};
+    edit_done(&edit);
+    slot_done(&slot);
+    return error;
+}
+
+/* ---- removing what is below a prefix ---- */
+
+/* Paths of a page of cells from *from on, as [size 2][path]...; *from is moved behind the last. */
+static int paths_collect(const struct batch *batch, struct key *from, const struct key *end,
+                         struct buffer *ret_paths)
+{
+    struct view view = batch_view(batch);
+    struct slice key, value;
+    struct scan *scan;
+    int error = view_scan(&view, DISK_CELLS, key_slice(from), key_slice(end), &scan);
+
+    buffer_clear(ret_paths);
+    if (error)
+        return error;
+    while (ret_paths->size < REMOVE_PAGE && !(error = scan_next(scan, &key, &value))) {
+        struct slice path;
+        uint8_t size[2];
+
+        if (!key_cell_is(key) || key.size >= KEY_SIZE_MAX) {
+            error = NEAP_CORRUPT;
+            break;
+        }
+        path = key_cell_path(key);
+        size[0] = (uint8_t)(path.size >> 8);
+        size[1] = (uint8_t)path.size;
+        error = buffer_append(ret_paths, slice_of(size, sizeof size));
+        if (!error)
+            error = buffer_append(ret_paths, path);
+        if (error)
+            break;
+        key_cell(from, bytes_get_u64(key.data), key_cell_bucket(key), path);
+        from->bytes[from->size++] = 0;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+static int paths_remove(struct shard *shard, struct batch *batch, uint64_t bucket,
+                        const struct buffer *paths, const struct op *op, uint64_t *events)
+{
+    int error = 0;
+
+    for (size_t at = 0; at < paths->size && !error;) {
+        size_t size = (size_t)paths->data[at] << 8 | paths->data[at + 1];
+        struct dot dot = {0};
+
+        error = shard_write(shard, batch, bucket, slice_of(paths->data + at + 2, size), op, &dot);
+        *events += !error && dot.n > 0;
+        at += 2 + size;
+    }
+    return error;
+}
+
+int shard_remove(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice prefix,
+                 const struct context *seen, uint64_t *ret_events)
+{
+    const struct op op = {.kind = OP_REMOVE, .seen = seen};
+    struct shard_mark shard_mark = shard_set_mark(shard);
+    batch_mark mark = batch_set_mark(batch);
+    uint64_t events = 0;
+    struct buffer paths;
+    struct key from, end;
+    int error = 0;
+
+    if (prefix.size > NEAP_PATH_MAX)
+        return NEAP_LIMIT;
+    key_cell(&from, shard->id, bucket, prefix);
+    key_end(&from, &end);
+    buffer_init(&paths, REMOVE_PAGE + KEY_SIZE_MAX + 2);
+    while (!error) {
+        error = paths_collect(batch, &from, &end, &paths);
+        if (error || paths.size == 0)
+            break;
+        error = paths_remove(shard, batch, bucket, &paths, &op, &events);
+    }
+    buffer_done(&paths);
+    if (error) {
+        batch_rollback(batch, mark);
+        shard_rollback(shard, shard_mark);
+        return error;
+    }
+    *ret_events = events;
+    return 0;
+}

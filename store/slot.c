@@ -1,0 +1,175 @@
+#include "store/slot.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+enum { REF_SIZE_MAX = 8, LOG_HEAD = 12 };
+
+/* ---- a stored cell ---- */
+
+int stored_split(struct slice value, uint64_t *ret_ref, struct slice *ret_cell)
+{
+    uint64_t ref = 0;
+    size_t size;
+
+    if (value.size == 0)
+        return NEAP_INVALID;
+    size = value.data[0];
+    if (size > REF_SIZE_MAX || value.size < 1 + size || (size > 0 && value.data[1] == 0))
+        return NEAP_INVALID;
+    for (size_t i = 1; i <= size; i++)
+        ref = ref << 8 | value.data[i];
+    *ret_ref = ref;
+    *ret_cell = slice_of(value.data + 1 + size, value.size - 1 - size);
+    return 0;
+}
+
+static int stored_encode(const struct cell *cell, uint64_t ref, struct buffer *scratch)
+{
+    uint8_t head[1 + REF_SIZE_MAX];
+    uint8_t size = 0;
+    int error;
+
+    while (size < REF_SIZE_MAX && ref >> (8 * size) != 0)
+        size++;
+    head[0] = size;
+    for (uint8_t i = 0; i < size; i++)
+        head[size - i] = (uint8_t)(ref >> (8 * i));
+    buffer_clear(scratch);
+    error = buffer_append(scratch, slice_of(head, 1u + size));
+    if (!error)
+        error = cell_encode(cell, scratch);
+    return error;
+}
+
+const struct residue *residue_find(const struct shard *shard, uint64_t ref)
+{
+    size_t low = 0, high = shard->residues_count;
+
+    if (ref == 0)
+        return NULL;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (shard->residues[middle].ref < ref)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < shard->residues_count && shard->residues[low].ref == ref)
+        return &shard->residues[low];
+    return NULL;
+}
+
+void residues_done(struct residue *residues, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        context_done(&residues[i].context);
+    mem_free(residues);
+}
+
+int slot_load(const struct shard *shard, const struct view *view, uint64_t bucket,
+              struct slice path, struct buffer *bytes, struct slot *ret_slot)
+{
+    uint64_t ref = 0;
+    struct slice encoded;
+    int error;
+
+    must(path.size <= NEAP_PATH_MAX);
+    key_cell(&ret_slot->key, shard->id, bucket, path);
+    ret_slot->bucket = bucket;
+    ret_slot->path = key_cell_path(key_slice(&ret_slot->key));
+    ret_slot->bytes = bytes;
+    ret_slot->stored = false;
+    ret_slot->residue = NULL;
+    cell_init(&ret_slot->cell);
+    error = view_get(view, DISK_CELLS, key_slice(&ret_slot->key), bytes);
+    if (error == NEAP_NOTFOUND)
+        return 0;
+    if (error)
+        return error;
+    if (stored_split(buffer_slice(bytes), &ref, &encoded))
+        return NEAP_CORRUPT;
+    error = cell_decode(encoded, &ret_slot->cell);
+    if (error)
+        return error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
+    ret_slot->stored = true;
+    ret_slot->residue = residue_find(shard, ref);
+    return 0;
+}
+
+void slot_done(struct slot *slot)
+{
+    cell_done(&slot->cell);
+}
+
+int slot_store(const struct shard *shard, struct batch *batch, const struct slot *slot,
+               const struct cell *cell, uint64_t ref, struct buffer *scratch)
+{
+    uint64_t listed_old =
+        slot->stored && slot->cell.count == 0 && slot->residue ? slot->residue->ref : 0;
+    uint64_t listed_new = cell->count == 0 ? ref : 0;
+    struct key key;
+    int error;
+
+    if (cell->count == 0 && ref == 0) {
+        error = slot->stored ? batch_delete(batch, DISK_CELLS, key_slice(&slot->key)) : 0;
+    } else {
+        error = stored_encode(cell, ref, scratch);
+        if (!error)
+            error = batch_put(batch, DISK_CELLS, key_slice(&slot->key), buffer_slice(scratch));
+    }
+    if (!error && listed_old != 0 && listed_old != listed_new) {
+        key_unsettled(&key, shard->id, listed_old, slot->bucket, slot->path);
+        error = batch_delete(batch, DISK_META, key_slice(&key));
+    }
+    if (!error && listed_new != 0 && listed_old != listed_new) {
+        key_unsettled(&key, shard->id, listed_new, slot->bucket, slot->path);
+        error = batch_put(batch, DISK_META, key_slice(&key), slice_of(NULL, 0));
+    }
+    return error;
+}
+
+/* ---- log ---- */
+
+int log_put(const struct shard *shard, struct batch *batch, struct dot dot, uint32_t nonce,
+            uint64_t bucket, struct slice path)
+{
+    uint8_t value[LOG_HEAD + NEAP_PATH_MAX];
+    struct key key;
+
+    must(path.size <= NEAP_PATH_MAX);
+    for (int i = 0; i < 4; i++)
+        value[i] = (uint8_t)(nonce >> (24 - 8 * i));
+    bytes_put_u64(value + 4, bucket);
+    if (path.size > 0)
+        memcpy(value + LOG_HEAD, path.data, path.size);
+    key_log(&key, shard->id, dot);
+    return batch_put(batch, DISK_LOG, key_slice(&key), slice_of(value, LOG_HEAD + path.size));
+}
+
+int log_entry_read(struct slice key, struct slice value, struct log_entry *ret_entry)
+{
+    if (key.size != KEY_LOG_SIZE || value.size < LOG_HEAD || value.size > LOG_HEAD + NEAP_PATH_MAX)
+        return NEAP_CORRUPT;
+    ret_entry->dot = key_log_dot(key);
+    ret_entry->nonce = (uint32_t)value.data[0] << 24 | (uint32_t)value.data[1] << 16 |
+                       (uint32_t)value.data[2] << 8 | value.data[3];
+    ret_entry->bucket = bytes_get_u64(value.data + 4);
+    ret_entry->path = slice_of(value.data + LOG_HEAD, value.size - LOG_HEAD);
+    return 0;
+}
+
+int log_cut(const struct shard *shard, struct batch *batch, uint64_t id, uint64_t from, uint64_t to)
+{
+    struct key first, last, end;
+
+    if (from >= to)
+        return 0;
+    key_log(&first, shard->id, (struct dot){id, from + 1});
+    key_log(&last, shard->id, (struct dot){id, to});
+    key_end(&last, &end);
+    return batch_delete_range(batch, DISK_LOG, key_slice(&first), key_slice(&end));
+}

@@ -1,0 +1,54 @@
+/* One stored cell with its reference to a residue, and one entry of the log.
+ *
+ * Stored, a cell is: size of the reference (1 byte: 0..8), reference (big-endian, without leading
+ * zeroes), canonical cell. A reference that is not among the shard's residues counts as none: the
+ * context has come to cover it. An empty cell is stored only while it has a residue; a 'U' key
+ * lists it, so that it goes when the residue does. */
+#ifndef NEAP_STORE_SLOT_H
+#define NEAP_STORE_SLOT_H
+#include "store/keys.h"
+#include "store/shard.h"
+
+enum { STORED_SIZE_MAX = CELL_SIZE_MAX + 9 };
+
+/* A cell as the shard has it. Not to be copied. */
+struct slot {
+    struct key key;
+    uint64_t bucket;
+    struct slice path;    /* in the key */
+    struct buffer *bytes; /* what was stored; the cell borrows from it */
+    struct cell cell;
+    bool stored;
+    const struct residue *residue; /* NULL: none, or settled */
+};
+
+/* `bytes` is the caller's, replaced. An absent cell is an empty one. */
+int slot_load(const struct shard *shard, const struct view *view, uint64_t bucket,
+              struct slice path, struct buffer *bytes, struct slot *ret_slot);
+void slot_done(struct slot *slot);
+/* Stores `cell` in place of what the slot has; `scratch` is replaced. */
+int slot_store(const struct shard *shard, struct batch *batch, const struct slot *slot,
+               const struct cell *cell, uint64_t ref, struct buffer *scratch);
+
+/* NULL when it is 0 or settled. */
+const struct residue *residue_find(const struct shard *shard, uint64_t ref);
+void residues_done(struct residue *residues, size_t count);
+
+/* The reference of a stored cell, and what follows it. INVALID when it is not one. */
+int stored_split(struct slice value, uint64_t *ret_ref, struct slice *ret_cell);
+
+/* A log entry: nonce, bucket, path. */
+int log_put(const struct shard *shard, struct batch *batch, struct dot dot, uint32_t nonce,
+            uint64_t bucket, struct slice path);
+struct log_entry {
+    struct dot dot;
+    uint32_t nonce;
+    uint64_t bucket;
+    struct slice path;
+};
+int log_entry_read(struct slice key, struct slice value, struct log_entry *ret_entry); /* CORRUPT */
+/* Deletes the entries of id in (from, to]. */
+int log_cut(const struct shard *shard, struct batch *batch, uint64_t id, uint64_t from,
+            uint64_t to);
+
+#endif

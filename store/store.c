@@ -1,0 +1,260 @@
+#include "store/store.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/keys.h"
+
+/* ---- buckets ---- */
+
+uint64_t bucket_id(const char *name)
+{
+    return hash_name(slice_text(name));
+}
+
+/* The bytes of one UTF-8 character, 0 when it is none: no surrogates, nothing longer than needed,
+ * nothing past U+10FFFF. */
+static size_t utf8_size(const uint8_t *text)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t size = text[0] < 0x80                      ? 1
+                  : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
+                  : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
+                  : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
+                                                      : 0;
+    uint32_t point = size < 2 ? text[0] : text[0] & (0xffu >> (size + 1));
+
+    for (size_t i = 1; i < size; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        point = point << 6 | (text[i] & 0x3f);
+    }
+    if (size > 1 && (point < least[size] || point > 0x10ffff || (point >> 11) == 0x1b))
+        return 0;
+    if (size == 2 && point < 0xa0) /* control characters beyond ASCII */
+        return 0;
+    return size;
+}
+
+int bucket_name_check(const char *name)
+{
+    const uint8_t *text = (const uint8_t *)name;
+    size_t size;
+
+    if (!name || !*name)
+        return NEAP_INVALID;
+    if (strnlen(name, BUCKET_NAME_MAX + 1) > BUCKET_NAME_MAX)
+        return NEAP_LIMIT;
+    for (; *text; text += size) {
+        size = utf8_size(text);
+        if (size == 0 || *text < 0x20 || *text == 0x7f || *text == '/')
+            return NEAP_INVALID;
+    }
+    return 0;
+}
+
+/* ---- the table of shards ---- */
+
+/* Where a shard of that id is, or would be. */
+static size_t store_at(const struct store *store, uint64_t id)
+{
+    size_t low = 0, high = store->shards_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (store->shards[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct shard *store_find(const struct store *store, uint64_t id)
+{
+    size_t at = store_at(store, id);
+
+    if (at < store->shards_count && store->shards[at]->id == id)
+        return store->shards[at];
+    return NULL;
+}
+
+static int store_reserve(struct store *store)
+{
+    size_t room = store->shards_room ? store->shards_room * 2 : 8;
+    struct shard **shards;
+
+    if (store->shards_count == BUCKETS_MAX)
+        return NEAP_LIMIT;
+    if (store->shards_count < store->shards_room)
+        return 0;
+    shards = mem_resize(store->shards, room * sizeof(*shards));
+    if (!shards)
+        return NEAP_NOMEM;
+    store->shards = shards;
+    store->shards_room = room;
+    return 0;
+}
+
+/* Into the table, which has room. */
+static void store_add(struct store *store, struct shard *shard)
+{
+    size_t at = store_at(store, shard->id);
+
+    memmove(store->shards + at + 1, store->shards + at,
+            (store->shards_count - at) * sizeof(*store->shards));
+    store->shards[at] = shard;
+    store->shards_count++;
+    shard->clock = &store->clock;
+}
+
+int store_shard(struct store *store, struct batch *batch, const char *name,
+                struct shard **ret_shard)
+{
+    struct shard *shard = store_find(store, bucket_id(name));
+    int error;
+
+    if (shard && strcmp(shard->name, name) != 0)
+        return NEAP_INVALID; /* two names with one 64-bit hash: the second can't be used */
+    if (shard) {
+        *ret_shard = shard;
+        return 0;
+    }
+    error = bucket_name_check(name);
+    if (!error)
+        error = store_reserve(store);
+    if (!error)
+        error = shard_new(batch, name, store->identity.life, store->identity.nonce, &shard);
+    if (error)
+        return error;
+    store_add(store, shard);
+    *ret_shard = shard;
+    return 0;
+}
+
+void store_forget(struct store *store, uint64_t id)
+{
+    size_t at = store_at(store, id);
+
+    if (at == store->shards_count || store->shards[at]->id != id)
+        return;
+    shard_free(store->shards[at]);
+    store->shards_count--;
+    memmove(store->shards + at, store->shards + at + 1,
+            (store->shards_count - at) * sizeof(*store->shards));
+}
+
+/* ---- opening ---- */
+
+static int store_load_one(struct store *store, const struct view *view, struct batch *batch,
+                          struct slice key)
+{
+    struct shard *shard;
+    int error;
+
+    if (key.size != 1 + sizeof(uint64_t))
+        return NEAP_CORRUPT;
+    error = store_reserve(store);
+    if (!error)
+        error = shard_load(view, key_shard_of(key), store->identity.life, store->identity.nonce,
+                           &shard);
+    if (error)
+        return error;
+    store_add(store, shard);
+    return shard->recorded ? 0 : shard_save(shard, batch);
+}
+
+static int store_load(struct store *store, struct batch *batch)
+{
+    const struct view view = {.disk = store->disk};
+    struct slice key, value;
+    struct key from, end;
+    struct scan *scan;
+    int error;
+
+    key_meta(&from, 'S');
+    key_end(&from, &end);
+    error = view_scan(&view, DISK_META, key_slice(&from), key_slice(&end), &scan);
+    if (error)
+        return error;
+    while (!(error = scan_next(scan, &key, &value))) {
+        error = store_load_one(store, &view, batch, key);
+        if (error)
+            break;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+static int store_start(struct store *store, struct batch *batch, const struct directory_mark *mark,
+                       struct clock *clock, bool suspect, struct neap_error *error)
+{
+    const struct view view = {.disk = store->disk};
+    struct neap_error detail = {0};
+    int code = identity_open(&view, mark, suspect, clock, batch, &store->identity, error);
+
+    if (code)
+        return code;
+    code = hlc_mark_open(&view, &store->hlc);
+    if (!code)
+        code = store_load(store, batch);
+    if (!code && !batch_is_empty(batch))
+        code = store->disk->ops->commit(store->disk, batch, true);
+    if (code == NEAP_IO || code == NEAP_CORRUPT)
+        store->disk->ops->error(store->disk, &detail);
+    if (code)
+        error_set(error, code, "open: %.200s", detail.text[0] ? detail.text : error_text(code));
+    return code;
+}
+
+int store_open(struct store *store, struct disk *disk, const struct directory_mark *mark,
+               struct clock *clock, bool suspect, struct neap_error *error)
+{
+    struct batch *batch = NULL;
+    int code = batch_new(disk, &batch);
+
+    *store = (struct store){.disk = disk};
+    store->clock.hlc = &store->hlc;
+    store->clock.wall_ms = clock->ops->wall_ms(clock);
+    rng_init(&store->rng, clock->ops->entropy(clock));
+    if (code)
+        error_set(error, code, "open: %s", error_text(code));
+    else
+        code = store_start(store, batch, mark, clock, suspect, error);
+    batch_free(batch);
+    if (code)
+        store_done(store);
+    return code;
+}
+
+void store_done(struct store *store)
+{
+    for (size_t i = 0; i < store->shards_count; i++)
+        shard_free(store->shards[i]);
+    mem_free(store->shards);
+    *store = (struct store){0};
+}
+
+/* ---- time and names ---- */
+
+int store_stamp(struct store *store, struct batch *batch, uint64_t wall_ms, uint64_t *ret_stamp)
+{
+    uint64_t stamp = hlc_next(&store->hlc, wall_ms);
+    int error = hlc_mark_keep(batch, &store->hlc, &store->hlc_reserved);
+
+    if (!error)
+        *ret_stamp = stamp;
+    return error;
+}
+
+uint64_t store_new_id(struct store *store)
+{
+    uint64_t id;
+
+    do {
+        id = rng_u64(&store->rng);
+    } while (id == 0);
+    return id;
+}

@@ -1,0 +1,17 @@
+/* What shard_take.c and shard_compare.c share: validated cells of a peer into a change. */
+#ifndef NEAP_STORE_TAKE_H
+#define NEAP_STORE_TAKE_H
+#include "store/change.h"
+#include "store/chunk.h"
+
+/* A chunk for this shard, and one that claims nothing of my id that I never made (STALE). Zeroed
+ * on error. */
+int take_decode(const struct shard *shard, struct slice bytes, enum chunk_kind kind,
+                struct chunk *ret_chunk);
+/* Merges a cell by rule 3. */
+int take_cell(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
+              uint64_t *common);
+/* The same, unless the dots are what I have. */
+int take_differing(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
+                   uint64_t *common);
+#endif
