@@ -1,0 +1,135 @@
+/* bench [DIR] [FILE.json] [NAME]: times neap against RocksDB alone, in turn, in one run. What
+ * counts is the ratio inside a round; its median over the rounds is printed, with the least and the
+ * greatest. */
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+
+enum { ROUNDS = 5 };
+
+struct runner {
+    struct sides *sides;
+    operation run;
+    uint64_t from, count;
+};
+
+static void *runner_main(void *arg)
+{
+    struct runner *runner = arg;
+
+    for (uint64_t i = 0; i < runner->count; i++)
+        runner->run(runner->sides, runner->from + i);
+    return NULL;
+}
+
+static double clock_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Seconds an operation, all threads together. */
+static double side_time(struct sides *sides, const struct work *work, operation run, uint64_t from)
+{
+    pthread_t threads[THREADS_MAX];
+    struct runner runners[THREADS_MAX];
+    uint64_t count = work->count / work->threads;
+    double start = clock_seconds();
+
+    for (unsigned t = 0; t < work->threads; t++) {
+        runners[t] = (struct runner){sides, run, from + t * count, count};
+        if (work->threads == 1)
+            runner_main(&runners[t]);
+        else if (pthread_create(&threads[t], NULL, runner_main, &runners[t]))
+            bench_check(NEAP_NOMEM, "thread");
+    }
+    for (unsigned t = 0; t < work->threads && work->threads > 1; t++)
+        pthread_join(threads[t], NULL);
+    return (clock_seconds() - start) / (double)(count * work->threads);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double *values)
+{
+    qsort(values, ROUNDS, sizeof(*values), compare_doubles);
+    return values[ROUNDS / 2];
+}
+
+static json_t *work_run(struct sides *sides, const struct work *work, uint64_t *from)
+{
+    double neap[ROUNDS], raw[ROUNDS], ratio[ROUNDS], figure, reference, middle;
+
+    sides->sync = (int)work->sync;
+    for (int round = -1; round < ROUNDS; round++) { /* the first warms up and is not counted */
+        double a = side_time(sides, work, work->neap, *from);
+        double b = side_time(sides, work, work->raw, *from);
+
+        *from += work->count;
+        if (round >= 0) {
+            neap[round] = a;
+            raw[round] = b;
+            ratio[round] = b / a;
+        }
+    }
+    figure = work->each / median(neap);
+    reference = work->each / median(raw);
+    middle = median(ratio);
+    printf("%-38s %10.0f %10.0f %7.2f [%.2f..%.2f] %6.2f  %s\n", work->name, figure, reference,
+           middle, ratio[0], ratio[ROUNDS - 1], work->goal,
+           middle >= work->goal ? "met" : "MISSED");
+    fflush(stdout);
+    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:b}", "work", work->name, "figure", figure,
+                     "unit", "per second", "reference", reference, "ratio", middle, "goal",
+                     work->goal, "met", middle >= work->goal);
+}
+
+int main(int argc, char **argv)
+{
+    char base[160], path[200], command[200];
+    const char *only = argc > 3 ? argv[3] : "", *file = argc > 2 ? argv[2] : "bench.json";
+    struct sides sides = {0};
+    struct neap_options options;
+    struct neap_error error = {0};
+    json_t *results = json_array();
+    uint64_t from = 0;
+
+    snprintf(base, sizeof(base), "%.100s/neap-bench-XXXXXX", argc > 1 ? argv[1] : "/tmp");
+    if (mkdtemp(base) == NULL)
+        bench_check(NEAP_IO, base);
+    neap_options_init(&options);
+    snprintf(path, sizeof(path), "%s/neap", base);
+    options.path = path;
+    options.flags = NEAP_CREATE;
+    if (neap_open(&options, &sides.neap, &error))
+        bench_check(error.code, error.text);
+    snprintf(path, sizeof(path), "%s/raw", base);
+    raw_open(&sides.raw, path);
+    works_fill(&sides);
+    printf("%-38s %10s %10s %7s %14s %6s\n", "work (operations per second)", "neap", "rocksdb",
+           "ratio", "[least..most]", "goal");
+    for (unsigned i = 0; i < works_count; i++)
+        if (strstr(works[i].name, only))
+            json_array_append_new(results, work_run(&sides, &works[i], &from));
+    if (json_dump_file(results, file, JSON_INDENT(2)))
+        fprintf(stderr, "bench: cannot write %s\n", file);
+    json_decref(results);
+    neap_close(sides.neap);
+    raw_close(&sides.raw);
+    snprintf(command, sizeof(command), "rm -rf '%s'", base);
+    return system(command) != 0;
+}

@@ -1,0 +1,79 @@
+/* What the commands of `neap` share. */
+#ifndef NEAP_TOOLS_CLI_H
+#define NEAP_TOOLS_CLI_H
+#include <jansson.h>
+#include <stdio.h>
+
+#include "neap.h"
+
+enum { EXIT_FINE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NO = 4 };
+enum { FIELDS_MAX = 16 };
+
+struct cli {
+    struct neap *neap; /* NULL for commands that need none */
+    const char *node, *directory;
+    const char *type, *from, *format, *seen, *cluster;
+    int json, yes;
+    uint64_t limit;
+    struct neap_bytes fields[FIELDS_MAX];
+    size_t fields_count;
+    struct neap_call call; /* ret_error points to `error` */
+    struct neap_error error;
+    int argc; /* of the command: without its name */
+    const char **argv;
+};
+
+typedef int (*command_run)(struct cli *cli); /* an exit code */
+
+struct command {
+    const char *name, *arguments, *help;
+    int least, most;
+    int needs_node;
+    command_run run;
+};
+
+/* cli_data.c */
+int command_get(struct cli *cli);
+int command_put(struct cli *cli);
+int command_assign(struct cli *cli);
+int command_incr(struct cli *cli);
+int command_flag(struct cli *cli);
+int command_add(struct cli *cli);
+int command_remove(struct cli *cli);
+int command_delete(struct cli *cli);
+/* cli_list.c */
+int command_keys(struct cli *cli);
+int command_items(struct cli *cli);
+/* cli_load.c */
+int command_import(struct cli *cli);
+int command_export(struct cli *cli);
+/* Loads dpkg's status file, every package a map; counts them. 0 or a NEAP_ code. */
+int load_dpkg(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_packages);
+/* Every cell of a bucket as JSON lines, in key order. 0 or a NEAP_ code. */
+int dump_bucket(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_lines);
+/* cli_admin.c */
+int command_status(struct cli *cli);
+int command_digest(struct cli *cli);
+int command_stats(struct cli *cli);
+int command_isolate(struct cli *cli);
+int command_init(struct cli *cli);
+int cluster_write(const char *path); /* a new cluster file; 0, or an exit code after saying why */
+/* demo.c */
+int command_demo(struct cli *cli);
+
+/* cli_common.c */
+/* Says on stderr what went wrong, as an exit code. */
+int cli_fail(struct cli *cli, int code, const char *doing);
+int cli_exit_code(int code);
+struct neap_place cli_place(const struct cli *cli); /* argv[0] and argv[1], and --field */
+struct neap_bytes bytes_of(const char *text);
+const char *type_name(enum neap_type type);
+int type_parse(const char *name, enum neap_type *ret_type); /* 0, or -1 */
+/* A JSON string; {"hex": "..."} when the bytes are not UTF-8. */
+json_t *json_bytes(struct neap_bytes bytes);
+/* The reverse; free() the data. 0, or -1. */
+int json_take_bytes(const json_t *json, struct neap_bytes *ret_bytes);
+void print_bytes(FILE *file, struct neap_bytes bytes); /* unprintable ones as \xNN */
+/* "1,234 done" on a terminal, rewritten in place, now and then; end with done = 1. */
+void progress(const char *what, uint64_t count, int done);
+#endif

@@ -1,0 +1,188 @@
+/* Commands on the node: status, digest, stats, isolate; and init, which needs no node. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/cli.h"
+
+/* The answer as JSON; NULL after it said what is wrong, with *ret_exit. */
+static json_t *ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit)
+{
+    struct neap_buffer text = {0};
+    json_t *json = NULL;
+    int code = neap_admin(cli->neap, argc, argv, &text, &cli->call);
+
+    *ret_exit = code ? cli_fail(cli, code, argv[0]) : 0;
+    if (code == 0) {
+        json = json_loadb(text.data, text.size, 0, NULL);
+        if (json == NULL) {
+            fprintf(stderr, "neap: %s: the node's answer is not JSON\n", argv[0]);
+            *ret_exit = EXIT_DIFFERS;
+        }
+    }
+    neap_buffer_free(&text);
+    return json;
+}
+
+static int print_json(json_t *json)
+{
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(json);
+    return 0;
+}
+
+static const char *text_of(json_t *json, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+
+    return text ? text : "-";
+}
+
+static json_int_t number_of(json_t *json, const char *name)
+{
+    return json_integer_value(json_object_get(json, name));
+}
+
+/* Exit 1 when a peer is away or the node had to take a new life. */
+int command_status(struct cli *cli)
+{
+    const char *const words[] = {"status"};
+    json_t *status, *item;
+    size_t i;
+    int result, away = 0;
+
+    status = ask(cli, 1, words, &result);
+    if (status == NULL)
+        return result;
+    json_array_foreach(json_object_get(status, "peers"), i, item) away |=
+        !json_is_true(json_object_get(item, "connected"));
+    if (cli->json)
+        return print_json(status) || away;
+    printf("node %s  version %s  cluster %s\n", text_of(status, "node"), text_of(status, "version"),
+           text_of(status, "cluster"));
+    printf("\n%-24s %8s %9s\n", "bucket", "log", "residues");
+    json_array_foreach(json_object_get(status, "buckets"), i, item)
+        printf("%-24s %8" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT "\n", text_of(item, "name"),
+               number_of(item, "log"), number_of(item, "residues"));
+    if (json_array_size(json_object_get(status, "peers")))
+        printf("\n%-36s %-10s %8s  %s\n", "peer", "state", "lag", "last error");
+    json_array_foreach(json_object_get(status, "peers"), i, item)
+        printf("%-36s %-10s %8" JSON_INTEGER_FORMAT "  %s\n", text_of(item, "address"),
+               json_is_true(json_object_get(item, "connected")) ? "connected" : "away",
+               number_of(item, "lag"), text_of(item, "last_error"));
+    json_decref(status);
+    return away ? EXIT_DIFFERS : EXIT_FINE;
+}
+
+static void print_digest(json_t *item, const char *name)
+{
+    printf("%-24s %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT " %12" JSON_INTEGER_FORMAT
+           " %6" JSON_INTEGER_FORMAT " %8" JSON_INTEGER_FORMAT "  %s\n",
+           name, number_of(item, "keys"), number_of(item, "cells"), number_of(item, "bytes"),
+           number_of(item, "log"), number_of(item, "residues"), text_of(item, "digest"));
+}
+
+int command_digest(struct cli *cli)
+{
+    const char *words[] = {"digest", cli->argc ? cli->argv[0] : NULL};
+    json_t *digest, *item;
+    size_t i;
+    int result;
+
+    digest = ask(cli, cli->argc ? 2 : 1, words, &result);
+    if (digest == NULL)
+        return result;
+    if (cli->json)
+        return print_json(digest);
+    printf("%-24s %10s %10s %12s %6s %8s  %s\n", "bucket", "keys", "cells", "bytes", "log",
+           "residues", "digest");
+    json_array_foreach(json_object_get(digest, "buckets"), i, item)
+        print_digest(item, text_of(item, "name"));
+    print_digest(json_object_get(digest, "total"), "(all)");
+    json_decref(digest);
+    return 0;
+}
+
+int command_stats(struct cli *cli)
+{
+    struct neap_iter *iter;
+    struct neap_item item;
+    json_t *all = json_object();
+    int code = neap_stats(cli->neap, &iter);
+
+    if (code == 0) {
+        while ((code = neap_next(iter, &item, 0)) == 0) {
+            if (cli->json) {
+                char name[128];
+
+                snprintf(name, sizeof(name), "%.*s", (int)item.name.size,
+                         (const char *)item.name.data);
+                json_object_set_new(all, name, json_integer(item.number));
+            } else {
+                print_bytes(stdout, item.name);
+                printf("\t%" PRId64 "\n", item.number);
+            }
+        }
+        neap_iter_free(iter);
+    }
+    if (code == NEAP_END && cli->json)
+        return print_json(all);
+    json_decref(all);
+    return code == NEAP_END ? 0 : cli_fail(cli, code, "stats");
+}
+
+int command_isolate(struct cli *cli)
+{
+    const char *const words[] = {"isolate", cli->argv[0]};
+    int result;
+    json_t *json = ask(cli, 2, words, &result);
+
+    json_decref(json);
+    return result;
+}
+
+/* 16 hex digits of id, 64 of key; readable by its owner only, never overwritten. */
+int cluster_write(const char *path)
+{
+    unsigned char random[40];
+    char text[400], hex[2 * sizeof(random) + 1];
+    int file, size;
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        fprintf(stderr, "neap: init: no random bytes: %s\n", strerror(errno));
+        return EXIT_DIFFERS;
+    }
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(hex + 2 * i, 3, "%02x", random[i]);
+    size = snprintf(text, sizeof(text),
+                    "# A neap cluster. Every node of it needs this file; keep it secret.\n"
+                    "cluster = %.16s\nkey = %s\n",
+                    hex, hex + 16);
+    file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) {
+        fprintf(stderr, "neap: init: cannot make %s: %s\n", path,
+                errno == EEXIST ? "it exists, and making a new one would leave its cluster"
+                                : strerror(errno));
+        return errno == EEXIST ? EXIT_NO : EXIT_DIFFERS;
+    }
+    if (write(file, text, (size_t)size) != size || fsync(file) || close(file)) {
+        fprintf(stderr, "neap: init: cannot write %s: %s\n", path, strerror(errno));
+        return EXIT_DIFFERS;
+    }
+    return 0;
+}
+
+int command_init(struct cli *cli)
+{
+    const char *path = cli->argc ? cli->argv[0] : "neap.cluster";
+    int result = cluster_write(path);
+
+    if (result == 0 && !cli->json)
+        printf("made %s: copy it to every node, and give it to neapd as --cluster\n", path);
+    return result;
+}

@@ -1,0 +1,155 @@
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/cli.h"
+
+static const struct {
+    const char *name;
+    enum neap_type type;
+} types[] = {{"any", NEAP_ANY},   {"register", NEAP_REGISTER}, {"lww", NEAP_LWW},
+             {"flag", NEAP_FLAG}, {"counter", NEAP_COUNTER},   {"set", NEAP_SET},
+             {"map", NEAP_MAP}};
+enum { TYPES = sizeof(types) / sizeof(types[0]) };
+
+const char *type_name(enum neap_type type)
+{
+    for (size_t i = 0; i < TYPES; i++)
+        if (types[i].type == type)
+            return types[i].name;
+    return "unknown";
+}
+
+int type_parse(const char *name, enum neap_type *ret_type)
+{
+    for (size_t i = 0; i < TYPES; i++)
+        if (strcmp(types[i].name, name) == 0) {
+            *ret_type = types[i].type;
+            return 0;
+        }
+    return -1;
+}
+
+int cli_exit_code(int code)
+{
+    switch (code) {
+    case NEAP_OK:
+        return EXIT_FINE;
+    case NEAP_INVALID:
+    case NEAP_LIMIT:
+        return EXIT_USAGE;
+    case NEAP_UNAVAILABLE:
+    case NEAP_UNCERTAIN:
+        return EXIT_UNREACHABLE;
+    case NEAP_REFUSED:
+    case NEAP_LOCKED:
+        return EXIT_NO;
+    default:
+        return EXIT_DIFFERS;
+    }
+}
+
+int cli_fail(struct cli *cli, int code, const char *doing)
+{
+    const char *text = cli->error.text[0] ? cli->error.text : neap_strerror(code);
+
+    if (cli->json) {
+        json_t *json = json_pack("{s:s, s:i, s:s}", "doing", doing, "code", code, "error", text);
+
+        json_dumpf(json, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(json);
+    } else {
+        fprintf(stderr, "neap: %s: %s\n", doing, text);
+    }
+    return cli_exit_code(code);
+}
+
+struct neap_bytes bytes_of(const char *text)
+{
+    return (struct neap_bytes){.data = text, .size = strlen(text)};
+}
+
+struct neap_place cli_place(const struct cli *cli)
+{
+    return (struct neap_place){.bucket = cli->argv[0],
+                               .key = bytes_of(cli->argc > 1 ? cli->argv[1] : ""),
+                               .fields = cli->fields_count ? cli->fields : NULL,
+                               .fields_count = cli->fields_count};
+}
+
+json_t *json_bytes(struct neap_bytes bytes)
+{
+    json_t *json = json_stringn(bytes.data ? bytes.data : "", bytes.size);
+    char *hex;
+
+    if (json)
+        return json;
+    hex = malloc(bytes.size * 2 + 1);
+    if (hex == NULL)
+        return NULL;
+    for (size_t i = 0; i < bytes.size; i++)
+        snprintf(hex + 2 * i, 3, "%02x", ((const unsigned char *)bytes.data)[i]);
+    json = json_pack("{s:s}", "hex", hex);
+    free(hex);
+    return json;
+}
+
+static int hex_digit(char digit)
+{
+    const char *digits = "0123456789abcdef", *found = digit ? strchr(digits, tolower(digit)) : NULL;
+
+    return found ? (int)(found - digits) : -1;
+}
+
+int json_take_bytes(const json_t *json, struct neap_bytes *ret_bytes)
+{
+    const json_t *hex = json_object_get(json, "hex"), *text = hex ? hex : json;
+    const char *from = json_string_value(text);
+    size_t size = json_string_length(text);
+    unsigned char *data;
+
+    if (!json_is_string(text) || (hex && size % 2))
+        return -1;
+    data = malloc(size + 1);
+    if (data == NULL)
+        return -1;
+    if (hex == NULL) {
+        memcpy(data, from, size);
+        *ret_bytes = (struct neap_bytes){data, size};
+        return 0;
+    }
+    for (size_t i = 0; i < size; i += 2) {
+        int high = hex_digit(from[i]), low = hex_digit(from[i + 1]);
+
+        if (high < 0 || low < 0) {
+            free(data);
+            return -1;
+        }
+        data[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    *ret_bytes = (struct neap_bytes){data, size / 2};
+    return 0;
+}
+
+void print_bytes(FILE *file, struct neap_bytes bytes)
+{
+    const unsigned char *data = bytes.data;
+
+    for (size_t i = 0; i < bytes.size; i++)
+        if (data[i] < 0x20 || data[i] == 0x7f || data[i] == '\\')
+            fprintf(file, "\\x%02x", data[i]);
+        else
+            fputc(data[i], file);
+}
+
+void progress(const char *what, uint64_t count, int done)
+{
+    enum { EVERY = 256 };
+
+    if (!isatty(STDERR_FILENO) || (!done && count % EVERY))
+        return;
+    fprintf(stderr, "\r%s: %llu%s", what, (unsigned long long)count, done ? "\n" : "");
+    fflush(stderr);
+}

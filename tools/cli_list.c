@@ -1,0 +1,66 @@
+/* Commands that list: keys of a bucket, items of an object. */
+#include <string.h>
+
+#include "tools/cli.h"
+
+static void print_item(struct cli *cli, const struct neap_item *item)
+{
+    if (cli->json) {
+        json_t *json =
+            json_pack("{s:o, s:s}", "name", json_bytes(item->name), "type", type_name(item->type));
+
+        if (item->type == NEAP_COUNTER)
+            json_object_set_new(json, "value", json_integer(item->number));
+        else if (item->type == NEAP_LWW || item->type == NEAP_REGISTER)
+            json_object_set_new(json, "value", json_bytes(item->value));
+        json_dumpf(json, stdout, JSON_COMPACT);
+        json_decref(json);
+    } else {
+        print_bytes(stdout, item->name);
+        printf("\t%s", type_name(item->type));
+        if (item->type == NEAP_COUNTER)
+            printf("\t%lld", (long long)item->number);
+        else if (item->type == NEAP_LWW || item->type == NEAP_REGISTER) {
+            putchar('\t');
+            print_bytes(stdout, item->value);
+        }
+    }
+    putchar('\n');
+}
+
+static int list(struct cli *cli, struct neap_iter *iter, const char *doing)
+{
+    struct neap_item item;
+    uint64_t count = 0;
+    int code = 0;
+
+    while ((cli->limit == 0 || count < cli->limit) && (code = neap_next(iter, &item, 0)) == 0) {
+        print_item(cli, &item);
+        count++;
+    }
+    neap_iter_free(iter);
+    return code && code != NEAP_END ? cli_fail(cli, code, doing) : 0;
+}
+
+int command_keys(struct cli *cli)
+{
+    struct neap_iter *iter;
+    struct neap_bytes from = cli->from ? bytes_of(cli->from) : (struct neap_bytes){0};
+    int code = neap_keys(cli->neap, cli->argv[0], from, &cli->call, &iter);
+
+    return code ? cli_fail(cli, code, "keys") : list(cli, iter, "keys");
+}
+
+int command_items(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    struct neap_bytes from = cli->from ? bytes_of(cli->from) : (struct neap_bytes){0};
+    enum neap_type type = NEAP_MAP;
+    struct neap_iter *iter;
+    int code;
+
+    if (cli->type && type_parse(cli->type, &type))
+        return cli_fail(cli, NEAP_INVALID, "items: --type");
+    code = neap_items(cli->neap, &at, type, from, &cli->call, &iter);
+    return code ? cli_fail(cli, code, "items") : list(cli, iter, "items");
+}

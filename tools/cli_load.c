@@ -1,0 +1,378 @@
+/* import and export: JSON lines, one a cell; and dpkg's status file, as real input. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+
+enum { LOAD_BATCH = 500, LINE_MAX_BYTES = 4 << 20 };
+
+/* Edits on their way into one batch after another. */
+struct load {
+    struct neap *neap;
+    struct neap_batch *batch;
+    struct neap_call call;
+    uint64_t queued, done;
+    const char *what;
+};
+
+static int load_start(struct load *load, struct neap *neap, const char *what)
+{
+    *load = (struct load){.neap = neap, .what = what, .call = {.size = sizeof(load->call)}};
+    return neap_batch_new(neap, &load->batch);
+}
+
+static int load_flush(struct load *load, int last)
+{
+    int code = load->queued ? neap_batch_commit(load->batch, NULL) : 0;
+
+    load->done += code ? 0 : load->queued;
+    load->queued = 0;
+    progress(load->what, load->done, last);
+    return code;
+}
+
+/* `code` is of a call that was to queue one edit. */
+static int load_queued(struct load *load, int code)
+{
+    if (code == 0 && ++load->queued >= LOAD_BATCH)
+        code = load_flush(load, 0);
+    return code;
+}
+
+static const struct neap_call *load_call(struct load *load)
+{
+    load->call.batch = load->batch;
+    return &load->call;
+}
+
+static int load_end(struct load *load, int code)
+{
+    if (code == 0)
+        code = load_flush(load, 1);
+    neap_batch_free(load->batch);
+    return code;
+}
+
+/* --- dpkg: paragraphs of `Field: value` lines; a blank line ends one ------------------------- */
+
+static int dpkg_set(struct load *load, const char *bucket, const char *package, const char *field,
+                    char *value)
+{
+    struct neap_bytes step = bytes_of(field);
+    struct neap_place at = {bucket, bytes_of(package), &step, 1};
+    char *save, *item;
+    int code = 0;
+
+    for (item = strtok_r(value, ",|", &save); item && code == 0;
+         item = strtok_r(NULL, ",|", &save)) {
+        while (*item == ' ')
+            item++;
+        item[strcspn(item, " (:\n")] = 0;
+        if (*item)
+            code =
+                load_queued(load, neap_set_add(load->neap, &at, bytes_of(item), load_call(load)));
+    }
+    return code;
+}
+
+static int dpkg_field(struct load *load, const char *bucket, const char *package, char *name,
+                      char *value)
+{
+    static const char *const texts[][2] = {{"Version", "version"},
+                                           {"Section", "section"},
+                                           {"Architecture", "architecture"},
+                                           {"Maintainer", "maintainer"},
+                                           {"Description", "description"}};
+    struct neap_bytes step;
+    struct neap_place at = {bucket, bytes_of(package), &step, 1};
+
+    if (strcmp(name, "Depends") == 0)
+        return dpkg_set(load, bucket, package, "depends", value);
+    if (strcmp(name, "Installed-Size") == 0) {
+        step = bytes_of("size");
+        return load_queued(
+            load, neap_counter_add(load->neap, &at, strtoll(value, NULL, 10), load_call(load)));
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (strcmp(name, texts[i][0]) == 0) {
+            step = bytes_of(texts[i][1]);
+            return load_queued(load,
+                               neap_lww_set(load->neap, &at, bytes_of(value), load_call(load)));
+        }
+    return 0;
+}
+
+int load_dpkg(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_packages)
+{
+    char *line = NULL, package[NEAP_KEY_MAX] = "";
+    size_t room = 0;
+    uint64_t packages = 0;
+    struct load load;
+    ssize_t size;
+    int code = load_start(&load, neap, "cells imported");
+
+    while (code == 0 && (size = getline(&line, &room, file)) >= 0) {
+        char *colon = strchr(line, ':'), *value;
+
+        line[strcspn(line, "\n")] = 0;
+        if (*line == 0)
+            *package = 0;
+        if (colon == NULL || *line == ' ')
+            continue;
+        *colon = 0;
+        value = colon + 1 + strspn(colon + 1, " ");
+        if (strcmp(line, "Package") == 0) {
+            snprintf(package, sizeof(package), "%s", value);
+            packages++;
+        } else if (*package) {
+            code = dpkg_field(&load, bucket, package, line, value);
+        }
+    }
+    free(line);
+    code = load_end(&load, code);
+    if (code == 0)
+        *ret_packages = packages;
+    return code;
+}
+
+/* --- JSON lines: {"key": .., "fields": [..], "type": .., "value" | "element" | "number": ..} -- */
+
+struct line {
+    struct neap_bytes key, fields[FIELDS_MAX], value;
+    size_t fields_count;
+    enum neap_type type;
+    int64_t number;
+};
+
+static void line_done(struct line *line)
+{
+    free((void *)(uintptr_t)line->key.data);
+    free((void *)(uintptr_t)line->value.data);
+    for (size_t i = 0; i < line->fields_count; i++)
+        free((void *)(uintptr_t)line->fields[i].data);
+}
+
+/* NULL, or what is wrong with it. */
+static const char *line_parse(const json_t *json, struct line *line)
+{
+    const json_t *fields = json_object_get(json, "fields"), *field;
+    const json_t *number = json_object_get(json, "number"), *value = json_object_get(json, "value");
+    const char *type = json_string_value(json_object_get(json, "type"));
+    size_t i;
+
+    if (json_take_bytes(json_object_get(json, "key"), &line->key))
+        return "`key` is missing or not a string";
+    json_array_foreach(fields, i, field)
+    {
+        if (i >= FIELDS_MAX || json_take_bytes(field, &line->fields[i]))
+            return "`fields` are not at most 16 strings";
+        line->fields_count = i + 1;
+    }
+    if (type == NULL || type_parse(type, &line->type))
+        return "`type` is missing or unknown";
+    if (line->type == NEAP_COUNTER) {
+        line->number = (int64_t)json_integer_value(number);
+        return json_is_integer(number) ? NULL : "`number` is not a whole number";
+    }
+    if (line->type == NEAP_SET)
+        value = json_object_get(json, "element");
+    if (line->type == NEAP_FLAG)
+        return NULL;
+    if (line->type == NEAP_MAP)
+        return "a map has no line of its own, only its fields";
+    return json_take_bytes(value, &line->value) ? "`value` (of a set: `element`) is missing" : NULL;
+}
+
+static int line_load(struct load *load, const char *bucket, const struct line *line)
+{
+    struct neap_place at = {bucket, line->key, line->fields_count ? line->fields : NULL,
+                            line->fields_count};
+
+    switch (line->type) {
+    case NEAP_LWW:
+        return neap_lww_set(load->neap, &at, line->value, load_call(load));
+    case NEAP_REGISTER:
+        return neap_register_set(load->neap, &at, line->value, load_call(load));
+    case NEAP_FLAG:
+        return neap_flag_set(load->neap, &at, 1, load_call(load));
+    case NEAP_COUNTER:
+        return neap_counter_add(load->neap, &at, line->number, load_call(load));
+    case NEAP_SET:
+        return neap_set_add(load->neap, &at, line->value, load_call(load));
+    case NEAP_ANY:
+    case NEAP_MAP:
+        break;
+    }
+    return NEAP_INVALID;
+}
+
+static int load_json(struct cli *cli, FILE *file)
+{
+    char *text = NULL;
+    const char *wrong = NULL;
+    size_t room = 0;
+    uint64_t number = 0;
+    struct load load;
+    ssize_t size;
+    int code = load_start(&load, cli->neap, "cells imported");
+
+    while (code == 0 && wrong == NULL && (size = getline(&text, &room, file)) >= 0) {
+        struct line line = {0};
+        json_t *json = json_loadb(text, (size_t)size, 0, NULL);
+
+        number++;
+        wrong = json ? line_parse(json, &line) : "not JSON";
+        if (wrong == NULL)
+            code = load_queued(&load, line_load(&load, cli->argv[0], &line));
+        line_done(&line);
+        json_decref(json);
+    }
+    free(text);
+    code = load_end(&load, code);
+    if (wrong) {
+        fprintf(stderr, "neap: import: line %llu: %s; the lines before it are imported\n",
+                (unsigned long long)number, wrong);
+        return EXIT_USAGE;
+    }
+    return code ? cli_fail(cli, code, "import") : 0;
+}
+
+int command_import(struct cli *cli)
+{
+    const char *name = cli->argc > 1 ? cli->argv[1] : "-";
+    FILE *file = strcmp(name, "-") ? fopen(name, "re") : stdin;
+    uint64_t packages = 0;
+    int result;
+
+    if (file == NULL) {
+        fprintf(stderr, "neap: import: cannot read %s: %s\n", name, strerror(errno));
+        return EXIT_USAGE;
+    }
+    if (cli->format && strcmp(cli->format, "dpkg") == 0) {
+        int code = load_dpkg(cli->neap, cli->argv[0], file, &packages);
+
+        result = code ? cli_fail(cli, code, "import") : 0;
+        if (code == 0 && !cli->json)
+            printf("%llu packages\n", (unsigned long long)packages);
+    } else if (cli->format == NULL || strcmp(cli->format, "json") == 0) {
+        result = load_json(cli, file);
+    } else {
+        fprintf(stderr, "neap: import: --format is json or dpkg, not `%s`\n", cli->format);
+        result = EXIT_USAGE;
+    }
+    if (file != stdin)
+        fclose(file);
+    return result;
+}
+
+/* --- export ------------------------------------------------------------------------------------
+ */
+
+struct dump {
+    struct neap *neap;
+    FILE *file;
+    uint64_t lines;
+    struct neap_bytes fields[FIELDS_MAX];
+};
+
+static void dump_line(struct dump *dump, const struct neap_place *at, enum neap_type type,
+                      const char *name, json_t *value)
+{
+    json_t *json = json_pack("{s:o, s:s}", "key", json_bytes(at->key), "type", type_name(type));
+
+    if (at->fields_count) {
+        json_t *fields = json_array();
+
+        for (size_t i = 0; i < at->fields_count; i++)
+            json_array_append_new(fields, json_bytes(at->fields[i]));
+        json_object_set_new(json, "fields", fields);
+    }
+    json_object_set_new(json, name, value);
+    json_dumpf(json, dump->file, JSON_COMPACT | JSON_SORT_KEYS);
+    fputc('\n', dump->file);
+    json_decref(json);
+    progress("cells exported", ++dump->lines, 0);
+}
+
+static int dump_object(struct dump *dump, const struct neap_place *at,
+                       const struct neap_item *item);
+
+/* The elements of a set, the siblings of a register, the fields of a map. */
+static int dump_items(struct dump *dump, const struct neap_place *at, enum neap_type type)
+{
+    struct neap_iter *iter;
+    struct neap_item item;
+    int code = type == NEAP_REGISTER
+                   ? neap_register_values(dump->neap, at, NULL, &iter)
+                   : neap_items(dump->neap, at, type, (struct neap_bytes){0}, NULL, &iter);
+
+    if (code)
+        return code;
+    while (code == 0 && (code = neap_next(iter, &item, 0)) == 0) {
+        if (type == NEAP_SET)
+            dump_line(dump, at, type, "element", json_bytes(item.name));
+        else if (type == NEAP_REGISTER)
+            dump_line(dump, at, type, "value", json_bytes(item.value));
+        else
+            code = dump_object(dump, at, &item);
+    }
+    neap_iter_free(iter);
+    return code == NEAP_END ? 0 : code;
+}
+
+/* `item` is a key (at->key is empty) or a field of the map at `at`. Depth is bounded by the store's
+ * limit on paths. */
+static int dump_object(struct dump *dump, const struct neap_place *at, const struct neap_item *item)
+{
+    struct neap_place place = *at;
+
+    if (at->key.data == NULL) {
+        place.key = item->name;
+    } else {
+        dump->fields[at->fields_count] = item->name;
+        place.fields = dump->fields;
+        place.fields_count++;
+    }
+    if (item->type == NEAP_COUNTER)
+        dump_line(dump, &place, item->type, "number", json_integer(item->number));
+    else if (item->type == NEAP_LWW)
+        dump_line(dump, &place, item->type, "value", json_bytes(item->value));
+    else if (item->type == NEAP_FLAG)
+        dump_line(dump, &place, item->type, "value", json_true());
+    else
+        return dump_items(dump, &place, item->type);
+    return 0;
+}
+
+int dump_bucket(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_lines)
+{
+    struct dump dump = {.neap = neap, .file = file};
+    struct neap_place at = {.bucket = bucket};
+    struct neap_iter *iter;
+    struct neap_item item;
+    int code = neap_keys(neap, bucket, (struct neap_bytes){0}, NULL, &iter);
+
+    if (code)
+        return code;
+    while (code == 0 && (code = neap_next(iter, &item, 0)) == 0)
+        code = dump_object(&dump, &at, &item);
+    neap_iter_free(iter);
+    progress("cells exported", dump.lines, 1);
+    if (code != NEAP_END)
+        return code;
+    *ret_lines = dump.lines;
+    return 0;
+}
+
+int command_export(struct cli *cli)
+{
+    uint64_t lines;
+    int code = dump_bucket(cli->neap, cli->argv[0], stdout, &lines);
+
+    if (code == 0 && (fflush(stdout) || ferror(stdout))) {
+        fprintf(stderr, "neap: export: cannot write: %s\n", strerror(errno));
+        return EXIT_DIFFERS;
+    }
+    return code ? cli_fail(cli, code, "export") : 0;
+}

@@ -1,0 +1,189 @@
+/* neap: the operator's tool. One command a call; see commands[] and neap(1). */
+#include <errno.h>
+#include <popt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+
+#define DEFAULT_NODE "/run/neap/neap.sock"
+
+static const struct command commands[] = {
+    {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, command_get},
+    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, command_put},
+    {"assign", "BUCKET KEY VALUE", "set a multi-value register, in place of what is there now", 3,
+     3, 1, command_assign},
+    {"incr", "BUCKET KEY [N]", "add N (1, may be negative) to a counter", 2, 3, 1, command_incr},
+    {"flag", "BUCKET KEY on|off", "set a flag", 3, 3, 1, command_flag},
+    {"add", "BUCKET KEY ELEMENT...", "add to a set", 3, 1 << 20, 1, command_add},
+    {"remove", "BUCKET KEY ELEMENT...", "remove from a set", 3, 1 << 20, 1, command_remove},
+    {"delete", "BUCKET KEY", "remove an object or a map field (--type: only that type)", 2, 2, 1,
+     command_delete},
+    {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, command_keys},
+    {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1,
+     command_items},
+    {"import", "BUCKET [FILE]", "read JSON lines, or --format dpkg", 1, 2, 1, command_import},
+    {"export", "BUCKET", "write JSON lines", 1, 1, 1, command_export},
+    {"status", "", "the node, its buckets and peers; exit 1 if a peer is away", 0, 0, 1,
+     command_status},
+    {"digest", "[BUCKET]", "keys, cells, bytes and a digest of all: equal = converged", 0, 1, 1,
+     command_digest},
+    {"stats", "", "counters of the node", 0, 0, 1, command_stats},
+    {"isolate", "on|off", "cut the node off from its peers, or back on", 1, 1, 1, command_isolate},
+    {"init", "[FILE]", "make a cluster file: id and secret key", 0, 1, 0, command_init},
+    {"demo", "", "three nodes on this machine: cut off, killed, healed, equal", 0, 0, 0,
+     command_demo},
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+enum { FLAG_FIELD = 1, FLAG_OUTPUT, FLAG_TIMEOUT, FLAG_LIMIT, FLAG_VERSION, FLAG_HELP };
+
+static void help(void)
+{
+    printf("usage: neap [FLAGS] COMMAND ARGUMENTS\n\nCommands:\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+    printf(
+        "\nFlags:\n"
+        "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
+        "      --dir DIR         open this data directory instead; no neapd may have it open\n"
+        "  -f, --field NAME      a step into a map; may be repeated\n"
+        "      --type TYPE       register, lww, flag, counter, set or map\n"
+        "  -o, --output FORM     table (default) or json\n"
+        "      --from NAME       start listing here\n"
+        "      --limit N         list at most so many\n"
+        "      --format FORM     of import: json (default) or dpkg\n"
+        "      --timeout MS      how long to wait for an answer\n"
+        "      --version, --help\n"
+        "\nExit: 0 fine, 1 not found, different or degraded, 2 usage, 3 unreachable, 4 refused\n");
+}
+
+static int usage(const char *text, const char *what)
+{
+    fprintf(stderr, "neap: %s%s%s: see `neap --help`\n", text, what ? " " : "", what ? what : "");
+    return EXIT_USAGE;
+}
+
+/* One flag with a value of its own kind. */
+static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
+{
+    char *end;
+
+    errno = 0;
+    switch (flag) {
+    case FLAG_FIELD:
+        if (cli->fields_count == FIELDS_MAX)
+            return usage("more than 16 fields", NULL);
+        cli->fields[cli->fields_count++] = bytes_of(text);
+        return 0;
+    case FLAG_OUTPUT:
+        cli->json = strcmp(text, "json") == 0;
+        return cli->json || strcmp(text, "table") == 0 ? 0
+                                                       : usage("-o wants table or json, not", text);
+    case FLAG_TIMEOUT:
+        cli->call.timeout_ms = (uint32_t)strtoul(text, &end, 10);
+        return *text && *end == 0 && !errno ? 0 : usage("--timeout wants milliseconds, not", text);
+    case FLAG_LIMIT:
+        cli->limit = strtoull(text, &end, 10);
+        return *text && *end == 0 && !errno ? 0 : usage("--limit wants a number, not", text);
+    case FLAG_VERSION:
+        printf("neap %s\n", neap_version());
+        *ret_quit = 1;
+        return 0;
+    default:
+        help();
+        *ret_quit = 1;
+        return 0;
+    }
+}
+
+static int flags_read(struct cli *cli, poptContext context, int *ret_quit)
+{
+    int flag, result = 0;
+
+    while (result == 0 && !*ret_quit && (flag = poptGetNextOpt(context)) > 0) {
+        char *text = poptGetOptArg(context);
+
+        result = flag_take(cli, flag, text, ret_quit);
+        if (flag != FLAG_FIELD) /* a field is borrowed until the end */
+            free(text);
+    }
+    if (result == 0 && !*ret_quit && flag < -1)
+        result = usage(poptBadOption(context, 0), poptStrerror(flag));
+    return result;
+}
+
+static int node_get(struct cli *cli)
+{
+    int code;
+
+    if (cli->directory) {
+        struct neap_options options;
+
+        neap_options_init(&options);
+        options.path = cli->directory;
+        options.cluster = cli->cluster;
+        code = neap_open(&options, &cli->neap, &cli->error);
+    } else {
+        if (cli->node == NULL)
+            cli->node = getenv("NEAP_NODE");
+        code = neap_connect(cli->node ? cli->node : DEFAULT_NODE, &cli->neap, &cli->error);
+    }
+    return code ? cli_fail(cli, code, cli->directory ? "open" : "connect") : 0;
+}
+
+static int command_run_one(struct cli *cli, const char **words)
+{
+    const struct command *command = NULL;
+    int result = 0;
+
+    if (words == NULL || words[0] == NULL)
+        return usage("a command is missing", NULL);
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, words[0]) == 0)
+            command = &commands[i];
+    if (command == NULL)
+        return usage("there is no command", words[0]);
+    cli->argv = words + 1;
+    while (cli->argv[cli->argc])
+        cli->argc++;
+    if (cli->argc < command->least || cli->argc > command->most) {
+        fprintf(stderr, "usage: neap %s %s\n", command->name, command->arguments);
+        return EXIT_USAGE;
+    }
+    if (command->needs_node)
+        result = node_get(cli);
+    if (result == 0)
+        result = command->run(cli);
+    neap_close(cli->neap);
+    return result;
+}
+
+int main(int argc, const char **argv)
+{
+    static struct cli cli;
+    const struct poptOption table[] = {
+        {"node", 'n', POPT_ARG_STRING, &cli.node, 0, NULL, NULL},
+        {"dir", 0, POPT_ARG_STRING, &cli.directory, 0, NULL, NULL},
+        {"cluster", 0, POPT_ARG_STRING, &cli.cluster, 0, NULL, NULL},
+        {"type", 0, POPT_ARG_STRING, &cli.type, 0, NULL, NULL},
+        {"from", 0, POPT_ARG_STRING, &cli.from, 0, NULL, NULL},
+        {"format", 0, POPT_ARG_STRING, &cli.format, 0, NULL, NULL},
+        {"field", 'f', POPT_ARG_STRING, NULL, FLAG_FIELD, NULL, NULL},
+        {"output", 'o', POPT_ARG_STRING, NULL, FLAG_OUTPUT, NULL, NULL},
+        {"timeout", 0, POPT_ARG_STRING, NULL, FLAG_TIMEOUT, NULL, NULL},
+        {"limit", 0, POPT_ARG_STRING, NULL, FLAG_LIMIT, NULL, NULL},
+        {"version", 'V', POPT_ARG_NONE, NULL, FLAG_VERSION, NULL, NULL},
+        {"help", 'h', POPT_ARG_NONE, NULL, FLAG_HELP, NULL, NULL},
+        POPT_TABLEEND};
+    poptContext context = poptGetContext("neap", argc, argv, table, 0);
+    int quit = 0, result;
+
+    cli.call.size = sizeof(cli.call);
+    cli.call.ret_error = &cli.error;
+    result = flags_read(&cli, context, &quit);
+    if (result == 0 && !quit)
+        result = command_run_one(&cli, poptGetArgs(context));
+    poptFreeContext(context);
+    return result;
+}
