@@ -5,10 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/request.h"
 
 enum { MEMORY_DEFAULT = 256 << 20, MEMORY_MIN = 8 << 20, SYNC_MS_DEFAULT = 100 };
-enum { SYNC_MS_MAX = 60000, LOG_DEFAULT = 1000000, ADMIN_WORDS_MAX = 64, ADMIN_SIZE_MAX = 4096 };
-enum { JSON_SIZE_MAX = 15 << 20 };
+enum { SYNC_MS_MAX = 60000, LOG_DEFAULT = 1000000 };
 
 void neap_options_init(struct neap_options *options)
 {
@@ -176,9 +176,9 @@ static int words_check(struct api *api, int argc, const char *const argv[])
     for (i = 0; i < argc; i++) {
         if (!argv[i])
             return error_set(api->error, NEAP_INVALID, "word %d is NULL", i);
-        if (strnlen(argv[i], ADMIN_SIZE_MAX + 1) > ADMIN_SIZE_MAX)
+        if (strnlen(argv[i], ADMIN_WORD_MAX + 1) > ADMIN_WORD_MAX)
             return error_set(api->error, NEAP_LIMIT, "word %d has more than %d bytes", i,
-                             ADMIN_SIZE_MAX);
+                             ADMIN_WORD_MAX);
     }
     return 0;
 }
@@ -191,7 +191,7 @@ int neap_admin(struct neap *neap, int argc, const char *const argv[], struct nea
     struct api api;
     int code;
 
-    buffer_init(&json, JSON_SIZE_MAX);
+    buffer_init(&json, ADMIN_JSON_MAX);
     code = api_begin(&api, neap, call, 0);
     if (!code && !ret_json)
         code = error_set(api.error, NEAP_INVALID, "ret_json is NULL");
