@@ -1,20 +1,27 @@
 #!/bin/sh
-# Each folder/X.c has its tests/unit/test_X.c, or another test that is named here; and each test
-# that exists is built.
+# Each folder/X.c has its tests/unit/test_X.c; a part X_y.c of it may be tested there as well. What
+# is tested elsewhere is named here. And each test that exists is built.
 . "$(dirname "$0")/tap.sh"
 
 # path of the source, path of what tests it
 instead='
-base/clock_os.c tests/unit/test_clock.c
-gossip/net_nng_call.c tests/unit/test_net_nng.c
-gossip/net_nng_link.c tests/unit/test_net_nng.c
+store/disk.c tests/unit/test_disk_mem.c
 '
 
 missing=
 for source in $(sources base crdt store gossip engine | grep '\.c$'); do
     test=$(printf '%s' "$instead" | $AWK -v source="$source" '$1 == source { print $2 }')
-    test -n "$test" || test=tests/unit/test_$(basename "$source")
-    test -f "$test" || missing="$missing$source: no $test
+    name=$(basename "$source" .c)
+    test=${test:-tests/unit/test_$name.c}
+    wanted=$test
+    while test ! -f "$test"; do
+        case $name in
+        *_*) name=${name%_*} ;;
+        *) break ;;
+        esac
+        test=tests/unit/test_$name.c
+    done
+    test -f "$test" || missing="$missing$source: no $wanted
 "
 done
 rule 'each source has its test' "${missing%?}"
