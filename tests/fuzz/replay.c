@@ -133,7 +133,7 @@ static size_t splice(uint8_t *bytes, size_t size, size_t at, size_t gone, struct
 static size_t mutate(struct rng *rng, const struct corpus *corpus, uint8_t *bytes, size_t size)
 {
     struct slice other = corpus->inputs[rng_below(rng, corpus->count)];
-    size_t at = rng_below(rng, size + 1), rest = size - at, from;
+    size_t at = rng_below(rng, size + 1), rest = size - at, from, gone;
     uint8_t byte = byte_random(rng);
 
     switch (rng_below(rng, 7)) {
@@ -145,7 +145,8 @@ static size_t mutate(struct rng *rng, const struct corpus *corpus, uint8_t *byte
         return splice(bytes, size, at, rest ? 1 + rng_below(rng, rest) : 0, slice_of(NULL, 0));
     case 3:
         from = rng_below(rng, other.size + 1);
-        return splice(bytes, size, at, rng_below(rng, rest + 1),
+        gone = rng_below(rng, rest + 1);
+        return splice(bytes, size, at, gone,
                       slice_of(other.data + from, rng_below(rng, other.size - from + 1)));
     case 4:
         if (rest > 0)
