@@ -83,6 +83,9 @@ struct backend_ops {
     void (*close)(struct backend *backend);
 };
 
+/* An item with the largest name and value; a page may be over its size by its first item. */
+enum { PAGE_ITEM_MAX = NEAP_VALUE_MAX + NEAP_PATH_MAX + 64, PAGE_CURSOR_MAX = 3 * NEAP_PATH_MAX };
+
 void page_init(struct page *page, size_t size_max);
 void page_done(struct page *page);
 void page_item_write(struct writer *writer, const struct neap_item *item);

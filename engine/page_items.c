@@ -2,12 +2,11 @@
 #include "base/error.h"
 #include "engine/backend.h"
 
-enum { PAGE_CURSOR_MAX = 3 * NEAP_PATH_MAX };
 
 void page_init(struct page *page, size_t size_max)
 {
     *page = (struct page){0};
-    buffer_init(&page->items, size_max);
+    buffer_init(&page->items, size_max + PAGE_ITEM_MAX);
     buffer_init(&page->cursor, PAGE_CURSOR_MAX);
 }
 

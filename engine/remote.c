@@ -218,8 +218,8 @@ static int remote_page(struct backend *backend, struct page_request *request, st
     if (!code) {
         reply_token(&asking, &request->token);
         count = read_u64(&asking.reader);
-        cursor = read_bin(&asking.reader, 3 * NEAP_PATH_MAX);
-        items = read_bin(&asking.reader, REQUEST_PAGE_MAX);
+        cursor = read_bin(&asking.reader, PAGE_CURSOR_MAX);
+        items = read_bin(&asking.reader, REQUEST_PAGE_MAX + PAGE_ITEM_MAX);
         code = reply_end(&asking);
         if (!code)
             code = buffer_set(&ret_page->items, items);

@@ -170,7 +170,7 @@ static void page_request_read(struct reader *reader, char *bucket, struct token 
     read_bucket(reader, bucket);
     ret_request->bucket = bucket;
     ret_request->path = read_bin(reader, NEAP_PATH_MAX);
-    ret_request->from = read_bin(reader, 3 * NEAP_PATH_MAX);
+    ret_request->from = read_bin(reader, PAGE_CURSOR_MAX);
     flags = read_u64(reader);
     ret_request->from_is_name = flags & REQUEST_FROM_IS_NAME;
     ret_request->count_only = flags & REQUEST_COUNT_ONLY;
