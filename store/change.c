@@ -8,7 +8,7 @@
 
 enum { SETTLE_PAGE = 64 << 10 };
 
-static void change_done(struct change *change)
+void change_end(struct change *change)
 {
     context_done(&change->context);
     context_done(&change->horizon);
@@ -34,14 +34,14 @@ int change_begin(struct change *change, struct shard *shard, struct batch *batch
     if (!error)
         error = context_copy(&change->horizon, &shard->horizon);
     if (error)
-        change_done(change);
+        change_end(change);
     return error;
 }
 
 void change_abort(struct change *change)
 {
     batch_rollback(change->batch, change->mark);
-    change_done(change);
+    change_end(change);
 }
 
 /* Equal in every respect: with another nonce it is another history. */
@@ -376,6 +376,6 @@ int change_commit(struct change *change)
         return error;
     }
     change_move(change);
-    change_done(change);
+    change_end(change);
     return 0;
 }

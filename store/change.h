@@ -33,10 +33,18 @@ int change_merge(struct change *change, struct slot *slot, const struct cell *th
  * either way. */
 int change_commit(struct change *change);
 void change_abort(struct change *change);
+void change_end(struct change *change); /* only what it has in memory */
 
 bool cell_same(const struct cell *a, const struct cell *b); /* dots and payloads */
 
 /* The shard record (shard.c). */
 int record_write(const struct shard *shard, struct batch *batch, const struct context *context,
                  const struct context *horizon, uint64_t residue_next);
+void shard_set_new_id(struct shard *shard, uint64_t replica);
+
+/* Rule 9 (shard_redot.c): may something that knows this be taken? STALE:
+ * it is of another history. Sets went_back. */
+int shard_admit(struct shard *shard, const struct context *context, const struct context *residues,
+                size_t residues_count);
+void promises_done(struct shard *shard);
 #endif

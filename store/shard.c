@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 #include "store/change.h"
 
-enum { RECORD_VERSION = 1, RECORD_FIELDS = 8, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
+enum { RECORD_VERSION = 1, RECORD_FIELDS = 11, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
 
 /* ---- the record ---- */
 
@@ -16,6 +17,11 @@ struct record {
     uint64_t life, replica;
     struct context context, horizon;
     uint64_t residue_next;
+    uint64_t opened_at;
+    uint32_t opened_nonce;
+    bool confirmed;
+    struct opening openings[OPENINGS_MAX];
+    size_t openings_count;
 };
 
 static void record_done(struct record *record)
@@ -41,13 +47,48 @@ int record_write(const struct shard *shard, struct batch *batch, const struct co
     context_write(&writer, context);
     context_write(&writer, horizon);
     write_u64(&writer, residue_next);
-    write_u64(&writer, 0);
+    write_u64(&writer, shard->opened_at);
+    write_u64(&writer, shard->opened_nonce);
+    write_u64(&writer, shard->confirmed);
+    write_array(&writer, (uint32_t)shard->openings_count * 2);
+    for (size_t i = 0; i < shard->openings_count; i++) {
+        write_u64(&writer, shard->openings[i].since);
+        write_u64(&writer, shard->openings[i].nonce);
+    }
     if (!writer.error) {
         key_shard(&key, shard->id);
         writer.error = batch_put(batch, DISK_META, key_slice(&key), buffer_slice(&bytes));
     }
     buffer_done(&bytes);
     return writer.error;
+}
+
+static uint32_t read_u32(struct reader *reader)
+{
+    uint64_t value = read_u64(reader);
+
+    if (value > UINT32_MAX)
+        reader_fail(reader, NEAP_INVALID);
+    return (uint32_t)value;
+}
+
+static void openings_read(struct reader *reader, struct record *record)
+{
+    uint64_t confirmed;
+    uint32_t count;
+
+    record->opened_at = read_u64(reader);
+    record->opened_nonce = read_u32(reader);
+    confirmed = read_u64(reader);
+    record->confirmed = confirmed == 1;
+    count = read_array(reader, OPENINGS_MAX * 2);
+    if (confirmed > 1 || count % 2 != 0)
+        reader_fail(reader, NEAP_INVALID);
+    for (uint32_t i = 0; i < count / 2 && !reader->error; i++) {
+        record->openings[i].since = read_u64(reader);
+        record->openings[i].nonce = read_u32(reader);
+        record->openings_count = i + 1;
+    }
 }
 
 static int record_decode(struct slice bytes, struct record *record)
@@ -64,7 +105,7 @@ static int record_decode(struct slice bytes, struct record *record)
     context_read(&reader, &record->context);
     context_read(&reader, &record->horizon);
     record->residue_next = read_u64(&reader);
-    read_u64(&reader);
+    openings_read(&reader, record);
     if (reader_end(&reader))
         return reader.error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
     if (memchr(record->name.data, 0, record->name.size) || record->residue_next == 0 ||
@@ -190,6 +231,7 @@ void shard_free(struct shard *shard)
     context_done(&shard->session.target);
     buffer_done(&shard->session.cursor);
     residues_done(shard->residues, shard->residues_count);
+    promises_done(shard);
     buffer_done(&shard->bytes_old);
     buffer_done(&shard->bytes_new);
     mem_free(shard);
@@ -212,8 +254,9 @@ int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t 
 
     if (error)
         return error;
-    shard->life = shard->replica = replica;
+    shard->life = replica;
     shard->nonce = nonce;
+    shard_set_new_id(shard, replica);
     error = shard_save(shard, batch);
     if (error) {
         shard_free(shard);
@@ -283,12 +326,46 @@ static int residues_load(struct shard *shard, const struct view *view)
     return error == NEAP_END ? 0 : error;
 }
 
-static void shard_set_opened(struct shard *shard)
+static void shard_add_opening(struct shard *shard, struct opening opening)
 {
-    const struct context_entry *own = context_find(&shard->context, shard->replica);
+    if (shard->openings_count == OPENINGS_MAX)
+        memmove(shard->openings, shard->openings + 1,
+                --shard->openings_count * sizeof *shard->openings);
+    shard->openings[shard->openings_count++] = opening;
+}
 
-    shard->opened_at = own ? own->n : 0;
-    shard->opened_nonce = own ? own->nonce : 0;
+/* An id that was drawn in this opening: nobody can have seen anything of it. */
+void shard_set_new_id(struct shard *shard, uint64_t replica)
+{
+    shard->replica = replica;
+    shard->opened_at = 0;
+    shard->opened_nonce = 0;
+    shard->confirmed = true;
+    shard->went_back = false;
+    shard->openings[0] = (struct opening){.since = 0, .nonce = shard->nonce};
+    shard->openings_count = 1;
+}
+
+/* Rule 9: opened_at moves only past what was confirmed; what an unconfirmed opening left behind
+ * stays suspect. Openings that made nothing are forgotten; of very many, the oldest. */
+static void shard_reopen(struct shard *shard, const struct record *record)
+{
+    const struct context_entry *own = context_find(&shard->context, record->replica);
+    uint64_t counter = own ? own->n : 0;
+
+    shard->replica = record->replica;
+    shard->opened_at = record->opened_at;
+    shard->opened_nonce = record->opened_nonce;
+    if (record->confirmed || BROKEN("reopen-trusts")) {
+        shard->opened_at = counter;
+        shard->opened_nonce = own ? own->nonce : 0;
+    } else {
+        for (size_t i = 0; i < record->openings_count; i++) {
+            if (record->openings[i].since < counter || BROKEN("idle-openings"))
+                shard_add_opening(shard, record->openings[i]);
+        }
+    }
+    shard_add_opening(shard, (struct opening){.since = counter, .nonce = shard->nonce});
     shard->confirmed = false;
 }
 
@@ -305,15 +382,16 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
     if (!error)
         error = shard_alloc(record.name, id, &shard);
     if (!error) {
-        shard->recorded = record.life == replica;
         shard->life = replica;
-        shard->replica = shard->recorded ? record.replica : replica;
         shard->nonce = nonce;
         shard->context = record.context;
         shard->horizon = record.horizon;
         shard->residue_next = record.residue_next;
         record.context = record.horizon = (struct context){0};
-        shard_set_opened(shard);
+        if (record.life == replica)
+            shard_reopen(shard, &record);
+        else
+            shard_set_new_id(shard, replica);
         error = residues_load(shard, view);
     }
     record_done(&record);
@@ -339,7 +417,7 @@ static int range_delete(struct batch *batch, enum disk_family family, const stru
 static int reset_write(struct shard *shard, struct batch *batch, uint64_t replica)
 {
     static const struct context nothing;
-    struct shard written = *shard;
+    struct shard written = *shard; /* only looked at by the record */
     struct key prefix;
     int error;
 
@@ -353,7 +431,7 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     key_shard_meta_prefix(&prefix, 'U', shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
-    written.replica = replica;
+    shard_set_new_id(&written, replica);
     if (!error)
         error = record_write(&written, batch, &nothing, &nothing, shard->residue_next);
     return error;
@@ -374,9 +452,8 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
     residues_done(shard->residues, shard->residues_count);
     shard->residues = NULL;
     shard->residues_count = shard->residues_room = 0;
-    shard->replica = replica;
+    shard_set_new_id(shard, replica);
     shard->recorded = true;
-    shard_set_opened(shard);
     return 0;
 }
 
@@ -396,13 +473,22 @@ struct shard_mark shard_set_mark(const struct shard *shard)
     };
 }
 
+/* The nonce of my event n, of those that this opening or unconfirmed ones before it made. */
+static uint32_t nonce_of(const struct shard *shard, uint64_t n)
+{
+    for (size_t i = shard->openings_count; i-- > 0;) {
+        if (shard->openings[i].since < n)
+            return shard->openings[i].nonce;
+    }
+    return shard->opened_nonce;
+}
+
 void shard_rollback(struct shard *shard, struct shard_mark mark)
 {
     uint64_t made = context_get(&shard->context, shard->replica) - mark.counter;
 
     must(context_get(&shard->context, shard->replica) >= mark.counter);
-    context_clip(&shard->context, shard->replica, mark.counter,
-                 mark.counter > shard->opened_at ? shard->nonce : shard->opened_nonce);
+    context_clip(&shard->context, shard->replica, mark.counter, nonce_of(shard, mark.counter));
     shard->recorded = mark.recorded;
     shard->counts.events_own -= made;
 }

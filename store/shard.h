@@ -30,6 +30,21 @@ struct compare_session {
     enum { COMPARE_CELLS, COMPARE_CHANGED, COMPARE_DONE } phase;
 };
 
+/* One opening of the directory: its nonce is that of the events after `since` (rule 9). */
+struct opening {
+    uint64_t since;
+    uint32_t nonce;
+};
+
+enum { OPENINGS_MAX = 64, PROMISES_MAX = 1024 };
+
+/* What a member has told of the openings of its replica id. */
+struct promise {
+    uint64_t node, replica;
+    struct opening *openings;
+    size_t openings_count;
+};
+
 struct shard_counts { /* since opening, for status */
     uint64_t events_own, events_taken, duplicates, behind, healed, redotted, compares;
     uint64_t stamps_ahead; /* LWW stamps taken that were too far ahead to move the clock */
@@ -43,14 +58,19 @@ struct shard_clock {
 };
 
 struct shard {
-    uint64_t id;        /* in a mesh bucket: the hash of its name */
-    char *name;         /* of the bucket */
-    uint64_t life;      /* of the directory, as the record has it */
-    uint64_t replica;   /* my replica id here: the life, until a reset or a re-dotting */
-    uint32_t nonce;     /* of this opening of the directory (rule 9) */
-    uint64_t opened_at; /* my counter when it was opened, and the nonce of that event */
-    uint32_t opened_nonce;
-    bool confirmed;         /* a peer has confirmed this opening: counters fold all own dots */
+    uint64_t id;           /* in a mesh bucket: the hash of its name */
+    char *name;            /* of the bucket */
+    uint64_t life;         /* of the directory, as the record has it */
+    uint64_t replica;      /* my replica id here: the life, until a reset or a re-dotting */
+    uint32_t nonce;        /* of this opening of the directory (rule 9) */
+    uint64_t opened_at;    /* my events up to here were made by openings that were confirmed */
+    uint32_t opened_nonce; /* of that event */
+    bool confirmed;        /* all members have confirmed this opening (rule 9) */
+    bool went_back;        /* a message has shown that the directory went back: re-dot */
+    struct opening openings[OPENINGS_MAX]; /* since opened_at: those that made events, and this */
+    size_t openings_count;
+    struct promise *promises; /* what members have told of their openings */
+    size_t promises_count, promises_room;
     struct context context; /* what is in: my own entry is my counter */
     struct context horizon; /* what the log no longer tells */
     struct residue *residues;
@@ -59,7 +79,7 @@ struct shard {
     struct compare_session session;
     struct shard_counts counts;
     struct shard_clock *clock; /* the caller's; NULL: stamps move nothing */
-    bool recorded;             /* the record names my replica id; else the next event writes it */
+    bool recorded;             /* the record tells of this opening; else the next event writes it */
     struct buffer bytes_old, bytes_new; /* scratch of local events */
 };
 
@@ -114,7 +134,8 @@ void shard_rollback(struct shard *shard, struct shard_mark mark);
  * syncs before the chunk leaves. */
 enum { CHUNK_SIZE = 48 << 10 }; /* aimed at; one event's cell may exceed it */
 /* What `since` lacks, as much as fits. With only_id != 0: of that replica id alone (push).
- * STALE: `since` is below my horizon, compare instead. END: it lacks nothing. */
+ * STALE: `since` is below my horizon, compare instead. END: it lacks nothing. BUSY: not released
+ * yet (rule 9, below). */
 int shard_chunk(const struct shard *shard, const struct view *view, const struct context *since,
                 uint64_t only_id, size_t size_max, struct buffer *ret_chunk);
 
@@ -126,7 +147,9 @@ enum taken {
     TAKEN_BUSY     /* a compare session runs, and this is not of it */
 };
 /* Merges a chunk from a peer: cells by rule 3, then the context, for what the chunk completed and
- * no more. INVALID or LIMIT: not a valid chunk of this shard, nothing taken. */
+ * no more. INVALID or LIMIT: not a valid chunk of this shard, nothing taken. STALE, here and for
+ * pages and messages: it is of another history than this shard or a promise (rule 9, below); end
+ * the session; when shard->went_back is set, re-dot. */
 int shard_take(struct shard *shard, struct batch *batch, struct slice chunk,
                enum chunk_source source, enum taken *ret_taken);
 /* The context and horizon that a chunk (or a page) carries. */
@@ -161,15 +184,44 @@ int shard_truncate(struct shard *shard, struct batch *batch, const struct contex
 uint64_t shard_log_count(const struct shard *shard);
 uint64_t shard_log_count_of(const struct shard *shard, uint64_t id);
 
-/* Directories that went back in time (rule 9). */
+/* Directories that went back in time (rule 9).
+ *
+ * What an opening writes under an id of earlier openings stays here until every member has said
+ * what it has seen of that id, and none has seen anything beyond opened_at: then the opening is
+ * confirmed, for good. Whoever can't wait for a member that is away re-dots at once: a new id needs
+ * no confirmation, and a shard's first id neither. shard_chunk(), shard_compare_page() and
+ * shard_cell_message() give BUSY until then.
+ *
+ * In the first message of every session and push connection, both ways and for each shard: the
+ * shard_quote() of the receiver's id and my shard_claim(). The receiver checks the quote
+ * (ROLLBACK: re-dot, commit with sync, before anything else), and keeps the claim as a promise:
+ * what comes from another future of that id is refused with STALE until its owner has met the
+ * sender. */
+bool shard_released(const struct shard *shard);
 /* The highest (n, nonce) that I have seen of a replica id, residues included; n 0: nothing. */
 struct context_entry shard_quote(const struct shard *shard, uint64_t id);
-enum quote_verdict { QUOTE_FINE, QUOTE_CONFIRMS, QUOTE_ROLLBACK };
+enum quote_verdict {
+    QUOTE_FINE,     /* no news */
+    QUOTE_CONFIRMS, /* the opening is not confirmed yet, and this member has nothing against it */
+    QUOTE_ROLLBACK
+};
 /* What a peer has seen of my id. */
 enum quote_verdict shard_check_quote(const struct shard *shard, const struct context_entry *quote);
-void shard_confirm(struct shard *shard);
-/* The events made since opening get dots of the new id, in their old order. */
+/* All members have answered QUOTE_CONFIRMS since the shard was opened. Writes the record. */
+int shard_confirm(struct shard *shard, struct batch *batch);
+/* The events made beyond opened_at get dots of the new id. Needs no confirmation any more. */
 int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica);
+
+struct shard_claim {
+    uint64_t replica, opened_at;
+    struct opening openings[OPENINGS_MAX];
+    size_t openings_count;
+};
+void shard_claim(const struct shard *shard, struct shard_claim *ret_claim);
+/* INVALID: openings that are not in order; LIMIT: more than PROMISES_MAX nodes; NOMEM. */
+int shard_promise(struct shard *shard, uint64_t node, const struct shard_claim *claim);
+/* The node was not heard of for longer than a message can be under way. */
+void shard_promise_forget(struct shard *shard, uint64_t node);
 
 /* What a status shows; a full scan. */
 struct shard_summary {

@@ -17,9 +17,9 @@ int shard_compare_begin(struct shard *shard, uint64_t session, const struct cont
     must(session != 0);
     if (shard->session.id != 0)
         return NEAP_BUSY;
-    if (context_get(start, shard->replica) > context_get(&shard->context, shard->replica))
-        return NEAP_STALE;
-    error = context_copy(&copy, start);
+    error = shard_admit(shard, start, NULL, 0);
+    if (!error)
+        error = context_copy(&copy, start);
     if (!error)
         error = context_copy(&seen, start);
     if (error) {
@@ -280,7 +280,8 @@ int shard_compare_end(struct shard *shard, struct batch *batch, const struct con
     int error;
 
     if (shard->session.id == 0 || shard->session.phase != COMPARE_DONE ||
-        !context_covers(&shard->session.start, peer_horizon)) {
+        !context_covers(&shard->session.start, peer_horizon) ||
+        shard_admit(shard, &shard->session.start, NULL, 0)) {
         shard_compare_stop(shard);
         return NEAP_STALE;
     }
@@ -350,6 +351,10 @@ int shard_truncate(struct shard *shard, struct batch *batch, const struct contex
         uint64_t from = context_get(&shard->horizon, known->id);
 
         n = n < known->n ? n : known->n;
+        /* What is not released may have to be re-dotted, which needs the log. */
+        if (known->id == shard->replica && !shard_released(shard) && n > shard->opened_at &&
+            !BROKEN("cut-suspect"))
+            n = shard->opened_at;
         if (n <= from)
             continue;
         cuts = true;

@@ -99,6 +99,8 @@ int shard_chunk(const struct shard *shard, const struct view *view, const struct
     struct crate crate;
     int error;
 
+    if (!shard_released(shard))
+        return NEAP_BUSY;
     if (shard_is_past(shard, since, only_id) && !BROKEN("no-horizon"))
         return NEAP_STALE;
     error = crate_init(&crate, shard, CHUNK_EVENTS);
@@ -148,6 +150,8 @@ int shard_compare_page(const struct shard *shard, const struct view *view, struc
 
     if (cursor.size > KEY_SIZE_MAX - sizeof(uint64_t))
         return NEAP_LIMIT;
+    if (!shard_released(shard))
+        return NEAP_BUSY;
     error = crate_init(&crate, shard, CHUNK_PAGE);
     if (error)
         return error;
@@ -184,6 +188,8 @@ int shard_cell_message(const struct shard *shard, const struct view *view, uint6
 
     if (path.size > NEAP_PATH_MAX)
         return NEAP_LIMIT;
+    if (!shard_released(shard))
+        return NEAP_BUSY;
     error = crate_init(&crate, shard, CHUNK_CELL);
     if (error)
         return error;

@@ -1,14 +1,26 @@
 /* Directories that went back in time (rule 9). */
+#include <string.h>
+
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
+#include "base/sorted.h"
 #include "store/change.h"
+
+/* ---- what others have seen of me ---- */
+
+bool shard_released(const struct shard *shard)
+{
+    return shard->confirmed || BROKEN("release-early") ||
+           context_get(&shard->context, shard->replica) == shard->opened_at;
+}
 
 struct context_entry shard_quote(const struct shard *shard, uint64_t id)
 {
     const struct context_entry *known = context_find(&shard->context, id);
     struct context_entry quote = known ? *known : (struct context_entry){.id = id};
 
-    for (size_t i = 0; i < shard->residues_count; i++) {
+    for (size_t i = 0; i < shard->residues_count && !BROKEN("hello-seen-only"); i++) {
         known = context_find(&shard->residues[i].context, id);
         if (known && known->n > quote.n)
             quote = *known;
@@ -16,28 +28,356 @@ struct context_entry shard_quote(const struct shard *shard, uint64_t id)
     return quote;
 }
 
-enum quote_verdict shard_check_quote(const struct shard *shard, const struct context_entry *quote)
+/* Was event n made by the opening that should have made it? */
+static bool openings_fit(const struct opening *openings, size_t count, uint64_t n, uint32_t nonce)
+{
+    for (size_t i = count; i-- > 0;) {
+        if (openings[i].since < n)
+            return openings[i].nonce == nonce;
+    }
+    return true;
+}
+
+/* Is this an event of my id that I made, and have told? */
+static bool event_is_mine(const struct shard *shard, uint64_t n, uint32_t nonce)
 {
     uint64_t counter = context_get(&shard->context, shard->replica);
 
-    if (quote->id != shard->replica || quote->n == 0 || quote->n < shard->opened_at)
-        return QUOTE_FINE;
-    if (quote->n > counter)
-        return QUOTE_ROLLBACK;
-    if (quote->n == shard->opened_at)
-        return quote->nonce == shard->opened_nonce ? QUOTE_FINE : QUOTE_ROLLBACK;
-    return quote->nonce == shard->nonce ? QUOTE_CONFIRMS : QUOTE_ROLLBACK;
+    if (n <= (BROKEN("hello-current-counter") ? counter : shard->opened_at))
+        return true;
+    return (shard->confirmed || BROKEN("release-early")) && n <= counter &&
+           openings_fit(shard->openings, shard->openings_count, n, nonce);
 }
 
-void shard_confirm(struct shard *shard)
+enum quote_verdict shard_check_quote(const struct shard *shard, const struct context_entry *quote)
 {
-    shard->confirmed = true;
+    if (quote->id == shard->replica && quote->n > 0 &&
+        !event_is_mine(shard, quote->n, quote->nonce))
+        return QUOTE_ROLLBACK;
+    return shard->confirmed ? QUOTE_FINE : QUOTE_CONFIRMS;
 }
 
+int shard_confirm(struct shard *shard, struct batch *batch)
+{
+    int error;
+
+    if (shard->confirmed)
+        return 0;
+    shard->confirmed = true;
+    error = shard_save(shard, batch);
+    if (error)
+        shard->confirmed = false;
+    return error;
+}
+
+/* The entry of an id with the highest n. */
+static struct context_entry known_of(const struct context *context, const struct context *residues,
+                                     size_t count, uint64_t id)
+{
+    const struct context_entry *known = context_find(context, id);
+    struct context_entry highest = known ? *known : (struct context_entry){.id = id};
+
+    for (size_t i = 0; i < count; i++) {
+        known = context_find(&residues[i], id);
+        if (known && known->n > highest.n)
+            highest = *known;
+    }
+    return highest;
+}
+
+int shard_admit(struct shard *shard, const struct context *context, const struct context *residues,
+                size_t residues_count)
+{
+    struct context_entry known = known_of(context, residues, residues_count, shard->replica);
+
+    if (known.n > 0 && !event_is_mine(shard, known.n, known.nonce) && !BROKEN("no-redot")) {
+        shard->went_back = true;
+        if (!BROKEN("redot-late"))
+            return NEAP_STALE;
+    }
+    for (size_t i = 0; i < shard->promises_count && !BROKEN("no-promise"); i++) {
+        const struct promise *promise = &shard->promises[i];
+
+        known = known_of(context, residues, residues_count, promise->replica);
+        if (!openings_fit(promise->openings, promise->openings_count, known.n, known.nonce))
+            return NEAP_STALE;
+    }
+    return 0;
+}
+
+/* ---- promises ---- */
+
+void promises_done(struct shard *shard)
+{
+    for (size_t i = 0; i < shard->promises_count; i++)
+        mem_free(shard->promises[i].openings);
+    mem_free(shard->promises);
+}
+
+void shard_claim(const struct shard *shard, struct shard_claim *ret_claim)
+{
+    ret_claim->replica = shard->replica;
+    ret_claim->opened_at = shard->opened_at;
+    memcpy(ret_claim->openings, shard->openings, sizeof shard->openings);
+    ret_claim->openings_count = shard->openings_count;
+}
+
+static struct promise *promise_find(const struct shard *shard, uint64_t node)
+{
+    for (size_t i = 0; i < shard->promises_count; i++) {
+        if (shard->promises[i].node == node)
+            return &shard->promises[i];
+    }
+    return NULL;
+}
+
+/* The promise of a node, which may be a new one without openings. */
+static int promise_make(struct shard *shard, uint64_t node, struct promise **ret_promise)
+{
+    struct promise *promise = promise_find(shard, node);
+
+    if (!promise && shard->promises_count == PROMISES_MAX)
+        return NEAP_LIMIT;
+    if (!promise && shard->promises_count == shard->promises_room) {
+        size_t room = shard->promises_room ? shard->promises_room * 2 : 4;
+        struct promise *promises = mem_resize(shard->promises, room * sizeof *promises);
+
+        if (!promises)
+            return NEAP_NOMEM;
+        shard->promises = promises;
+        shard->promises_room = room;
+    }
+    if (!promise) {
+        promise = &shard->promises[shard->promises_count++];
+        *promise = (struct promise){.node = node};
+    }
+    *ret_promise = promise;
+    return 0;
+}
+
+static int claim_check(const struct shard_claim *claim)
+{
+    if (claim->openings_count > OPENINGS_MAX)
+        return NEAP_LIMIT;
+    for (size_t i = 0; i < claim->openings_count; i++) {
+        uint64_t least = i > 0 ? claim->openings[i - 1].since : claim->opened_at;
+
+        if (claim->openings[i].since < least)
+            return NEAP_INVALID;
+    }
+    return 0;
+}
+
+/* Kept: the openings that were told, up to opened_at those told before. One whose events my context
+ * covers is not needed when there are too many. */
+int shard_promise(struct shard *shard, uint64_t node, const struct shard_claim *claim)
+{
+    struct promise *promise;
+    struct opening *openings;
+    size_t kept = 0, skip = 0;
+    int error = claim_check(claim);
+
+    if (!error)
+        error = promise_make(shard, node, &promise);
+    if (error)
+        return error;
+    if (promise->replica == claim->replica && !BROKEN("promise-last")) {
+        while (kept < promise->openings_count && promise->openings[kept].since < claim->opened_at)
+            kept++;
+    }
+    if (kept + claim->openings_count > OPENINGS_MAX) {
+        skip = kept + claim->openings_count - OPENINGS_MAX;
+        skip = skip < kept ? skip : kept;
+    }
+    openings = mem_new_array(kept - skip + claim->openings_count, sizeof *openings);
+    if (!openings)
+        return NEAP_NOMEM;
+    if (kept > skip)
+        memcpy(openings, promise->openings + skip, (kept - skip) * sizeof *openings);
+    memcpy(openings + kept - skip, claim->openings, claim->openings_count * sizeof *openings);
+    mem_free(promise->openings);
+    promise->openings = openings;
+    promise->openings_count = kept - skip + claim->openings_count;
+    promise->replica = claim->replica;
+    return 0;
+}
+
+void shard_promise_forget(struct shard *shard, uint64_t node)
+{
+    struct promise *promise = promise_find(shard, node);
+
+    if (!promise)
+        return;
+    mem_free(promise->openings);
+    *promise = shard->promises[--shard->promises_count];
+}
+
+/* ---- re-dotting ---- */
+
+struct redot {
+    struct change change;
+    uint64_t old, replica, top, count;
+    struct sorted *cells; /* whole keys of the cells that the events changed */
+};
+
+static struct dot redot_name(const struct redot *redot, struct dot dot)
+{
+    if (dot.id != redot->old || dot.n <= redot->top)
+        return dot;
+    return (struct dot){redot->replica, dot.n - redot->top};
+}
+
+/* The log entries under their new names; the cells that they name are noted. */
+static int redot_log(struct redot *redot)
+{
+    struct change *change = &redot->change;
+    const struct shard *shard = change->shard;
+    struct view view = {.disk = NULL};
+    struct buffer value;
+    struct log_entry entry;
+    struct key key;
+    uint64_t from = context_get(&shard->horizon, redot->old);
+    int error = 0;
+
+    view = batch_view(change->batch);
+    from = from > redot->top ? from : redot->top;
+    buffer_init(&value, KEY_SIZE_MAX);
+    for (uint64_t n = from + 1; n <= redot->top + redot->count && !error; n++) {
+        key_log(&key, shard->id, (struct dot){redot->old, n});
+        error = view_get(&view, DISK_LOG, key_slice(&key), &value);
+        if (error == NEAP_NOTFOUND)
+            error = NEAP_CORRUPT;
+        if (!error)
+            error = log_entry_read(key_slice(&key), buffer_slice(&value), &entry);
+        if (!error)
+            error = log_put(shard, change->batch, redot_name(redot, entry.dot), shard->nonce,
+                            entry.bucket, entry.path);
+        if (!error) {
+            key_cell(&key, shard->id, entry.bucket, entry.path);
+            error = sorted_put(redot->cells, key_slice(&key), slice_of(NULL, 0), 0);
+        }
+    }
+    buffer_done(&value);
+    if (!error)
+        error = log_cut(shard, change->batch, redot->old, redot->top, redot->top + redot->count);
+    return error;
+}
+
+/* Where the log was cut, only the cells themselves can tell. */
+static int redot_scan(struct redot *redot)
+{
+    struct view view = batch_view(redot->change.batch);
+    struct key prefix, end;
+    struct slice key, value;
+    struct scan *scan;
+    int error;
+
+    if (context_get(&redot->change.shard->horizon, redot->old) <= redot->top)
+        return 0;
+    key_shard_prefix(&prefix, redot->change.shard->id);
+    key_end(&prefix, &end);
+    error = view_scan(&view, DISK_CELLS, key_slice(&prefix), key_slice(&end), &scan);
+    if (error)
+        return error;
+    while (!(error = scan_next(scan, &key, &value))) {
+        error = sorted_put(redot->cells, key, slice_of(NULL, 0), 0);
+        if (error)
+            break;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+static int redot_cell(struct redot *redot, struct slice key)
+{
+    struct change *change = &redot->change;
+    struct view view = batch_view(change->batch);
+    struct cell renamed;
+    struct slot slot;
+    int error = slot_load(change->shard, &view, key_cell_bucket(key), key_cell_path(key),
+                          &change->bytes_old, &slot);
+
+    cell_init(&renamed);
+    for (size_t i = 0; i < slot.cell.count && !error; i++)
+        error = cell_add(&renamed, redot_name(redot, slot.cell.entries[i].dot),
+                         slot.cell.entries[i].payload);
+    if (!error && !cell_same_dots(&renamed, &slot.cell))
+        error = slot_store(change->shard, change->batch, &slot, &renamed,
+                           slot.residue ? slot.residue->ref : 0, &change->bytes_new);
+    cell_done(&renamed);
+    slot_done(&slot);
+    return error;
+}
+
+/* The old id goes back to what was told of it, and comes again from others like any other. */
+static int redot_contexts(struct redot *redot)
+{
+    struct change *change = &redot->change;
+    uint64_t cut = context_get(&change->horizon, redot->old);
+    uint32_t nonce = change->shard->opened_nonce;
+    int error = 0;
+
+    if (!BROKEN("redot-keeps-context")) {
+        context_clip(&change->context, redot->old, redot->top, nonce);
+        context_clip(&change->horizon, redot->old, redot->top, nonce);
+    }
+    if (cut > redot->top)
+        error = context_raise(&change->horizon, redot->replica, cut - redot->top, 0);
+    if (!error)
+        error = context_raise(&change->context, redot->replica, redot->count, change->shard->nonce);
+    return error;
+}
+
+static int redot_write(struct redot *redot)
+{
+    const struct sorted_entry *entry;
+    struct shard written;
+    int error = redot_log(redot);
+
+    if (!error)
+        error = redot_scan(redot);
+    entry = sorted_seek(redot->cells, slice_of(NULL, 0));
+    for (; entry && !error; entry = sorted_next(redot->cells, entry))
+        error = redot_cell(redot, entry->key);
+    if (!error)
+        error = redot_contexts(redot);
+    written = *redot->change.shard; /* only looked at by the record */
+    shard_set_new_id(&written, redot->replica);
+    if (!error)
+        error = record_write(&written, redot->change.batch, &redot->change.context,
+                             &redot->change.horizon, redot->change.residue_next);
+    return error;
+}
+
+/* No residue knows of my own events, so none has to be clipped: what would have brought it was
+ * refused (shard_admit). */
 int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica)
 {
-    (void)shard;
-    (void)batch;
-    (void)replica;
-    return NEAP_REFUSED;
+    struct redot redot = {.old = shard->replica, .replica = replica, .top = shard->opened_at};
+    struct context old;
+    int error = change_begin(&redot.change, shard, batch);
+
+    if (error)
+        return error;
+    redot.count = context_get(&shard->context, shard->replica) - shard->opened_at;
+    error = sorted_new(&redot.cells);
+    if (!error)
+        error = redot_write(&redot);
+    sorted_free(redot.cells);
+    if (error) {
+        change_abort(&redot.change);
+        return error;
+    }
+    old = shard->context;
+    shard->context = redot.change.context;
+    redot.change.context = old;
+    old = shard->horizon;
+    shard->horizon = redot.change.horizon;
+    redot.change.horizon = old;
+    shard_compare_stop(shard);
+    shard_set_new_id(shard, replica);
+    shard->recorded = true;
+    shard->counts.redotted += redot.count;
+    change_end(&redot.change);
+    return 0;
 }

@@ -36,17 +36,9 @@ int take_differing(struct change *change, const struct chunk *chunk, const struc
     return take(change, chunk, item, true, common);
 }
 
-/* Does it claim events of my id that I never made? Then my directory has gone back in time, and no
- * more must be taken, as my next events would get the same names (rule 9). */
-static bool claims_mine(const struct shard *shard, const struct context *context)
-{
-    return context_get(context, shard->replica) > context_get(&shard->context, shard->replica);
-}
-
-int take_decode(const struct shard *shard, struct slice bytes, enum chunk_kind kind,
+int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
                 struct chunk *ret_chunk)
 {
-    bool stale;
     int error = chunk_decode(bytes, kind, ret_chunk);
 
     if (error)
@@ -57,11 +49,9 @@ int take_decode(const struct shard *shard, struct slice bytes, enum chunk_kind k
         if (!shard_has_bucket(shard, ret_chunk->cells[i].bucket))
             error = NEAP_INVALID;
     }
-    stale = claims_mine(shard, &ret_chunk->context);
-    for (size_t i = 0; i < ret_chunk->residues_count && !stale; i++)
-        stale = claims_mine(shard, &ret_chunk->residues[i]);
-    if (!error && stale && !BROKEN("same-id-after-restore") && !BROKEN("same-id-after-rejoin"))
-        error = NEAP_STALE;
+    if (!error)
+        error =
+            shard_admit(shard, &ret_chunk->context, ret_chunk->residues, ret_chunk->residues_count);
     if (error)
         chunk_done(ret_chunk);
     return error;

@@ -163,7 +163,7 @@ static int store_load_one(struct store *store, const struct view *view, struct b
     if (error)
         return error;
     store_add(store, shard);
-    return shard->recorded ? 0 : shard_save(shard, batch);
+    return store->identity.fresh_life ? shard_save(shard, batch) : 0;
 }
 
 static int store_load(struct store *store, struct batch *batch)

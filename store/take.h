@@ -4,9 +4,8 @@
 #include "store/change.h"
 #include "store/chunk.h"
 
-/* A chunk for this shard, and one that claims nothing of my id that I never made (STALE). Zeroed
- * on error. */
-int take_decode(const struct shard *shard, struct slice bytes, enum chunk_kind kind,
+/* A chunk for this shard, of a history that it may take from (STALE otherwise). Zeroed on error. */
+int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
                 struct chunk *ret_chunk);
 /* Merges a cell by rule 3. */
 int take_cell(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
