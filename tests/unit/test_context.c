@@ -46,6 +46,8 @@ TEST(a_context_can_be_clipped)
     context_clip(&context, 'b', 2, 9);
     CHECK_CONTEXT(&context, "a3 b2 c1");
     CHECK_EQUAL(context_find(&context, 'b')->nonce, 9);
+    context_clip(&context, 'b', 2, 10);
+    CHECK_EQUAL(context_find(&context, 'b')->nonce, 10);
     context_clip(&context, 'a', 4, 9);
     context_clip(&context, 'x', 1, 9);
     context_clip(&context, 'x', 0, 9);

@@ -39,7 +39,8 @@ TEST(a_counter_that_would_overflow_is_refused)
     CHECK_EDIT_ERROR("x1#" MIN, add(-1), NEAP_LIMIT);
     CHECK_EDIT("x1#" MAX, add(INT64_MIN), NULL, "x9#-1");
     CHECK_EDIT("x1#" MAX, add(0), NULL, "x9#" MAX);
-    CHECK_EDIT_ERROR("a1#" MAX, add(1), NEAP_LIMIT); /* nobody could read it */
+    CHECK_EDIT_ERROR("a1#-5 x1#" MAX, add(1), NEAP_LIMIT); /* its own total does not fit */
+    CHECK_EDIT_ERROR("a1#" MAX, add(1), NEAP_LIMIT);       /* nobody could read it */
     CHECK_EDIT_ERROR("a1#" MIN, add(-1), NEAP_LIMIT);
     CHECK_EDIT("a1#" MIN, add(INT64_MAX), NULL, "a1#" MIN " x9#" MAX);
 }

@@ -99,6 +99,9 @@ TEST(a_path_has_a_limit_of_levels)
     at.fields_count = SIZE_MAX;
     CHECK_ERROR(path_place(&placed, &at, NEAP_LWW), NEAP_LIMIT);
     CHECK_EQUAL(placed.size, 0);
+    CHECK_OK(path_level(&placed, slice_text("k"), NEAP_MAP));
+    CHECK_ERROR(path_place(&placed, &at, NEAP_LWW), NEAP_LIMIT);
+    CHECK_EQUAL(placed.size, 4);
     path.data[path.size - 1] = NEAP_MAP;
     CHECK_ERROR(path_level(&path, slice_text("x"), NEAP_LWW), NEAP_LIMIT);
     CHECK_OK(buffer_append(&path, slice_of("\0\1\2", 3)));
