@@ -113,8 +113,7 @@ bool engine_must_sync(const struct engine *engine, const struct outbox *outbox)
     return engine->wants_sync || outbox->names_events;
 }
 
-int engine_flush(struct engine *engine, struct now now, struct batch *batch,
-                 struct outbox *outbox)
+int engine_flush(struct engine *engine, struct now now, struct batch *batch, struct outbox *outbox)
 {
     bool durable = batch_is_empty(batch) && !engine->unsynced_since;
     int error;

@@ -17,14 +17,15 @@ struct engine;
 
 struct event {
     enum event_kind kind;
-    struct write *write;        /* EVENT_WRITE: borrowed until it is done */
-    struct net_event *net;      /* EVENT_NET: borrowed; the wheel ends its message */
+    struct write *write;   /* EVENT_WRITE: borrowed until it is done */
+    struct net_event *net; /* EVENT_NET: borrowed; the wheel ends its message */
     bool isolated;
     void (*call)(void *arg, struct engine *engine);
     void *arg;
-    int code;                   /* out: valid when done */
-    void *waiter;               /* whoever is told: the threads' business */
-    struct event *next;         /* queues' business */
+    bool when_stopped;  /* EVENT_CALL: also when the node has stopped */
+    int code;           /* out: valid when done */
+    void *waiter;       /* whoever is told: the threads' business */
+    struct event *next; /* queues' business */
 };
 
 /* What is complete, once the batch is durable (or committed, for nosync writes). */
@@ -35,17 +36,17 @@ struct done {
 
 struct engine {
     struct store store;
-    struct gossip *gossip;     /* NULL: alone */
+    struct gossip *gossip; /* NULL: alone */
     struct trace *trace;
-    uint32_t sync_ms;          /* unsynced writes are synced after so long */
-    uint64_t unsynced_since;   /* mono_ms, 0: nothing unsynced */
-    uint64_t tick_after;       /* mono_ms: after a tick that failed, no other before this */
-    bool wants_sync;           /* this turn's commit must be a synced one */
+    uint32_t sync_ms;        /* unsynced writes are synced after so long */
+    uint64_t unsynced_since; /* mono_ms, 0: nothing unsynced */
+    uint64_t tick_after;     /* mono_ms: after a tick that failed, no other before this */
+    bool wants_sync;         /* this turn's commit must be a synced one */
     uint64_t log_max;
     struct engine_counts {
         uint64_t writes, events, turns, syncs, errors;
     } counts;
-    struct neap_error error;   /* the last one that was nobody's: for status */
+    struct neap_error error; /* the last one that was nobody's: for status */
 };
 
 enum { WRITE_SHARDS_MAX = TOKEN_PARTS_MAX, TICK_AGAIN_MS = 100 };
@@ -57,11 +58,11 @@ int engine_step(struct engine *engine, struct now now, struct event *event, stru
                 struct outbox *outbox, struct done *done);
 /* End of the turn, before the commit: pushes, if all that is written will be durable before they
  * leave (rule 8): when this turn's commit is a synced one, or when nothing is unsynced. */
-int engine_flush(struct engine *engine, struct now now, struct batch *batch,
-                 struct outbox *outbox);
+int engine_flush(struct engine *engine, struct now now, struct batch *batch, struct outbox *outbox);
 /* Must the commit of this turn be a synced one? */
 bool engine_must_sync(const struct engine *engine, const struct outbox *outbox);
-uint64_t engine_deadline(const struct engine *engine, struct now now); /* mono_ms; UINT64_MAX none */
+/* In mono_ms; UINT64_MAX: none. */
+uint64_t engine_deadline(const struct engine *engine, struct now now);
 
 /* Is it a write that can be tried at all? INVALID, LIMIT, REFUSED; the text names the place. */
 int write_check(const struct write *write, struct neap_error *error);

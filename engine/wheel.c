@@ -53,7 +53,7 @@ static bool wheel_crashes(struct wheel *wheel, const char *before)
 /* An event that the stop of the node takes with it. What had failed by itself keeps its error. */
 static void event_stop(const struct wheel *wheel, struct event *event)
 {
-    if (event->code)
+    if (event->code || (event->kind == EVENT_CALL && event->when_stopped))
         return;
     event->code = wheel->stopped;
     if (event->kind == EVENT_WRITE) {
@@ -65,7 +65,10 @@ static void event_stop(const struct wheel *wheel, struct event *event)
 static void wheel_refuse(struct wheel *wheel, struct event *event)
 {
     event->code = 0;
-    event_stop(wheel, event);
+    if (event->kind == EVENT_CALL && event->when_stopped)
+        event->call(event->arg, &wheel->engine);
+    else
+        event_stop(wheel, event);
     wheel->done.events[wheel->done.count++] = event;
 }
 
@@ -120,8 +123,8 @@ static void wheel_send(struct wheel *wheel)
 
         switch (effect->kind) {
         case EFFECT_DIAL:
-            error = wheel->net->ops->dial(wheel->net, effect->link,
-                                          (const char *)effect->bytes.data);
+            error =
+                wheel->net->ops->dial(wheel->net, effect->link, (const char *)effect->bytes.data);
             break;
         case EFFECT_SEND:
             error = wheel->net->ops->send(wheel->net, effect->link, effect->bytes);
@@ -147,8 +150,8 @@ static size_t wheel_step(struct wheel *wheel, struct now now, struct event **eve
 
     engine->wants_sync = false;
     while (!error && stepped < count && batch_bytes(wheel->batch) < TURN_BYTES)
-        error = engine_step(engine, now, events[stepped++], wheel->batch, &wheel->outbox,
-                            &wheel->done);
+        error =
+            engine_step(engine, now, events[stepped++], wheel->batch, &wheel->outbox, &wheel->done);
     if (!error)
         error = engine_flush(engine, now, wheel->batch, &wheel->outbox);
     if (!error && wheel_crashes(wheel, "commit"))
@@ -180,6 +183,7 @@ void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size
     must(count <= TURN_EVENTS_MAX);
     wheel->done.count = 0;
     wheel->engine.counts.turns++;
+    wheel->engine.store.clock.wall_ms = now.wall_ms;
     while (taken < count && !wheel->stopped && !wheel->crashed) {
         taken += wheel_step(wheel, now, events + taken, count - taken);
         if (!wheel->stopped && !wheel->crashed)

@@ -30,8 +30,8 @@ struct wheel {
 };
 
 struct wheel_options {
-    struct disk *disk;   /* borrowed */
-    struct net *net;     /* borrowed; NULL: alone */
+    struct disk *disk; /* borrowed */
+    struct net *net;   /* borrowed; NULL: alone */
     struct clock *clock;
     const struct directory_mark *mark;
     bool suspect;

@@ -52,17 +52,18 @@ static int write_check_op(const struct write_op *op, struct neap_error *error)
     code = op->bucket ? bucket_name_check(op->bucket) : NEAP_INVALID;
     if (code)
         return error_set(error, code,
-                         "%s: a bucket's name is 1 to %d bytes of printable UTF-8 without '/', "
-                         "and does not start with '_'",
+                         "%s: a bucket's name is 1 to %d bytes of printable UTF-8 without '/'",
                          PLACE(op), BUCKET_NAME_MAX);
+    if (op->bucket[0] == '_')
+        return error_set(error, NEAP_REFUSED, "%s: buckets that begin with '_' are the system's",
+                         PLACE(op));
     if (op->op.value.size > NEAP_VALUE_MAX)
         return error_set(error, NEAP_LIMIT, "%s: the value has %zu bytes, the limit is %d",
                          PLACE(op), op->op.value.size, NEAP_VALUE_MAX);
     return write_check_path(op, error);
 }
 
-int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed,
-                struct neap_error *error)
+int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed, struct neap_error *error)
 {
     switch (level) {
     case NEAP_BUCKET_DEFAULT:
@@ -78,8 +79,9 @@ int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed,
         return 0;
     case NEAP_LOCAL_QUORUM:
     case NEAP_EACH_QUORUM:
-        return error_set(error, NEAP_REFUSED, "level: LOCAL_QUORUM and EACH_QUORUM come with rings "
-                                              "and their zones; use QUORUM");
+        return error_set(error, NEAP_REFUSED,
+                         "level: LOCAL_QUORUM and EACH_QUORUM come with rings "
+                         "and their zones; use QUORUM");
     }
     return error_set(error, NEAP_INVALID, "level: %d is none", (int)level);
 }
@@ -203,14 +205,14 @@ static int write_apply(struct writing *writing, struct write_op *op)
     }
     if (op->prefix) {
         error = shard_remove(shard, writing->batch, touched->id, op->path, op->op.seen, &events);
-        dot = (struct dot){shard->replica, events ? context_get(&shard->context, shard->replica) : 0};
+        dot =
+            (struct dot){shard->replica, events ? context_get(&shard->context, shard->replica) : 0};
     } else {
         error = shard_write(shard, writing->batch, touched->id, op->path, &op->op, &dot);
         events = dot.n != 0;
     }
     if (error || !events)
         return error;
-    writing->engine->counts.writes += events;
     if (writing->write->want_token || writing->write->level >= NEAP_QUORUM)
         error = token_dot(&writing->write->token, shard->id, dot, shard->nonce);
     return error;
@@ -253,14 +255,14 @@ static int write_check_peers(const struct engine *engine, struct write *write)
     if (connected < needed)
         return error_set(&write->error, NEAP_UNAVAILABLE,
                          "level: %u other nodes are needed, %zu of %zu are connected: nothing was "
-                         "written", needed, connected, peers);
+                         "written",
+                         needed, connected, peers);
     return 0;
 }
 
 int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch)
 {
     struct writing writing;
-    uint64_t writes = engine->counts.writes;
     int error;
 
     error = write_check(write, &write->error);
@@ -285,11 +287,14 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
     }
     if (error) {
         write_undo(&writing);
-        engine->counts.writes = writes;
-    } else if (!write->nosync || write->want_token || write->level >= NEAP_QUORUM) {
+    } else {
+        engine->counts.writes++;
+    }
+    for (size_t i = 0; !error && engine->gossip && i < writing.count; i++)
+        gossip_touched(engine->gossip, writing.touched[i].id);
+    if (!error && (!write->nosync || write->want_token || write->level >= NEAP_QUORUM))
         /* A token names events, so it leaves only after they are durable (rule 8). */
         engine->wants_sync = true;
-    }
     batch_forget(batch);
     return error;
 }

@@ -1,0 +1,317 @@
+/* The queue before the wheel, and who turns it: leader and followers. */
+#include "engine/node.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+void node_lock(struct node *node)
+{
+    must(!pthread_mutex_lock(&node->lock));
+}
+
+void node_unlock(struct node *node)
+{
+    must(!pthread_mutex_unlock(&node->lock));
+}
+
+struct now node_now(const struct node *node)
+{
+    const struct clock_ops *ops = node->clock->ops;
+
+    return (struct now){ops->now_ms(node->clock), ops->wall_ms(node->clock)};
+}
+
+uint64_t node_until(const struct node *node, uint32_t timeout_ms)
+{
+    return node->clock->ops->now_ms(node->clock) + (timeout_ms ? timeout_ms : NEAP_TIMEOUT_MS);
+}
+
+bool node_sleep(struct node *node, pthread_cond_t *cond, uint64_t until_ms)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                             .tv_nsec = (long)(until_ms % 1000 * 1000000)};
+
+    if (until_ms == UINT64_MAX) {
+        must(!pthread_cond_wait(cond, &node->lock));
+        return true;
+    }
+    /* Whatever it returns but 0 (too late, mostly): look at the clock. */
+    (void)pthread_cond_timedwait(cond, &node->lock, &until);
+    return node->clock->ops->now_ms(node->clock) < until_ms;
+}
+
+static int cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    int failed = pthread_condattr_init(&attributes);
+
+    if (failed)
+        return NEAP_NOMEM;
+    failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (!failed)
+        failed = pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return failed ? NEAP_NOMEM : 0;
+}
+
+/* Callers are counted without the lock, since reads need none. */
+int node_enter(struct node *node)
+{
+    if (atomic_fetch_add(&node->inside, 1) < NODE_CLOSED)
+        return 0;
+    node_leave(node);
+    return NEAP_UNAVAILABLE;
+}
+
+void node_leave(struct node *node)
+{
+    if (atomic_fetch_sub(&node->inside, 1) != NODE_CLOSED + 1)
+        return;
+    node_lock(node);
+    node->all_gone = true;
+    must(!pthread_cond_signal(&node->empty_cond));
+    node_unlock(node);
+}
+
+void node_push(struct node *node, struct item *item)
+{
+    struct event *event = &item->event;
+
+    event->waiter = item;
+    event->next = NULL;
+    *node->tail = event;
+    node->tail = &event->next;
+    node->queue_count++;
+    node->queue_bytes += item->bytes;
+}
+
+static size_t node_take(struct node *node, struct event **ret_events)
+{
+    size_t count = 0;
+
+    while (node->head && count < TURN_EVENTS_MAX) {
+        struct event *event = node->head;
+
+        node->head = event->next;
+        node->queue_bytes -= ((struct item *)event->waiter)->bytes;
+        ret_events[count++] = event;
+    }
+    if (!node->head)
+        node->tail = &node->head;
+    node->queue_count -= count;
+    return count;
+}
+
+static void node_tell(struct node *node, struct event *event)
+{
+    struct item *item = event->waiter;
+    struct item_call *call;
+
+    switch (item->kind) {
+    case ITEM_CALL:
+        /* Under the lock, so that the call is not gone from its caller's stack meanwhile. */
+        call = (struct item_call *)item;
+        call->done = true;
+        if (call->has_cond)
+            must(!pthread_cond_signal(&call->cond));
+        break;
+    case ITEM_TICKET:
+        node_ticket_done(node, item);
+        break;
+    case ITEM_NET:
+        node_net_done(node, item);
+        break;
+    case ITEM_TICK:
+        node->tick_queued = false;
+        break;
+    }
+}
+
+/* Somebody else should go on turning, or knows now what he waited for. */
+static void node_pass_on(struct node *node)
+{
+    struct item *item = node->head ? node->head->waiter : NULL;
+    struct item_call *call = (struct item_call *)item;
+
+    if (node->watchers)
+        must(!pthread_cond_broadcast(&node->changed_cond));
+    if (node->room_seekers)
+        must(!pthread_cond_broadcast(&node->room_cond));
+    if (item && item->kind == ITEM_CALL && call->has_cond)
+        must(!pthread_cond_signal(&call->cond));
+    node_pump_wake(node);
+}
+
+void node_lead(struct node *node)
+{
+    size_t count = node_take(node, node->turn);
+    struct now now = node_now(node);
+    uint64_t deadline;
+    bool changes = false;
+
+    must(!node->turning);
+    node->turning = true;
+    node_unlock(node);
+    wheel_turn(&node->wheel, now, node->turn, count);
+    deadline = node->wheel.stopped ? UINT64_MAX : engine_deadline(&node->wheel.engine, now);
+    atomic_store(&node->stopped, node->wheel.stopped);
+    node_lock(node);
+    for (size_t i = 0; i < count; i++) {
+        changes |= node->turn[i]->kind == EVENT_NET || node->turn[i]->kind == EVENT_WRITE;
+        node_tell(node, node->turn[i]);
+    }
+    node->changes += changes;
+    node->deadline = deadline;
+    node->turning = false;
+    node_pass_on(node);
+}
+
+/* Lock held. The event is queued, and there is no way back: it is done when this returns. */
+static void call_finish(struct node *node, struct item_call *call)
+{
+    while (!call->done) {
+        if (!node->turning) {
+            node_lead(node);
+            continue;
+        }
+        if (!call->has_cond)
+            must(!cond_init(&call->cond));
+        call->has_cond = true;
+        must(!pthread_cond_wait(&call->cond, &node->lock));
+    }
+    if (call->has_cond)
+        must(!pthread_cond_destroy(&call->cond));
+}
+
+int node_admit(struct node *node, size_t bytes, uint64_t until_ms)
+{
+    bool late = until_ms == 0;
+
+    while (node->queue_count >= node->queue_count_max ||
+           node->queue_bytes + bytes > node->queue_bytes_max) {
+        if (node->closing)
+            return NEAP_UNAVAILABLE;
+        if (late)
+            return NEAP_BUSY;
+        node->room_seekers++;
+        late = !node_sleep(node, &node->room_cond, until_ms);
+        node->room_seekers--;
+    }
+    return 0;
+}
+
+int node_run(struct node *node, struct event *event)
+{
+    struct item_call call = {.item = {.kind = ITEM_CALL, .event = *event}};
+
+    node_lock(node);
+    node_push(node, &call.item);
+    call_finish(node, &call);
+    node_unlock(node);
+    return call.item.event.code;
+}
+
+int node_run_write(struct node *node, struct write *write, uint64_t until_ms)
+{
+    struct item_call call = {
+        .item = {.kind = ITEM_CALL, .event = {.kind = EVENT_WRITE, .write = write}}};
+    int error;
+
+    node_lock(node);
+    error = node_admit(node, 0, until_ms);
+    /* Without a thread to sync it later, it is synced at once. */
+    if (!error && write->nosync && node_pump_start(node))
+        write->nosync = false;
+    if (!error) {
+        node_push(node, &call.item);
+        call_finish(node, &call);
+    }
+    node_unlock(node);
+    return error ? error : call.item.event.code;
+}
+
+int node_call(struct node *node, void (*call)(void *arg, struct engine *engine), void *arg)
+{
+    struct event event = {.kind = EVENT_CALL, .call = call, .arg = arg};
+
+    return node_run(node, &event);
+}
+
+int node_call_always(struct node *node, void (*call)(void *arg, struct engine *engine), void *arg)
+{
+    struct event event = {.kind = EVENT_CALL, .call = call, .arg = arg, .when_stopped = true};
+
+    return node_run(node, &event);
+}
+
+int node_sync(struct node *node)
+{
+    struct event event = {.kind = EVENT_SYNC};
+
+    return node_run(node, &event);
+}
+
+/* Everything that is queued, whoever waits for it. Nobody else is there any more. */
+static void node_drain(struct node *node)
+{
+    node_lock(node);
+    while (node->head)
+        node_lead(node);
+    node_unlock(node);
+    if (!node->readonly)
+        (void)node_sync(node); /* closing has no result; neap_sync() before it has one */
+}
+
+int node_new(struct node **ret_node)
+{
+    struct node *node = mem_new(sizeof *node);
+    pthread_cond_t *conds[] = {&node->pump_cond, &node->changed_cond, &node->room_cond,
+                               &node->clients_cond, &node->empty_cond};
+
+    if (!node)
+        return NEAP_NOMEM;
+    must(!pthread_mutex_init(&node->lock, NULL));
+    for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
+        must(!cond_init(conds[i]));
+    node->tail = &node->head;
+    node->clients_tail = &node->clients_head;
+    node->deadline = node->pump_until = UINT64_MAX;
+    *ret_node = node;
+    return 0;
+}
+
+void node_free(struct node *node)
+{
+    pthread_cond_t *conds[] = {&node->pump_cond, &node->changed_cond, &node->room_cond,
+                               &node->clients_cond, &node->empty_cond};
+
+    node_net_close(node);
+    wheel_close(&node->wheel);
+    disk_close(node->disk);
+    for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
+        must(!pthread_cond_destroy(conds[i]));
+    must(!pthread_mutex_destroy(&node->lock));
+    mem_free(node->ticket_codes);
+    mem_free(node->path);
+    mem_free(node);
+}
+
+void node_close(struct backend *backend)
+{
+    struct node *node = (struct node *)backend;
+    bool wait = atomic_fetch_add(&node->inside, NODE_CLOSED) > 0;
+
+    node_lock(node);
+    node->closing = true;
+    must(!pthread_cond_broadcast(&node->changed_cond));
+    must(!pthread_cond_broadcast(&node->room_cond));
+    node_unlock(node);
+    node_net_stop(node);
+    node_lock(node);
+    while (wait && !node->all_gone)
+        node_sleep(node, &node->empty_cond, UINT64_MAX);
+    node_unlock(node);
+    node_pump_stop(node);
+    node_drain(node);
+    node_free(node);
+}

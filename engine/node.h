@@ -1,0 +1,183 @@
+/* A node in this process: the wheel, the threads that turn it, and the doors it holds. This and
+ * the node_*.c are the door for threads: nothing else of the library knows that there are any.
+ *
+ * A caller that finds the wheel idle turns it itself, and takes along whoever waits; the others
+ * sleep until they are done or it is their turn to turn. So a lone writer needs no second thread,
+ * and many writers share a commit. A service thread (the pump) exists only when there is something
+ * to serve without a caller: the net, writes that wait for their sync, submitted writes. */
+#ifndef NEAP_ENGINE_NODE_H
+#define NEAP_ENGINE_NODE_H
+#include <pthread.h>
+
+#include "base/hash.h"
+#include "engine/wheel.h"
+
+struct node_options {
+    struct disk *disk;   /* taken over, also on error */
+    struct clock *clock; /* its now_ms must be CLOCK_MONOTONIC */
+    const struct directory_mark *mark;
+    bool suspect, readonly;
+    uint32_t sync_ms;
+    uint64_t log_max;
+    size_t queue_count_max, queue_bytes_max; /* of writes that wait for the wheel; 0: defaults */
+    const struct gossip_options *gossip;     /* NULL: alone. Its texts are copied */
+    struct hash_key key;                     /* of digests */
+    const char *path;                        /* for people; NULL: in memory */
+    struct trace *trace;
+    /* Opens the net behind `sink`; NULL: none. */
+    int (*net_open)(void *arg, struct net_sink *sink, struct net **ret_net,
+                    struct neap_error *error);
+    void *net_arg;
+};
+
+/* As node_open() (backend.h), with the doors given. */
+int node_open_with(const struct node_options *options, struct backend **ret_backend,
+                   struct neap_error *error);
+
+enum { WORKERS_MAX = 8, TICKETS_KEPT = 65536, TICKET_TEXTS = 16, NET_EVENTS_MAX = 4096 };
+enum { QUEUE_COUNT_MAX = 4096, QUEUE_BYTES_MAX = 64 << 20, SYNC_MS = 100 };
+
+enum item_kind { ITEM_CALL, ITEM_TICKET, ITEM_NET, ITEM_TICK };
+
+/* What an event's `waiter` points to. */
+struct item {
+    enum item_kind kind;
+    struct event event;
+    size_t bytes; /* of memory that waits with it: copied writes */
+};
+
+/* A caller that blocks; on its stack. */
+struct item_call {
+    struct item item;
+    bool done, has_cond;
+    pthread_cond_t cond;
+};
+
+/* A submitted write: its copy follows. */
+struct item_ticket {
+    struct item item;
+    struct write write;
+};
+
+struct item_net {
+    struct item item;
+    struct net_event net;
+    struct item_net *next; /* free ones, and those of clients */
+};
+
+struct ticket_text {
+    uint64_t ticket;
+    struct neap_error error;
+};
+
+struct node {
+    struct backend backend;
+    struct wheel wheel; /* its turner's alone, but for `unsynced` */
+    struct disk *disk;
+    struct clock *clock;
+    struct net_sink sink;
+    struct net *net;
+    struct hash_key key;
+    char *path;
+    uint64_t cluster; /* 0: none */
+    bool readonly, suspect, has_gossip;
+    size_t queue_count_max, queue_bytes_max;
+
+    pthread_mutex_t lock;
+    /* Everything from here to `inside` is under the lock. */
+    pthread_cond_t pump_cond, changed_cond, room_cond, clients_cond, empty_cond;
+    struct event *head, **tail;
+    size_t queue_count, queue_bytes;
+    bool turning, closing, started;
+    unsigned watchers; /* of changed_cond */
+    unsigned room_seekers;
+    uint64_t changes;  /* turns that may have changed what is covered */
+    uint64_t deadline; /* when the engine wants a tick */
+
+    pthread_t pump;
+    bool pump_runs, pump_stops, pump_blocked;
+    uint64_t pump_until;
+    struct item tick;
+    bool tick_queued;
+
+    struct item_net *net_items, *net_free;
+    struct item_net *clients_head, **clients_tail;
+    size_t clients_count, net_drops;
+    pthread_t workers[WORKERS_MAX];
+    unsigned workers_count, workers_idle;
+
+    uint64_t ticket_first, ticket_next, ticket_done; /* done: all up to and with it */
+    int8_t *ticket_codes;                            /* [TICKETS_KEPT], by ticket */
+    struct ticket_text ticket_texts[TICKET_TEXTS];
+    unsigned ticket_text_next;
+    bool all_gone, isolated;
+
+    atomic_uint_fast64_t inside;         /* callers; NODE_CLOSED is added when it closes */
+    atomic_int stopped;                  /* the wheel's, for readers */
+    struct event *turn[TURN_EVENTS_MAX]; /* the turner's */
+};
+
+#define NODE_CLOSED ((uint64_t)1 << 32)
+
+/* node.c: the queue and the turning. */
+int node_enter(struct node *node); /* UNAVAILABLE: it is being closed */
+void node_leave(struct node *node);
+struct now node_now(const struct node *node);
+/* Runs an event of a caller: queued, and turned by this thread if nobody else does. Its code. */
+int node_run(struct node *node, struct event *event);
+/* A write, when the queue has room; until_ms 0: BUSY at once when it has none. */
+int node_run_write(struct node *node, struct write *write, uint64_t until_ms);
+int node_admit(struct node *node, size_t bytes, uint64_t until_ms); /* lock held */
+int node_sync(struct node *node);
+int node_call(struct node *node, void (*call)(void *arg, struct engine *engine), void *arg);
+/* The same, also when the node has stopped: for who only looks. */
+int node_call_always(struct node *node, void (*call)(void *arg, struct engine *engine), void *arg);
+void node_push(struct node *node, struct item *item); /* lock held */
+void node_lead(struct node *node);                    /* lock held, not turning */
+/* Sleeps on `cond`, to a deadline in mono_ms (UINT64_MAX: none). False: it has come. Lock held. */
+bool node_sleep(struct node *node, pthread_cond_t *cond, uint64_t until_ms);
+void node_lock(struct node *node);
+void node_unlock(struct node *node);
+int node_new(struct node **ret_node);
+void node_free(struct node *node); /* half-opened is fine */
+void node_close(struct backend *backend);
+
+/* node_pump.c: the service thread. */
+int node_thread(pthread_t *ret_thread, void *(*main)(void *arg), void *arg); /* NOMEM */
+int node_pump_start(struct node *node); /* lock held; fine when it runs */
+void node_pump_stop(struct node *node);
+void node_pump_wake(struct node *node); /* lock held; if it has a reason to */
+
+/* node_net.c: events of the net, and clients. */
+int node_net_open(struct node *node, const struct node_options *options, struct neap_error *error);
+int node_net_start(struct node *node);
+void node_net_stop(struct node *node); /* no event, no client after this */
+void node_net_close(struct node *node);
+void node_net_done(struct node *node, struct item *item); /* lock held */
+
+/* node_write.c: writes, submitted writes. */
+int node_write(struct backend *backend, struct write *write);
+void node_ticket_done(struct node *node, struct item *item); /* lock held; frees it */
+/* The end of a submitted write: its code, with text. STALE, UNCERTAIN when not in time. */
+int node_ticket_wait(struct node *node, uint64_t ticket, uint64_t until_ms,
+                     struct neap_error *error);
+
+/* node_wait.c: until contexts are covered. */
+struct cover {
+    const struct token_part *parts; /* borrowed */
+    size_t count;
+    bool all_own; /* also all that this node has written so far */
+    enum neap_level level;
+};
+int node_cover(struct node *node, struct cover *cover, uint64_t until_ms, struct neap_error *error);
+int node_wait(struct backend *backend, const struct token *token, enum neap_level level,
+              uint32_t timeout_ms, struct neap_error *error);
+int node_read(struct backend *backend, struct read *read, struct buffer *ret_cell);
+int node_page(struct backend *backend, struct page_request *request, struct page *ret_page);
+uint64_t node_until(const struct node *node, uint32_t timeout_ms); /* 0: NEAP_TIMEOUT_MS */
+
+/* node_admin.c */
+int node_admin(struct backend *backend, int argc, const char *const argv[], struct buffer *ret_json,
+               struct neap_error *error);
+int node_stats(struct node *node, struct page *ret_page);
+#endif

@@ -1,0 +1,344 @@
+/* Opening a node: options, files and addresses become doors. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/node.h"
+#include "engine/node_cluster.h"
+
+enum { HEARTBEAT_MS = 1000, SILENCE_MS = 5000, BACKOFF_MS_MAX = 30000, HANDSHAKE_MS = 5000 };
+enum { LINKS_MAX = 512, MEMORY_DEFAULT = 256 << 20, LOG_MAX = 1000000 };
+
+/* ---- a disk that may only be read ---- */
+
+/* Opening a store writes (a nonce, perhaps a new life): here that is only in memory. */
+struct disk_dry {
+    struct disk disk;
+    struct disk *inner;
+};
+
+static struct disk *inner_of(struct disk *disk)
+{
+    return ((struct disk_dry *)disk)->inner;
+}
+
+static int dry_get(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                   struct slice key, struct buffer *ret_value)
+{
+    return inner_of(disk)->ops->get(inner_of(disk), snapshot, family, key, ret_value);
+}
+
+static int dry_scan(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                    struct slice from, struct slice to, struct disk_iter **ret_iter)
+{
+    return inner_of(disk)->ops->scan(inner_of(disk), snapshot, family, from, to, ret_iter);
+}
+
+static int dry_commit(struct disk *disk, const struct batch *batch, bool sync)
+{
+    (void)disk;
+    (void)batch;
+    (void)sync;
+    return 0;
+}
+
+static int dry_sync(struct disk *disk)
+{
+    (void)disk;
+    return 0;
+}
+
+static int dry_snapshot(struct disk *disk, struct disk_snapshot **ret_snapshot)
+{
+    return inner_of(disk)->ops->snapshot(inner_of(disk), ret_snapshot);
+}
+
+static void dry_release(struct disk *disk, struct disk_snapshot *snapshot)
+{
+    inner_of(disk)->ops->release(inner_of(disk), snapshot);
+}
+
+static void dry_error(struct disk *disk, struct neap_error *ret_error)
+{
+    inner_of(disk)->ops->error(inner_of(disk), ret_error);
+}
+
+static void dry_close(struct disk *disk)
+{
+    disk_close(inner_of(disk));
+    mem_free(disk);
+}
+
+static const struct disk_ops dry_ops = {.get = dry_get,
+                                        .scan = dry_scan,
+                                        .commit = dry_commit,
+                                        .sync = dry_sync,
+                                        .snapshot = dry_snapshot,
+                                        .release = dry_release,
+                                        .error = dry_error,
+                                        .close = dry_close};
+
+static int disk_dry_open(struct disk *inner, struct disk **ret_disk)
+{
+    struct disk_dry *dry = mem_new(sizeof *dry);
+
+    if (!dry)
+        return NEAP_NOMEM;
+    *dry = (struct disk_dry){.disk = {.ops = &dry_ops}, .inner = inner};
+    *ret_disk = &dry->disk;
+    return 0;
+}
+
+/* ---- with the doors given ---- */
+
+static int backend_sync(struct backend *backend)
+{
+    struct node *node = (struct node *)backend;
+    int code = node_enter(node);
+
+    if (code)
+        return code;
+    code = node->readonly ? NEAP_REFUSED : node_sync(node);
+    node_leave(node);
+    return code;
+}
+
+static const struct backend_ops node_ops = {.write = node_write,
+                                            .read = node_read,
+                                            .page = node_page,
+                                            .sync = backend_sync,
+                                            .wait = node_wait,
+                                            .admin = node_admin,
+                                            .close = node_close};
+
+static int node_open_wheel(struct node *node, const struct node_options *options,
+                           struct neap_error *error)
+{
+    struct wheel_options wheel = {.disk = node->disk,
+                                  .clock = options->clock,
+                                  .mark = options->mark,
+                                  .suspect = options->suspect,
+                                  .gossip = options->gossip,
+                                  .trace = options->trace,
+                                  .sync_ms = options->sync_ms ? options->sync_ms : SYNC_MS,
+                                  .log_max = options->log_max ? options->log_max : LOG_MAX};
+    int code = wheel_open(&node->wheel, &wheel, error);
+
+    if (!code)
+        code = node_net_open(node, options, error);
+    if (!code && node_net_start(node))
+        code = error_set(error, NEAP_NOMEM, "open: no thread can be made");
+    return code;
+}
+
+static int node_fill(struct node *node, const struct node_options *options)
+{
+    int code = 0;
+
+    node->backend.ops = &node_ops;
+    node->disk = options->disk;
+    node->clock = options->clock;
+    node->key = options->key;
+    node->readonly = options->readonly;
+    node->suspect = options->suspect;
+    node->has_gossip = options->gossip != NULL;
+    node->cluster = options->gossip ? options->gossip->cluster : 0;
+    node->queue_count_max = options->queue_count_max ? options->queue_count_max : QUEUE_COUNT_MAX;
+    node->queue_bytes_max = options->queue_bytes_max ? options->queue_bytes_max : QUEUE_BYTES_MAX;
+    if (options->readonly)
+        code = disk_dry_open(options->disk, &node->disk);
+    if (!code && options->path) {
+        node->path = mem_text(options->path);
+        code = node->path ? 0 : NEAP_NOMEM;
+    }
+    return code;
+}
+
+int node_open_with(const struct node_options *options, struct backend **ret_backend,
+                   struct neap_error *error)
+{
+    struct node *node = NULL;
+    int code = node_new(&node);
+
+    if (code) {
+        disk_close(options->disk);
+        return error_set(error, code, "open: %s", error_text(code));
+    }
+    code = node_fill(node, options);
+    if (code)
+        error_set(error, code, "open: %s", error_text(code));
+    else
+        code = node_open_wheel(node, options, error);
+    if (!code) {
+        *ret_backend = &node->backend;
+        return 0;
+    }
+    node_net_stop(node);
+    node_pump_stop(node);
+    node_free(node);
+    return code;
+}
+
+/* ---- from options ---- */
+
+/* What must outlive the opening is copied by whoever keeps it; the rest is here. */
+struct node_opening {
+    const struct neap_options *options;
+    struct node_options node;
+    struct gossip_options gossip;
+    struct net_nng_options net;
+    struct directory_mark mark;
+    struct cluster cluster;
+    struct peer_list peers;
+    char *socket;
+};
+
+static int opening_net(void *arg, struct net_sink *sink, struct net **ret_net,
+                       struct neap_error *error)
+{
+    struct node_opening *opening = arg;
+
+    return net_nng_open(&opening->net, sink, ret_net, error);
+}
+
+/* Where clients connect: an address, or the path of a socket. */
+static int opening_socket(struct node_opening *opening, struct neap_error *error)
+{
+    const char *from = opening->options->socket;
+    const char *scheme = "";
+    size_t size;
+
+    if (!from)
+        return 0;
+    if (!strncmp(from, "unix:", 5))
+        from += 5;
+    if (!from[0])
+        return error_set(error, NEAP_INVALID, "socket: empty; NULL is for none");
+    if (!strstr(from, "://"))
+        scheme = "ipc://";
+    else if (!net_address_is_local(from))
+        return error_set(error, NEAP_REFUSED, "socket: %.150s: only a Unix socket or loopback",
+                         from);
+    size = strlen(scheme) + strlen(from) + 1;
+    opening->socket = mem_new(size);
+    if (!opening->socket)
+        return error_set(error, NEAP_NOMEM, "socket: %s", error_text(NEAP_NOMEM));
+    snprintf(opening->socket, size, "%s%s", scheme, from);
+    return 0;
+}
+
+static int opening_check(const struct neap_options *options, struct neap_error *error)
+{
+    const char *others = options->listen ? "listen" : options->peers ? "peers" : NULL;
+
+    if (others && !options->cluster)
+        return error_set(error, NEAP_INVALID,
+                         "%s: a node with others needs `cluster`: the file that `neap init` makes",
+                         others);
+    if (others && options->flags & NEAP_READONLY)
+        return error_set(error, NEAP_REFUSED,
+                         "%s: a node for reading only takes nothing from others", others);
+    if (options->listen && !net_address_is_local(options->listen))
+        return error_set(error, NEAP_REFUSED,
+                         "listen: %.150s: only loopback, until there is trust between nodes",
+                         options->listen);
+    return 0;
+}
+
+static int opening_gossip(struct node_opening *opening, struct neap_error *error)
+{
+    const struct neap_options *options = opening->options;
+    int code;
+
+    if (!options->cluster)
+        return 0;
+    code = cluster_read(options->cluster, &opening->cluster, error);
+    if (!code)
+        code = peer_list_read(options->peers, options->listen, &opening->peers, error);
+    if (code)
+        return code;
+    opening->node.key = opening->cluster.key;
+    opening->gossip = (struct gossip_options){.cluster = opening->cluster.id,
+                                              .address = options->listen ? options->listen : "",
+                                              .peers = opening->peers.addresses,
+                                              .peers_count = opening->peers.count,
+                                              .heartbeat_ms = HEARTBEAT_MS,
+                                              .silence_ms = SILENCE_MS,
+                                              .backoff_ms_max = BACKOFF_MS_MAX,
+                                              .log_max = opening->node.log_max};
+    if (options->listen || opening->peers.count)
+        opening->node.gossip = &opening->gossip;
+    return 0;
+}
+
+static int opening_disk(struct node_opening *opening, struct neap_error *error)
+{
+    const struct neap_options *options = opening->options;
+    struct node_options *node = &opening->node;
+    struct disk_rocks_options rocks = {.path = options->path,
+                                       .create = options->flags & NEAP_CREATE,
+                                       .readonly = options->flags & NEAP_READONLY};
+    int code;
+
+    if (!options->path) {
+        code = disk_mem_open(&node->disk);
+        return code ? error_set(error, code, "open: %s", error_text(code)) : 0;
+    }
+    /* One budget: half for the disk's caches and memtables, a quarter for what waits here. */
+    rocks.memory_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 2;
+    code = disk_rocks_open(&rocks, &node->disk, &node->suspect, error);
+    if (!code)
+        code = directory_mark_read(options->path, &opening->mark, error);
+    if (code)
+        disk_close(node->disk);
+    return code;
+}
+
+static int opening_run(struct node_opening *opening, struct backend **ret_backend,
+                       struct neap_error *error)
+{
+    const struct neap_options *options = opening->options;
+    struct node_options *node = &opening->node;
+    int code = opening_check(options, error);
+
+    *node = (struct node_options){.clock = clock_os(),
+                                  .mark = &opening->mark,
+                                  .readonly = options->flags & NEAP_READONLY,
+                                  .sync_ms = options->sync_ms ? options->sync_ms : SYNC_MS,
+                                  .log_max = options->log_max ? options->log_max : LOG_MAX,
+                                  .path = options->path};
+    node->queue_bytes_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 4;
+    if (!code)
+        code = opening_gossip(opening, error);
+    if (!code)
+        code = opening_socket(opening, error);
+    if (code)
+        return code;
+    if (options->socket || options->listen || node->gossip) {
+        opening->net = (struct net_nng_options){.listen = options->listen,
+                                                .clients = opening->socket,
+                                                .handshake_ms = HANDSHAKE_MS,
+                                                .links_max = LINKS_MAX};
+        node->net_open = opening_net;
+        node->net_arg = opening;
+    }
+    code = opening_disk(opening, error);
+    return code ? code : node_open_with(node, ret_backend, error);
+}
+
+int node_open(const struct neap_options *options, struct backend **ret_backend,
+              struct neap_error *error)
+{
+    struct node_opening *opening = mem_new(sizeof *opening);
+    int code;
+
+    if (!opening)
+        return error_set(error, NEAP_NOMEM, "open: %s", error_text(NEAP_NOMEM));
+    opening->options = options;
+    code = opening_run(opening, ret_backend, error);
+    mem_free(opening->socket);
+    peer_list_done(&opening->peers);
+    mem_free(opening);
+    return code;
+}

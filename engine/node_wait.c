@@ -1,0 +1,271 @@
+/* Waiting until contexts are covered, here and elsewhere; and the reads, which may wait first. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "engine/node.h"
+#include "engine/read.h"
+
+/* A look at the engine's state, on the wheel's thread. */
+struct look {
+    const struct cover *cover;
+    struct token own; /* what this node had written when the wait began */
+    bool own_taken;
+    unsigned needed, others; /* others: the fewest nodes, over all parts */
+    bool here;
+    int error;
+};
+
+static int look_own(struct look *look, const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->store.shards_count; i++) {
+        const struct shard *shard = engine->store.shards[i];
+        struct dot dot = {shard->replica, context_get(&shard->context, shard->replica)};
+        int error;
+
+        if (!dot.n)
+            continue;
+        error = token_dot(&look->own, shard->id, dot, shard->nonce);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static void look_parts(struct look *look, const struct engine *engine,
+                       const struct token_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct shard *shard = store_find(&engine->store, parts[i].shard);
+        unsigned others = 0;
+
+        if (!parts[i].context.count)
+            continue;
+        if (!shard || !context_covers(&shard->context, &parts[i].context))
+            look->here = false;
+        if (engine->gossip)
+            others = gossip_covering(engine->gossip, parts[i].shard, &parts[i].context);
+        if (others < look->others)
+            look->others = others;
+    }
+}
+
+static void look_engine(void *arg, struct engine *engine)
+{
+    struct look *look = arg;
+    size_t peers = engine->gossip ? gossip_peers(engine->gossip) : 0;
+
+    look->error = level_peers(look->cover->level, peers, &look->needed, NULL);
+    if (!look->error && look->cover->all_own && !look->own_taken) {
+        look->error = look_own(look, engine);
+        look->own_taken = true;
+    }
+    if (look->error)
+        return;
+    look->here = true;
+    look->others = (unsigned)peers;
+    look_parts(look, engine, look->cover->parts, look->cover->count);
+    look_parts(look, engine, look->own.parts, look->own.count);
+    /* To say that it is here is to acknowledge it: durable first (rule 8). */
+    if (look->here && look->others >= look->needed)
+        engine->wants_sync = true;
+}
+
+static int look_error(const struct look *look, int code, struct neap_error *error)
+{
+    if (code == NEAP_UNCERTAIN && !look->here)
+        return error_set(error, code, "not in time: this node does not hold all of it yet");
+    if (code == NEAP_UNCERTAIN)
+        return error_set(error, code, "not in time: %u nodes have it, %u were asked for",
+                         look->others + 1, look->needed + 1);
+    if (code == NEAP_UNAVAILABLE)
+        return error_set(error, code, "the node is being closed");
+    return error_set(error, code, "wait: %s", error_text(code));
+}
+
+/* Until something has changed. */
+static int cover_sleep(struct node *node, uint64_t changes, uint64_t until_ms)
+{
+    bool late = false;
+    int error = 0;
+
+    node_lock(node);
+    while (node->changes == changes && !node->closing && !late) {
+        node->watchers++;
+        late = !node_sleep(node, &node->changed_cond, until_ms);
+        node->watchers--;
+    }
+    if (node->closing)
+        error = NEAP_UNAVAILABLE;
+    else if (node->changes == changes)
+        error = NEAP_UNCERTAIN;
+    node_unlock(node);
+    return error;
+}
+
+int node_cover(struct node *node, struct cover *cover, uint64_t until_ms, struct neap_error *error)
+{
+    struct look look = {.cover = cover};
+    uint64_t changes;
+    int code = 0;
+
+    while (!code) {
+        node_lock(node);
+        changes = node->changes;
+        node_unlock(node);
+        code = node_call(node, look_engine, &look);
+        if (!code)
+            code = look.error;
+        if (!code && look.here && look.others >= look.needed)
+            break;
+        if (!code)
+            code = cover_sleep(node, changes, until_ms);
+    }
+    token_done(&look.own);
+    return code ? look_error(&look, code, error) : 0;
+}
+
+static int node_wait_inside(struct node *node, const struct token *token, enum neap_level level,
+                            uint64_t until_ms, struct neap_error *error)
+{
+    struct cover cover = {.parts = token->parts, .count = token->count, .level = level};
+    unsigned needed = 0;
+    int code = level_peers(level, 0, &needed, error);
+
+    if (!code && token->ticket) {
+        code = node_ticket_wait(node, token->ticket, until_ms, error);
+        /* Its dots were not kept: whoever has all that was written so far has them. */
+        cover.all_own = level >= NEAP_QUORUM;
+    }
+    if (code || (!cover.count && !cover.all_own))
+        return code;
+    return node_cover(node, &cover, until_ms, error);
+}
+
+int node_wait(struct backend *backend, const struct token *token, enum neap_level level,
+              uint32_t timeout_ms, struct neap_error *error)
+{
+    struct node *node = (struct node *)backend;
+    int code = node_enter(node);
+
+    if (code)
+        return error_set(error, code, "the node is being closed");
+    code = node_wait_inside(node, token, level, node_until(node, timeout_ms), error);
+    node_leave(node);
+    return code;
+}
+
+/* ---- reads ---- */
+
+/* Reads see what is committed: mostly that is enough at once, and the wheel is not asked. */
+static int node_after(struct node *node, const char *bucket, const struct token *after,
+                      uint32_t timeout_ms, struct neap_error *error)
+{
+    uint64_t shard = bucket_id(bucket);
+    const struct context *context = after ? token_find(after, shard) : NULL;
+    struct token_part part = {.shard = shard};
+    struct cover cover = {.parts = &part, .count = 1};
+    int code;
+
+    if (after && after->ticket) {
+        code = node_ticket_wait(node, after->ticket, node_until(node, timeout_ms), error);
+        if (code)
+            return code;
+    }
+    if (!context)
+        return 0;
+    code = read_covered(node->disk, shard, context);
+    if (code != NEAP_END)
+        return code ? error_set(error, code, "%.60s: %s", bucket, error_text(code)) : 0;
+    part.context = *context;
+    code = node_cover(node, &cover, node_until(node, timeout_ms), error);
+    /* Nothing is uncertain about a read: it did not happen. */
+    if (code == NEAP_UNCERTAIN)
+        code = error_set(error, NEAP_UNAVAILABLE,
+                         "%.60s: this node does not hold all that the "
+                         "token names, and it did not come in time",
+                         bucket);
+    return code;
+}
+
+/* Has the node stopped? Then what is on disk may be less than what callers were told to wait for.
+ */
+static int node_check(struct node *node, struct neap_error *error)
+{
+    int stopped = atomic_load(&node->stopped);
+
+    if (!stopped)
+        return 0;
+    return error_set(error, stopped, "the node has stopped, reopen it: %s", error_text(stopped));
+}
+
+/* What was read may name what is not synced yet. */
+static int node_token_sync(struct node *node, struct token *token, struct neap_error *error)
+{
+    int code;
+
+    if (!atomic_load(&node->wheel.unsynced))
+        return 0;
+    code = node_sync(node);
+    if (code) {
+        token_clear(token);
+        error_set(error, code, "sync: %s", error_text(code));
+    }
+    return code;
+}
+
+static int node_read_inside(struct node *node, struct read *read, struct buffer *ret_cell)
+{
+    int code = read_check(read, &read->error);
+
+    if (!code)
+        code = node_check(node, &read->error);
+    if (!code)
+        code = node_after(node, read->bucket, read->after, read->timeout_ms, &read->error);
+    if (!code)
+        code = read_cell(node->disk, read, ret_cell);
+    if (!code && read->want_token)
+        code = node_token_sync(node, &read->token, &read->error);
+    return code;
+}
+
+int node_read(struct backend *backend, struct read *read, struct buffer *ret_cell)
+{
+    struct node *node = (struct node *)backend;
+    int code = node_enter(node);
+
+    if (code)
+        return error_set(&read->error, code, "the node is being closed");
+    code = node_read_inside(node, read, ret_cell);
+    node_leave(node);
+    return code;
+}
+
+static int node_page_inside(struct node *node, struct page_request *request, struct page *ret_page)
+{
+    int code = page_check(request, &request->error);
+
+    if (!code && request->stats)
+        return node_stats(node, ret_page);
+    if (!code)
+        code = node_check(node, &request->error);
+    if (!code)
+        code =
+            node_after(node, request->bucket, request->after, request->timeout_ms, &request->error);
+    if (!code)
+        code = page_read(node->disk, request, ret_page);
+    if (!code && request->want_token)
+        code = node_token_sync(node, &request->token, &request->error);
+    return code;
+}
+
+int node_page(struct backend *backend, struct page_request *request, struct page *ret_page)
+{
+    struct node *node = (struct node *)backend;
+    int code = node_enter(node);
+
+    if (code)
+        return error_set(&request->error, code, "the node is being closed");
+    code = node_page_inside(node, request, ret_page);
+    node_leave(node);
+    return code;
+}

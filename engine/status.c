@@ -1,0 +1,307 @@
+#include "engine/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+json_t *json_text(const char *text)
+{
+    json_t *json = json_string(text);
+    char plain[512];
+
+    if (json)
+        return json;
+    snprintf(plain, sizeof plain, "%s", text);
+    for (char *at = plain; *at; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    return json_string(plain);
+}
+
+json_t *json_hex(uint64_t number)
+{
+    char text[17];
+
+    snprintf(text, sizeof text, "%016" PRIx64, number);
+    return json_string(text);
+}
+
+json_t *json_number(uint64_t number)
+{
+    return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
+}
+
+static int json_piece(const char *text, size_t size, void *buffer)
+{
+    return buffer_append(buffer, slice_of(text, size)) ? -1 : 0;
+}
+
+int json_into(json_t *json, struct buffer *ret_text)
+{
+    int failed;
+
+    buffer_clear(ret_text);
+    failed = !json || json_dump_callback(json, json_piece, ret_text, JSON_COMPACT);
+    json_decref(json);
+    if (!failed)
+        return 0;
+    buffer_clear(ret_text);
+    return NEAP_NOMEM;
+}
+
+/* Jansson's setters take NULL for a failure and hand it on, so one look at the end is enough. */
+struct object {
+    json_t *json;
+    bool failed;
+};
+
+static struct object object_new(void)
+{
+    json_t *json = json_object();
+
+    return (struct object){json, !json};
+}
+
+static void put(struct object *object, const char *name, json_t *value)
+{
+    if (json_object_set_new(object->json, name, value))
+        object->failed = true;
+}
+
+static void put_number(struct object *object, const char *name, uint64_t number)
+{
+    put(object, name, json_number(number));
+}
+
+static void put_text(struct object *object, const char *name, const char *text)
+{
+    put(object, name, text ? json_text(text) : json_null());
+}
+
+static json_t *object_end(struct object *object)
+{
+    if (!object->failed)
+        return object->json;
+    json_decref(object->json);
+    return NULL;
+}
+
+/* Takes over the item. False: no memory, and the array is gone. */
+static bool array_add(json_t **array, json_t *item)
+{
+    if (!json_array_append_new(*array, item))
+        return true;
+    json_decref(*array);
+    *array = NULL;
+    return false;
+}
+
+static json_t *context_json(const struct context *context)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < context->count; i++) {
+        struct object entry = object_new();
+
+        put(&entry, "replica", json_hex(context->entries[i].id));
+        put_number(&entry, "n", context->entries[i].n);
+        if (!array_add(&array, object_end(&entry)))
+            break;
+    }
+    return array;
+}
+
+static json_t *bucket_json(const struct shard *shard)
+{
+    struct object bucket = object_new(), counts = object_new();
+
+    put_text(&bucket, "name", shard->name);
+    put(&bucket, "id", json_hex(shard->id));
+    put(&bucket, "replica", json_hex(shard->replica));
+    put(&bucket, "confirmed", json_boolean(shard->confirmed));
+    put(&bucket, "context", context_json(&shard->context));
+    put(&bucket, "horizon", context_json(&shard->horizon));
+    put_number(&bucket, "log", shard_log_count(shard));
+    put_number(&bucket, "residues", shard->residues_count);
+    put(&bucket, "comparing", json_boolean(shard->session.id));
+    put_number(&counts, "events_own", shard->counts.events_own);
+    put_number(&counts, "events_taken", shard->counts.events_taken);
+    put_number(&counts, "duplicates", shard->counts.duplicates);
+    put_number(&counts, "behind", shard->counts.behind);
+    put_number(&counts, "healed", shard->counts.healed);
+    put_number(&counts, "redotted", shard->counts.redotted);
+    put_number(&counts, "compares", shard->counts.compares);
+    put_number(&counts, "stamps_ahead", shard->counts.stamps_ahead);
+    put(&bucket, "counts", object_end(&counts));
+    return object_end(&bucket);
+}
+
+static json_t *buckets_json(const struct store *store)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < store->shards_count; i++)
+        if (!array_add(&array, bucket_json(store->shards[i])))
+            break;
+    return array;
+}
+
+static json_t *peer_json(const struct peer_status *status, struct now now)
+{
+    struct object peer = object_new();
+
+    put_text(&peer, "address", status->address);
+    put(&peer, "node", status->node ? json_hex(status->node) : json_null());
+    put(&peer, "connected", json_boolean(status->connected));
+    put(&peer, "heard_ms_ago",
+        status->heard_ms ? json_number(now.mono_ms - status->heard_ms) : json_null());
+    put_number(&peer, "pushes", status->pushes);
+    put_number(&peer, "pulls", status->pulls);
+    put_number(&peer, "compares", status->compares);
+    put_number(&peer, "behind", status->behind);
+    put_number(&peer, "lag", status->lag);
+    put_text(&peer, "last_error", status->last_error[0] ? status->last_error : NULL);
+    return object_end(&peer);
+}
+
+static json_t *peers_json(const struct gossip *gossip, struct now now)
+{
+    json_t *array = json_array();
+    size_t count = gossip ? gossip_peers(gossip) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct peer_status status;
+
+        gossip_peer_status(gossip, i, &status);
+        if (!array_add(&array, peer_json(&status, now)))
+            break;
+    }
+    return array;
+}
+
+static json_t *links_json(const struct gossip *gossip)
+{
+    struct object links = object_new();
+    const char *name;
+    uint64_t count;
+
+    for (size_t i = 0; gossip && gossip_count(gossip, i, &name, &count); i++)
+        put_number(&links, name, count);
+    return object_end(&links);
+}
+
+static json_t *counts_json(const struct engine_counts *counts)
+{
+    struct object object = object_new();
+
+    put_number(&object, "writes", counts->writes);
+    put_number(&object, "events", counts->events);
+    put_number(&object, "turns", counts->turns);
+    put_number(&object, "syncs", counts->syncs);
+    put_number(&object, "errors", counts->errors);
+    return object_end(&object);
+}
+
+json_t *status_json(const struct wheel *wheel, struct now now, const struct status_extra *extra)
+{
+    const struct engine *engine = &wheel->engine;
+    const struct identity *identity = &engine->store.identity;
+    struct object status = object_new();
+
+    put_text(&status, "version", neap_version());
+    put(&status, "node", json_hex(identity->node));
+    put(&status, "life", json_hex(identity->life));
+    put_text(&status, "life_reason", identity_reason_text(identity->reason));
+    put(&status, "life_is_new", json_boolean(identity->fresh_life));
+    put(&status, "suspect", json_boolean(extra->suspect));
+    put(&status, "cluster", extra->cluster ? json_hex(extra->cluster) : json_null());
+    put_text(&status, "path", extra->path);
+    put(&status, "readonly", json_boolean(extra->readonly));
+    put(&status, "isolated", json_boolean(extra->isolated));
+    put_text(&status, "stopped", wheel->stopped ? wheel->error.text : NULL);
+    put(&status, "unsynced", json_boolean(engine->unsynced_since != 0));
+    put(&status, "buckets", buckets_json(&engine->store));
+    put(&status, "peers", peers_json(engine->gossip, now));
+    put(&status, "links", links_json(engine->gossip));
+    put_number(&status, "net_events_dropped", extra->net_drops);
+    put(&status, "counts", counts_json(&engine->counts));
+    put_text(&status, "last_error", engine->error.text[0] ? engine->error.text : NULL);
+    return object_end(&status);
+}
+
+struct totals {
+    uint64_t log, residues, taken, healed, redotted, compares, lag, connected;
+};
+
+static struct totals totals_of(const struct engine *engine)
+{
+    struct totals totals = {0};
+    size_t peers = engine->gossip ? gossip_peers(engine->gossip) : 0;
+
+    for (size_t i = 0; i < engine->store.shards_count; i++) {
+        const struct shard *shard = engine->store.shards[i];
+
+        totals.log += shard_log_count(shard);
+        totals.residues += shard->residues_count;
+        totals.taken += shard->counts.events_taken;
+        totals.healed += shard->counts.healed;
+        totals.redotted += shard->counts.redotted;
+        totals.compares += shard->counts.compares;
+    }
+    for (size_t i = 0; i < peers; i++) {
+        struct peer_status status;
+
+        gossip_peer_status(engine->gossip, i, &status);
+        totals.connected += status.connected;
+        if (status.lag > totals.lag)
+            totals.lag = status.lag;
+    }
+    return totals;
+}
+
+int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
+                   int (*each)(void *arg, const char *name, uint64_t number), void *arg)
+{
+    const struct engine *engine = &wheel->engine;
+    struct totals totals = totals_of(engine);
+    const struct {
+        const char *name;
+        uint64_t number;
+    } numbers[] = {
+        {"writes", engine->counts.writes},
+        {"events", engine->counts.events},
+        {"turns", engine->counts.turns},
+        {"syncs", engine->counts.syncs},
+        {"errors", engine->counts.errors},
+        {"stopped", wheel->stopped != 0},
+        {"buckets", engine->store.shards_count},
+        {"log_entries", totals.log},
+        {"residues", totals.residues},
+        {"events_taken", totals.taken},
+        {"dots_healed", totals.healed},
+        {"events_redotted", totals.redotted},
+        {"compares", totals.compares},
+        {"peers", engine->gossip ? gossip_peers(engine->gossip) : 0},
+        {"peers_connected", totals.connected},
+        {"peers_lag_max", totals.lag},
+        {"queue_events", extra->queue},
+        {"client_requests_waiting", extra->clients},
+        {"net_events_dropped", extra->net_drops},
+    };
+    int error = 0;
+    const char *name;
+    uint64_t count;
+
+    for (size_t i = 0; !error && i < sizeof numbers / sizeof *numbers; i++)
+        error = each(arg, numbers[i].name, numbers[i].number);
+    for (size_t i = 0; engine->gossip && !error && gossip_count(engine->gossip, i, &name, &count);
+         i++) {
+        char link[80];
+
+        snprintf(link, sizeof link, "links.%s", name);
+        error = each(arg, link, count);
+    }
+    return error;
+}
