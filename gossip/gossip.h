@@ -38,6 +38,8 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
 /* Heartbeats, dials, deadlines, digests that are due, truncation. */
 int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
 uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next tick it wants */
+/* A local event was made in this shard: it is pushed by the next flush. */
+void gossip_touched(struct gossip *gossip, uint64_t shard);
 /* End of a turn: pushes events made in it to connected peers, reading through the batch. */
 int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch,
                  struct outbox *outbox);

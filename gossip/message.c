@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+enum { DIGEST_FIELDS = 10 };
 enum { ADDRESS_SIZE_MAX = sizeof((struct hello *)0)->address_text - 1 };
 
 void message_init(struct message *message)
@@ -17,6 +18,7 @@ void message_done(struct message *message)
     for (size_t i = 0; i < message->digests_count; i++) {
         context_done(&message->digests[i].context);
         context_done(&message->digests[i].horizon);
+        mem_free(message->digests[i].openings);
     }
     mem_free(message->digests);
     context_done(&message->since);
@@ -55,7 +57,7 @@ static void write_digests(struct writer *writer, const struct message *message)
     write_array(writer, (uint32_t)message->digests_count);
     for (size_t i = 0; i < message->digests_count; i++) {
         const struct digest_item *item = &message->digests[i];
-        write_array(writer, 8);
+        write_array(writer, DIGEST_FIELDS);
         write_u64(writer, item->shard);
         write_str(writer, item->name);
         write_u64(writer, item->replica);
@@ -64,6 +66,13 @@ static void write_digests(struct writer *writer, const struct message *message)
         write_u64(writer, item->quote.id);
         write_u64(writer, item->quote.n);
         write_u64(writer, item->quote.nonce);
+        write_u64(writer, item->opened_at);
+        must(item->openings_count <= OPENINGS_MAX);
+        write_array(writer, 2 * (uint32_t)item->openings_count);
+        for (size_t j = 0; j < item->openings_count; j++) {
+            write_u64(writer, item->openings[j].since);
+            write_u64(writer, item->openings[j].nonce);
+        }
     }
 }
 
@@ -172,9 +181,28 @@ static void read_hello(struct reader *reader, uint32_t count, struct hello *hell
         read_any(reader);
 }
 
+static void read_openings(struct reader *reader, struct digest_item *item)
+{
+    uint32_t count = read_array(reader, 2 * OPENINGS_MAX);
+    if (count % 2 != 0)
+        reader_fail(reader, NEAP_INVALID);
+    if (reader->error || count == 0)
+        return;
+    item->openings = mem_new_array(count / 2, sizeof *item->openings);
+    if (!item->openings) {
+        reader_fail(reader, NEAP_NOMEM);
+        return;
+    }
+    item->openings_count = count / 2;
+    for (size_t i = 0; i < item->openings_count; i++) {
+        item->openings[i].since = read_u64(reader);
+        item->openings[i].nonce = (uint32_t)read_below(reader, (uint64_t)UINT32_MAX + 1);
+    }
+}
+
 static void read_digest(struct reader *reader, struct digest_item *item)
 {
-    read_array_of(reader, 8);
+    read_array_of(reader, DIGEST_FIELDS);
     item->shard = read_u64(reader);
     read_text(reader, item->name, NAME_MAX_SIZE);
     item->replica = read_u64(reader);
@@ -183,6 +211,8 @@ static void read_digest(struct reader *reader, struct digest_item *item)
     item->quote.id = read_u64(reader);
     item->quote.n = read_u64(reader);
     item->quote.nonce = (uint32_t)read_below(reader, (uint64_t)UINT32_MAX + 1);
+    item->opened_at = read_u64(reader);
+    read_openings(reader, item);
     if (item->replica == 0)
         reader_fail(reader, NEAP_INVALID);
 }

@@ -3,6 +3,7 @@
 #define NEAP_GOSSIP_MESSAGE_H
 #include "crdt/context.h"
 #include "gossip/net.h"
+#include "store/shard.h"
 
 enum { WIRE_VERSION = 1, WIRE_VERSION_MIN = 1, DIGESTS_MAX = 256, NAME_MAX_SIZE = 255 };
 
@@ -28,14 +29,17 @@ struct hello {
     char address_text[128];
 };
 
-/* One shard of a digest: its name, my context and horizon; my replica id there; and what I have
- * seen of the receiver's replica id (the quote of rule 9; n 0: nothing). */
+/* One shard of a digest: its name, my context and horizon; and for rule 9 my replica id there with
+ * what I claim of its openings, and what I have seen of the receiver's replica id (n 0: nothing). */
 struct digest_item {
     uint64_t shard;
     char name[NAME_MAX_SIZE + 1];
     uint64_t replica;
     struct context context, horizon;
     struct context_entry quote;
+    uint64_t opened_at;
+    struct opening *openings; /* owned */
+    size_t openings_count;    /* <= OPENINGS_MAX */
 };
 
 struct message {

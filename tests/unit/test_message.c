@@ -64,8 +64,15 @@ TEST(a_heartbeat_goes_round)
 static int digest_trip(void *argument)
 {
     (void)argument;
+    struct opening openings[2] = {{3, 8}, {5, 9}};
     struct digest_item items[2] = {
-        {.shard = 5, .name = "robots", .replica = 9, .quote = {4, 2, 1}},
+        {.shard = 5,
+         .name = "robots",
+         .replica = 9,
+         .quote = {4, 2, 1},
+         .opened_at = 3,
+         .openings = openings,
+         .openings_count = 2},
         {.shard = 6, .name = "tills", .replica = 10, .quote = {0, 0, 0}},
     };
     struct message message, back;
@@ -89,6 +96,9 @@ static int digest_trip(void *argument)
         CHECK(context_equal(&back.digests[0].context, &items[0].context));
         CHECK(context_equal(&back.digests[1].horizon, &items[1].horizon));
         CHECK_EQUAL(back.digests[1].replica, 10);
+        CHECK_EQUAL(back.digests[0].openings_count, 2);
+        CHECK_EQUAL(back.digests[0].openings[1].since, 5);
+        CHECK_EQUAL(back.digests[1].openings_count, 0);
         message_done(&back);
     }
     context_done(&items[0].context);

@@ -1,0 +1,141 @@
+#include "gossip/state.h"
+
+#include "base/error.h"
+#include "store/chunk.h"
+
+int compare_ask(struct step *step, struct topic *topic, struct slice cursor)
+{
+    struct gossip *gossip = step->gossip;
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_COMPARE;
+    message.shard = topic->shard;
+    message.session = topic->pull.session;
+    message.bytes = cursor;
+    int error = link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message,
+                          true);
+    topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
+    if (error == NEAP_LIMIT)
+        return pull_end(step, topic, PULL_AGAIN_MS);
+    topic_wake(gossip, topic, topic->pull.deadline);
+    return error;
+}
+
+/* ---- giving ---- */
+
+static int compare_page(struct step *step, const struct shard *shard, struct slice cursor,
+                        struct buffer *page, int *ret_code)
+{
+    struct view view = batch_view(step->batch);
+    if (!shard_released(shard))
+        return 0;
+    int error = shard_compare_page(shard, &view, cursor, CHUNK_SIZE, page);
+    if (!error)
+        *ret_code = 0;
+    return error;
+}
+
+int compare_serve(struct step *step, size_t peer, const struct message *message)
+{
+    struct gossip *gossip = step->gossip;
+    struct topic *topic = topic_find(gossip, message->shard);
+    struct shard *shard = store_find(gossip->store, message->shard);
+    struct message reply;
+    struct buffer page;
+    int error = 0;
+    message_init(&reply);
+    reply.kind = MESSAGE_COMPARED;
+    reply.shard = message->shard;
+    reply.session = message->session;
+    reply.code = NEAP_NOTFOUND;
+    buffer_init(&page, CHUNK_BYTES_MAX);
+    if (shard && topic_open_pair(gossip, topic, peer))
+        error = compare_page(step, shard, message->bytes, &page, &reply.code);
+    reply.bytes = buffer_slice(&page);
+    if (!error)
+        error = link_send(step, gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
+    buffer_done(&page);
+    return error == NEAP_LIMIT ? 0 : error;
+}
+
+/* ---- taking ---- */
+
+static int compare_finish(struct step *step, struct topic *topic, struct shard *shard)
+{
+    struct gossip *gossip = step->gossip;
+    struct pair *pair = topic_pair(topic, topic->pull.peer);
+    int error = shard_compare_end(shard, step->batch, &topic->pull.horizon);
+    if (error && error != NEAP_STALE)
+        return error;
+    trace(gossip->trace, "%s: compared %s%s", peer_text(gossip, topic->pull.peer), shard->name,
+          error ? ", too slowly" : "");
+    if (!error) {
+        topic_changed(gossip, topic);
+        pair_wants_digest(gossip, pair, topic->pull.peer);
+    }
+    pair->gap = true; /* what was made since the session began is pulled */
+    return pull_end(step, topic, error ? PULL_AGAIN_MS : 0);
+}
+
+int compare_go_on(struct step *step, struct topic *topic, struct shard *shard)
+{
+    switch (shard->session.phase) {
+    case COMPARE_CELLS:
+        return compare_ask(step, topic, buffer_slice(&shard->session.cursor));
+    case COMPARE_CHANGED:
+        topic->pull.state = PULL_CHANGED;
+        return pull_ask(step, topic, &shard->session.seen);
+    case COMPARE_DONE:
+        return compare_finish(step, topic, shard);
+    }
+    return 0;
+}
+
+static int compare_page_take(struct step *step, struct topic *topic, struct shard *shard,
+                             struct slice page)
+{
+    struct context context = {0};
+    int error = chunk_peek(page, &context, &topic->pull.horizon);
+    if (!error && !shard->session.id) {
+        trace(step->gossip->trace, "%s: compare %s", peer_text(step->gossip, topic->pull.peer),
+              shard->name);
+        error = shard_compare_begin(shard, topic->pull.session, &context);
+    }
+    context_done(&context);
+    if (!error)
+        error = shard_compare_take(shard, step->batch, page);
+    if (error == NEAP_STALE)
+        return release_refused(step, topic, shard);
+    return error ? error : compare_go_on(step, topic, shard);
+}
+
+int compare_changed_take(struct step *step, struct topic *topic, struct shard *shard,
+                         const struct message *message)
+{
+    struct context context = {0};
+    enum taken taken;
+    if (message->code == NEAP_END)
+        return compare_finish(step, topic, shard);
+    if (message->code)
+        return pull_end(step, topic, PULL_AGAIN_MS);
+    int error = chunk_peek(message->bytes, &context, &topic->pull.horizon);
+    context_done(&context);
+    if (!error)
+        error = shard_take(shard, step->batch, message->bytes, CHUNK_CHANGED, &taken);
+    if (error == NEAP_STALE)
+        return release_refused(step, topic, shard);
+    return error ? error : compare_go_on(step, topic, shard);
+}
+
+int compare_take(struct step *step, size_t peer, const struct message *message)
+{
+    struct gossip *gossip = step->gossip;
+    struct topic *topic = topic_find(gossip, message->shard);
+    struct shard *shard = store_find(gossip->store, message->shard);
+    if (!topic_open_pair(gossip, topic, peer) || !shard || topic->pull.state != PULL_CELLS ||
+        topic->pull.peer != peer || topic->pull.session != message->session)
+        return 0;
+    if (message->code)
+        return pull_end(step, topic, PULL_AGAIN_MS);
+    return compare_page_take(step, topic, shard, message->bytes);
+}

@@ -1,0 +1,280 @@
+#include "gossip/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* ---- telling ---- */
+
+/* Digests on their way to one peer. Items past the first `filled` are scratch. */
+struct telling {
+    size_t peer;
+    struct message message;
+    struct topic *topics[DIGESTS_MAX];
+    size_t size, shards;
+};
+
+static bool digest_is_due(const struct peer *peer, const struct topic *topic,
+                          const struct pair *pair)
+{
+    if (!pair)
+        return peer->digest_all;
+    if (!peer->digest_all && !pair->soon)
+        return false;
+    return pair->told != topic->version || pair->told_replica != pair->replica;
+}
+
+static int digest_fill(const struct shard *shard, const struct pair *pair,
+                       struct digest_item *item)
+{
+    item->shard = shard->id;
+    snprintf(item->name, sizeof item->name, "%s", shard->name);
+    item->replica = shard->replica;
+    item->quote = (struct context_entry){0};
+    if (pair->replica)
+        item->quote = shard_quote(shard, pair->replica);
+    item->opened_at = shard->opened_at;
+    int error = shard_told(shard, &item->context);
+    if (!error)
+        error = context_copy(&item->horizon, &shard->horizon);
+    if (error || shard->openings_count == 0)
+        return error;
+    item->openings = mem_new_array(shard->openings_count, sizeof *item->openings);
+    if (!item->openings)
+        return NEAP_NOMEM;
+    memcpy(item->openings, shard->openings, shard->openings_count * sizeof *item->openings);
+    item->openings_count = shard->openings_count;
+    return 0;
+}
+
+static int telling_send(struct step *step, struct telling *telling, bool more)
+{
+    struct gossip *gossip = step->gossip;
+    uint64_t link = gossip->peers[telling->peer].links[CHANNEL_CONTROL];
+    size_t count = telling->message.digests_count;
+    if (count == 0)
+        return 0;
+    telling->message.digests_more = more;
+    int error = link_send(step, link, &telling->message, true);
+    for (size_t i = 0; i < count && !error; i++) {
+        struct topic *topic = telling->topics[i];
+        struct pair *pair = topic_pair(topic, telling->peer);
+        pair->told = topic->version;
+        pair->told_replica = pair->replica;
+        pair->soon = false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        context_done(&telling->message.digests[i].context);
+        context_done(&telling->message.digests[i].horizon);
+        mem_free(telling->message.digests[i].openings);
+        telling->message.digests[i] = (struct digest_item){0};
+    }
+    telling->message.digests_count = telling->size = 0;
+    telling->shards += error ? 0 : count;
+    return error;
+}
+
+static int telling_add(struct step *step, struct telling *telling, struct topic *topic,
+                       const struct shard *shard)
+{
+    size_t size = 64 + strlen(shard->name) +
+                  CONTEXT_BYTES * (shard->context.count + shard->horizon.count);
+    struct pair *pair;
+    int error = 0;
+    if (telling->message.digests_count == DIGESTS_MAX ||
+        (telling->size > 0 && telling->size + size > DIGEST_SIZE_AIM))
+        error = telling_send(step, telling, true);
+    if (!error)
+        error = topic_get_pair(topic, telling->peer, &pair);
+    if (error)
+        return error;
+    size_t index = telling->message.digests_count++;
+    telling->topics[index] = topic;
+    telling->size += size;
+    return digest_fill(shard, pair, &telling->message.digests[index]);
+}
+
+static int peer_tell(struct step *step, struct telling *telling)
+{
+    struct gossip *gossip = step->gossip;
+    struct peer *peer = &gossip->peers[telling->peer];
+    int error = 0;
+    for (size_t i = 0; i < gossip->topics_count && !error; i++) {
+        struct topic *topic = gossip->topics[i];
+        const struct shard *shard;
+        if (!digest_is_due(peer, topic, topic_pair(topic, telling->peer)))
+            continue;
+        shard = store_find(gossip->store, topic->shard);
+        if (shard)
+            error = telling_add(step, telling, topic, shard);
+    }
+    if (!error)
+        error = telling_send(step, telling, false);
+    return error;
+}
+
+static int digests_send_to(struct step *step, size_t index)
+{
+    struct gossip *gossip = step->gossip;
+    struct peer *peer = &gossip->peers[index];
+    struct telling *telling = mem_new(sizeof *telling);
+    if (!telling)
+        return NEAP_NOMEM;
+    message_init(&telling->message);
+    telling->peer = index;
+    telling->message.kind = MESSAGE_DIGEST;
+    telling->message.digests = mem_new_array(DIGESTS_MAX, sizeof *telling->message.digests);
+    int error = telling->message.digests ? peer_tell(step, telling) : NEAP_NOMEM;
+    if (telling->shards > 0)
+        trace(gossip->trace, "%s: digest of %zu", peer_text(gossip, index), telling->shards);
+    message_done(&telling->message);
+    mem_free(telling);
+    /* What found no room in the outbox waits for the next heartbeat. */
+    if (error && error != NEAP_LIMIT)
+        return error;
+    peer->digest_soon = peer->digest_all = false;
+    peer->digest_after = step->now.mono_ms + DIGEST_QUICK_MS;
+    return 0;
+}
+
+static bool peer_waits_for_digest(const struct peer *peer)
+{
+    return peer->digest_soon && peer->links[CHANNEL_CONTROL];
+}
+
+int digests_send(struct step *step)
+{
+    struct gossip *gossip = step->gossip;
+    int error = 0;
+    for (size_t i = 0; i < gossip->peers_count && !error; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        if (peer_waits_for_digest(peer) && step->now.mono_ms >= peer->digest_after)
+            error = digests_send_to(step, i);
+    }
+    return error;
+}
+
+uint64_t digests_deadline(const struct gossip *gossip)
+{
+    uint64_t deadline = UINT64_MAX;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        if (peer_waits_for_digest(peer) && peer->digest_after < deadline)
+            deadline = peer->digest_after;
+    }
+    return deadline;
+}
+
+/* ---- being told ---- */
+
+/* A bucket that a peer has is made here as well: every node holds every bucket. LIMIT: too many. */
+static int digest_shard(struct step *step, const struct digest_item *item,
+                        struct shard **ret_shard)
+{
+    struct gossip *gossip = step->gossip;
+    if (bucket_name_check(item->name) || bucket_id(item->name) != item->shard)
+        return NEAP_INVALID;
+    *ret_shard = store_find(gossip->store, item->shard);
+    if (*ret_shard)
+        return 0;
+    int error = store_shard(gossip->store, step->batch, item->name, ret_shard);
+    if (!error)
+        trace(gossip->trace, "%s: made, a peer has it", item->name);
+    return error;
+}
+
+/* The peer's word on my replica id opens the shard for this session. */
+static void pair_open(struct step *step, struct pair *pair, const struct shard *shard, size_t peer)
+{
+    struct gossip *gossip = step->gossip;
+    uint64_t counter = context_get(&shard->context, shard->replica);
+    if (pair->open)
+        return;
+    pair->open = true;
+    pair->gap = true;
+    pair->pull_after = 0;
+    pair->sent = context_get(&pair->context, shard->replica);
+    pair->behind = pair->sent < counter;
+    trace(gossip->trace, "%s: %s is open", peer_text(gossip, peer), shard->name);
+}
+
+/* Has the peer caught up so far that it can be pushed to again? */
+static int pair_caught_up(struct step *step, struct topic *topic, struct pair *pair,
+                          const struct shard *shard)
+{
+    uint64_t counter = context_get(&shard->context, shard->replica);
+    uint64_t theirs = context_get(&pair->context, shard->replica);
+    if (theirs > pair->sent)
+        pair->sent = theirs;
+    if (!pair->behind || !pair->open || theirs + PUSH_EVENTS_MAX / 4 < counter)
+        return 0;
+    pair->behind = false;
+    pair->sent = theirs;
+    return theirs < counter ? topic_touch(step->gossip, topic) : 0;
+}
+
+/* Rule 9, before anything else: does what it has seen of me show that my directory went back? What
+ * it claims of itself is kept. */
+static int digest_check(struct step *step, size_t peer, const struct digest_item *item,
+                        struct topic *topic, struct shard *shard, bool *ret_fine)
+{
+    struct shard_claim claim = {.replica = item->replica,
+                                .opened_at = item->opened_at,
+                                .openings_count = item->openings_count};
+    int error = release_check(step, topic, shard, context_find(&item->context, shard->replica),
+                              ret_fine);
+    if (!error && *ret_fine)
+        error = release_check(step, topic, shard, &item->quote, ret_fine);
+    if (error)
+        return error;
+    if (item->openings_count > 0)
+        memcpy(claim.openings, item->openings, item->openings_count * sizeof *item->openings);
+    return shard_promise(shard, peer, &claim);
+}
+
+static int digest_see(struct step *step, size_t peer, const struct digest_item *item,
+                      struct topic *topic, struct shard *shard)
+{
+    struct context context = {0}, horizon = {0};
+    struct pair *pair;
+    bool fine = true;
+    int error = topic_get_pair(topic, peer, &pair);
+    if (!error)
+        error = context_copy(&context, &item->context);
+    if (!error)
+        error = context_copy(&horizon, &item->horizon);
+    if (!error)
+        error = digest_check(step, peer, item, topic, shard, &fine);
+    if (!error) {
+        bool quoted = fine && item->quote.id == shard->replica;
+        pair_see(pair, &context, &horizon);
+        pair->replica = item->replica;
+        if (quoted)
+            pair_open(step, pair, shard, peer);
+        if (pair->told_replica != pair->replica || !quoted)
+            pair_wants_digest(step->gossip, pair, peer);
+        error = pair_caught_up(step, topic, pair, shard);
+    }
+    context_done(&context);
+    context_done(&horizon);
+    return error;
+}
+
+int digest_take(struct step *step, size_t peer, const struct digest_item *item)
+{
+    struct gossip *gossip = step->gossip;
+    struct shard *shard = NULL;
+    struct topic *topic;
+    int error = digest_shard(step, item, &shard);
+    if (error == NEAP_LIMIT) {
+        gossip->counts[REASON_too_many_shards]++;
+        return 0;
+    }
+    if (!error)
+        error = topic_get(gossip, item->shard, &topic);
+    if (!error)
+        error = digest_see(step, peer, item, topic, shard);
+    return error ? error : topic_queue(gossip, topic);
+}

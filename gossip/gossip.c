@@ -1,0 +1,412 @@
+#include "gossip/gossip.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "gossip/state.h"
+
+enum { WORK_ROUNDS = 4 };
+
+/* ---- life ---- */
+
+static int gossip_fill(struct gossip *gossip, const struct gossip_options *options)
+{
+    int error = 0;
+    gossip->address = mem_text(options->address ? options->address : "");
+    gossip->peers = mem_new_array(PEERS_MAX, sizeof *gossip->peers);
+    if (!gossip->address || !gossip->peers)
+        return NEAP_NOMEM;
+    for (size_t i = 0; i < options->peers_count; i++)
+        peer_init(gossip, options->peers[i], true, &gossip->peers[gossip->peers_count++]);
+    for (size_t i = 0; i < gossip->store->shards_count && !error; i++) {
+        struct topic *topic;
+        error = topic_get(gossip, gossip->store->shards[i]->id, &topic);
+    }
+    return error;
+}
+
+int gossip_new(const struct gossip_options *options, struct store *store, struct trace *trace,
+               uint64_t seed, struct gossip **ret_gossip)
+{
+    if (options->peers_count > PEERS_MAX / 2)
+        return NEAP_LIMIT; /* others may dial in */
+    struct gossip *gossip = mem_new(sizeof *gossip);
+    if (!gossip)
+        return NEAP_NOMEM;
+    gossip->options = *options;
+    gossip->options.peers = NULL;
+    gossip->options.address = NULL;
+    gossip->store = store;
+    gossip->trace = trace;
+    gossip->link_next = 1;
+    rng_init(&gossip->rng, seed);
+    gossip->session_next = rng_u64(&gossip->rng) >> 16;
+    buffer_init(&gossip->message, MESSAGE_SIZE_MAX + 64);
+    int error = gossip_fill(gossip, options);
+    if (error) {
+        gossip_free(gossip);
+        return error;
+    }
+    *ret_gossip = gossip;
+    return 0;
+}
+
+void gossip_free(struct gossip *gossip)
+{
+    if (!gossip)
+        return;
+    for (size_t i = 0; i < gossip->topics_count; i++)
+        topic_free(gossip->topics[i]);
+    mem_free(gossip->topics);
+    mem_free(gossip->work.items);
+    mem_free(gossip->touched.items);
+    mem_free(gossip->waiting.items);
+    mem_free(gossip->links);
+    mem_free(gossip->peers);
+    mem_free(gossip->address);
+    buffer_done(&gossip->message);
+    mem_free(gossip);
+}
+
+/* ---- events ---- */
+
+/* What a change in this step makes due. */
+static int gossip_follow_up(struct step *step)
+{
+    struct gossip *gossip = step->gossip;
+    int error = 0;
+    for (int round = 0; round < WORK_ROUNDS && gossip->work.count > 0 && !error; round++)
+        error = topics_work(step);
+    if (!error && !gossip->isolated)
+        error = digests_send(step);
+    return error;
+}
+
+static int take_digests(struct step *step, size_t peer, const struct message *message)
+{
+    int error = 0;
+    for (size_t i = 0; i < message->digests_count && !error; i++)
+        error = digest_take(step, peer, &message->digests[i]);
+    return error;
+}
+
+static int take_open(struct step *step, const struct link *link, const struct message *message,
+                     enum reason *ret_reason)
+{
+    bool control = link->channel == CHANNEL_CONTROL;
+    *ret_reason = REASON_unexpected;
+    switch (message->kind) {
+    case MESSAGE_HELLO:
+        return NEAP_INVALID;
+    case MESSAGE_HEARTBEAT:
+        return 0;
+    case MESSAGE_DIGEST:
+        if (!control)
+            return NEAP_INVALID;
+        *ret_reason = REASON_bad_shard;
+        return take_digests(step, link->peer, message);
+    case MESSAGE_PUSH:
+    case MESSAGE_PULL:
+    case MESSAGE_PULLED:
+    case MESSAGE_COMPARE:
+    case MESSAGE_COMPARED:
+        break;
+    }
+    if (control)
+        return NEAP_INVALID;
+    *ret_reason = REASON_bad_chunk;
+    if (message->kind == MESSAGE_PUSH)
+        return push_take(step, link->peer, message);
+    if (message->kind == MESSAGE_PULL)
+        return pull_serve(step, link->peer, message);
+    if (message->kind == MESSAGE_PULLED)
+        return pull_take(step, link->peer, message);
+    *ret_reason = REASON_bad_page;
+    return message->kind == MESSAGE_COMPARE ? compare_serve(step, link->peer, message)
+                                            : compare_take(step, link->peer, message);
+}
+
+static int take_message(struct step *step, const struct link *link, const struct message *message)
+{
+    enum reason reason = REASON_unexpected;
+    int error = NEAP_INVALID;
+    if (message->kind == MESSAGE_HELLO && link->state == LINK_WAITING)
+        return hello_take(step, link->id, &message->hello);
+    if (link->state == LINK_OPEN)
+        error = take_open(step, link, message, &reason);
+    if (error == NEAP_INVALID || error == NEAP_LIMIT)
+        return link_drop(step, link->id, reason);
+    return error;
+}
+
+static int event_message(struct step *step, const struct net_event *event)
+{
+    struct gossip *gossip = step->gossip;
+    struct link *link = link_find(gossip, event->link);
+    struct message message;
+    if (!link || link->state == LINK_DIALING)
+        return 0; /* dropped already */
+    link->heard_ms = step->now.mono_ms;
+    if (link->peer != NO_PEER)
+        gossip->peers[link->peer].heard_ms = step->now.mono_ms;
+    int error = message_decode(buffer_slice(&event->message), &message);
+    if (error == NEAP_NOMEM)
+        return error;
+    if (error)
+        return link_drop(step, event->link, REASON_malformed);
+    struct link copy = *link;
+    error = take_message(step, &copy, &message);
+    message_done(&message);
+    return error;
+}
+
+static int event_up(struct step *step, const struct net_event *event)
+{
+    struct gossip *gossip = step->gossip;
+    struct link *link = link_find(gossip, event->link);
+    if (gossip->isolated) {
+        gossip->counts[REASON_isolated]++;
+        return outbox_close(step->outbox, event->link);
+    }
+    if (event->side == NET_DIALED) {
+        if (!link)
+            return outbox_close(step->outbox, event->link);
+        link->state = LINK_WAITING;
+        link->since_ms = link->heard_ms = step->now.mono_ms;
+        return hello_send(step, link);
+    }
+    return link_add(gossip, &(struct link){.id = event->link,
+                                           .state = LINK_WAITING,
+                                           .peer = NO_PEER,
+                                           .dialed_for = NO_PEER,
+                                           .since_ms = step->now.mono_ms,
+                                           .heard_ms = step->now.mono_ms});
+}
+
+static int event_down(struct step *step, const struct net_event *event)
+{
+    struct gossip *gossip = step->gossip;
+    const struct link *link = link_find(gossip, event->link);
+    if (!link)
+        return 0;
+    size_t peer = link->peer != NO_PEER ? link->peer : link->dialed_for;
+    if (peer != NO_PEER)
+        peer_error(&gossip->peers[peer], event->reason);
+    trace(gossip->trace, "%s: link down, %s", peer_text(gossip, peer), event->reason);
+    return link_forget(step, event->link);
+}
+
+int gossip_event(struct gossip *gossip, struct now now, const struct net_event *event,
+                 struct batch *batch, struct outbox *outbox)
+{
+    struct step step = {gossip, now, batch, outbox};
+    int error = 0;
+    if (event->side == NET_CLIENT)
+        return 0;
+    switch (event->kind) {
+    case NET_UP:
+        error = event_up(&step, event);
+        break;
+    case NET_MESSAGE:
+        error = event_message(&step, event);
+        break;
+    case NET_DOWN:
+        error = event_down(&step, event);
+        break;
+    }
+    return error ? error : gossip_follow_up(&step);
+}
+
+int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox)
+{
+    struct step step = {gossip, now, batch, outbox};
+    if (gossip->isolated)
+        return 0;
+    int error = links_tick(&step);
+    if (!error)
+        error = peers_tick(&step);
+    if (!error)
+        error = topics_tick(&step);
+    return error ? error : gossip_follow_up(&step);
+}
+
+uint64_t gossip_deadline(const struct gossip *gossip)
+{
+    uint64_t deadlines[] = {links_deadline(gossip), peers_deadline(gossip),
+                            digests_deadline(gossip),
+                            gossip->wake_at ? gossip->wake_at : UINT64_MAX,
+                            gossip->work.count > 0 ? 0 : UINT64_MAX};
+    uint64_t deadline = UINT64_MAX;
+    if (gossip->isolated)
+        return UINT64_MAX;
+    for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++)
+        deadline = deadlines[i] < deadline ? deadlines[i] : deadline;
+    return deadline;
+}
+
+/* ---- local events ---- */
+
+void gossip_touched(struct gossip *gossip, uint64_t shard)
+{
+    struct topic *topic;
+    if (topic_get(gossip, shard, &topic) || topic_touch(gossip, topic))
+        gossip->touched_all = true;
+}
+
+static int touch_all(struct gossip *gossip)
+{
+    int error = 0;
+    for (size_t i = 0; i < gossip->store->shards_count && !error; i++) {
+        struct topic *topic;
+        error = topic_get(gossip, gossip->store->shards[i]->id, &topic);
+        if (!error)
+            error = topic_touch(gossip, topic);
+    }
+    if (!error)
+        gossip->touched_all = false;
+    return error;
+}
+
+static int flush_topic(struct step *step, struct topic *topic)
+{
+    struct gossip *gossip = step->gossip;
+    struct shard *shard = store_find(gossip->store, topic->shard);
+    if (!shard)
+        return 0;
+    topic_changed(gossip, topic);
+    int error = release_work(step, topic, shard);
+    if (!error)
+        error = push_work(step, topic, shard);
+    if (!error && shard_log_count(shard) > gossip->options.log_max)
+        error = topic_queue(gossip, topic);
+    return error;
+}
+
+int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox)
+{
+    struct step step = {gossip, now, batch, outbox};
+    int error = gossip->touched_all ? touch_all(gossip) : 0;
+    for (size_t i = 0; i < gossip->peers_count; i++)
+        gossip->peers[i].pushed_bytes = 0;
+    while (!error && gossip->touched.count > 0) {
+        struct topic *topic = gossip->touched.items[--gossip->touched.count];
+        topic->touched = false;
+        error = flush_topic(&step, topic);
+    }
+    return error ? error : gossip_follow_up(&step);
+}
+
+void gossip_send_failed(struct gossip *gossip, uint64_t id, int code)
+{
+    const struct link *link = link_find(gossip, id);
+    gossip->counts[REASON_not_sent]++;
+    if (!link || link->peer == NO_PEER)
+        return;
+    size_t peer = link->peer;
+    trace(gossip->trace, "%s: not sent, %s", peer_text(gossip, peer), error_name(code));
+    if (gossip->peers[peer].links[link->channel] != id)
+        return;
+    peer_lost_messages(gossip, peer, link->channel);
+    for (size_t i = 0; i < gossip->topics_count && link->channel == CHANNEL_BULK; i++) {
+        struct topic *topic = gossip->topics[i];
+        if (topic->pull.state == PULL_NONE || topic->pull.peer != peer)
+            continue;
+        topic->pull.deadline = 0; /* it may have been the question */
+        topic_wake(gossip, topic, 1);
+    }
+}
+
+/* ---- questions ---- */
+
+unsigned gossip_covering(const struct gossip *gossip, uint64_t shard,
+                         const struct context *context)
+{
+    const struct topic *topic = topic_find(gossip, shard);
+    unsigned count = 0;
+    for (size_t i = 0; topic && i < gossip->peers_count; i++) {
+        const struct pair *pair = topic_pair(topic, i);
+        if (peer_is_member(gossip, i) && pair && pair->known &&
+            context_covers(&pair->context, context))
+            count++;
+    }
+    return count;
+}
+
+/* Peers as others see them: entries that turned out to be this node, or another entry, are not. */
+static size_t peer_visible(const struct gossip *gossip, size_t index)
+{
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        if (peer_is_member(gossip, i) && index-- == 0)
+            return i;
+    }
+    return NO_PEER;
+}
+
+size_t gossip_peers(const struct gossip *gossip)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < gossip->peers_count; i++)
+        count += peer_is_member(gossip, i);
+    return count;
+}
+
+static uint64_t peer_lag(const struct gossip *gossip, size_t peer)
+{
+    uint64_t lag = 0;
+    for (size_t i = 0; i < gossip->topics_count; i++) {
+        const struct topic *topic = gossip->topics[i];
+        const struct pair *pair = topic_pair(topic, peer);
+        const struct shard *shard = store_find(gossip->store, topic->shard);
+        if (!shard)
+            continue;
+        uint64_t counter = context_get(&shard->context, shard->replica);
+        uint64_t theirs = pair && pair->known ? context_get(&pair->context, shard->replica) : 0;
+        lag += counter > theirs ? counter - theirs : 0;
+    }
+    return lag;
+}
+
+void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_status *ret_status)
+{
+    struct peer_status status = {0};
+    size_t found = peer_visible(gossip, index);
+    if (found != NO_PEER) {
+        const struct peer *peer = &gossip->peers[found];
+        snprintf(status.address, sizeof status.address, "%s", peer->address);
+        snprintf(status.last_error, sizeof status.last_error, "%s", peer->last_error);
+        status.node = peer->met ? peer->node : 0;
+        status.connected = peer_is_up(gossip, found);
+        status.heard_ms = peer->heard_ms;
+        status.pushes = peer->pushes;
+        status.pulls = peer->pulls;
+        status.compares = peer->compares;
+        status.behind = peer->behind;
+        status.lag = peer_lag(gossip, found);
+    }
+    *ret_status = status;
+}
+
+/* ---- isolation ---- */
+
+int gossip_isolate(struct gossip *gossip, bool isolated, struct outbox *outbox)
+{
+    struct step step = {gossip, {0}, NULL, outbox};
+    int error = 0;
+    if (isolated == gossip->isolated)
+        return 0;
+    while (isolated && gossip->links_count > 0 && !error)
+        error = link_drop(&step, gossip->links[gossip->links_count - 1].id, REASON_isolated);
+    if (error)
+        return error;
+    gossip->isolated = isolated;
+    trace(gossip->trace, "%s", isolated ? "isolated" : "no longer isolated");
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        for (unsigned channel = 0; channel < CHANNELS; channel++) {
+            gossip->peers[i].dial_at[channel] = 0;
+            gossip->peers[i].backoff_ms[channel] = BACKOFF_MS_MIN;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,145 @@
+#include "gossip/state.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+int hello_send(struct step *step, const struct link *link)
+{
+    struct gossip *gossip = step->gossip;
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_HELLO;
+    message.hello = (struct hello){.cluster = gossip->options.cluster,
+                                   .node = gossip->store->identity.node,
+                                   .nonce = gossip->store->identity.nonce,
+                                   .wire_version = WIRE_VERSION,
+                                   .channel = link->channel,
+                                   .address = gossip->address};
+    return link_send(step, link->id, &message, false);
+}
+
+/* Why this hello is refused; REASONS when it is fine. */
+static enum reason hello_fault(struct gossip *gossip, const struct link *link,
+                               const struct hello *hello)
+{
+    const struct identity *own = &gossip->store->identity;
+    if (hello->cluster != gossip->options.cluster)
+        return REASON_wrong_cluster;
+    if (hello->wire_version < WIRE_VERSION_MIN)
+        return REASON_wire_version;
+    if (hello->node == own->node && hello->nonce == own->nonce) {
+        if (link->dialed_for != NO_PEER)
+            gossip->peers[link->dialed_for].self = true;
+        return REASON_dialled_self;
+    }
+    if (link->dialed && hello->channel != link->channel)
+        return REASON_other_channel;
+    return REASONS;
+}
+
+/* The links of a process that is no more. */
+static int peer_drop_links(struct step *step, size_t index, uint64_t except)
+{
+    struct gossip *gossip = step->gossip;
+    int error = 0;
+    for (size_t i = gossip->links_count; i-- > 0 && !error;) {
+        if (i < gossip->links_count && gossip->links[i].peer == index &&
+            gossip->links[i].id != except)
+            error = link_drop(step, gossip->links[i].id, REASON_restarted);
+    }
+    return error;
+}
+
+static int peer_meet(struct step *step, size_t index, const struct hello *hello, uint64_t link)
+{
+    struct gossip *gossip = step->gossip;
+    struct peer *peer = &gossip->peers[index];
+    int error = 0;
+    if (peer->met && (peer->node != hello->node || peer->nonce != hello->nonce))
+        error = peer_drop_links(step, index, link);
+    if (error)
+        return error;
+    /* What another node had there says nothing about this one. */
+    if (peer->met && peer->node != hello->node)
+        for (size_t i = 0; i < gossip->topics_count; i++)
+            topic_drop_pair(gossip->topics[i], index);
+    peer->met = true;
+    peer->node = hello->node;
+    peer->nonce = hello->nonce;
+    return 0;
+}
+
+/* Is this node the smaller one of the two? Copies of a directory have the same node. */
+static bool peer_is_greater(const struct gossip *gossip, const struct peer *peer)
+{
+    const struct identity *own = &gossip->store->identity;
+    return own->node != peer->node ? own->node < peer->node : own->nonce < peer->nonce;
+}
+
+/* Both dialled: of two links the one that the smaller node dialled stays. Only the smaller one
+ * closes the other, and only now that it knows the first to be open at both ends; of two links that
+ * the same node dialled the older one is dead. */
+static int link_settle(struct step *step, size_t index, const struct link *link)
+{
+    struct gossip *gossip = step->gossip;
+    struct peer *peer = &gossip->peers[index];
+    const struct link *rival = link_find(gossip, peer->links[link->channel]);
+    if (!rival)
+        return peer_set_link(step, index, link->channel, link->id);
+    uint64_t id = link->id, rival_id = rival->id;
+    bool smaller = peer_is_greater(gossip, peer), same = rival->dialed == link->dialed;
+    bool wins = same || link->dialed == smaller;
+    int error = 0;
+    if (wins)
+        error = peer_set_link(step, index, link->channel, id);
+    if (!error && (same || smaller))
+        error = link_drop(step, wins ? rival_id : id, REASON_duplicate);
+    return error;
+}
+
+static int hello_accept(struct step *step, uint64_t id, const struct hello *hello)
+{
+    struct gossip *gossip = step->gossip;
+    struct link *link = link_find(gossip, id);
+    size_t index;
+    int error = peer_find(gossip, link, hello, &index);
+    if (error == NEAP_LIMIT)
+        return link_drop(step, id, REASON_too_many_peers);
+    if (!error)
+        error = peer_meet(step, index, hello, id);
+    if (!error)
+        error = outbox_trust(step->outbox, id);
+    if (error)
+        return error;
+    link = link_find(gossip, id);
+    link->state = LINK_OPEN;
+    link->peer = index;
+    link->since_ms = step->now.mono_ms;
+    peer_error(&gossip->peers[index], "");
+    struct link copy = *link;
+    trace(gossip->trace, "%s: hello, %s %s", peer_text(gossip, index),
+          copy.dialed ? "dialled" : "accepted",
+          copy.channel == CHANNEL_CONTROL ? "control" : "bulk");
+    return link_settle(step, index, &copy);
+}
+
+int hello_take(struct step *step, uint64_t id, const struct hello *hello)
+{
+    struct gossip *gossip = step->gossip;
+    struct link *link = link_find(gossip, id);
+    int error = 0;
+    if (link->state != LINK_WAITING)
+        return link_drop(step, id, REASON_unexpected);
+    if (!link->dialed) {
+        /* Answered even when refused, so that the other side can say why as well. */
+        link->channel = hello->channel;
+        error = hello_send(step, link);
+    }
+    if (error)
+        return error;
+    enum reason fault = hello_fault(gossip, link, hello);
+    if (fault != REASONS)
+        return link_drop(step, id, fault);
+    return hello_accept(step, id, hello);
+}

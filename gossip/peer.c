@@ -1,0 +1,262 @@
+#include "gossip/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+void peer_init(struct gossip *gossip, const char *address, bool listed, struct peer *ret_peer)
+{
+    struct peer peer = {.listed = listed, .alias = NO_PEER};
+    (void)gossip;
+    snprintf(peer.address, sizeof peer.address, "%s", address);
+    for (unsigned channel = 0; channel < CHANNELS; channel++)
+        peer.backoff_ms[channel] = BACKOFF_MS_MIN;
+    *ret_peer = peer;
+}
+
+const char *peer_text(const struct gossip *gossip, size_t index)
+{
+    if (index == NO_PEER)
+        return "somebody";
+    return gossip->peers[index].address[0] ? gossip->peers[index].address : "unlisted";
+}
+
+void peer_error(struct peer *peer, const char *text)
+{
+    snprintf(peer->last_error, sizeof peer->last_error, "%s", text);
+}
+
+bool peer_is_up(const struct gossip *gossip, size_t index)
+{
+    const struct peer *peer = &gossip->peers[index];
+    return peer->links[CHANNEL_CONTROL] && peer->links[CHANNEL_BULK];
+}
+
+/* A member is whoever logs are kept for: all that are configured, and others that came by since this
+ * process began. */
+bool peer_is_member(const struct gossip *gossip, size_t index)
+{
+    const struct peer *peer = &gossip->peers[index];
+    if (peer->self || peer->alias != NO_PEER)
+        return false;
+    return peer->listed || peer->met;
+}
+
+/* ---- who is it? ---- */
+
+static bool peer_is(const struct peer *peer, const struct hello *hello)
+{
+    return peer->met && peer->node == hello->node && peer->nonce == hello->nonce;
+}
+
+static bool peer_has_links(const struct peer *peer)
+{
+    return peer->links[CHANNEL_CONTROL] || peer->links[CHANNEL_BULK];
+}
+
+/* Did the process that this entry stands for begin anew? A copy of a directory has the same node
+ * but lives elsewhere. */
+static bool peer_is_same_node(const struct peer *peer, const struct hello *hello)
+{
+    if (!peer->met || peer->node != hello->node)
+        return false;
+    return !peer_has_links(peer) || !peer->address[0] || !strcmp(peer->address, hello->address);
+}
+
+static bool peer_is_there(const struct peer *peer, const struct hello *hello)
+{
+    return peer->listed && hello->address[0] && !strcmp(peer->address, hello->address) &&
+           (!peer_has_links(peer) || peer->node == hello->node);
+}
+
+static size_t peer_match(const struct gossip *gossip, const struct hello *hello)
+{
+    bool (*const tests[])(const struct peer *, const struct hello *) = {peer_is, peer_is_there,
+                                                                         peer_is_same_node};
+    for (size_t test = 0; test < sizeof tests / sizeof *tests; test++) {
+        for (size_t i = 0; i < gossip->peers_count; i++) {
+            const struct peer *peer = &gossip->peers[i];
+            if (!peer->self && peer->alias == NO_PEER && tests[test](peer, hello))
+                return i;
+        }
+    }
+    return NO_PEER;
+}
+
+static int peer_add(struct gossip *gossip, const struct hello *hello, size_t *ret_index)
+{
+    size_t index = gossip->peers_count;
+    for (size_t i = 0; i < gossip->peers_count && index == PEERS_MAX; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        if (!peer->listed && !peer->adopted && !peer_has_links(peer))
+            index = i;
+    }
+    if (index == PEERS_MAX)
+        return NEAP_LIMIT;
+    if (index == gossip->peers_count)
+        gossip->peers_count++;
+    else
+        for (size_t i = 0; i < gossip->topics_count; i++)
+            topic_drop_pair(gossip->topics[i], index);
+    peer_init(gossip, hello->address, false, &gossip->peers[index]);
+    *ret_index = index;
+    return 0;
+}
+
+/* A dialled address belongs to its entry, unless the process is known under another one. */
+static size_t peer_dialed(struct gossip *gossip, size_t entry, const struct hello *hello)
+{
+    struct peer *peer = &gossip->peers[entry];
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        struct peer *other = &gossip->peers[i];
+        if (i == entry || other->self || other->alias != NO_PEER || !peer_is(other, hello) ||
+            !peer_has_links(other))
+            continue;
+        peer->alias = i;
+        other->adopted = true;
+        return i;
+    }
+    peer->alias = NO_PEER;
+    return entry;
+}
+
+int peer_find(struct gossip *gossip, const struct link *link, const struct hello *hello,
+              size_t *ret_index)
+{
+    size_t index = link->dialed ? peer_dialed(gossip, link->dialed_for, hello)
+                                : peer_match(gossip, hello);
+    if (index == NO_PEER)
+        return peer_add(gossip, hello, ret_index);
+    *ret_index = index;
+    return 0;
+}
+
+/* ---- sessions ---- */
+
+/* What was agreed in this session is void; what the peer has is still the best that is known. */
+static void session_end(struct gossip *gossip, size_t index)
+{
+    for (size_t i = 0; i < gossip->topics_count; i++) {
+        struct pair *pair = topic_pair(gossip->topics[i], index);
+        if (!pair)
+            continue;
+        pair->replica = pair->told = pair->told_replica = pair->pull_after = pair->awaited = 0;
+        pair->open = pair->soon = pair->behind = false;
+    }
+}
+
+static void pulls_end(struct gossip *gossip, size_t index)
+{
+    for (size_t i = 0; i < gossip->topics_count; i++) {
+        struct topic *topic = gossip->topics[i];
+        if (topic->pull.state != PULL_NONE && topic->pull.peer == index)
+            pull_stop(gossip, topic);
+    }
+}
+
+static int topics_queue_all(struct gossip *gossip)
+{
+    int error = 0;
+    for (size_t i = 0; i < gossip->topics_count && !error; i++)
+        error = topic_queue(gossip, gossip->topics[i]);
+    return error;
+}
+
+int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_t link)
+{
+    struct gossip *gossip = step->gossip;
+    struct peer *peer = &gossip->peers[index];
+    bool was_up = peer_is_up(gossip, index);
+    peer->links[channel] = link;
+    pulls_end(gossip, index);
+    peer_lost_messages(gossip, index, channel);
+    if (channel == CHANNEL_CONTROL) {
+        session_end(gossip, index);
+        peer->forget_at = link ? 0 : step->now.mono_ms + 2 * (uint64_t)gossip->options.silence_ms;
+        peer->digest_all = peer->digest_soon = link != 0;
+        peer->digest_after = 0;
+        peer->heartbeat_at = step->now.mono_ms;
+    }
+    if (was_up && !peer_is_up(gossip, index))
+        trace(gossip->trace, "%s: disconnected", peer_text(gossip, index));
+    else if (!was_up && peer_is_up(gossip, index))
+        trace(gossip->trace, "%s: connected", peer_text(gossip, index));
+    return topics_queue_all(gossip);
+}
+
+/* A message on this channel did not get through: digests are told again, and who missed a push has
+ * to pull. */
+void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channel)
+{
+    for (size_t i = 0; i < gossip->topics_count; i++) {
+        struct pair *pair = topic_pair(gossip->topics[i], index);
+        if (!pair)
+            continue;
+        if (channel == CHANNEL_CONTROL)
+            pair->told = 0;
+        else
+            pair->behind = true;
+    }
+    if (channel == CHANNEL_CONTROL)
+        gossip->peers[index].digest_all = gossip->peers[index].digest_soon = true;
+}
+
+/* ---- heartbeats ---- */
+
+static int peer_beat(struct step *step, size_t index)
+{
+    struct gossip *gossip = step->gossip;
+    struct peer *peer = &gossip->peers[index];
+    uint64_t beat = gossip->options.heartbeat_ms;
+    struct message message;
+    int error = 0;
+    message_init(&message);
+    message.kind = MESSAGE_HEARTBEAT;
+    for (unsigned channel = 0; channel < CHANNELS && !error; channel++) {
+        if (peer->links[channel])
+            error = link_send(step, peer->links[channel], &message, false);
+    }
+    peer->heartbeat_at =
+        step->now.mono_ms + beat * 4 / 5 + rng_below(&gossip->rng, beat * 2 / 5 + 1);
+    peer->digest_all = peer->digest_soon = true;
+    return error == NEAP_LIMIT ? 0 : error;
+}
+
+/* A message that was under way when the peer left has arrived by now, here or anywhere. */
+static void peer_forget_promises(struct gossip *gossip, size_t index)
+{
+    for (size_t i = 0; i < gossip->topics_count; i++) {
+        struct shard *shard = store_find(gossip->store, gossip->topics[i]->shard);
+        if (shard)
+            shard_promise_forget(shard, index);
+    }
+    gossip->peers[index].forget_at = 0;
+}
+
+int peers_tick(struct step *step)
+{
+    struct gossip *gossip = step->gossip;
+    int error = 0;
+    for (size_t i = 0; i < gossip->peers_count && !error; i++) {
+        if (gossip->peers[i].forget_at && step->now.mono_ms >= gossip->peers[i].forget_at)
+            peer_forget_promises(gossip, i);
+        if (peer_has_links(&gossip->peers[i]) &&
+            step->now.mono_ms >= gossip->peers[i].heartbeat_at)
+            error = peer_beat(step, i);
+    }
+    return error;
+}
+
+uint64_t peers_deadline(const struct gossip *gossip)
+{
+    uint64_t deadline = UINT64_MAX;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        if (peer_has_links(peer) && peer->heartbeat_at < deadline)
+            deadline = peer->heartbeat_at;
+        if (peer->forget_at && peer->forget_at < deadline)
+            deadline = peer->forget_at;
+    }
+    return deadline;
+}

@@ -1,0 +1,291 @@
+#include "gossip/state.h"
+
+#include "base/error.h"
+#include "store/chunk.h"
+
+/* ---- asking ---- */
+
+void pull_stop(struct gossip *gossip, struct topic *topic)
+{
+    struct pull *pull = &topic->pull;
+    if (pull->state == PULL_NONE)
+        return;
+    struct shard *shard = store_find(gossip->store, topic->shard);
+    if (shard && shard->session.id)
+        shard_compare_stop(shard);
+    gossip->peers[pull->peer].pulling--;
+    context_done(&pull->horizon);
+    *pull = (struct pull){0};
+    topics_unwait(gossip);
+}
+
+int pull_end(struct step *step, struct topic *topic, uint64_t again_ms)
+{
+    struct pair *pair = topic_pair(topic, topic->pull.peer);
+    pull_stop(step->gossip, topic);
+    if (pair && again_ms)
+        pair->pull_after = step->now.mono_ms + again_ms;
+    return topic_queue(step->gossip, topic);
+}
+
+int pull_ask(struct step *step, struct topic *topic, const struct context *since)
+{
+    struct gossip *gossip = step->gossip;
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_PULL;
+    message.shard = topic->shard;
+    message.session = topic->pull.session;
+    message.since = *since; /* borrowed: not message_done() */
+    int error = link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message,
+                          true);
+    topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
+    if (error == NEAP_LIMIT)
+        return pull_end(step, topic, PULL_AGAIN_MS);
+    topic_wake(gossip, topic, topic->pull.deadline);
+    return error;
+}
+
+static int pull_ask_events(struct step *step, struct topic *topic, const struct shard *shard)
+{
+    struct context since = {0};
+    int error = shard_told(shard, &since);
+    if (!error)
+        error = pull_ask(step, topic, &since);
+    context_done(&since);
+    return error;
+}
+
+/* Events that the shard lacks of what the context has; *ret_others: of ids other than `own`. */
+static uint64_t lacking(const struct shard *shard, const struct context *context, uint64_t own,
+                        bool *ret_others)
+{
+    uint64_t count = 0;
+    *ret_others = false;
+    for (size_t i = 0; i < context->count; i++) {
+        const struct context_entry *entry = &context->entries[i];
+        uint64_t have = context_get(&shard->context, entry->id);
+        if (entry->n <= have || entry->id == shard->replica)
+            continue;
+        count += entry->n - have;
+        if (entry->id != own)
+            *ret_others = true;
+    }
+    return count;
+}
+
+/* What the peer made itself comes by push; only what doesn't come soon is pulled. */
+static bool push_is_awaited(struct step *step, struct pair *pair, const struct shard *shard)
+{
+    uint64_t now_ms = step->now.mono_ms;
+    if (now_ms < pair->pull_after)
+        return true;
+    if (pair->awaited && context_get(&shard->context, pair->replica) < pair->awaited) {
+        pair->awaited = 0;
+        return false;
+    }
+    pair->awaited = context_get(&pair->context, pair->replica);
+    pair->pull_after = now_ms + PUSH_WAIT_MS;
+    return true;
+}
+
+static uint64_t pull_worth(struct step *step, struct topic *topic, const struct shard *shard,
+                           size_t peer)
+{
+    struct gossip *gossip = step->gossip;
+    struct pair *pair = topic_open_pair(gossip, topic, peer);
+    bool others;
+    if (!pair || !pair->known)
+        return 0;
+    uint64_t worth = lacking(shard, &pair->context, pair->replica, &others);
+    if (!worth)
+        return 0;
+    if (step->now.mono_ms < pair->pull_after ||
+        (!others && !pair->gap && push_is_awaited(step, pair, shard))) {
+        topic_wake(gossip, topic, pair->pull_after);
+        return 0;
+    }
+    return worth;
+}
+
+static int pull_begin(struct step *step, struct topic *topic, const struct shard *shard,
+                      size_t peer)
+{
+    struct gossip *gossip = step->gossip;
+    topic->pull = (struct pull){
+        .state = PULL_EVENTS, .peer = peer, .session = ++gossip->session_next};
+    gossip->peers[peer].pulling++;
+    gossip->peers[peer].pulls++;
+    trace(gossip->trace, "%s: pull %s", peer_text(gossip, peer), shard->name);
+    return pull_ask_events(step, topic, shard);
+}
+
+int pull_work(struct step *step, struct topic *topic, struct shard *shard)
+{
+    struct gossip *gossip = step->gossip;
+    size_t best = NO_PEER;
+    uint64_t best_worth = 0;
+    bool full = false;
+    if (topic->pull.state != PULL_NONE) {
+        if (step->now.mono_ms < topic->pull.deadline) {
+            topic_wake(gossip, topic, topic->pull.deadline);
+            return 0;
+        }
+        gossip->counts[REASON_no_answer]++;
+        trace(gossip->trace, "%s: no answer to pull %s", peer_text(gossip, topic->pull.peer),
+              shard->name);
+        return pull_end(step, topic, gossip->options.silence_ms);
+    }
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        uint64_t worth = pull_worth(step, topic, shard, i);
+        if (worth && gossip->peers[i].pulling >= PULLS_MAX) {
+            full = true;
+        } else if (worth > best_worth) {
+            best = i;
+            best_worth = worth;
+        }
+    }
+    if (best != NO_PEER)
+        return pull_begin(step, topic, shard, best);
+    return full ? topic_wait(gossip, topic) : 0;
+}
+
+/* ---- giving ---- */
+
+static int pull_reply(struct step *step, size_t peer, const struct message *asked, int code,
+                      struct slice bytes)
+{
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_PULLED;
+    message.shard = asked->shard;
+    message.session = asked->session;
+    message.code = code;
+    message.bytes = bytes;
+    int error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &message, true);
+    return error == NEAP_LIMIT ? 0 : error; /* then no answer comes, and it asks again */
+}
+
+/* What is on this link from now on comes after the chunk: pushes may follow it. */
+static int pull_gave(struct step *step, struct topic *topic, struct pair *pair,
+                     const struct shard *shard, const struct context *since, int code, size_t size)
+{
+    uint64_t counter = context_get(&shard->context, shard->replica);
+    struct context seen = {0};
+    int error = context_copy(&seen, since);
+    if (error)
+        return error;
+    pair_see(pair, &seen, NULL);
+    if (code == NEAP_END || (code == 0 && size < CHUNK_SIZE / 2)) {
+        pair->sent = counter;
+        pair->behind = false;
+    }
+    return topic_queue(step->gossip, topic);
+}
+
+int pull_serve(struct step *step, size_t peer, const struct message *message)
+{
+    struct gossip *gossip = step->gossip;
+    struct topic *topic = topic_find(gossip, message->shard);
+    struct pair *pair = topic_open_pair(gossip, topic, peer);
+    struct shard *shard = store_find(gossip->store, message->shard);
+    struct view view = batch_view(step->batch);
+    struct buffer chunk;
+    bool fine = pair && shard;
+    int error = 0, code = NEAP_NOTFOUND;
+    buffer_init(&chunk, CHUNK_BYTES_MAX);
+    if (fine)
+        error = release_check(step, topic, shard,
+                              context_find(&message->since, shard->replica), &fine);
+    if (!error && fine && shard_released(shard)) {
+        code = shard_chunk(shard, &view, &message->since, 0, CHUNK_SIZE, &chunk);
+        error = code && code != NEAP_END && code != NEAP_STALE ? code : 0;
+        if (!error)
+            error = pull_gave(step, topic, pair, shard, &message->since, code, chunk.size);
+    }
+    if (!error)
+        error = pull_reply(step, peer, message, code, buffer_slice(&chunk));
+    buffer_done(&chunk);
+    return error;
+}
+
+/* ---- taking ---- */
+
+static int pull_chunk_take(struct step *step, struct topic *topic, struct shard *shard,
+                           struct pair *pair, struct slice chunk)
+{
+    struct gossip *gossip = step->gossip;
+    enum taken taken = TAKEN_NOTHING;
+    int error = shard_take(shard, step->batch, chunk, CHUNK_PULL, &taken);
+    if (error == NEAP_STALE)
+        return release_refused(step, topic, shard);
+    if (error)
+        return error;
+    if (taken == TAKEN) {
+        trace(gossip->trace, "%s: pulled %s", peer_text(gossip, topic->pull.peer), shard->name);
+        topic_changed(gossip, topic);
+        pair_wants_digest(gossip, pair, topic->pull.peer);
+        return pull_ask_events(step, topic, shard);
+    }
+    trace(gossip->trace, "%s: pulled nothing new of %s", peer_text(gossip, topic->pull.peer),
+          shard->name);
+    gossip->counts[REASON_nothing_new]++;
+    return pull_end(step, topic, shard_lacks(shard, &pair->context) ? PULL_AGAIN_MS : 0);
+}
+
+static int pull_take_events(struct step *step, struct topic *topic, struct shard *shard,
+                            struct pair *pair, const struct message *message)
+{
+    struct context context = {0}, horizon = {0};
+    int error = chunk_peek(message->bytes, &context, &horizon);
+    if (!error) {
+        pair_see(pair, &context, &horizon);
+        error = pull_chunk_take(step, topic, shard, pair, message->bytes);
+    }
+    context_done(&context);
+    context_done(&horizon);
+    return error;
+}
+
+static int pull_take_code(struct step *step, struct topic *topic, struct shard *shard,
+                          struct pair *pair, int code)
+{
+    struct gossip *gossip = step->gossip;
+    const char *peer = peer_text(gossip, topic->pull.peer);
+    if (code == NEAP_STALE) {
+        trace(gossip->trace, "%s: too old to pull %s, compare", peer, shard->name);
+        gossip->counts[REASON_stale]++;
+        gossip->peers[topic->pull.peer].compares++;
+        topic->pull.state = PULL_CELLS;
+        return compare_ask(step, topic, slice_of(NULL, 0));
+    }
+    if (code == NEAP_END) {
+        trace(gossip->trace, "%s: pulled all of %s", peer, shard->name);
+        pair->gap = false;
+    } else {
+        trace(gossip->trace, "%s: not ready to give %s", peer, shard->name);
+    }
+    bool again = code != NEAP_END || shard_lacks(shard, &pair->context);
+    return pull_end(step, topic, again ? PULL_AGAIN_MS : 0);
+}
+
+int pull_take(struct step *step, size_t peer, const struct message *message)
+{
+    struct gossip *gossip = step->gossip;
+    struct topic *topic = topic_find(gossip, message->shard);
+    struct pair *pair = topic_open_pair(gossip, topic, peer);
+    struct shard *shard = store_find(gossip->store, message->shard);
+    if (!pair || !shard || topic->pull.peer != peer || topic->pull.session != message->session)
+        return 0; /* an answer that came too late */
+    switch (topic->pull.state) {
+    case PULL_NONE:
+    case PULL_CELLS:
+        break;
+    case PULL_EVENTS:
+        return message->code ? pull_take_code(step, topic, shard, pair, message->code)
+                             : pull_take_events(step, topic, shard, pair, message);
+    case PULL_CHANGED:
+        return compare_changed_take(step, topic, shard, message);
+    }
+    return 0;
+}

@@ -1,0 +1,238 @@
+/* The inside of gossip: links, peers, and what is known of each shard at each peer. Only files of
+ * this folder include it.
+ *
+ * A link is one stream. A peer is one process at the other end (or the address where one is to be),
+ * with a link per channel. A session with a peer begins with its control link; in it a shard is open
+ * when the peer's digest has quoted what it saw of my present replica id (design 2, rule 9): nothing
+ * of the shard is given to or taken from a peer before. */
+#ifndef NEAP_GOSSIP_STATE_H
+#define NEAP_GOSSIP_STATE_H
+#include "base/rng.h"
+#include "gossip/gossip.h"
+
+enum {
+    BACKOFF_MS_MIN = 100,
+    DIGEST_SIZE_AIM = 48 << 10, /* of one message of digests */
+    DIGEST_QUICK_MS = 20,       /* between two digests to a peer that waits for one */
+    PULLS_MAX = 4,              /* shards that are pulled from one peer at a time */
+    PULL_AGAIN_MS = 500,        /* after a peer had nothing to give, or was not ready */
+    PUSH_WAIT_MS = 200,         /* events that a peer made may be on their way as a push */
+    PUSH_EVENTS_MAX = 4096,     /* a peer that lacks more of mine is left to pull */
+    PUSH_BYTES_MAX = 1 << 20,   /* to one peer in one turn */
+    RELEASE_WAIT_MS = 1000,     /* for those who could confirm that my directory did not go back */
+    CONTEXT_BYTES = 27          /* of one entry of a context, packed */
+};
+
+#define GOSSIP_REASONS(X)                                                                          \
+    X(malformed) X(unexpected) X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel)   \
+    X(no_hello) X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)     \
+    X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind)        \
+    X(rollbacks) X(other_history) X(redotted) X(log_cut_early) X(nothing_new)
+
+enum reason {
+#define X(name) REASON_##name,
+    GOSSIP_REASONS(X)
+#undef X
+        REASONS
+};
+
+enum { NO_PEER = PEERS_MAX };
+
+enum link_state { LINK_DIALING, LINK_WAITING /* for its hello */, LINK_OPEN };
+
+struct link {
+    uint64_t id;
+    enum link_state state;
+    bool dialed;
+    size_t peer;       /* NO_PEER: not known yet */
+    size_t dialed_for; /* the entry whose address was dialled; NO_PEER when accepted */
+    enum channel channel;
+    uint64_t since_ms, heard_ms;
+};
+
+struct peer {
+    char address[128];    /* where it listens; "" unknown */
+    bool listed;          /* in the configuration: a member that logs wait for */
+    bool self;            /* turned out to be this node */
+    bool adopted;         /* a listed address turned out to be this one: a member too */
+    size_t alias;         /* turned out to be that peer under another address; NO_PEER */
+    bool met;             /* node and nonce are known */
+    uint64_t node, nonce;
+    uint64_t links[CHANNELS]; /* open ones, 0: none */
+    uint64_t dial_at[CHANNELS];
+    uint32_t backoff_ms[CHANNELS];
+    uint64_t heard_ms;
+    uint64_t forget_at;       /* what it promised; 0: no */
+    uint64_t heartbeat_at;    /* the next one to it */
+    bool digest_soon;         /* it waits for one */
+    bool digest_all;          /* all that changed is due */
+    uint64_t digest_after;    /* not before */
+    unsigned pulling;
+    uint64_t pushed_bytes;    /* in this turn */
+    uint64_t pushes, pulls, compares, behind;
+    char last_error[96];
+};
+
+/* A shard as one peer has it. */
+struct pair {
+    bool known;             /* context and horizon are from this process's life */
+    struct context context, horizon;
+    uint64_t replica;       /* the peer's, in this session; 0: no digest yet */
+    bool open;              /* this session's digest quoted my present replica id */
+    uint64_t told;          /* the topic's version that it was told in this session; 0 none */
+    uint64_t told_replica;  /* the replica id of its that was quoted then */
+    bool soon;              /* it waits for a digest */
+    uint64_t sent;          /* my events up to here were pushed in this session */
+    bool behind;            /* not pushed to until its digest shows that it caught up */
+    bool gap;               /* what I lack will not come by push */
+    uint64_t pull_after;    /* mono_ms; not asked before. 0: now */
+    uint64_t awaited;       /* the peer's own event that should come by push before pull_after */
+};
+
+enum pull_state { PULL_NONE, PULL_EVENTS, PULL_CELLS, PULL_CHANGED };
+
+struct topic {
+    uint64_t shard;
+    uint64_t version;        /* counts changes of what a digest tells */
+    struct pair **pairs;     /* by index of peer; NULL: never met there */
+    size_t pairs_room;
+    bool queued;             /* is in gossip->work */
+    bool touched;            /* is in gossip->touched: has own events to push */
+    bool waiting;            /* is in gossip->waiting */
+    uint64_t wake_at;        /* 0: no need */
+    uint64_t release_at;     /* 0: nobody waits for my unconfirmed events */
+    struct pull {
+        enum pull_state state;
+        size_t peer;
+        uint64_t session, deadline;
+        struct context horizon; /* compare: of the last chunk or page */
+    } pull;
+};
+
+struct gossip {
+    struct gossip_options options; /* peers and address point into peers[] and own memory */
+    char *address;
+    struct store *store;
+    struct trace *trace;
+    struct rng rng;
+    bool isolated;
+    struct link *links;
+    size_t links_count, links_room;
+    uint64_t link_next;
+    struct peer *peers; /* PEERS_MAX */
+    size_t peers_count;
+    struct topic **topics; /* sorted by shard */
+    size_t topics_count, topics_room;
+    struct topics {        /* lists, a topic at most once in each */
+        struct topic **items;
+        size_t count, room;
+    } work, touched, waiting /* for a turn to pull */;
+    bool touched_all;      /* there was no memory to note which */
+    uint64_t wake_at;      /* the earliest of all topics; 0: none */
+    uint64_t session_next;
+    uint64_t version_next;
+    uint64_t counts[REASONS];
+    struct buffer message; /* scratch for encoding */
+};
+
+/* One step's arguments, kept together. */
+struct step {
+    struct gossip *gossip;
+    struct now now;
+    struct batch *batch; /* NULL when nothing may be written */
+    struct outbox *outbox;
+};
+
+/* link.c */
+struct link *link_find(struct gossip *gossip, uint64_t id); /* valid until links change */
+int link_add(struct gossip *gossip, const struct link *link);
+/* Closes a link and forgets what hung on it. The reason is counted. */
+int link_drop(struct step *step, uint64_t id, enum reason reason);
+/* It is gone already: NET_DOWN, or about to be closed. */
+int link_forget(struct step *step, uint64_t id);
+int link_send(struct step *step, uint64_t link, const struct message *message, bool names_events);
+int links_tick(struct step *step);
+uint64_t links_deadline(const struct gossip *gossip);
+
+/* peer.c */
+void peer_init(struct gossip *gossip, const char *address, bool listed, struct peer *ret_peer);
+const char *peer_text(const struct gossip *gossip, size_t index);
+bool peer_is_up(const struct gossip *gossip, size_t index); /* both channels */
+bool peer_is_member(const struct gossip *gossip, size_t index);
+/* The entry of whoever said hello, made if need be; LIMIT: no room. */
+int peer_find(struct gossip *gossip, const struct link *link, const struct hello *hello,
+              size_t *ret_index);
+/* The peer's link of this channel is another one from now on (0: none). A new control link begins
+ * a session. */
+int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_t link);
+int peers_tick(struct step *step);
+uint64_t peers_deadline(const struct gossip *gossip);
+void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channel);
+void peer_error(struct peer *peer, const char *text);
+
+/* hello.c */
+int hello_send(struct step *step, const struct link *link);
+int hello_take(struct step *step, uint64_t link, const struct hello *hello);
+
+/* topic.c */
+struct topic *topic_find(const struct gossip *gossip, uint64_t shard); /* NULL */
+int topic_get(struct gossip *gossip, uint64_t shard, struct topic **ret_topic);
+void topic_free(struct topic *topic);
+struct pair *topic_pair(const struct topic *topic, size_t peer); /* NULL */
+int topic_get_pair(struct topic *topic, size_t peer, struct pair **ret_pair);
+void topic_drop_pair(struct topic *topic, size_t peer);
+void topic_changed(struct gossip *gossip, struct topic *topic);
+int topic_queue(struct gossip *gossip, struct topic *topic);
+int topic_touch(struct gossip *gossip, struct topic *topic);
+int topic_wait(struct gossip *gossip, struct topic *topic);
+void topics_unwait(struct gossip *gossip);
+void topic_wake(struct gossip *gossip, struct topic *topic, uint64_t at_ms);
+/* The pair of an open shard, for messages that need one; NULL otherwise. */
+struct pair *topic_open_pair(const struct gossip *gossip, const struct topic *topic, size_t peer);
+/* What the peer has, as it says itself. Moved out of the arguments. */
+void pair_see(struct pair *pair, struct context *context, struct context *horizon);
+void pair_wants_digest(struct gossip *gossip, struct pair *pair, size_t peer);
+/* Does `context` hold events that the shard lacks? */
+bool shard_lacks(const struct shard *shard, const struct context *context);
+/* Everything that follows from a change: release, pulls, truncation. */
+int topics_work(struct step *step);
+int topics_tick(struct step *step);
+
+/* release.c: may my events be told (rule 9)? */
+/* My context as it may be told. ret_context is replaced. */
+int shard_told(const struct shard *shard, struct context *ret_context);
+int release_work(struct step *step, struct topic *topic, struct shard *shard);
+/* Looks at what a peer has seen of my replica id. When my directory has gone back in time, the
+ * events of this opening get a new id, and *ret_fine is false: nothing is to be taken. */
+int release_check(struct step *step, struct topic *topic, struct shard *shard,
+                  const struct context_entry *seen, bool *ret_fine);
+/* What was to be taken is of another history, mine or a third node's. */
+int release_refused(struct step *step, struct topic *topic, struct shard *shard);
+
+/* digest.c */
+int digest_take(struct step *step, size_t peer, const struct digest_item *item);
+int digests_send(struct step *step); /* to whoever waits and may have one */
+uint64_t digests_deadline(const struct gossip *gossip);
+
+/* push.c */
+int push_work(struct step *step, const struct topic *topic, struct shard *shard);
+int push_take(struct step *step, size_t peer, const struct message *message);
+
+/* pull.c, compare.c */
+int pull_work(struct step *step, struct topic *topic, struct shard *shard);
+void pull_stop(struct gossip *gossip, struct topic *topic);
+/* Ends a pull; the peer is not asked again for `again_ms`. */
+int pull_end(struct step *step, struct topic *topic, uint64_t again_ms);
+int pull_serve(struct step *step, size_t peer, const struct message *message);
+int pull_take(struct step *step, size_t peer, const struct message *message);
+int pull_ask(struct step *step, struct topic *topic, const struct context *since);
+int compare_ask(struct step *step, struct topic *topic, struct slice cursor);
+int compare_go_on(struct step *step, struct topic *topic, struct shard *shard);
+int compare_changed_take(struct step *step, struct topic *topic, struct shard *shard,
+                         const struct message *message);
+int compare_serve(struct step *step, size_t peer, const struct message *message);
+int compare_take(struct step *step, size_t peer, const struct message *message);
+
+/* truncate.c */
+int truncate_work(struct step *step, struct topic *topic, struct shard *shard);
+#endif

@@ -1,0 +1,83 @@
+/* The log (design 2, rule 5): what every member has is cut; a member that is away holds it back, up
+ * to a bound. */
+#include "gossip/state.h"
+
+#include "base/error.h"
+
+/* Lowers every entry to what the other has. */
+static void context_meet(struct context *context, const struct context *other)
+{
+    for (size_t i = context->count; i-- > 0;) {
+        struct context_entry entry = context->entries[i];
+        uint64_t n = context_get(other, entry.id);
+        if (n < entry.n)
+            context_clip(context, entry.id, n, 0);
+    }
+}
+
+/* What all members are known to have; empty when there are none, or one was not heard of. */
+static void members_meet(const struct gossip *gossip, const struct topic *topic,
+                         struct context *stable)
+{
+    size_t members = 0;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct pair *pair = topic_pair(topic, i);
+        if (!peer_is_member(gossip, i))
+            continue;
+        members++;
+        if (pair && pair->known)
+            context_meet(stable, &pair->context);
+        else
+            context_clear(stable);
+    }
+    if (members == 0)
+        context_clear(stable);
+}
+
+/* A bound was passed: the oldest events of each replica id go, whoever lacks them. */
+static int cut_early(struct step *step, struct shard *shard, uint64_t count)
+{
+    struct gossip *gossip = step->gossip;
+    uint64_t keep = gossip->options.log_max / 4 * 3;
+    struct context stable = {0};
+    int error = shard_told(shard, &stable);
+    for (size_t i = stable.count; i-- > 0 && !error;) {
+        struct context_entry entry = stable.entries[i];
+        uint64_t kept = shard_log_count_of(shard, entry.id);
+        kept = (uint64_t)((double)kept * (double)keep / (double)count);
+        context_clip(&stable, entry.id, entry.n - (kept < entry.n ? kept : entry.n), 0);
+    }
+    if (!error)
+        error = shard_truncate(shard, step->batch, &stable);
+    context_done(&stable);
+    if (error)
+        return error;
+    gossip->counts[REASON_log_cut_early]++;
+    trace(gossip->trace, "%s: log cut early, %llu left", shard->name,
+          (unsigned long long)shard_log_count(shard));
+    return 0;
+}
+
+int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
+{
+    struct gossip *gossip = step->gossip;
+    uint64_t count = shard_log_count(shard);
+    struct context stable = {0};
+    if (count == 0 || shard->session.id)
+        return 0;
+    int error = shard_told(shard, &stable);
+    if (error)
+        return error;
+    members_meet(gossip, topic, &stable);
+    if (!context_covers(&shard->horizon, &stable)) {
+        error = shard_truncate(shard, step->batch, &stable);
+        if (!error)
+            trace(gossip->trace, "%s: log cut, %llu left", shard->name,
+                  (unsigned long long)shard_log_count(shard));
+    }
+    context_done(&stable);
+    count = shard_log_count(shard);
+    if (!error && gossip->options.log_max && count > gossip->options.log_max)
+        error = cut_early(step, shard, count);
+    return error;
+}
