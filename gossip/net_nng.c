@@ -137,7 +137,7 @@ static void sent(void *arg)
     else
         link_sent(link, nng_aio_count(link->send));
     link->send_busy = false;
-    link_send(link);
+    link_flush(link);
     nng_mtx_unlock(net->mutex);
 }
 
@@ -162,7 +162,7 @@ static void dialled(void *arg)
         nng_mtx_lock(net->mutex);
         link->receive_busy = true;
         link_receive(link);
-        link_send(link);
+        link_flush(link);
     }
     link->dial_busy = false;
     nng_mtx_unlock(net->mutex);
@@ -209,7 +209,7 @@ static void link_accept(struct net_nng *net, enum net_side side, nng_stream *str
     net_post(net, NET_UP, link->id, side, NULL, NULL);
     nng_mtx_lock(net->mutex);
     link_receive(link);
-    link_send(link);
+    link_flush(link);
 }
 
 /* After an error (no descriptors left, say) it pauses: an accept that fails at once must not spin.
@@ -271,7 +271,7 @@ static int net_send(struct net *base, uint64_t id, struct slice message)
     link = link_find(net, id);
     error = link ? link_queue(link, message) : NEAP_NOTFOUND;
     if (error == 0)
-        link_send(link);
+        link_flush(link);
     nng_mtx_unlock(net->mutex);
     return error;
 }

@@ -65,7 +65,7 @@ struct net_nng {
 void link_free(struct link *link);    /* not busy */
 void link_kill(struct link *link);    /* closes the stream; the reaper frees */
 void link_receive(struct link *link); /* posts a receive when one is wanted */
-void link_send(struct link *link);    /* posts a send when something waits */
+void link_flush(struct link *link);    /* posts a send when something waits */
 void link_sent(struct link *link, size_t count);
 /* Takes what it can from the input. True: a whole message is in link->message. An error kills. */
 bool link_take(struct link *link, const char **ret_error);

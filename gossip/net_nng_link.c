@@ -173,7 +173,7 @@ int link_queue(struct link *link, struct slice message)
     return 0;
 }
 
-void link_send(struct link *link)
+void link_flush(struct link *link)
 {
     nng_iov iov[SEND_GATHER];
     unsigned count = 0;

@@ -51,7 +51,7 @@ static int cell_sum(struct summing *summing, struct slice key, struct slice valu
         !slice_equal(buffer_slice(&summing->key), buffer_slice(&summing->last_key)))
         summary->keys++;
     summary->cells++;
-    summary->bytes += key.size + value.size;
+    summary->bytes += summing->hashed.size; /* what replicas share: the reference is local */
     digest_add(&summary->digest, hash_128(summing->hash_key, buffer_slice(&summing->hashed)));
     return buffer_set(&summing->last_key, buffer_slice(&summing->key));
 }

@@ -162,7 +162,7 @@ static int flags_read(int argc, const char **argv, struct reading *reading, int 
 {
     struct poptOption table[SETTINGS + 4];
     poptContext context;
-    int value, code = 0;
+    int value = -1, code = 0;
 
     memset(table, 0, sizeof(table));
     for (unsigned i = 0; i < SETTINGS; i++)
