@@ -9,6 +9,8 @@
 #include "base/error.h"
 
 enum { CLUSTER_FILE_MAX = 4096, KEY_DIGITS_MAX = 64, ID_DIGITS = 16 };
+/* Gossip keeps the other half of its table for nodes that dial in. */
+enum { PEERS_LISTED_MAX = PEERS_MAX / 2 };
 
 static int hex_digit(char digit)
 {
@@ -160,8 +162,8 @@ static int peer_add(struct peer_list *list, const char *address, const char *own
     for (size_t i = 0; i < list->count; i++)
         if (!strcmp(list->addresses[i], address))
             return error_set(error, NEAP_INVALID, "peers: %.150s is there twice", address);
-    if (list->count == PEERS_MAX)
-        return error_set(error, NEAP_LIMIT, "peers: more than %d", PEERS_MAX);
+    if (list->count == PEERS_LISTED_MAX)
+        return error_set(error, NEAP_LIMIT, "peers: more than %d", PEERS_LISTED_MAX);
     list->addresses[list->count++] = address;
     return 0;
 }

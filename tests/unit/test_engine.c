@@ -1,0 +1,169 @@
+#include "base/alloc.h"
+#include "tests/support/rig.h"
+
+static struct write nosync_write(struct write_op *op)
+{
+    return (struct write){.ops = op, .count = 1, .nosync = true};
+}
+
+TEST(an_unsynced_write_is_synced_when_its_time_has_come)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = nosync_write(&op);
+    struct engine *engine = &rig.wheel.engine;
+    int64_t number = 0;
+
+    rig_open(&rig);
+    CHECK(engine_deadline(engine, rig_now(&rig)) == UINT64_MAX);
+    CHECK_OK(rig_write(&rig, &write));
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 1);
+    CHECK(atomic_load(&rig.wheel.unsynced));
+    CHECK_EQUAL(engine_deadline(engine, rig_now(&rig)), rig.clock.now_ms + 100);
+    rig.clock.now_ms += 99;
+    CHECK_OK(rig_write(&rig, &write));
+    CHECK_OK(rig_tick(&rig));
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 2);
+    rig.clock.now_ms += 1;
+    CHECK_OK(rig_tick(&rig));
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 0);
+    CHECK(!atomic_load(&rig.wheel.unsynced));
+    CHECK(engine_deadline(engine, rig_now(&rig)) == UINT64_MAX);
+    rig_crash(&rig);
+    CHECK_OK(rig_counter(rig.disk, "a", "n", &number));
+    CHECK_EQUAL(number, 2);
+    rig_close(&rig);
+}
+
+TEST(an_unsynced_write_may_be_lost_and_its_dot_is_given_again)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = nosync_write(&op);
+    struct write synced = {.ops = &op, .count = 1};
+    int64_t number = 0;
+
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &synced));
+    CHECK_OK(rig_write(&rig, &write));
+    rig_crash(&rig);
+    CHECK_OK(rig_counter(rig.disk, "a", "n", &number));
+    CHECK_EQUAL(number, 1);
+    CHECK_OK(rig_write(&rig, &synced));
+    CHECK_EQUAL(context_get(&rig_shard(&rig, "a")->context, rig_shard(&rig, "a")->replica), 2);
+    rig_close(&rig);
+}
+
+TEST(a_durable_write_syncs_those_before_it)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write lazy = nosync_write(&op), durable = {.ops = &op, .count = 1};
+
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &lazy));
+    CHECK_OK(rig_write(&rig, &durable));
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 0);
+    CHECK(!rig.wheel.engine.unsynced_since);
+    rig_close(&rig);
+}
+
+/* Rule 8: a token names events. */
+TEST(a_token_of_an_unsynced_write_syncs_it_first)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = nosync_write(&op);
+
+    rig_open(&rig);
+    write.want_token = true;
+    CHECK_OK(rig_write(&rig, &write));
+    CHECK_EQUAL(write.token.count, 1);
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 0);
+    token_done(&write.token);
+    rig_close(&rig);
+}
+
+TEST(sync_makes_durable_what_was_written)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = nosync_write(&op);
+    struct event sync = {.kind = EVENT_SYNC};
+
+    rig_open(&rig);
+    CHECK_OK(rig_turn(&rig, &sync));
+    CHECK_EQUAL(rig.wheel.engine.counts.syncs, 0); /* there was nothing */
+    CHECK_OK(rig_write(&rig, &write));
+    CHECK_OK(rig_turn(&rig, &sync));
+    CHECK_EQUAL(rig.wheel.engine.counts.syncs, 1);
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 0);
+    rig_close(&rig);
+}
+
+/* A durable write that finds nothing to change still answers for what it found. */
+TEST(a_write_without_effect_syncs_what_it_depends_on)
+{
+    struct rig rig;
+    struct write_op add = rig_set_add("a", "s", "x"), remove = add;
+    struct write lazy, durable;
+
+    remove.op.kind = OP_SET_REMOVE;
+    lazy = nosync_write(&remove);
+    durable = (struct write){.ops = &add, .count = 1};
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &durable));
+    CHECK_OK(rig_write(&rig, &lazy));
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 1);
+    durable.ops = &remove;
+    CHECK_OK(rig_write(&rig, &durable));
+    CHECK_EQUAL(disk_mem_unsynced(rig.disk), 0);
+    rig_close(&rig);
+}
+
+static void count_call(void *arg, struct engine *engine)
+{
+    *(uint64_t *)arg += engine->store.shards_count + 1;
+}
+
+TEST(a_call_runs_between_the_steps)
+{
+    struct rig rig;
+    uint64_t calls = 0;
+    struct event event = {.kind = EVENT_CALL, .call = count_call, .arg = &calls};
+
+    rig_open(&rig);
+    CHECK_OK(rig_turn(&rig, &event));
+    CHECK_EQUAL(calls, 1);
+    rig_close(&rig);
+}
+
+TEST(levels_say_how_many_others)
+{
+    unsigned needed = 99;
+
+    CHECK_OK(level_peers(NEAP_ONE, 4, &needed, NULL));
+    CHECK_EQUAL(needed, 0);
+    for (unsigned peers = 0; peers < 6; peers++) {
+        CHECK_OK(level_peers(NEAP_QUORUM, peers, &needed, NULL));
+        CHECK_EQUAL(needed + 1, (peers + 1) / 2 + 1); /* with this node: a majority */
+        CHECK_OK(level_peers(NEAP_ALL, peers, &needed, NULL));
+        CHECK_EQUAL(needed, peers);
+    }
+    CHECK_ERROR(level_peers(NEAP_LOCAL_QUORUM, 2, &needed, NULL), NEAP_REFUSED);
+    CHECK_ERROR(level_peers(NEAP_EACH_QUORUM, 2, &needed, NULL), NEAP_REFUSED);
+    CHECK_ERROR(level_peers((enum neap_level)99, 2, &needed, NULL), NEAP_INVALID);
+}
+
+/* Alone, this node is the majority, and all. */
+TEST(alone_every_level_is_reached)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = {.ops = &op, .count = 1, .level = NEAP_ALL};
+
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &write));
+    token_done(&write.token);
+    rig_close(&rig);
+}
