@@ -174,8 +174,7 @@ static int count_page(struct reading *reading, const struct neap_place *at, unsi
 {
     struct api *api = &reading->api;
     struct backend *backend = api->neap->backend;
-    struct page_request request = {.bucket = at->bucket,
-                                   .count_only = true,
+    struct page_request request = {.count_only = true,
                                    .after = api_after(api),
                                    .want_token = api->call.ret_token != NULL,
                                    .timeout_ms = api->call.timeout_ms};
@@ -185,6 +184,7 @@ static int count_page(struct reading *reading, const struct neap_place *at, unsi
     error = api_place(api, at, type);
     if (error)
         return error;
+    request.bucket = at->bucket;
     request.path = buffer_slice(&api->path);
     page_init(&page, 0);
     token_init(&request.token);
