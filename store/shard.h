@@ -179,6 +179,10 @@ int shard_cell_message(const struct shard *shard, const struct view *view, uint6
 int shard_take_cell(struct shard *shard, struct batch *batch, struct slice message,
                     enum taken *ret_taken);
 
+/* The answers of several replicas about one cell as one message, which knows what they know
+ * together. INVALID: not messages about one cell. */
+int cell_messages_merge(const struct slice *messages, size_t count, struct buffer *ret_message);
+
 /* The log (rule 5): what all members have goes; `stable` may be early (a bound was passed). */
 int shard_truncate(struct shard *shard, struct batch *batch, const struct context *stable);
 uint64_t shard_log_count(const struct shard *shard);

@@ -264,3 +264,82 @@ int shard_take_cell(struct shard *shard, struct batch *batch, struct slice messa
         *ret_taken = taken;
     return error;
 }
+
+/* What a merge of messages holds so far. */
+struct merging {
+    struct chunk chunk; /* what is known, and the names */
+    struct cell cell;
+    struct buffer bytes; /* the cell's */
+    struct buffer bytes_new;
+};
+
+static int merging_add(struct merging *merging, struct slice message)
+{
+    struct knowledge know = {.context = &merging->chunk.context}, know_theirs;
+    struct cell theirs, merged;
+    struct chunk chunk;
+    int error = chunk_decode(message, CHUNK_CELL, &chunk);
+
+    if (error)
+        return error;
+    cell_init(&theirs);
+    cell_init(&merged);
+    if (chunk.shard != merging->chunk.shard ||
+        chunk_cell_compare(&chunk.cells[0], &merging->chunk.cells[0]) != 0)
+        error = NEAP_INVALID;
+    know_theirs = chunk_knowledge(&chunk, &chunk.cells[0]);
+    if (!error)
+        error = cell_decode(chunk.cells[0].bytes, &theirs);
+    if (!error)
+        error = cell_merge(&merging->cell, &know, &theirs, &know_theirs, &merged, NULL);
+    buffer_clear(&merging->bytes_new);
+    if (!error)
+        error = cell_encode(&merged, &merging->bytes_new);
+    if (!error)
+        error = knowledge_join(&know_theirs, &merging->chunk.context);
+    if (!error)
+        error = buffer_set(&merging->bytes, buffer_slice(&merging->bytes_new));
+    if (!error)
+        error = cell_decode(buffer_slice(&merging->bytes), &merging->cell);
+    cell_done(&theirs);
+    cell_done(&merged);
+    chunk_done(&chunk);
+    return error;
+}
+
+int cell_messages_merge(const struct slice *messages, size_t count, struct buffer *ret_message)
+{
+    struct merging merging = {.chunk = {0}};
+    struct buffer bytes;
+    int error;
+
+    if (count == 0)
+        return NEAP_INVALID;
+    error = chunk_decode(messages[0], CHUNK_CELL, &merging.chunk);
+    if (error)
+        return error;
+    cell_init(&merging.cell);
+    buffer_init(&merging.bytes, STORED_SIZE_MAX);
+    buffer_init(&merging.bytes_new, STORED_SIZE_MAX);
+    buffer_init(&bytes, ret_message->size_max < CHUNK_BYTES_MAX ? ret_message->size_max
+                                                                : CHUNK_BYTES_MAX);
+    /* The first is merged into nothing that knows nothing. */
+    context_clear(&merging.chunk.context);
+    for (size_t i = 0; i < count && !error; i++)
+        error = merging_add(&merging, messages[i]);
+    merging.chunk.cells[0].bytes = buffer_slice(&merging.bytes);
+    merging.chunk.cells[0].residue = CHUNK_SETTLED;
+    merging.chunk.kind = CHUNK_CELL;
+    while (merging.chunk.residues_count > 0)
+        context_done(&merging.chunk.residues[--merging.chunk.residues_count]);
+    if (!error)
+        error = chunk_encode(&merging.chunk, &bytes);
+    if (!error)
+        error = buffer_set(ret_message, buffer_slice(&bytes));
+    cell_done(&merging.cell);
+    buffer_done(&merging.bytes);
+    buffer_done(&merging.bytes_new);
+    buffer_done(&bytes);
+    chunk_done(&merging.chunk);
+    return error;
+}
