@@ -82,7 +82,8 @@ static void spy_error(struct disk *disk, struct neap_error *ret_error)
 
 static void spy_close(struct disk *disk)
 {
-    disk_close(inner_of(disk));
+    if (!((struct spy_disk *)disk)->keep)
+        disk_close(inner_of(disk));
 }
 
 void spy_disk_init(struct spy_disk *spy, struct disk *inner)

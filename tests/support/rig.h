@@ -19,6 +19,7 @@ struct spy_disk {
     struct disk disk;
     struct disk *inner;
     atomic_uint commits, syncs;       /* syncs: commits with sync, too */
+    bool keep;                        /* closing it leaves the other one open */
     void (*before_commit)(void *arg); /* NULL: nothing */
     void *arg;
 };
