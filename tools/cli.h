@@ -12,9 +12,10 @@ enum { FIELDS_MAX = 16 };
 struct cli {
     struct neap *neap; /* NULL for commands that need none */
     const char *node, *directory;
-    const char *type, *from, *format, *seen, *cluster;
-    int json, yes;
-    uint64_t limit;
+    const char *cluster, *from;
+    enum neap_type type; /* NEAP_ANY: not given */
+    int json, format_given, dpkg;
+    uint64_t limit; /* 0: none */
     struct neap_bytes fields[FIELDS_MAX];
     size_t fields_count;
     struct neap_call call; /* ret_error points to `error` */
@@ -29,6 +30,8 @@ struct command {
     const char *name, *arguments, *help;
     int least, most;
     int needs_node;
+    const char
+        *flags; /* those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) */
     command_run run;
 };
 
@@ -68,12 +71,16 @@ int cli_exit_code(int code);
 struct neap_place cli_place(const struct cli *cli); /* argv[0] and argv[1], and --field */
 struct neap_bytes bytes_of(const char *text);
 const char *type_name(enum neap_type type);
-int type_parse(const char *name, enum neap_type *ret_type); /* 0, or -1 */
+/* A type that an object can have. 0, or -1. */
+int type_parse(const char *name, enum neap_type *ret_type);
+/* A whole number, not over `most`. 0, or -1. */
+int number_take(const char *text, uint64_t most, uint64_t *ret_number);
 /* A JSON string; {"hex": "..."} when the bytes are not UTF-8. */
 json_t *json_bytes(struct neap_bytes bytes);
 /* The reverse; free() the data. 0, or -1. */
 int json_take_bytes(const json_t *json, struct neap_bytes *ret_bytes);
-void print_bytes(FILE *file, struct neap_bytes bytes); /* unprintable ones as \xNN */
+/* Control characters as \xNN; all but ASCII too when it is not UTF-8. */
+void print_bytes(FILE *file, struct neap_bytes bytes);
 /* "1,234 done" on a terminal, rewritten in place, now and then; end with done = 1. */
 void progress(const char *what, uint64_t count, int done);
 #endif

@@ -48,21 +48,69 @@ static json_int_t number_of(json_t *json, const char *name)
     return json_integer_value(json_object_get(json, name));
 }
 
-/* Exit 1 when a peer is away or the node had to take a new life. */
+/* What an operator has to look at: exit 1. */
+static int status_degraded(json_t *status)
+{
+    json_t *item;
+    size_t i;
+    int degraded = json_is_true(json_object_get(status, "suspect")) ||
+                   json_is_true(json_object_get(status, "isolated")) ||
+                   json_is_string(json_object_get(status, "stopped"));
+
+    json_array_foreach(json_object_get(status, "peers"), i, item)
+    {
+        degraded |= !json_is_true(json_object_get(item, "connected"));
+    }
+    json_array_foreach(json_object_get(status, "buckets"), i, item)
+    {
+        degraded |= number_of(json_object_get(item, "counts"), "healed") > 0;
+    }
+    return degraded;
+}
+
+static void print_warnings(json_t *status)
+{
+    const char *stopped = json_string_value(json_object_get(status, "stopped"));
+    const char *name;
+    json_t *item;
+    size_t i;
+
+    if (stopped)
+        printf("STOPPED: %s\n", stopped);
+    if (json_is_true(json_object_get(status, "isolated")))
+        printf("ISOLATED: `neap isolate off` lets it talk with its peers again\n");
+    if (json_is_true(json_object_get(status, "suspect")))
+        printf("SUSPECT: the end of the write-ahead log was damaged when it was opened\n");
+    json_array_foreach(json_object_get(status, "buckets"), i, item)
+    {
+        if (number_of(json_object_get(item, "counts"), "healed"))
+            printf("DAMAGE: bucket %s had lost %" JSON_INTEGER_FORMAT
+                   " dots; peers gave them back\n",
+                   text_of(item, "name"), number_of(json_object_get(item, "counts"), "healed"));
+    }
+    json_object_foreach(json_object_get(status, "links"), name, item)
+    {
+        if (json_integer_value(item))
+            printf("links dropped: %-20s %" JSON_INTEGER_FORMAT "\n", name,
+                   json_integer_value(item));
+    }
+}
+
 int command_status(struct cli *cli)
 {
     const char *const words[] = {"status"};
     json_t *status, *item;
     size_t i;
-    int result, away = 0;
+    int result, degraded;
 
     status = ask(cli, 1, words, &result);
     if (status == NULL)
         return result;
-    json_array_foreach(json_object_get(status, "peers"), i, item) away |=
-        !json_is_true(json_object_get(item, "connected"));
-    if (cli->json)
-        return print_json(status) || away;
+    degraded = status_degraded(status) ? EXIT_DIFFERS : EXIT_FINE;
+    if (cli->json) {
+        print_json(status);
+        return degraded;
+    }
     printf("node %s  version %s  cluster %s\n", text_of(status, "node"), text_of(status, "version"),
            text_of(status, "cluster"));
     printf("\n%-24s %8s %9s\n", "bucket", "log", "residues");
@@ -75,8 +123,9 @@ int command_status(struct cli *cli)
         printf("%-36s %-10s %8" JSON_INTEGER_FORMAT "  %s\n", text_of(item, "address"),
                json_is_true(json_object_get(item, "connected")) ? "connected" : "away",
                number_of(item, "lag"), text_of(item, "last_error"));
+    print_warnings(status);
     json_decref(status);
-    return away ? EXIT_DIFFERS : EXIT_FINE;
+    return degraded;
 }
 
 static void print_digest(json_t *item, const char *name)

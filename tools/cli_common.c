@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ const char *type_name(enum neap_type type)
 int type_parse(const char *name, enum neap_type *ret_type)
 {
     for (size_t i = 0; i < TYPES; i++)
-        if (strcmp(types[i].name, name) == 0) {
+        if (types[i].type != NEAP_ANY && strcmp(types[i].name, name) == 0) {
             *ret_type = types[i].type;
             return 0;
         }
@@ -57,8 +58,8 @@ int cli_fail(struct cli *cli, int code, const char *doing)
     if (cli->json) {
         json_t *json = json_pack("{s:s, s:i, s:s}", "doing", doing, "code", code, "error", text);
 
-        json_dumpf(json, stdout, JSON_COMPACT);
-        putchar('\n');
+        json_dumpf(json, stderr, JSON_COMPACT);
+        fputc('\n', stderr);
         json_decref(json);
     } else {
         fprintf(stderr, "neap: %s: %s\n", doing, text);
@@ -94,6 +95,19 @@ json_t *json_bytes(struct neap_bytes bytes)
     json = json_pack("{s:s}", "hex", hex);
     free(hex);
     return json;
+}
+
+int number_take(const char *text, uint64_t most, uint64_t *ret_number)
+{
+    unsigned long long number;
+    char *end;
+
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || number > most)
+        return -1;
+    *ret_number = number;
+    return 0;
 }
 
 static int hex_digit(char digit)
@@ -136,9 +150,12 @@ int json_take_bytes(const json_t *json, struct neap_bytes *ret_bytes)
 void print_bytes(FILE *file, struct neap_bytes bytes)
 {
     const unsigned char *data = bytes.data;
+    json_t *text = json_stringn(bytes.size ? bytes.data : "", bytes.size);
+    unsigned last = text ? 0xff : 0x7e; /* what is no UTF-8 would spoil the terminal */
 
+    json_decref(text);
     for (size_t i = 0; i < bytes.size; i++)
-        if (data[i] < 0x20 || data[i] == 0x7f || data[i] == '\\')
+        if (data[i] < 0x20 || data[i] == 0x7f || data[i] == '\\' || data[i] > last)
             fprintf(file, "\\x%02x", data[i]);
         else
             fputc(data[i], file);

@@ -107,14 +107,10 @@ static void print_value(const json_t *value)
 int command_get(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
-    enum neap_type wanted = NEAP_ANY;
+    enum neap_type wanted = cli->type;
     json_t *found = json_object();
     int code = 0, shown;
 
-    if (cli->type && type_parse(cli->type, &wanted)) {
-        json_decref(found);
-        return cli_fail(cli, NEAP_INVALID, "get: --type");
-    }
     for (size_t i = 0; i < READERS && (code == 0 || code == NEAP_NOTFOUND); i++) {
         json_t *value;
 
@@ -240,11 +236,7 @@ int command_remove(struct cli *cli)
 int command_delete(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
-    enum neap_type type = NEAP_ANY;
-    int code;
+    int code = neap_remove(cli->neap, &at, cli->type, &cli->call);
 
-    if (cli->type && type_parse(cli->type, &type))
-        return cli_fail(cli, NEAP_INVALID, "delete: --type");
-    code = neap_remove(cli->neap, &at, type, &cli->call);
     return code ? cli_fail(cli, code, "delete") : 0;
 }

@@ -55,12 +55,14 @@ int command_items(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
     struct neap_bytes from = cli->from ? bytes_of(cli->from) : (struct neap_bytes){0};
-    enum neap_type type = NEAP_MAP;
+    enum neap_type type = cli->type ? cli->type : NEAP_MAP;
     struct neap_iter *iter;
     int code;
 
-    if (cli->type && type_parse(cli->type, &type))
-        return cli_fail(cli, NEAP_INVALID, "items: --type");
+    if (type != NEAP_MAP && type != NEAP_SET) {
+        fprintf(stderr, "neap: items: --type is map or set, not %s\n", type_name(type));
+        return EXIT_USAGE;
+    }
     code = neap_items(cli->neap, &at, type, from, &cli->call, &iter);
     return code ? cli_fail(cli, code, "items") : list(cli, iter, "items");
 }

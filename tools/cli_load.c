@@ -5,7 +5,7 @@
 
 #include "tools/cli.h"
 
-enum { LOAD_BATCH = 500, LINE_MAX_BYTES = 4 << 20 };
+enum { LOAD_BATCH = 500 };
 
 /* Edits on their way into one batch after another. */
 struct load {
@@ -219,7 +219,8 @@ static int load_json(struct cli *cli, FILE *file)
 
     while (code == 0 && wrong == NULL && (size = getline(&text, &room, file)) >= 0) {
         struct line line = {0};
-        json_t *json = json_loadb(text, (size_t)size, 0, NULL);
+        json_t *json =
+            json_loadb(text, (size_t)size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
 
         number++;
         wrong = json ? line_parse(json, &line) : "not JSON";
@@ -249,25 +250,21 @@ int command_import(struct cli *cli)
         fprintf(stderr, "neap: import: cannot read %s: %s\n", name, strerror(errno));
         return EXIT_USAGE;
     }
-    if (cli->format && strcmp(cli->format, "dpkg") == 0) {
+    if (cli->dpkg) {
         int code = load_dpkg(cli->neap, cli->argv[0], file, &packages);
 
         result = code ? cli_fail(cli, code, "import") : 0;
         if (code == 0 && !cli->json)
             printf("%llu packages\n", (unsigned long long)packages);
-    } else if (cli->format == NULL || strcmp(cli->format, "json") == 0) {
-        result = load_json(cli, file);
     } else {
-        fprintf(stderr, "neap: import: --format is json or dpkg, not `%s`\n", cli->format);
-        result = EXIT_USAGE;
+        result = load_json(cli, file);
     }
     if (file != stdin)
         fclose(file);
     return result;
 }
 
-/* --- export ------------------------------------------------------------------------------------
- */
+/* --- export ------------------------------------------------------------------------------- */
 
 struct dump {
     struct neap *neap;

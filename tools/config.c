@@ -1,5 +1,6 @@
 #include "tools/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ini.h>
 #include <popt.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum kind { TEXT, NUMBER, SIZE, SWITCH, LEVEL };
+enum kind { TEXT, LIST, NUMBER, SIZE, SWITCH, LEVEL };
 
 struct setting {
     const char *name;
@@ -25,24 +26,26 @@ static const struct setting settings[] = {
     {"socket", TEXT, AT(socket), "where clients connect: a Unix socket", "PATH"},
     {"listen", TEXT, AT(listen), "where other nodes connect; only loopback so far",
      "tcp://127.0.0.1:PORT"},
-    {"peers", TEXT, AT(peers), "addresses of the other nodes, with commas", "ADDRESS,..."},
+    {"peers", LIST, AT(peers), "addresses of the other nodes, with commas; may be repeated",
+     "ADDRESS,..."},
     {"cluster", TEXT, AT(cluster), "file made by `neap init`", "FILE"},
     {"memory_max", SIZE, AT(memory_max), "budget for caches and queues, with k, m or g", "BYTES"},
     {"nosync", SWITCH, AT(nosync), "writes are durable only after sync_ms", NULL},
     {"sync_ms", NUMBER, AT(sync_ms), "how long an unsynced write may wait", "MS"},
     {"log_max", NUMBER, AT(log_max), "log entries a bucket kept for nodes that are away", "N"},
     {"readonly", SWITCH, AT(readonly), "refuse all writes of clients", NULL},
-    {"log_level", LEVEL, AT(log_level), "error, warn, info or debug (reloaded by SIGHUP)", "LEVEL"},
+    {"log_level", LEVEL, AT(log_level), "error, warn, info or debug; SIGHUP reads it again",
+     "LEVEL"},
 };
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]), FLAG_CONFIG = 1000, FLAG_VERSION };
+static_assert((int)SETTINGS == (int)CONFIG_SETTINGS, "one bit for each");
 
-/* What is being read, for messages, and which settings flags have given already. */
+/* What is being read, for messages. */
 struct reading {
     struct config *config;
     const char *file;
-    int given[SETTINGS];
-    int only_level;
-    int failed;
+    int seen[SETTINGS]; /* in the file */
+    int failed, line;
 };
 
 static int number_parse(const char *text, int with_unit, uint64_t *ret_number)
@@ -69,6 +72,18 @@ static int number_parse(const char *text, int with_unit, uint64_t *ret_number)
     return 0;
 }
 
+static int list_add(char **list, const char *text)
+{
+    size_t size = *list ? strlen(*list) : 0, more = strlen(text) + 2;
+    char *grown = realloc(*list, size + more);
+
+    if (grown == NULL)
+        return 0;
+    snprintf(grown + size, more, "%s%s", size ? "," : "", text);
+    *list = grown;
+    return 1;
+}
+
 /* NULL, or what the setting wants to see. */
 static const char *setting_put(const struct setting *setting, struct config *config,
                                const char *text)
@@ -80,6 +95,8 @@ static const char *setting_put(const struct setting *setting, struct config *con
         free(*(char **)field);
         *(char **)field = strdup(text);
         return *(char **)field ? NULL : "more memory";
+    case LIST:
+        return list_add(field, text) ? NULL : "more memory";
     case NUMBER:
         return number_parse(text, 0, field) ? "a whole number" : NULL;
     case SIZE:
@@ -105,31 +122,68 @@ static int file_line(void *arg, const char *section, const char *name, const cha
 
         if (strcmp(settings[i].name, name))
             continue;
-        if (reading->given[i] || (reading->only_level && settings[i].kind != LEVEL))
+        if (reading->config->given[i])
             return 1;
+        if (reading->seen[i]++ && settings[i].kind != LIST) {
+            fprintf(stderr,
+                    "neapd: %s: line %d: %s is given twice, or goes on in an indented line\n",
+                    reading->file, reading->line, name);
+            reading->failed = 1;
+            return 0;
+        }
         wants = setting_put(&settings[i], reading->config, value);
         if (wants == NULL)
             return 1;
-        fprintf(stderr, "neapd: %s: %s = %s: wants %s\n", reading->file, name, value, wants);
+        fprintf(stderr, "neapd: %s: line %d: %s = %s: wants %s\n", reading->file, reading->line,
+                name, value, wants);
         reading->failed = 1;
         return 0;
     }
-    fprintf(stderr, "neapd: %s: there is no setting `%s`%s%s: see `neapd --help`\n", reading->file,
-            name, *section ? " in a section " : "", section);
+    fprintf(stderr, "neapd: %s: line %d: there is no setting `%s`%s%s: see `neapd --help`\n",
+            reading->file, reading->line, name, *section ? " in a section " : "", section);
     reading->failed = 1;
     return 0;
 }
 
+struct source {
+    FILE *file;
+    struct reading *reading;
+};
+
+/* inih would take the rest of a line that is too long for a line of its own. */
+static char *line_get(char *line, int size, void *arg)
+{
+    struct source *source = arg;
+    struct reading *reading = source->reading;
+
+    if (reading->failed || fgets(line, size, source->file) == NULL)
+        return NULL;
+    reading->line++;
+    if (strchr(line, '\n') || feof(source->file))
+        return line;
+    fprintf(stderr, "neapd: %s: line %d is over %d characters long\n", reading->file, reading->line,
+            size - 2);
+    reading->failed = 1;
+    return NULL;
+}
+
 static int file_read(struct reading *reading)
 {
+    struct source source = {.reading = reading};
     int line;
 
     reading->file = reading->config->file;
-    line = ini_parse(reading->file, file_line, reading);
-    if (line == 0)
+    source.file = fopen(reading->file, "re");
+    if (source.file == NULL) {
+        fprintf(stderr, "neapd: cannot read %s: %s\n", reading->file, strerror(errno));
+        return 2;
+    }
+    line = ini_parse_stream(line_get, &source, file_line, reading);
+    fclose(source.file);
+    if (line == 0 && !reading->failed)
         return 0;
     if (line < 0)
-        fprintf(stderr, "neapd: cannot read %s: %s\n", reading->file, strerror(errno));
+        fprintf(stderr, "neapd: cannot read %s: out of memory\n", reading->file);
     else if (!reading->failed)
         fprintf(stderr, "neapd: %s: line %d is not `key = value`\n", reading->file, line);
     return 2;
@@ -150,7 +204,7 @@ static int flag_take(struct reading *reading, int value, const char *text, int *
         reading->config->file = strdup(text);
         return reading->config->file ? 0 : 2;
     }
-    reading->given[i] = 1;
+    reading->config->given[i] = 1;
     wants = setting_put(&settings[i], reading->config, text ? text : "yes");
     if (wants == NULL)
         return 0;
@@ -218,11 +272,52 @@ int config_read(int argc, const char **argv, struct config *ret_config, int *ret
     return code;
 }
 
-int config_reload(struct config *config)
+static int setting_same(const struct setting *setting, const struct config *a,
+                        const struct config *b)
 {
-    struct reading reading = {.config = config, .only_level = 1};
+    const void *x = (const char *)a + setting->offset, *y = (const char *)b + setting->offset;
+    const char *text, *other;
 
-    return config->file ? file_read(&reading) : 0;
+    switch (setting->kind) {
+    case TEXT:
+    case LIST:
+        text = *(char *const *)x;
+        other = *(char *const *)y;
+        return text && other ? strcmp(text, other) == 0 : text == other;
+    case NUMBER:
+    case SIZE:
+        return *(const uint64_t *)x == *(const uint64_t *)y;
+    case SWITCH:
+        return *(const int *)x == *(const int *)y;
+    case LEVEL:
+        break;
+    }
+    return 1;
+}
+
+/* Everything is read and checked, so that a mistake shows now and not at the next start. */
+int config_reload(struct config *config, const char **ret_changed)
+{
+    struct config fresh = {.log_level = LOG_INFO};
+    struct reading reading = {.config = &fresh};
+    int code;
+
+    *ret_changed = NULL;
+    if (config->file == NULL)
+        return 0;
+    memcpy(fresh.given, config->given, sizeof(fresh.given));
+    fresh.file = config->file;
+    code = file_read(&reading);
+    fresh.file = NULL;
+    if (code == 0) {
+        for (unsigned i = 0; i < SETTINGS; i++)
+            if (!config->given[i] && !setting_same(&settings[i], config, &fresh))
+                *ret_changed = settings[i].name;
+        if (!config->given[SETTING_LEVEL])
+            config->log_level = fresh.log_level;
+    }
+    config_done(&fresh);
+    return code;
 }
 
 void config_options(const struct config *config, struct neap_options *ret_options)

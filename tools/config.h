@@ -7,6 +7,8 @@
 #include "neap.h"
 #include "tools/log.h"
 
+enum { CONFIG_SETTINGS = 12, SETTING_LEVEL = 11 }; /* how many; which is log_level */
+
 struct config {
     char *file; /* --config */
     char *path, *cluster, *listen, *peers, *socket;
@@ -14,13 +16,15 @@ struct config {
     uint64_t sync_ms;
     int create, nosync, readonly;
     enum log_level log_level;
+    int given[CONFIG_SETTINGS]; /* by a flag */
 };
 
 /* Reads flags, then the file they name; flags win. 0; or an exit code after it said what is wrong
  * (or printed help or version: *ret_quit is set). */
 int config_read(int argc, const char **argv, struct config *ret_config, int *ret_quit);
-/* Reads the file again and takes what can change while running (log_level). */
-int config_reload(struct config *config);
+/* Reads the file again and takes what can change while running (log_level). *ret_changed: the name
+ * of a setting that changed and needs a restart, or NULL. */
+int config_reload(struct config *config, const char **ret_changed);
 void config_options(const struct config *config, struct neap_options *ret_options);
 void config_done(struct config *config);
 #endif

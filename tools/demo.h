@@ -5,7 +5,7 @@
 
 #include "tools/cli.h"
 
-enum { DEMO_NODES = 3, DEMO_WAIT_SECONDS = 40 };
+enum { DEMO_NODES = 3, DEMO_WAIT_MS = 25000 };
 
 struct demo_node {
     char path[96], listen[112], peers[240], socket[96], log[96];
@@ -16,6 +16,7 @@ struct demo_node {
 struct demo {
     char directory[64], cluster[80], daemon[4096];
     struct demo_node nodes[DEMO_NODES];
+    uint32_t wait_ms; /* for the nodes to become equal */
 };
 
 /* What a node says of all that it holds. */
@@ -25,13 +26,13 @@ struct demo_sum {
 };
 
 /* demo_nodes.c; all but the last: 0, or an exit code after it said what is wrong. */
-int demo_make(struct demo *demo);
+int demo_make(struct demo *demo, uint32_t wait_ms);
 int demo_start(struct demo *demo, int node);
 int demo_kill(struct demo *demo, int node, int signal); /* and waits for its end */
 int demo_isolate(struct demo *demo, int node, int isolated);
 int demo_sum(struct demo *demo, int node, struct demo_sum *ret_sum);
-/* Until all nodes have the same digest; `at_rest`: and no log or residues are left. */
-int demo_wait_equal(struct demo *demo, int at_rest, struct demo_sum ret_sums[DEMO_NODES]);
+/* Waits until all nodes have the same digest, and no log and no residues are left. */
+int demo_wait_equal(struct demo *demo, struct demo_sum ret_sums[DEMO_NODES]);
 void demo_differences(struct demo *demo, const char *bucket);
 void demo_end(struct demo *demo, int keep);
 #endif

@@ -12,7 +12,7 @@
 
 #include "tools/demo.h"
 
-enum { LOOK_MS = 50, LOOKS = DEMO_WAIT_SECONDS * 1000 / LOOK_MS, CONNECT_LOOKS = 400 };
+enum { LOOK_MS = 50, CONNECT_LOOKS = 400 };
 enum { DIFFERENCES_MAX = 20, REQUEST_MS = 20000 };
 
 static int say(const char *doing, const char *why)
@@ -28,7 +28,8 @@ static void pause_a_little(void)
     nanosleep(&look, NULL);
 }
 
-/* neapd stands beside neap, or one folder up (where libtool keeps programs before installing). */
+/* neapd stands beside neap. Before it is installed libtool keeps the program itself one folder
+ * down, and beside neap stands what starts it. */
 static void daemon_find(struct demo *demo)
 {
     char self[3072];
@@ -39,16 +40,18 @@ static void daemon_find(struct demo *demo)
     slash = strrchr(self, '/');
     if (slash)
         *slash = 0;
+    slash = strrchr(self, '/');
+    if (slash && strcmp(slash, "/.libs") == 0)
+        *slash = 0;
     snprintf(demo->daemon, sizeof(demo->daemon), "%s/neapd", self);
-    if (access(demo->daemon, X_OK))
-        snprintf(demo->daemon, sizeof(demo->daemon), "%s/../neapd", self);
     if (access(demo->daemon, X_OK))
         snprintf(demo->daemon, sizeof(demo->daemon), "neapd");
 }
 
-int demo_make(struct demo *demo)
+int demo_make(struct demo *demo, uint32_t wait_ms)
 {
     memset(demo, 0, sizeof(*demo));
+    demo->wait_ms = wait_ms ? wait_ms : DEMO_WAIT_MS;
     snprintf(demo->directory, sizeof(demo->directory), "/tmp/neap-demo-XXXXXX");
     if (mkdtemp(demo->directory) == NULL)
         return say(demo->directory, strerror(errno));
@@ -195,27 +198,29 @@ int demo_sum(struct demo *demo, int index, struct demo_sum *ret_sum)
     return 0;
 }
 
-static int sums_equal(const struct demo_sum *sums, int at_rest)
+static int sums_equal(const struct demo_sum *sums)
 {
     for (int i = 0; i < DEMO_NODES; i++) {
         if (strcmp(sums[i].digest, sums[0].digest) || sums[i].cells != sums[0].cells)
             return 0;
-        if (at_rest && (sums[i].log || sums[i].residues))
+        if (sums[i].log || sums[i].residues)
             return 0;
     }
     return sums[0].cells > 0;
 }
 
-int demo_wait_equal(struct demo *demo, int at_rest, struct demo_sum ret_sums[DEMO_NODES])
+int demo_wait_equal(struct demo *demo, struct demo_sum ret_sums[DEMO_NODES])
 {
-    for (int look = 0; look < LOOKS; look++) {
+    int looks = (int)(demo->wait_ms / LOOK_MS);
+
+    for (int look = 0; look <= looks; look++) {
         for (int i = 0; i < DEMO_NODES; i++) {
             int result = demo_sum(demo, i, &ret_sums[i]);
 
             if (result)
                 return result;
         }
-        if (sums_equal(ret_sums, at_rest))
+        if (sums_equal(ret_sums))
             return 0;
         pause_a_little();
     }

@@ -18,6 +18,11 @@ int log_level_parse(const char *text, enum log_level *ret_level)
     return -1;
 }
 
+const char *log_level_text(enum log_level level)
+{
+    return level_names[level];
+}
+
 void log_set_level(enum log_level level)
 {
     level_max = (int)level;

@@ -5,6 +5,7 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 int log_level_parse(const char *text, enum log_level *ret_level); /* 0, or -1 */
+const char *log_level_text(enum log_level level);
 void log_set_level(enum log_level level);
 /* `format` gives further key=value pairs; log_quote() makes a value safe. */
 void log_line(enum log_level level, const char *event, const char *format, ...)

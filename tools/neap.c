@@ -1,5 +1,4 @@
 /* neap: the operator's tool. One command a call; see commands[] and neap(1). */
-#include <errno.h>
 #include <popt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,34 +8,46 @@
 #define DEFAULT_NODE "/run/neap/neap.sock"
 
 static const struct command commands[] = {
-    {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, command_get},
-    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, command_put},
+    {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, "nftl",
+     command_get},
+    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nf", command_put},
     {"assign", "BUCKET KEY VALUE", "set a multi-value register, in place of what is there now", 3,
-     3, 1, command_assign},
-    {"incr", "BUCKET KEY [N]", "add N (1, may be negative) to a counter", 2, 3, 1, command_incr},
-    {"flag", "BUCKET KEY on|off", "set a flag", 3, 3, 1, command_flag},
-    {"add", "BUCKET KEY ELEMENT...", "add to a set", 3, 1 << 20, 1, command_add},
-    {"remove", "BUCKET KEY ELEMENT...", "remove from a set", 3, 1 << 20, 1, command_remove},
+     3, 1, "nf", command_assign},
+    {"incr", "BUCKET KEY [N]", "add N (1, may be negative) to a counter", 2, 3, 1, "nf",
+     command_incr},
+    {"flag", "BUCKET KEY on|off", "set a flag", 3, 3, 1, "nf", command_flag},
+    {"add", "BUCKET KEY ELEMENT...", "add to a set", 3, 1 << 20, 1, "nf", command_add},
+    {"remove", "BUCKET KEY ELEMENT...", "remove from a set", 3, 1 << 20, 1, "nf", command_remove},
     {"delete", "BUCKET KEY", "remove an object or a map field (--type: only that type)", 2, 2, 1,
-     command_delete},
-    {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, command_keys},
-    {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1,
+     "nft", command_delete},
+    {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, "nsl", command_keys},
+    {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1, "nftsl",
      command_items},
-    {"import", "BUCKET [FILE]", "read JSON lines, or --format dpkg", 1, 2, 1, command_import},
-    {"export", "BUCKET", "write JSON lines", 1, 1, 1, command_export},
-    {"status", "", "the node, its buckets and peers; exit 1 if a peer is away", 0, 0, 1,
+    {"import", "BUCKET [FILE]", "read JSON lines, or --format dpkg", 1, 2, 1, "nm", command_import},
+    {"export", "BUCKET", "write JSON lines", 1, 1, 1, "n", command_export},
+    {"status", "", "the node, its buckets and peers; exit 1 if one is away", 0, 0, 1, "n",
      command_status},
     {"digest", "[BUCKET]", "keys, cells, bytes and a digest of all: equal = converged", 0, 1, 1,
-     command_digest},
-    {"stats", "", "counters of the node", 0, 0, 1, command_stats},
-    {"isolate", "on|off", "cut the node off from its peers, or back on", 1, 1, 1, command_isolate},
-    {"init", "[FILE]", "make a cluster file: id and secret key", 0, 1, 0, command_init},
-    {"demo", "", "three nodes on this machine: cut off, killed, healed, equal", 0, 0, 0,
+     "n", command_digest},
+    {"stats", "", "counters of the node", 0, 0, 1, "n", command_stats},
+    {"isolate", "on|off", "cut the node off from its peers, or back on", 1, 1, 1, "n",
+     command_isolate},
+    {"init", "[FILE]", "make a cluster file: id and secret key", 0, 1, 0, "", command_init},
+    {"demo", "", "three nodes on this machine: cut off, killed, healed, equal", 0, 0, 0, "",
      command_demo},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
-enum { FLAG_FIELD = 1, FLAG_OUTPUT, FLAG_TIMEOUT, FLAG_LIMIT, FLAG_VERSION, FLAG_HELP };
+enum {
+    FLAG_FIELD = 1,
+    FLAG_OUTPUT,
+    FLAG_TIMEOUT,
+    FLAG_LIMIT,
+    FLAG_TYPE,
+    FLAG_FORMAT,
+    FLAG_VERSION,
+    FLAG_HELP
+};
 
 static void help(void)
 {
@@ -47,6 +58,7 @@ static void help(void)
         "\nFlags:\n"
         "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
         "      --dir DIR         open this data directory instead; no neapd may have it open\n"
+        "      --cluster FILE    the cluster file, for --dir\n"
         "  -f, --field NAME      a step into a map; may be repeated\n"
         "      --type TYPE       register, lww, flag, counter, set or map\n"
         "  -o, --output FORM     table (default) or json\n"
@@ -54,7 +66,8 @@ static void help(void)
         "      --limit N         list at most so many\n"
         "      --format FORM     of import: json (default) or dpkg\n"
         "      --timeout MS      how long to wait for an answer\n"
-        "      --version, --help\n"
+        "  -V, --version         print it\n"
+        "  -h, --help            print this\n"
         "\nExit: 0 fine, 1 not found, different or degraded, 2 usage, 3 unreachable, 4 refused\n");
 }
 
@@ -67,9 +80,8 @@ static int usage(const char *text, const char *what)
 /* One flag with a value of its own kind. */
 static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
 {
-    char *end;
+    uint64_t number;
 
-    errno = 0;
     switch (flag) {
     case FLAG_FIELD:
         if (cli->fields_count == FIELDS_MAX)
@@ -81,11 +93,24 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
         return cli->json || strcmp(text, "table") == 0 ? 0
                                                        : usage("-o wants table or json, not", text);
     case FLAG_TIMEOUT:
-        cli->call.timeout_ms = (uint32_t)strtoul(text, &end, 10);
-        return *text && *end == 0 && !errno ? 0 : usage("--timeout wants milliseconds, not", text);
+        if (number_take(text, UINT32_MAX, &number))
+            return usage("--timeout wants milliseconds, not", text);
+        cli->call.timeout_ms = (uint32_t)number;
+        return 0;
     case FLAG_LIMIT:
-        cli->limit = strtoull(text, &end, 10);
-        return *text && *end == 0 && !errno ? 0 : usage("--limit wants a number, not", text);
+        return number_take(text, UINT64_MAX, &cli->limit)
+                   ? usage("--limit wants a number, not", text)
+                   : 0;
+    case FLAG_TYPE:
+        return type_parse(text, &cli->type)
+                   ? usage("--type is register, lww, flag, counter, set or map, not", text)
+                   : 0;
+    case FLAG_FORMAT:
+        cli->format_given = 1;
+        cli->dpkg = strcmp(text, "dpkg") == 0;
+        return cli->dpkg || strcmp(text, "json") == 0
+                   ? 0
+                   : usage("--format is json or dpkg, not", text);
     case FLAG_VERSION:
         printf("neap %s\n", neap_version());
         *ret_quit = 1;
@@ -132,6 +157,30 @@ static int node_get(struct cli *cli)
     return code ? cli_fail(cli, code, cli->directory ? "open" : "connect") : 0;
 }
 
+/* A flag that would do nothing is a mistake. */
+static int flags_fit(const struct cli *cli, const struct command *command)
+{
+    const struct {
+        int given;
+        char letter;
+        const char *name;
+    } flags[] = {{cli->fields_count > 0, 'f', "--field"}, {cli->type != NEAP_ANY, 't', "--type"},
+                 {cli->from != NULL, 's', "--from"},      {cli->limit > 0, 'l', "--limit"},
+                 {cli->format_given, 'm', "--format"},    {cli->node != NULL, 'n', "--node"},
+                 {cli->directory != NULL, 'n', "--dir"}};
+
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (flags[i].given && !strchr(command->flags, flags[i].letter)) {
+            fprintf(stderr, "neap: %s means nothing to %s\n", flags[i].name, command->name);
+            return EXIT_USAGE;
+        }
+    if (cli->directory && cli->node)
+        return usage("--node and --dir are two ways to a node: give one", NULL);
+    if (cli->cluster && !cli->directory)
+        return usage("--cluster goes with --dir", NULL);
+    return 0;
+}
+
 static int command_run_one(struct cli *cli, const char **words)
 {
     const struct command *command = NULL;
@@ -151,7 +200,8 @@ static int command_run_one(struct cli *cli, const char **words)
         fprintf(stderr, "usage: neap %s %s\n", command->name, command->arguments);
         return EXIT_USAGE;
     }
-    if (command->needs_node)
+    result = flags_fit(cli, command);
+    if (result == 0 && command->needs_node)
         result = node_get(cli);
     if (result == 0)
         result = command->run(cli);
@@ -166,9 +216,9 @@ int main(int argc, const char **argv)
         {"node", 'n', POPT_ARG_STRING, &cli.node, 0, NULL, NULL},
         {"dir", 0, POPT_ARG_STRING, &cli.directory, 0, NULL, NULL},
         {"cluster", 0, POPT_ARG_STRING, &cli.cluster, 0, NULL, NULL},
-        {"type", 0, POPT_ARG_STRING, &cli.type, 0, NULL, NULL},
+        {"type", 0, POPT_ARG_STRING, NULL, FLAG_TYPE, NULL, NULL},
         {"from", 0, POPT_ARG_STRING, &cli.from, 0, NULL, NULL},
-        {"format", 0, POPT_ARG_STRING, &cli.format, 0, NULL, NULL},
+        {"format", 0, POPT_ARG_STRING, NULL, FLAG_FORMAT, NULL, NULL},
         {"field", 'f', POPT_ARG_STRING, NULL, FLAG_FIELD, NULL, NULL},
         {"output", 'o', POPT_ARG_STRING, NULL, FLAG_OUTPUT, NULL, NULL},
         {"timeout", 0, POPT_ARG_STRING, NULL, FLAG_TIMEOUT, NULL, NULL},

@@ -73,6 +73,20 @@ static int watch_look(struct watch *watch, struct neap *neap)
     return code;
 }
 
+static void reload(struct config *config)
+{
+    const char *changed;
+
+    if (config_reload(config, &changed)) {
+        log_line(LOG_ERROR, "reload_failed", "kept=all");
+        return;
+    }
+    log_set_level(config->log_level);
+    log_line(LOG_INFO, "reloaded", "log_level=%s", log_level_text(config->log_level));
+    if (changed)
+        log_line(LOG_WARN, "needs_restart", "setting=%s", changed);
+}
+
 static int serve(struct config *config, struct neap *neap, const sigset_t *signals)
 {
     static struct watch watch;
@@ -86,9 +100,7 @@ static int serve(struct config *config, struct neap *neap, const sigset_t *signa
             return 0;
         }
         if (signal == SIGHUP) {
-            if (config_reload(config) == 0)
-                log_set_level(config->log_level);
-            log_line(LOG_INFO, "reloaded", "log_level=%d", (int)config->log_level);
+            reload(config);
         }
         if (watch_look(&watch, neap))
             return 1;
@@ -100,7 +112,7 @@ static int run(struct config *config, const sigset_t *signals)
     struct neap_options options;
     struct neap_error error = {0};
     struct neap *neap;
-    char text[300], path[300];
+    char text[300], path[300], listen[300], socket[300];
     int code;
 
     config_options(config, &options);
@@ -108,11 +120,12 @@ static int run(struct config *config, const sigset_t *signals)
     if (code) {
         log_line(LOG_ERROR, "open_failed", "code=%d text=%s", code,
                  log_quote(error.text[0] ? error.text : neap_strerror(code), text, sizeof(text)));
-        return code == NEAP_INVALID ? 2 : code == NEAP_REFUSED ? 4 : 1;
+        return code == NEAP_INVALID ? 2 : code == NEAP_REFUSED || code == NEAP_LOCKED ? 4 : 1;
     }
     log_line(LOG_INFO, "started", "version=%s path=%s listen=%s socket=%s", neap_version(),
-             log_quote(config->path, path, sizeof(path)), config->listen ? config->listen : "-",
-             config->socket ? config->socket : "-");
+             log_quote(config->path, path, sizeof(path)),
+             log_quote(config->listen ? config->listen : "", listen, sizeof(listen)),
+             log_quote(config->socket ? config->socket : "", socket, sizeof(socket)));
     code = serve(config, neap, signals);
     neap_close(neap);
     log_line(LOG_INFO, "stopped", "code=%d", code);
