@@ -262,17 +262,25 @@ static void node_drain(struct node *node)
         (void)node_sync(node); /* closing has no result; neap_sync() before it has one */
 }
 
+enum { NODE_CONDS = 5 };
+
+static pthread_cond_t *node_cond(struct node *node, unsigned index)
+{
+    pthread_cond_t *conds[NODE_CONDS] = {&node->pump_cond, &node->changed_cond, &node->room_cond,
+                                         &node->clients_cond, &node->empty_cond};
+
+    return conds[index];
+}
+
 int node_new(struct node **ret_node)
 {
     struct node *node = mem_new(sizeof *node);
-    pthread_cond_t *conds[] = {&node->pump_cond, &node->changed_cond, &node->room_cond,
-                               &node->clients_cond, &node->empty_cond};
 
     if (!node)
         return NEAP_NOMEM;
     must(!pthread_mutex_init(&node->lock, NULL));
-    for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
-        must(!cond_init(conds[i]));
+    for (unsigned i = 0; i < NODE_CONDS; i++)
+        must(!cond_init(node_cond(node, i)));
     node->tail = &node->head;
     node->clients_tail = &node->clients_head;
     node->deadline = node->pump_until = UINT64_MAX;
@@ -282,14 +290,11 @@ int node_new(struct node **ret_node)
 
 void node_free(struct node *node)
 {
-    pthread_cond_t *conds[] = {&node->pump_cond, &node->changed_cond, &node->room_cond,
-                               &node->clients_cond, &node->empty_cond};
-
     node_net_close(node);
     wheel_close(&node->wheel);
     disk_close(node->disk);
-    for (size_t i = 0; i < sizeof conds / sizeof *conds; i++)
-        must(!pthread_cond_destroy(conds[i]));
+    for (unsigned i = 0; i < NODE_CONDS; i++)
+        must(!pthread_cond_destroy(node_cond(node, i)));
     must(!pthread_mutex_destroy(&node->lock));
     mem_free(node->ticket_codes);
     mem_free(node->path);
