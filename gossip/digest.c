@@ -237,29 +237,22 @@ static int digest_check(struct step *step, size_t peer, const struct digest_item
 static int digest_see(struct step *step, size_t peer, const struct digest_item *item,
                       struct topic *topic, struct shard *shard)
 {
-    struct context context = {0}, horizon = {0};
     struct pair *pair;
     bool fine = true;
     int error = topic_get_pair(topic, peer, &pair);
     if (!error)
-        error = context_copy(&context, &item->context);
-    if (!error)
-        error = context_copy(&horizon, &item->horizon);
-    if (!error)
         error = digest_check(step, peer, item, topic, shard, &fine);
-    if (!error) {
-        bool quoted = fine && item->quote.id == shard->replica;
-        pair_see(pair, &context, &horizon);
-        pair->replica = item->replica;
-        if (quoted)
-            pair_open(step, pair, shard, peer);
-        if (pair->told_replica != pair->replica || !quoted)
-            pair_wants_digest(step->gossip, pair, peer);
-        error = pair_caught_up(step, topic, pair, shard);
-    }
-    context_done(&context);
-    context_done(&horizon);
-    return error;
+    if (!error)
+        error = pair_see(pair, &item->context, pair->replica != item->replica);
+    if (error)
+        return error;
+    bool quoted = fine && item->quote.id == shard->replica;
+    pair->replica = item->replica;
+    if (quoted)
+        pair_open(step, pair, shard, peer);
+    if (pair->told_replica != pair->replica || !quoted)
+        pair_wants_digest(step->gossip, pair, peer);
+    return pair_caught_up(step, topic, pair, shard);
 }
 
 int digest_take(struct step *step, size_t peer, const struct digest_item *item)

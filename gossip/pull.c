@@ -171,11 +171,9 @@ static int pull_gave(struct step *step, struct topic *topic, struct pair *pair,
                      const struct shard *shard, const struct context *since, int code, size_t size)
 {
     uint64_t counter = context_get(&shard->context, shard->replica);
-    struct context seen = {0};
-    int error = context_copy(&seen, since);
+    int error = pair_see(pair, since, false);
     if (error)
         return error;
-    pair_see(pair, &seen, NULL);
     if (code == NEAP_END || (code == 0 && size < CHUNK_SIZE / 2)) {
         pair->sent = counter;
         pair->behind = false;
@@ -238,10 +236,10 @@ static int pull_take_events(struct step *step, struct topic *topic, struct shard
 {
     struct context context = {0}, horizon = {0};
     int error = chunk_peek(message->bytes, &context, &horizon);
-    if (!error) {
-        pair_see(pair, &context, &horizon);
+    if (!error)
+        error = pair_see(pair, &context, false);
+    if (!error)
         error = pull_chunk_take(step, topic, shard, pair, message->bytes);
-    }
     context_done(&context);
     context_done(&horizon);
     return error;

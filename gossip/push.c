@@ -142,9 +142,9 @@ int push_take(struct step *step, size_t peer, const struct message *message)
     if (error == NEAP_STALE) {
         error = release_refused(step, topic, shard);
     } else if (!error) {
-        pair_see(pair, &context, &horizon);
+        error = pair_see(pair, &context, false);
         push_taken(step, topic, pair, peer, shard, taken);
-        error = topic_queue(gossip, topic);
+        error = error ? error : topic_queue(gossip, topic);
     }
     context_done(&context);
     context_done(&horizon);

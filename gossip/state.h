@@ -75,8 +75,8 @@ struct peer {
 
 /* A shard as one peer has it. */
 struct pair {
-    bool known;             /* context and horizon are from this process's life */
-    struct context context, horizon;
+    bool known;             /* the context is from this process's life */
+    struct context context;
     uint64_t replica;       /* the peer's, in this session; 0: no digest yet */
     bool open;              /* this session's digest quoted my present replica id */
     uint64_t told;          /* the topic's version that it was told in this session; 0 none */
@@ -189,8 +189,9 @@ void topics_unwait(struct gossip *gossip);
 void topic_wake(struct gossip *gossip, struct topic *topic, uint64_t at_ms);
 /* The pair of an open shard, for messages that need one; NULL otherwise. */
 struct pair *topic_open_pair(const struct gossip *gossip, const struct topic *topic, size_t peer);
-/* What the peer has, as it says itself. Moved out of the arguments. */
-void pair_see(struct pair *pair, struct context *context, struct context *horizon);
+/* What the peer has, as it says itself. It comes by two links, so the later word may be the older
+ * one: vectors are joined, but for the first of a session, which replaces what was known. */
+int pair_see(struct pair *pair, const struct context *context, bool replaces);
 void pair_wants_digest(struct gossip *gossip, struct pair *pair, size_t peer);
 /* Does `context` hold events that the shard lacks? */
 bool shard_lacks(const struct shard *shard, const struct context *context);

@@ -154,7 +154,6 @@ void topic_drop_pair(struct topic *topic, size_t peer)
     if (!pair)
         return;
     context_done(&pair->context);
-    context_done(&pair->horizon);
     mem_free(pair);
     topic->pairs[peer] = NULL;
 }
@@ -165,17 +164,13 @@ struct pair *topic_open_pair(const struct gossip *gossip, const struct topic *to
     return pair && pair->open && peer_is_up(gossip, peer) ? pair : NULL;
 }
 
-void pair_see(struct pair *pair, struct context *context, struct context *horizon)
+int pair_see(struct pair *pair, const struct context *context, bool replaces)
 {
-    context_done(&pair->context);
-    pair->context = *context;
-    *context = (struct context){0};
-    if (horizon) {
-        context_done(&pair->horizon);
-        pair->horizon = *horizon;
-        *horizon = (struct context){0};
-    }
-    pair->known = true;
+    int error = replaces ? context_copy(&pair->context, context)
+                         : context_join(&pair->context, context);
+    if (!error)
+        pair->known = true;
+    return error;
 }
 
 void pair_wants_digest(struct gossip *gossip, struct pair *pair, size_t peer)

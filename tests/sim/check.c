@@ -1,0 +1,171 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/slot.h"
+#include "tests/sim/world.h"
+
+struct why {
+    char *text;
+    size_t size;
+};
+
+static bool differs(struct why why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static bool differs(struct why why, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why.text, why.size, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static void cell_text(struct slice key, char *ret_text, size_t size)
+{
+    if (key.size > KEY_CELL_HEAD)
+        path_text(key_cell_path(key), ret_text, size);
+    else
+        snprintf(ret_text, size, "?");
+}
+
+static struct scan *scan_of(struct sim_node *node, enum disk_family family)
+{
+    static const struct slice whole;
+    struct view view = {.disk = node->disk};
+    struct scan *scan;
+    must(view_scan(&view, family, whole, whole, &scan) == 0);
+    return scan;
+}
+
+/* The canonical cell of what is stored: references to residues are each node's own. */
+static struct slice cell_of(struct slice value)
+{
+    struct slice cell = {0};
+    uint64_t ref;
+    must(stored_split(value, &ref, &cell) == 0);
+    return cell;
+}
+
+/* Byte equality of all cells: that is what "converged" means. */
+static bool same_cells(struct sim_node *a, struct sim_node *b, struct why why)
+{
+    struct scan *scan_a = scan_of(a, DISK_CELLS), *scan_b = scan_of(b, DISK_CELLS);
+    bool same = true;
+    for (;;) {
+        struct slice key_a = {0}, value_a = {0}, key_b = {0}, value_b = {0};
+        char text[120];
+        int end_a = scan_next(scan_a, &key_a, &value_a);
+        int end_b = scan_next(scan_b, &key_b, &value_b);
+        if (end_a == NEAP_END && end_b == NEAP_END)
+            break;
+        if (!end_a && !end_b && slice_equal(key_a, key_b) &&
+            slice_equal(cell_of(value_a), cell_of(value_b)))
+            continue;
+        bool first = !end_a && (end_b || slice_compare(key_a, key_b) <= 0);
+        cell_text(first ? key_a : key_b, text, sizeof text);
+        same = differs(why, "%s and %s differ at %s", a->name, b->name, text);
+        break;
+    }
+    scan_close(scan_a);
+    scan_close(scan_b);
+    return same;
+}
+
+static bool family_is_empty(struct sim_node *node, enum disk_family family, const char *kinds,
+                            struct why why)
+{
+    struct scan *scan = scan_of(node, family);
+    struct slice key, value;
+    bool empty = true;
+    while (empty && scan_next(scan, &key, &value) == 0) {
+        if (!kinds)
+            empty = differs(why, "%s: the log is not empty", node->name);
+        else if (key.size > 0 && strchr(kinds, key.data[0]))
+            empty = differs(why, "%s: residues are left ('%c')", node->name, key.data[0]);
+    }
+    scan_close(scan);
+    return empty;
+}
+
+static bool same_contexts(struct sim_node *a, struct sim_node *b, struct why why)
+{
+    const struct store *store_a = &a->wheel.engine.store, *store_b = &b->wheel.engine.store;
+    if (store_a->shards_count != store_b->shards_count)
+        return differs(why, "%s has %zu shards, %s %zu", a->name, store_a->shards_count, b->name,
+                       store_b->shards_count);
+    for (size_t i = 0; i < store_a->shards_count; i++) {
+        const struct shard *shard = store_a->shards[i];
+        const struct shard *other = store_find(store_b, shard->id);
+        if (!other)
+            return differs(why, "%s does not have %s", b->name, shard->name);
+        if (!context_equal(&shard->context, &other->context))
+            return differs(why, "%s and %s have other contexts of %s", a->name, b->name,
+                           shard->name);
+        /* Of lost events nobody can settle what was known. */
+        if ((shard->residues_count && !a->world->options.amnesia) || shard->session.id)
+            return differs(why, "%s: %zu residues, session %" PRIx64 " in %s", a->name,
+                           shard->residues_count, shard->session.id, shard->name);
+        if (shard_log_count(shard))
+            return differs(why, "%s: %" PRIu64 " log entries in %s", a->name,
+                           shard_log_count(shard), shard->name);
+    }
+    return true;
+}
+
+bool world_agrees(struct world *world, char *ret_why, size_t size)
+{
+    struct why why = {ret_why, size};
+    struct sim_node *first = &world->nodes[0];
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        if (!world->nodes[i].up)
+            return differs(why, "%s is down", world->nodes[i].name);
+    }
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        if (!same_contexts(node, first, why) || !same_contexts(first, node, why))
+            return false;
+        if (atomic_load(&node->wheel.unsynced))
+            return differs(why, "%s is not synced", node->name);
+        if (!same_cells(first, node, why) || !family_is_empty(node, DISK_LOG, NULL, why) ||
+            (!world->options.amnesia && !family_is_empty(node, DISK_META, "RU", why)))
+            return false;
+    }
+    return true;
+}
+
+static void dump_context(const char *name, const struct context *context)
+{
+    printf("    %s", name);
+    for (size_t i = 0; i < context->count; i++)
+        printf(" %04x:%" PRIu64 "/%04x", (unsigned)(context->entries[i].id >> 48),
+               context->entries[i].n, context->entries[i].nonce & 0xffff);
+    printf("\n");
+}
+
+void world_dump(struct world *world)
+{
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        printf("%s: %s, %zu waiting\n", node->name, node->up ? "up" : "down", node->inbox_count);
+        for (size_t j = 0; node->up && j < node->wheel.engine.store.shards_count; j++) {
+            const struct shard *shard = node->wheel.engine.store.shards[j];
+            printf("  %s: replica %04x opened_at %" PRIu64 "%s, log %" PRIu64 ", residues %zu%s\n",
+                   shard->name, (unsigned)(shard->replica >> 48), shard->opened_at,
+                   shard->confirmed ? " confirmed" : "", shard_log_count(shard),
+                   shard->residues_count, shard->session.id ? ", comparing" : "");
+            dump_context("context", &shard->context);
+            dump_context("horizon", &shard->horizon);
+        }
+        const char *name;
+        uint64_t count;
+        for (size_t j = 0; node->up && gossip_count(node->wheel.engine.gossip, j, &name, &count);
+             j++) {
+            if (count)
+                printf("  %s %" PRIu64 "\n", name, count);
+        }
+    }
+}

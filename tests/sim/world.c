@@ -1,0 +1,440 @@
+#include "tests/sim/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+static const struct hash_key trace_key = {"trace of a world"};
+
+/* ---- words ---- */
+
+static void world_line(struct world *world, const char *who, const char *text)
+{
+    char line[1200];
+    int size = snprintf(line, sizeof line, "[%6llu] %s %s\n", (unsigned long long)world->now_ms,
+                        who, text);
+    struct slice bytes = slice_of(line, (size_t)size < sizeof line ? (size_t)size : sizeof line);
+    struct digest digest = hash_128(&trace_key, bytes);
+    /* Order matters: each line is mixed with what was before it. */
+    uint64_t mixed[4] = {world->digest.high, world->digest.low, digest.high, digest.low};
+    world->digest = hash_128(&trace_key, slice_of(mixed, sizeof mixed));
+    world->lines++;
+    if (world->options.print)
+        fwrite(line, 1, bytes.size, stdout);
+    if (world->keep_text && (!world->only || !strcmp(world->only, who)))
+        must(buffer_append(&world->text, bytes) == 0);
+}
+
+void world_note(struct world *world, const char *format, ...)
+{
+    char text[1000];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    world_line(world, "-", text);
+}
+
+void world_fail(struct world *world, const char *format, ...)
+{
+    va_list arguments;
+    if (world->failed[0])
+        return;
+    va_start(arguments, format);
+    vsnprintf(world->failed, sizeof world->failed, format, arguments);
+    va_end(arguments);
+    world_line(world, "!", world->failed);
+}
+
+static struct sim_node *node_of_trace(struct trace *trace)
+{
+    return (struct sim_node *)((char *)trace - offsetof(struct sim_node, trace));
+}
+
+static void node_line(struct trace *trace, const char *text)
+{
+    struct sim_node *node = node_of_trace(trace);
+    if (strncmp(text, "wheel: commit", 13) != 0)
+        world_line(node->world, node->name, text);
+}
+
+/* ---- the heap ---- */
+
+static bool thing_before(const struct thing *a, const struct thing *b)
+{
+    return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+void world_after(struct world *world, uint64_t delay_ms, struct thing thing)
+{
+    if (world->heap_count == world->heap_room) {
+        world->heap_room = world->heap_room ? world->heap_room * 2 : 256;
+        world->heap = mem_resize(world->heap, world->heap_room * sizeof *world->heap);
+        must(world->heap);
+    }
+    thing.at = world->now_ms + delay_ms;
+    thing.order = world->order++;
+    size_t i = world->heap_count++;
+    while (i > 0 && thing_before(&thing, &world->heap[(i - 1) / 2])) {
+        world->heap[i] = world->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    world->heap[i] = thing;
+}
+
+static struct thing heap_take(struct world *world)
+{
+    struct thing first = world->heap[0], last = world->heap[--world->heap_count];
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= world->heap_count)
+            break;
+        if (child + 1 < world->heap_count &&
+            thing_before(&world->heap[child + 1], &world->heap[child]))
+            child++;
+        if (!thing_before(&world->heap[child], &last))
+            break;
+        world->heap[i] = world->heap[child];
+        i = child;
+    }
+    world->heap[i] = last;
+    return first;
+}
+
+uint64_t world_below(struct world *world, uint64_t bound)
+{
+    return rng_below(&world->rng, bound);
+}
+
+/* ---- clocks ---- */
+
+static struct sim_node *node_of_clock(struct clock *clock)
+{
+    return (struct sim_node *)((char *)clock - offsetof(struct sim_node, clock));
+}
+
+struct now node_now(const struct sim_node *node)
+{
+    uint64_t start = 1700000000000;
+    return (struct now){
+        .mono_ms = node->world->now_ms - node->boot_ms + 1000,
+        .wall_ms = (uint64_t)((int64_t)(start + node->world->now_ms) + node->skew_ms)};
+}
+
+static uint64_t clock_now(struct clock *clock)
+{
+    return node_now(node_of_clock(clock)).mono_ms;
+}
+
+static uint64_t clock_wall(struct clock *clock)
+{
+    return node_now(node_of_clock(clock)).wall_ms;
+}
+
+static uint64_t clock_entropy(struct clock *clock)
+{
+    return rng_u64(&node_of_clock(clock)->entropy);
+}
+
+static const struct clock_ops clock_ops = {clock_now, clock_wall, clock_entropy};
+static const char *const node_names[NODES_MAX] = {"A", "B", "C", "D", "E", "F", "G", "H"};
+
+/* ---- nodes ---- */
+
+static void node_init(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    *node = (struct sim_node){.world = world, .index = index};
+    node->net.ops = &sim_net_ops;
+    node->clock.ops = &clock_ops;
+    node->trace.line = node_line;
+    snprintf(node->name, sizeof node->name, "%s", node_names[index]);
+    snprintf(node->address, sizeof node->address, "sim://%s", node->name);
+    node->mark.directory = node->mark.file = index + 1;
+    node->mark.machine[0] = (uint8_t)(index + 1);
+    rng_init(&node->entropy, world->options.seed * 1000 + index);
+    node->inbox = mem_new_array(SIM_INBOX_MAX, sizeof *node->inbox);
+    must(node->inbox);
+    must(disk_mem_open(&node->disk) == 0);
+    node->gossip = (struct gossip_options){.cluster = 1,
+                                           .address = node->address,
+                                           .peers = node->peers,
+                                           .heartbeat_ms = 1000,
+                                           .silence_ms = 5000,
+                                           .backoff_ms_max = 3000,
+                                           .log_max = world->options.log_max};
+}
+
+static bool node_crashes(void *arg, const char *before)
+{
+    struct sim_node *node = arg;
+    (void)before;
+    return node->crash_percent && world_below(node->world, 1000) < node->crash_percent;
+}
+
+static void node_plan_tick(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    struct now now = node_now(node);
+    uint64_t deadline = engine_deadline(&node->wheel.engine, now);
+    if (deadline == UINT64_MAX)
+        return;
+    uint64_t delay = deadline > now.mono_ms ? deadline - now.mono_ms : 1;
+    uint64_t at = world->now_ms + delay;
+    if (node->tick_at && node->tick_at <= at && node->tick_at > world->now_ms)
+        return;
+    node->tick_at = at;
+    world_after(world, delay,
+                (struct thing){.kind = THING_TICK, .node = index, .epoch = node->epoch});
+}
+
+void node_start(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    struct neap_error error = {0};
+    if (node->up)
+        return;
+    node->epoch++;
+    node->starts++;
+    node->boot_ms = world->now_ms;
+    node->gossip.peers_count = node->peers_count;
+    struct wheel_options options = {.disk = node->disk,
+                                    .net = &node->net,
+                                    .clock = &node->clock,
+                                    .mark = &node->mark,
+                                    .gossip = &node->gossip,
+                                    .trace = &node->trace,
+                                    .sync_ms = 100,
+                                    .log_max = node->gossip.log_max};
+    if (wheel_open(&node->wheel, &options, &error)) {
+        world_fail(world, "%s does not open: %s", node->name, error.text);
+        return;
+    }
+    world_line(world, node->name, "starts");
+    node->wheel.crash = node_crashes;
+    node->wheel.crash_arg = node;
+    node->up = true;
+    node->tick_at = 0;
+    node_plan_tick(world, index);
+}
+
+static void node_down(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    for (size_t i = 0; i < node->inbox_count; i++) {
+        struct event *event = node->inbox[i];
+        if (event->kind == EVENT_NET) {
+            buffer_done(&event->net->message);
+            mem_free(event->net);
+            mem_free(event);
+        } else if (world->write_done && event->kind == EVENT_WRITE) {
+            world->write_done(world, index, event, true);
+        } else {
+            mem_free(event);
+        }
+    }
+    node->inbox_count = 0;
+    node->turning = false;
+    node->up = false;
+    node->epoch++;
+    net_node_gone(world, index);
+    wheel_close(&node->wheel);
+}
+
+void node_crash(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    if (!node->up)
+        return;
+    world_line(world, node->name, "crashes");
+    node->crashes++;
+    node_down(world, index);
+    disk_mem_crash_keep(node->disk,
+                        (size_t)world_below(world, disk_mem_unsynced(node->disk) + 1));
+}
+
+void node_stop(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    if (!node->up)
+        return;
+    world_line(world, node->name, "stops");
+    must(node->disk->ops->sync(node->disk) == 0);
+    node_down(world, index);
+}
+
+void node_set_disk(struct world *world, size_t index, struct disk *disk)
+{
+    struct sim_node *node = &world->nodes[index];
+    must(!node->up);
+    disk_close(node->disk);
+    node->disk = disk;
+}
+
+struct shard *node_shard(struct world *world, size_t index, const char *bucket)
+{
+    struct sim_node *node = &world->nodes[index];
+    return node->up ? store_find(&node->wheel.engine.store, bucket_id(bucket)) : NULL;
+}
+
+void node_post(struct world *world, size_t index, struct event *event)
+{
+    struct sim_node *node = &world->nodes[index];
+    must(node->up);
+    if (node->inbox_count == SIM_INBOX_MAX) {
+        world_fail(world, "%s: %d events wait", node->name, SIM_INBOX_MAX);
+        return;
+    }
+    node->inbox[node->inbox_count++] = event;
+    if (node->turning)
+        return;
+    node->turning = true;
+    world_after(world, node->slow_ms + world_below(world, 2),
+                (struct thing){.kind = THING_TURN, .node = index, .epoch = node->epoch});
+}
+
+static void node_finish(struct world *world, size_t index, struct event *event, bool lost)
+{
+    switch (event->kind) {
+    case EVENT_NET:
+        mem_free(event->net);
+        mem_free(event);
+        break;
+    case EVENT_WRITE:
+        if (world->write_done)
+            world->write_done(world, index, event, lost);
+        break;
+    case EVENT_SYNC:
+    case EVENT_TICK:
+    case EVENT_ISOLATE:
+    case EVENT_CALL:
+        mem_free(event);
+        break;
+    }
+}
+
+static bool is_done(const struct wheel *wheel, const struct event *event)
+{
+    for (size_t i = 0; i < wheel->done.count; i++) {
+        if (wheel->done.events[i] == event)
+            return true;
+    }
+    return false;
+}
+
+static void node_turn(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    struct event *events[TURN_EVENTS_MAX];
+    size_t count = node->inbox_count < TURN_EVENTS_MAX ? node->inbox_count : TURN_EVENTS_MAX;
+    node->turning = false;
+    if (count > 1 && world_below(world, 3) == 0)
+        count = 1 + (size_t)world_below(world, count);
+    memcpy(events, node->inbox, count * sizeof *events);
+    node->inbox_count -= count;
+    memmove(node->inbox, node->inbox + count, node->inbox_count * sizeof *events);
+    node->turns++;
+    wheel_turn(&node->wheel, node_now(node), events, count);
+    bool crashed = node->wheel.crashed;
+    for (size_t i = 0; i < count; i++)
+        node_finish(world, index, events[i], crashed && !is_done(&node->wheel, events[i]));
+    if (node->wheel.stopped && !crashed)
+        world_fail(world, "%s stopped: %s", node->name, node->wheel.error.text);
+    if (crashed) {
+        node_crash(world, index);
+        world_after(world, 200 + world_below(world, 3000),
+                    (struct thing){.kind = THING_RESTART, .node = index});
+        return;
+    }
+    if (node->inbox_count > 0 && !node->turning) {
+        node->turning = true;
+        world_after(world, 1,
+                    (struct thing){.kind = THING_TURN, .node = index, .epoch = node->epoch});
+    }
+    node_plan_tick(world, index);
+}
+
+static void node_tick(struct world *world, size_t index)
+{
+    struct event *event = mem_new(sizeof *event);
+    must(event);
+    event->kind = EVENT_TICK;
+    world->nodes[index].tick_at = 0;
+    node_post(world, index, event);
+}
+
+/* ---- the world ---- */
+
+void world_open(struct world *world, const struct world_options *options)
+{
+    *world = (struct world){.options = *options, .nodes_count = options->nodes, .link_next = 1};
+    rng_init(&world->rng, options->seed);
+    buffer_init(&world->text, 16 << 20);
+    for (size_t i = 0; i < options->nodes; i++)
+        node_init(world, i);
+    for (size_t i = 0; i < options->nodes; i++) {
+        struct sim_node *node = &world->nodes[i];
+        for (size_t j = 0; j < options->nodes; j++) {
+            if (j != i)
+                node->peers[node->peers_count++] = world->nodes[j].address;
+        }
+    }
+}
+
+void world_close(struct world *world)
+{
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        if (world->nodes[i].up)
+            node_down(world, i);
+        disk_close(world->nodes[i].disk);
+        mem_free(world->nodes[i].inbox);
+    }
+    net_free(world);
+    mem_free(world->heap);
+    buffer_done(&world->text);
+}
+
+static void world_do(struct world *world, const struct thing *thing)
+{
+    struct sim_node *node = &world->nodes[thing->node];
+    bool meant = node->up && node->epoch == thing->epoch;
+    switch (thing->kind) {
+    case THING_TURN:
+        if (meant)
+            node_turn(world, thing->node);
+        break;
+    case THING_TICK:
+        if (meant && node->tick_at == world->now_ms)
+            node_tick(world, thing->node);
+        break;
+    case THING_ARRIVE:
+        net_arrive(world, thing);
+        break;
+    case THING_CONNECT:
+        net_connect(world, thing);
+        break;
+    case THING_RESTART:
+        node_start(world, thing->node);
+        break;
+    case THING_CALL:
+        thing->call(thing->arg);
+        break;
+    }
+}
+
+bool world_run(struct world *world, uint64_t until_ms)
+{
+    while (!world->failed[0] && world->heap_count > 0 && world->heap[0].at <= until_ms) {
+        struct thing thing = heap_take(world);
+        world->now_ms = thing.at;
+        world_do(world, &thing);
+    }
+    if (world->now_ms < until_ms)
+        world->now_ms = until_ms;
+    return !world->failed[0];
+}

@@ -1,0 +1,178 @@
+/* A simulated world: nodes that are the real wheel on the memory disk, a net and clocks of our own,
+ * and one heap of things to come. One seed decides everything, so that a run can be repeated. */
+#ifndef NEAP_SIM_WORLD_H
+#define NEAP_SIM_WORLD_H
+#include "base/hash.h"
+#include "base/rng.h"
+#include "engine/wheel.h"
+
+enum { NODES_MAX = 8, SIM_INBOX_MAX = 4096, SIM_QUEUE_MAX = 1 << 20 };
+
+/* ---- what is to come ---- */
+
+enum thing_kind {
+    THING_TURN,    /* a node turns its wheel */
+    THING_TICK,    /* a node's deadline */
+    THING_ARRIVE,  /* the head of one direction of a link */
+    THING_CONNECT, /* the outcome of a dial */
+    THING_RESTART, /* a node's process begins */
+    THING_CALL     /* whatever a test wants */
+};
+
+struct thing {
+    uint64_t at, order;
+    enum thing_kind kind;
+    size_t node;    /* and the epoch in which it was meant */
+    uint64_t epoch;
+    uint64_t link;
+    unsigned side;
+    uint64_t dialed; /* THING_CONNECT: the dialler's number */
+    size_t target;
+    void (*call)(void *arg);
+    void *arg;
+};
+
+/* ---- links ---- */
+
+struct sim_message {
+    struct sim_message *next;
+    uint64_t at;
+    bool end; /* of the stream, instead of bytes */
+    struct buffer bytes;
+};
+
+/* One end of a link, and what is on its way to it. */
+struct sim_end {
+    size_t node;
+    uint64_t epoch;
+    uint64_t number; /* as that node calls the link */
+    bool open, ready, trusted;
+    struct sim_message *first, *last;
+    size_t queued;
+    bool arriving; /* a THING_ARRIVE is in the heap */
+};
+
+struct sim_link {
+    uint64_t id;
+    struct sim_end ends[2]; /* 0 dialled */
+    struct sim_link *next;
+};
+
+/* ---- nodes ---- */
+
+struct sim_node {
+    struct net net; /* first: the door of this node */
+    struct clock clock;
+    struct trace trace;
+    struct world *world;
+    size_t index;
+    char name[8], address[32];
+    struct disk *disk;
+    struct directory_mark mark;
+    struct wheel wheel;
+    bool up;
+    uint64_t epoch;         /* of the process */
+    struct rng entropy;
+    int64_t skew_ms;        /* of its wall clock */
+    uint64_t boot_ms;       /* its monotonic clock began then */
+    uint64_t slow_ms;       /* every turn takes that much longer to come */
+    unsigned crash_percent; /* at each effect, in tenths of a percent */
+    struct net_event *inbox_net; /* ring of SIM_INBOX_MAX */
+    struct event **inbox;
+    size_t inbox_count;
+    bool turning;           /* a THING_TURN is in the heap */
+    uint64_t tick_at;       /* of the THING_TICK in the heap; 0 none */
+    uint64_t accepted_next;
+    const char *peers[NODES_MAX];
+    size_t peers_count;
+    struct gossip_options gossip;
+    uint64_t turns, crashes, starts;
+};
+
+struct world_options {
+    uint64_t seed;
+    size_t nodes;
+    uint64_t log_max;
+    unsigned delay_ms_max;   /* of messages */
+    bool amnesia;            /* directories may go back in time: events are lost */
+    bool print;              /* trace lines to stdout */
+};
+
+struct world {
+    struct world_options options;
+    struct rng rng;
+    uint64_t now_ms, order;
+    struct thing *heap;
+    size_t heap_count, heap_room;
+    struct sim_node nodes[NODES_MAX];
+    size_t nodes_count;
+    bool cut[NODES_MAX][NODES_MAX];        /* [from][to] */
+    unsigned delay_ms[NODES_MAX][NODES_MAX]; /* beyond the usual */
+    struct sim_link *links;
+    uint64_t link_next;
+    struct digest digest; /* over all trace lines */
+    uint64_t lines;
+    struct buffer text;   /* trace lines kept, when wanted */
+    bool keep_text;
+    const char *only;     /* of a node of this name, when kept */
+    char failed[512];     /* the first thing that must not be */
+    /* A write has ended. `lost`: its process did first. */
+    void (*write_done)(struct world *world, size_t node, struct event *event, bool lost);
+    void *load;
+};
+
+void world_open(struct world *world, const struct world_options *options);
+void world_close(struct world *world);
+/* Things up to this time. False once something failed. */
+bool world_run(struct world *world, uint64_t until_ms);
+void world_fail(struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void world_note(struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* into the trace */
+
+void world_after(struct world *world, uint64_t delay_ms, struct thing thing);
+uint64_t world_below(struct world *world, uint64_t bound);
+
+void node_start(struct world *world, size_t node);
+void node_stop(struct world *world, size_t node);  /* in good order: synced */
+/* Power fails: what is not synced may go. */
+void node_crash(struct world *world, size_t node);
+void node_post(struct world *world, size_t node, struct event *event);
+struct now node_now(const struct sim_node *node);
+struct shard *node_shard(struct world *world, size_t node, const char *bucket);
+/* The process must be down: the directory is replaced. */
+void node_set_disk(struct world *world, size_t node, struct disk *disk);
+
+/* ---- net.c ---- */
+extern const struct net_ops sim_net_ops;
+void net_connect(struct world *world, const struct thing *thing);
+void net_arrive(struct world *world, const struct thing *thing);
+void net_node_gone(struct world *world, size_t node); /* its ends are closed without a word */
+void net_reset(struct world *world, size_t a, size_t b); /* all links between the two break */
+void net_free(struct world *world);
+size_t net_open_links(const struct world *world, size_t a, size_t b);
+
+/* ---- check.c ---- */
+/* Do all nodes hold the same, and nothing that should be gone at rest? The first difference goes
+ * into ret_why. */
+bool world_agrees(struct world *world, char *ret_why, size_t size);
+void world_dump(struct world *world);
+
+/* ---- load.c: writes, and what must be left of them ---- */
+struct load;
+struct load *load_new(struct world *world, size_t buckets);
+void load_free(struct load *load);
+void load_write(struct load *load, size_t node);
+/* Whatever was acknowledged by this node may be gone. */
+void load_doubt(struct load *load, size_t node);
+/* After the nodes agree: nothing acknowledged is lost, nothing removed is back. */
+bool load_holds(struct load *load, char *ret_why, size_t size);
+uint64_t load_acknowledged(const struct load *load);
+
+/* ---- faults.c ---- */
+struct faults;
+struct faults *faults_new(struct world *world, struct load *load);
+void faults_free(struct faults *faults);
+void faults_step(struct faults *faults); /* one fault, or its end */
+void faults_heal(struct faults *faults);
+#endif
