@@ -25,6 +25,7 @@ enum {
     BLOOM_BITS = 10,
     CHECKSUM_XXH3 = 4,
     TABLE_FORMAT = 5,
+    ENTRY_OVERHEAD = 64, /* of a memtable, for each key */
     WRITES_KEPT_MAX = 1 << 20 /* a batch that grew larger gives its memory back */
 };
 
@@ -48,7 +49,9 @@ struct disk_rocks {
     rocksdb_column_family_handle_t *families[DISK_FAMILIES];
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write_synced, *write_unsynced;
+    rocksdb_flushoptions_t *flush;
     rocksdb_writebatch_t *writes; /* of the commit that runs; kept for its memory */
+    size_t filled, filled_max;    /* bytes in the memtables, about; by then they are flushed */
     atomic_uint users;            /* snapshots and iterators */
     atomic_bool broken;           /* a write failed: no more of them until reopened */
     pthread_mutex_t lock;         /* guards error */
@@ -312,11 +315,9 @@ static int rocks_add(void *arg, enum batch_kind kind, enum disk_family family, s
     return 0;
 }
 
-static void rocks_clear_writes(struct disk_rocks *rocks)
+static void rocks_clear_writes(struct disk_rocks *rocks, size_t size)
 {
-    size_t size = 0;
-
-    (void)rocksdb_writebatch_data(rocks->writes, &size);
+    rocks->filled += size + ENTRY_OVERHEAD * (size_t)rocksdb_writebatch_count(rocks->writes);
     rocksdb_writebatch_clear(rocks->writes);
     if (size > WRITES_KEPT_MAX) {
         rocksdb_writebatch_destroy(rocks->writes);
@@ -336,21 +337,50 @@ static int rocks_sync(struct disk *disk)
     return text ? rocks_break(rocks, "sync", text) : 0;
 }
 
+/* Starts new memtables and, with them, a new file of the WAL. RocksDB left to itself would do so
+ * without a sync, and power loss could then take the end of the old file and leave commits in the
+ * new one: mode 0 replays both, and the result has a hole. So the old file is synced first, no commit
+ * comes between, and the limits that RocksDB goes by are out of reach; a batch so large that it could
+ * reach them is synced. */
+static int rocks_switch(struct disk_rocks *rocks)
+{
+    int error = rocks_sync(&rocks->disk);
+    unsigned i;
+
+    for (i = 0; !error && i < DISK_FAMILIES; i++) {
+        char *text = NULL;
+
+        rocksdb_flush_cf(rocks->db, rocks->flush, rocks->families[i], &text);
+        if (text)
+            error = rocks_break(rocks, "flush", text);
+    }
+    if (!error)
+        rocks->filled = 0;
+    return error;
+}
+
 static int rocks_commit(struct disk *disk, const struct batch *batch, bool sync)
 {
     struct disk_rocks *rocks = rocks_of(disk);
     char *text = NULL;
+    size_t size = 0;
     int error = rocks_refuse(rocks);
 
     if (error)
         return error;
     if (batch_is_empty(batch))
         return sync ? rocks_sync(disk) : 0;
+    if (rocks->filled >= rocks->filled_max)
+        error = rocks_switch(rocks);
+    if (error)
+        return error;
     error = batch_each(batch, rocks_add, rocks);
     must(!error);
+    (void)rocksdb_writebatch_data(rocks->writes, &size);
+    sync = sync || size > rocks->filled_max;
     rocksdb_write(rocks->db, sync ? rocks->write_synced : rocks->write_unsynced, rocks->writes,
                   &text);
-    rocks_clear_writes(rocks);
+    rocks_clear_writes(rocks, size);
     return text ? rocks_break(rocks, "commit", text) : 0;
 }
 
@@ -373,6 +403,8 @@ static void rocks_close(struct disk *disk)
         rocksdb_close(rocks->db);
     if (rocks->writes)
         rocksdb_writebatch_destroy(rocks->writes);
+    if (rocks->flush)
+        rocksdb_flushoptions_destroy(rocks->flush);
     if (rocks->write_synced)
         rocksdb_writeoptions_destroy(rocks->write_synced);
     if (rocks->write_unsynced)
@@ -398,18 +430,21 @@ static const struct disk_ops rocks_ops = {
     .close = rocks_close,
 };
 
-/* Half of the budget caches blocks, with indexes and filters among them; a quarter is memtables;
- * the rest is left for table readers, batches, iterators. */
+static size_t memory_of(const struct disk_rocks_options *options)
+{
+    if (options->memory_max == 0)
+        return MEMORY_DEFAULT;
+    return options->memory_max < MEMORY_MIN ? MEMORY_MIN : options->memory_max;
+}
+
+/* Half of the budget caches blocks, with indexes and filters among them; an eighth is for memtables
+ * that fill, as much again for those being flushed; the rest is left for table readers, batches,
+ * iterators. The WAL is as long as the memtables are large: rocks_switch() empties them all. */
 static void options_memory(rocksdb_options_t *options, size_t memory_max)
 {
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-    rocksdb_cache_t *cache;
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru(memory_max / 2);
 
-    if (memory_max == 0)
-        memory_max = MEMORY_DEFAULT;
-    if (memory_max < MEMORY_MIN)
-        memory_max = MEMORY_MIN;
-    cache = rocksdb_cache_create_lru(memory_max / 2);
     rocksdb_block_based_options_set_block_cache(table, cache);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
@@ -421,12 +456,11 @@ static void options_memory(rocksdb_options_t *options, size_t memory_max)
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
     rocksdb_cache_destroy(cache);
-    rocksdb_options_set_write_buffer_size(options, memory_max / 8);
-    rocksdb_options_set_db_write_buffer_size(options, memory_max / 4);
+    /* Twice what rocks_switch() lets the memtables of all families hold together. */
+    rocksdb_options_set_write_buffer_size(options, memory_max / 4);
+    rocksdb_options_set_max_total_wal_size(options, UINT64_MAX);
+    rocksdb_options_set_arena_block_size(options, memory_max / 64);
     rocksdb_options_set_max_write_buffer_number(options, 3);
-    /* The log's small memtable would hold back the WAL of all families, and with it the time that
-     * opening takes after a crash. */
-    rocksdb_options_set_max_total_wal_size(options, memory_max / 2);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_table_cache_numshardbits(options, 2);
 }
@@ -448,7 +482,7 @@ static int options_new(const struct disk_rocks_options *wanted, rocksdb_options_
     rocksdb_options_set_create_missing_column_families(options, 1);
     rocksdb_options_set_paranoid_checks(options, 1);
     rocksdb_options_set_compression(options, rocksdb_no_compression);
-    options_memory(options, wanted->memory_max);
+    options_memory(options, memory_of(wanted));
     /* One thread commits at a time, so there is nothing to be concurrent with. */
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
     rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
@@ -646,6 +680,9 @@ static int rocks_new(const struct disk_rocks_options *options, struct disk_rocks
     rocks->write_synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->write_synced, 1);
     rocks->write_unsynced = rocksdb_writeoptions_create();
+    rocks->flush = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(rocks->flush, 0);
+    rocks->filled_max = memory_of(options) / 8;
     rocks->writes = rocksdb_writebatch_create();
     *ret_rocks = rocks;
     return 0;
