@@ -1,5 +1,136 @@
-/* neap.h - replicated data that many machines write at once and that agrees again.
- * (The manual is being written here: see docs/decisions; sketch in the issue.) */
+/* neap.h - data that many machines write at once, and that agrees again by itself.
+ *
+ * This header is the manual. Read its first page, then the function that you need.
+ *
+ * WHAT IT IS
+ *   A replicated store. Every node takes reads and writes by itself, with or without the others,
+ *   and whenever two of them can talk they exchange what the other lacks. What was written at the
+ *   same time on both sides is merged by the rules of its type; nothing has to be resolved by hand,
+ *   but where a type keeps all of it on purpose (NEAP_REGISTER).
+ *
+ *   A handle (struct neap) is a node inside this process, by neap_open(), or a client of a node in
+ *   another one (neapd), by neap_connect(). All other functions do the same on both.
+ *
+ *      struct neap_options options;
+ *      struct neap *neap;
+ *      struct neap_place apples = {"shop", {"apples", 6}, NULL, 0};
+ *
+ *      neap_options_init(&options);
+ *      options.path = "shop.db";
+ *      if (neap_open(&options, &neap, NULL))
+ *          ...
+ *      if (neap_counter_add(neap, &apples, 3, NULL))
+ *          ...
+ *      neap_close(neap);
+ *
+ * PROMISES, AND WHERE THEY END
+ *   - A write that returned 0 is on this node's disk and survives a crash or a power cut. Limits:
+ *     with NEAP_NOSYNC it survives the process, and after options.sync_ms the power cut too; in
+ *     memory (path NULL) nothing survives neap_close().
+ *   - With a level (enum neap_level) it also is on the disks of that many other nodes.
+ *   - Nodes that can talk become equal, byte for byte, when writing pauses. There is no bound on
+ *     how long that takes while they cannot talk.
+ *   - What was removed stays removed, no matter how long a node was away. But what was written at
+ *     the same time as the removal, by somebody who did not know of it, stays.
+ *   - One call, and one batch, is all or nothing on this node's disk. Other nodes may see a batch
+ *     in parts for a moment.
+ *   - There are no transactions over reads and writes, no order among writes to different buckets,
+ *     and no uniqueness: two nodes may make the same key at once, and then it is the same object.
+ *
+ * PLACES
+ *   A place is (bucket, key, fields). A bucket is a name; it exists by being named. In it are
+ *   objects, each named by key and type: the counter "a" and the set "a" are two objects, and it is
+ *   the function's name that says which is meant, so a wrong type cannot happen. A map holds
+ *   fields, each again with a name and a type; `fields` are the steps from the object down, so that
+ *   a place with two fields is a field of a map that is a field of the map `key`. Maps are made by
+ *   writing into them. Keys, fields, elements and values are any bytes, zeroes included; order is
+ *   that of memcmp(), a prefix first.
+ *
+ *   What nobody has written is empty, and that is no error: a flag is off, a counter is 0, a set or
+ *   map has no items, a register no values. Only neap_lww_get() has nothing to give: NOTFOUND.
+ *
+ * TYPES, AND WHAT COMES OF TWO WRITES AT THE SAME TIME
+ *   At the same time means: neither writer had seen the other's write.
+ *
+ *   NEAP_LWW       a value. The later one by the clocks of the two nodes, within about a minute of
+ *                  skew; the same one everywhere. One that had seen the other always wins, clocks
+ * or not. A set against a removal: the value stays. NEAP_REGISTER  a value that nobody's write is
+ * lost of: both are kept as siblings, until a write that has seen them (call.seen) replaces them.
+ *   NEAP_FLAG      on against off: on.
+ *   NEAP_COUNTER   all additions count. An addition against a removal of the counter: that addition
+ *                  stays, together with what its node has added before, since they are one number.
+ *   NEAP_SET       an element added against removed: it is in.
+ *   NEAP_MAP       each field by its own type. A field updated against the map removed: the update
+ *                  stays, what was in the map before goes.
+ *
+ * CALLS
+ *   Each function takes a struct neap_call with what is not about the data: how durable, how long,
+ *   in which batch, after what. NULL stands for the defaults. A field that a function has no use
+ *   for is refused (INVALID), so that nobody relies on it in vain.
+ *
+ * TOKENS
+ *   A token is a byte string that names events: all that a read saw, or what a write did. It can be
+ *   kept, stored, sent to another machine, and given to any node of the cluster.
+ *   - call.after: do this only once the node has all that the token names. Read your writes, and
+ *     never go back in time, on whatever node.
+ *   - call.seen: act on what was seen and nothing else. Replaces or removes exactly what the token
+ *     covers; what came later, or is not known yet, stays.
+ *   - neap_wait(): wait until it is here, or on as many nodes as a level says.
+ *   A token covers its bucket, not only its key: a few bytes for each node that ever wrote there.
+ *   A token with a submitted write in it is good for the node that gave it, until that is closed.
+ *
+ * MEMORY
+ *   What goes in is borrowed for the call and copied where it is kept (a batch copies). What comes
+ *   out goes to the caller's struct neap_buffer: zero it once, use it as often as you like, give it
+ *   to neap_buffer_free() in the end; its memory is the library's to resize, so nothing else may be
+ *   put there. A zero byte follows the bytes, not counted in size. Outputs are untouched on error,
+ *   but for call.ret_error.
+ *
+ * THREADS
+ *   Any thread may use a handle, several at once. A batch, an iterator, a buffer belongs to one
+ *   thread at a time. Calls block, for timeout_ms at most where it says so. There are no callbacks,
+ *   no signal handlers, no global state, and nothing is printed.
+ *   neap_close() comes after every other call on the handle has returned.
+ *
+ * FORK
+ *   A child of fork() must not touch a handle, not even close it, and should soon exec or _exit:
+ *   threads and locks do not survive fork(). A child that wants a handle opens its own after exec.
+ *
+ * ERRORS
+ *   Functions return 0 or a negative code of NEAP_ERRORS. In that list each code says what became
+ *   of the write: NONE, nothing happened; MAYBE, it may have happened, or may yet. There is no code
+ *   for "it happened, but". call.ret_error, or the parameter ret_error, gets the code and a line
+ * for people: which field, key, limit or file, and what to do. It is written on errors only.
+ *
+ *   These may come from every function that takes a handle:
+ *     INVALID      an argument is NULL that must not be, a size or name is none, a token is not a
+ *                  token, a field of the call means nothing here               nothing happened
+ *     LIMIT        a key, path, value, token is larger than it may be          nothing happened
+ *     REFUSED      a level that is not there yet; bucket names that begin with '_', which are
+ *                  neap's own                                                  nothing happened
+ *     NOMEM        out of memory                                               nothing happened
+ *     UNAVAILABLE  the connection to the node is closed (connect again), the node is being closed;
+ *                  what call.after names has not come in time                  nothing happened
+ *     STALE        call.after has a submitted write of another opening         nothing happened
+ *
+ *   Errors of reads: these, and
+ *     CORRUPT      what is stored there fails its checksum; other places can be read
+ *     IO           the node has stopped, or the disk could not be read
+ *
+ *   Errors of writes: these, and
+ *     REFUSED      opened with NEAP_READONLY                                   nothing happened
+ *     STALE        call.seen is of another bucket                              nothing happened
+ *     BUSY         too many writes wait already, and none went in time         nothing happened
+ *     CORRUPT      what is stored there fails its checksum                     nothing happened
+ *     UNCERTAIN    it is written here, but not enough others answered in time; or the connection
+ *                  to the node broke                         it may have happened, or may yet
+ *     IO           the disk failed; the node has stopped, close and open it    it may have happened
+ *   A write that may have happened can be done again where doing it twice does no harm (sets,
+ *   flags, values), but not on a counter.
+ *
+ * VERSIONS
+ *   Structs that grow begin with their size. Fields are only ever appended, numbers never change.
+ */
 #ifndef NEAP_H
 #define NEAP_H
 #include <stddef.h>
@@ -8,11 +139,15 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
 #define NEAP_API __attribute__((visibility("default"), warn_unused_result))
 #define NEAP_VOID __attribute__((visibility("default")))
+#else
+#define NEAP_API
+#define NEAP_VOID
+#endif
 
-/* name, code, what became of the write (NONE: nothing happened, DONE: it happened, MAYBE: it may
- * have, or may still), text. */
+/* X(name, code, what became of the write, text): see ERRORS above. */
 #define NEAP_ERRORS(X)                                                             \
     X(OK, 0, DONE, "success")                                                      \
     X(END, -1, NONE, "no more items")                                              \
@@ -38,27 +173,32 @@ enum neap_code {
 #undef X
 };
 
+/* A handle, writes that wait to be committed, a walk over items. All opaque. */
 struct neap;
 struct neap_batch;
 struct neap_iter;
 
+/* Bytes going in: borrowed for the call. data may be NULL when size is 0. */
 struct neap_bytes {
     const void *data;
     size_t size;
 };
 
+/* Bytes coming out: see MEMORY above. Zero it before its first use. */
 struct neap_buffer {
     void *data;
     size_t size, room;
 };
 
+/* What went wrong, in words. */
 struct neap_error {
     int code;
     char text[256];
 };
 
+/* Numbers are on disk and never change. */
 enum neap_type {
-    NEAP_ANY = 0, /* neap_remove: whatever types are there */
+    NEAP_ANY = 0, /* neap_remove(): whatever types there are */
     NEAP_REGISTER = 1,
     NEAP_LWW = 2,
     NEAP_FLAG = 3,
@@ -67,34 +207,54 @@ enum neap_type {
     NEAP_MAP = 6
 };
 
+/* How many nodes must have a write on their disks before the call returns. Levels are for writes
+ * and neap_wait(); reads answer from one node, and those above ONE are refused to them: give
+ * call.after to read what others have written. */
 enum neap_level {
-    NEAP_BUCKET_DEFAULT,
-    NEAP_EDGE,
-    NEAP_ONE,
-    NEAP_QUORUM,
-    NEAP_ALL,
-    NEAP_LOCAL_QUORUM,
-    NEAP_EACH_QUORUM
+    NEAP_BUCKET_DEFAULT, /* as ONE, for now */
+    NEAP_EDGE,           /* this node, and never wait for others: as ONE */
+    NEAP_ONE,            /* this node */
+    NEAP_QUORUM,         /* more than half of this node and its peers */
+    NEAP_ALL,            /* this node and all its peers */
+    NEAP_LOCAL_QUORUM,   /* not there yet: REFUSED */
+    NEAP_EACH_QUORUM     /* not there yet: REFUSED */
 };
 
+/* Limits. Sizes are in bytes. Key, fields and element of a place together make a path of at most
+ * NEAP_PATH_MAX bytes, in which each name counts 3 more than its size (an element 2 more), and each
+ * zero byte in it 2. Key and fields are NEAP_DEPTH_MAX at most. */
 enum { NEAP_KEY_MAX = 1024, NEAP_PATH_MAX = 4096, NEAP_DEPTH_MAX = 16, NEAP_VALUE_MAX = 1 << 20 };
 enum { NEAP_BUCKET_MAX = 255, NEAP_SIBLINGS_MAX = 64 };
-enum { NEAP_BATCH_COUNT_MAX = 65536, NEAP_BATCH_BYTES_MAX = 8 << 20, NEAP_TIMEOUT_MS = 5000 };
-enum { NEAP_CREATE = 1, NEAP_NOSYNC = 2, NEAP_READONLY = 4 };
+enum { NEAP_BATCH_COUNT_MAX = 65536, NEAP_BATCH_BYTES_MAX = 8 << 20 };
+/* Milliseconds that a call may take when timeout_ms is 0. */
+enum { NEAP_TIMEOUT_MS = 5000 };
 
+/* Flags, to be or'ed. */
+enum {
+    NEAP_CREATE = 1,  /* options: make the directory if it is not there */
+    NEAP_NOSYNC = 2,  /* options, call: return before the write is durable; see options.sync_ms */
+    NEAP_READONLY = 4 /* options: nothing is written, neither by calls nor by the node itself */
+};
+
+/* How to open a node. All texts are borrowed for neap_open(). */
 struct neap_options {
     size_t size;         /* sizeof (struct neap_options): neap_options_init() sets it */
     const char *path;    /* the directory; NULL: in memory, gone when closed */
-    const char *cluster; /* file made by `neap init`: id and key; NULL: alone */
-    const char *listen;  /* where other nodes connect: tcp://127.0.0.1:7400; NULL: nowhere */
-    const char *peers;   /* addresses of other nodes, with commas; NULL: none */
-    size_t memory_max;   /* bytes: one budget for caches, memtables and queues */
+    const char *cluster; /* file made by `neap init`: who belongs together; NULL: alone */
+    const char *listen;  /* where other nodes connect: tcp://127.0.0.1:7400; NULL: nowhere. Only
+                          * loopback and sockets (ipc://PATH), since links are not encrypted yet */
+    const char *peers;   /* addresses of other nodes, with commas between; NULL: none */
+    size_t memory_max;   /* bytes: one budget for caches, memtables and queues; 8 MiB or more */
     unsigned flags;      /* NEAP_CREATE, NEAP_NOSYNC, NEAP_READONLY */
-    unsigned sync_ms;    /* writes with NEAP_NOSYNC are durable after so long */
-    const char *socket;  /* where clients of this node connect: a Unix socket; NULL: nowhere */
-    uint64_t log_max;    /* entries of log, per bucket, kept for members that are away */
+    unsigned sync_ms;    /* writes with NEAP_NOSYNC are durable after so long; 1 to 60000 */
+    const char *socket;  /* where clients of this node connect: the path of a Unix socket, which
+                          * only the user of this process may open; NULL: nowhere */
+    uint64_t log_max;    /* events, per bucket, kept for members that are away: one that misses more
+                          * catches up by comparing whole buckets; 1 or more */
 };
 
+/* Where something is: see PLACES above. fields_count 0: the object itself, fields may be NULL.
+ * bucket: 1 to NEAP_BUCKET_MAX bytes of printable UTF-8 without '/', not beginning with '_'. */
 struct neap_place {
     const char *bucket;
     struct neap_bytes key;
@@ -102,82 +262,247 @@ struct neap_place {
     size_t fields_count;
 };
 
+/* How to do it. Zero it, set size, set what you need; or pass NULL. */
 struct neap_call {
-    size_t size; /* sizeof (struct neap_call) */
-    enum neap_level level;
+    size_t size;                   /* sizeof (struct neap_call) */
+    enum neap_level level;         /* writes, neap_wait() */
     uint32_t timeout_ms;           /* 0: NEAP_TIMEOUT_MS */
-    struct neap_batch *batch;      /* queue it there instead of doing it now */
-    struct neap_bytes after;       /* a token: wait until the node covers it */
-    struct neap_bytes seen;        /* a token: act on exactly what was seen */
-    struct neap_buffer *ret_token; /* names what was read or written */
-    int submit;                    /* return once queued; neap_wait(ret_token) tells the end */
-    unsigned flags;                /* NEAP_NOSYNC */
-    struct neap_error *ret_error;  /* in words what went wrong */
-    struct neap_bytes resume;      /* neap_keys, neap_items: go on after this neap_iter_token() */
+    struct neap_batch *batch;      /* writes: queue it there instead of doing it now */
+    struct neap_bytes after;       /* a token: first wait until the node has what it names */
+    struct neap_bytes seen;        /* writes: a token: act on exactly what was seen */
+    struct neap_buffer *ret_token; /* gets a token of what was read or written */
+    int submit;                    /* writes: not 0: return once queued. ret_token then names the
+                                    * write, and neap_wait() on it tells how it ended */
+    unsigned flags;                /* writes: NEAP_NOSYNC */
+    struct neap_error *ret_error;  /* gets in words what went wrong */
+    struct neap_bytes resume;      /* neap_keys(), neap_items(): of neap_iter_token() */
 };
 
+/* What an iterator gives. Which fields mean something, each function says; the rest are zero. */
 struct neap_item {
     enum neap_type type;
     struct neap_bytes name, value;
     int64_t number;
 };
 
+/* ---- Handles ---- */
+
+/* Defaults: in memory, alone, NEAP_CREATE, 256 MiB, 100 ms, a million entries of log. NULL is fine.
+ */
 NEAP_VOID void neap_options_init(struct neap_options *options);
+
+/* Opens a node in this process; what is at options->path is checked and made ready, which after a
+ * crash takes as long as reading the last writes. Starts threads only if others are to be served.
+ * One process at a time has a directory open. A copied or restored directory is noticed, and
+ * continues under a new identity.
+ * Threads: any.  Memory: *ret_neap is to be closed by neap_close(). ret_error may be NULL.
+ * Errors, nothing happened:
+ *   INVALID   options.size or a field is none; listen or peers without cluster; a cluster file that
+ *             is none
+ *   NOTFOUND  no such directory and no NEAP_CREATE; no such cluster file
+ *   LOCKED    another process, or another handle of this one, has the directory open
+ *   REFUSED   an address beyond loopback; no permission; READONLY with peers
+ *   CORRUPT   the directory's own records fail their checksum
+ *   FORMAT    the directory was written by a newer version
+ *   IO        the disk; a socket that cannot be listened on
+ *   LIMIT, NOMEM, BUSY */
 NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_neap,
                        struct neap_error *ret_error);
+
+/* Connects to a node that listens for clients: "unix:PATH" or just its path, ipc://PATH, or
+ * tcp://127.0.0.1:PORT. A connection that broke stays so (UNAVAILABLE): close the handle and
+ * connect again. Calls of several threads on one handle take turns; for more at once connect more
+ * handles. Threads: any; blocks up to 5 s.  Memory: as neap_open(). Errors, nothing happened:
+ *   INVALID      no address
+ *   REFUSED      an address on another machine: not encrypted yet
+ *   UNAVAILABLE  nobody listens there, or does not answer as a node would
+ *   FORMAT       the node is too old or too new for this library
+ *   LIMIT, NOMEM, NOTFOUND */
 NEAP_API int neap_connect(const char *address, struct neap **ret_neap,
                           struct neap_error *ret_error);
+
+/* Ends a handle: what was submitted is written, what is unsynced synced, threads end. Batches and
+ * iterators of it must have been freed before, and no call be under way. NULL is fine. */
 NEAP_VOID void neap_close(struct neap *neap);
+
+/* What was written through this node and returned before this call, with NEAP_NOSYNC too, is
+ * durable when it returns. Threads: any; blocks for one sync of the disk. Errors: INVALID, NOMEM,
+ * UNAVAILABLE. IO, UNCERTAIN: what was not durable may be, or may get lost. */
 NEAP_API int neap_sync(struct neap *neap);
+
+/* Waits until this node has all that the token names, and as many others as call->level says; and
+ * if a submitted write is in it, until that has ended: its error, if any, is returned as this
+ * call's. Of the call: level, timeout_ms, ret_error.
+ * Threads: any; blocks up to timeout_ms.
+ * Errors: those of every function; nothing is ever changed by waiting. And
+ *   UNCERTAIN  not in time; wait again if you like
+ *   STALE      the submitted write is of another opening of the node, or 65536 others ago
+ *   any error of the submitted write, meaning what it means for a write */
 NEAP_API int neap_wait(struct neap *neap, struct neap_bytes token, const struct neap_call *call);
 
+/* ---- Values ----
+ * All of these may be called from any thread. Writes return when the write is durable as
+ * call->level says, or queued (call->submit, call->batch). Writes take of the call: level,
+ * timeout_ms, batch, after, seen, ret_token, submit, flags, ret_error; reads take timeout_ms,
+ * after, ret_token, ret_error. "Errors of writes" and "of reads" are those of the first page. */
+
+/* Sets the value at a place, of up to NEAP_VALUE_MAX bytes; with call->seen only what was seen is
+ * replaced at once, which makes a difference only to who wins.
+ * Errors: of writes. */
 NEAP_API int neap_lww_set(struct neap *neap, const struct neap_place *at, struct neap_bytes value,
                           const struct neap_call *call);
+
+/* The value into ret_value.
+ * Errors: of reads. NOTFOUND: there is none. */
 NEAP_API int neap_lww_get(struct neap *neap, const struct neap_place *at,
                           struct neap_buffer *ret_value, const struct neap_call *call);
+
+/* Adds a value of up to NEAP_VALUE_MAX bytes. Without call->seen it becomes a sibling of whatever
+ * is there; with it, it replaces the values that the token covers: pass the token of the
+ * neap_register_values() whose values it is made from.
+ * Errors: of writes. LIMIT: there would be more than NEAP_SIBLINGS_MAX values here. */
 NEAP_API int neap_register_set(struct neap *neap, const struct neap_place *at,
                                struct neap_bytes value, const struct neap_call *call);
+
+/* The values of a register, one item each: type and value. None is no error.
+ * Memory: holds all values, up to NEAP_SIBLINGS_MAX of them; *ret_iter is to be freed.
+ * Errors: of reads. */
 NEAP_API int neap_register_values(struct neap *neap, const struct neap_place *at,
                                   const struct neap_call *call, struct neap_iter **ret_iter);
+
+/* Switches a flag on (not 0) or off.
+ * Errors: of writes. */
 NEAP_API int neap_flag_set(struct neap *neap, const struct neap_place *at, int on,
                            const struct neap_call *call);
+
+/* 1 or 0 into *ret_on.
+ * Errors: of reads. */
 NEAP_API int neap_flag_get(struct neap *neap, const struct neap_place *at, int *ret_on,
                            const struct neap_call *call);
+
+/* Adds to a counter; change may be negative. Takes no call->seen.
+ * Errors: of writes. LIMIT: as far as this node knows, the sum would leave 64 bits. Nodes that do
+ * not know of each other may still bring it there; then only steps back are taken. */
 NEAP_API int neap_counter_add(struct neap *neap, const struct neap_place *at, int64_t change,
                               const struct neap_call *call);
+
+/* The sum of all additions into *ret_value.
+ * Errors: of reads. LIMIT: it does not fit 64 bits. */
 NEAP_API int neap_counter_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
                               const struct neap_call *call);
+
+/* Adds an element to a set, or makes sure that it stays. Costs the same for sets of any size.
+ * Errors: of writes. */
 NEAP_API int neap_set_add(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
                           const struct neap_call *call);
+
+/* Removes an element; with call->seen only as it was seen. One that is not in is no error.
+ * Errors: of writes. */
 NEAP_API int neap_set_remove(struct neap *neap, const struct neap_place *at,
                              struct neap_bytes element, const struct neap_call *call);
+
+/* 1 or 0 into *ret_in.
+ * Errors: of reads. */
 NEAP_API int neap_set_has(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
                           int *ret_in, const struct neap_call *call);
+
+/* How many: elements of a set, fields of a map (one for each name and type), values of a register;
+ * for other types 1 or 0, whether there is one. Sets and maps are walked to count them.
+ * Errors: of reads. */
 NEAP_API int neap_count(struct neap *neap, const struct neap_place *at, enum neap_type type,
                         uint64_t *ret_count, const struct neap_call *call);
+
+/* Removes the object or field of this type, or with NEAP_ANY those of all types; sets and maps with
+ * all that is in them, for which it costs what writing them has cost. With call->seen only what was
+ * seen. Nothing there is no error.
+ * Errors: of writes. LIMIT: more at once than fits one write of the disk: remove it in parts. */
 NEAP_API int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type type,
                          const struct neap_call *call);
 
+/* ---- Batches: several writes as one, all or none of them on this node's disk ----
+ * Writes with call->batch are checked and copied there, and done by neap_batch_commit(). Of their
+ * call only batch, seen, timeout_ms and ret_error are given; level, after, ret_token, submit and
+ * flags go with the commit. Reads do not see what is queued. A write that cannot be queued (LIMIT:
+ * the batch holds NEAP_BATCH_COUNT_MAX writes, or NEAP_BATCH_BYTES_MAX bytes, of which each write
+ * takes 64 besides its own) leaves the batch as it was.
+ * A batch belongs to one thread at a time, and to the handle that it was made for. */
+
+/* Errors, nothing happened: INVALID, NOMEM; REFUSED: opened with NEAP_READONLY. */
 NEAP_API int neap_batch_new(struct neap *neap, struct neap_batch **ret_batch);
+
+/* Does all that was queued. Then, and when it may have been done (UNCERTAIN, IO), the batch is
+ * empty and can be used again; when nothing happened it is as it was. An empty batch is fine.
+ * Errors: of writes; what makes one of its writes fail (LIMIT of a counter...) fails all. */
 NEAP_API int neap_batch_commit(struct neap_batch *batch, const struct neap_call *call);
+
+/* Forgets what is queued. NULL is fine. */
 NEAP_VOID void neap_batch_free(struct neap_batch *batch);
 
+/* ---- Iterators: items one by one, of however many ----
+ * Lists are fetched page by page while you go, so they are no snapshot: what is there throughout
+ * comes exactly once, in order; what comes or goes meanwhile may or may not. To list what is there
+ * as one moment had it, stop writing. */
+
+/* The objects of a bucket, one item for each key and type that holds something: type, name, and in
+ * value and number what is at hand: the value of an LWW (up to NEAP_VALUE_MAX bytes), the first
+ * value of a register and how many it has, the number of a counter (INT64_MAX when it does not
+ * fit), 1 for a flag. Starts at the key `from`, or at what follows it; {NULL, 0} is the first. With
+ * call->resume it goes on after an item of an earlier listing of this bucket, on this node or
+ * another, even if that item is gone; `from` must be empty then.
+ * call->ret_token: what the first page was read at.
+ * Threads: the iterator belongs to one at a time.  Memory: about a page of 64 KiB, or one item if
+ * that is larger; *ret_iter is to be freed.
+ * Errors: of reads. STALE: call.resume is of another listing. */
 NEAP_API int neap_keys(struct neap *neap, const char *bucket, struct neap_bytes from,
                        const struct neap_call *call, struct neap_iter **ret_iter);
+
+/* The elements of a set (type NEAP_SET; name) or the fields of a map (NEAP_MAP; as in neap_keys()).
+ * All else as in neap_keys(), `from` being an element or a field's name.
+ * Errors: of reads. INVALID: another type. STALE: call.resume is of another listing. */
 NEAP_API int neap_items(struct neap *neap, const struct neap_place *at, enum neap_type type,
                         struct neap_bytes from, const struct neap_call *call,
                         struct neap_iter **ret_iter);
+
+/* The node's own numbers since it was opened, one item each: name and number. Which there are may
+ * change with the version; what a name means does not.
+ * Errors: of reads. */
 NEAP_API int neap_stats(struct neap *neap, struct neap_iter **ret_iter);
+
+/* The next item. Its bytes belong to the iterator and are valid until the next call on it.
+ * timeout_ms is for fetching a page; 0: NEAP_TIMEOUT_MS.
+ * Errors: of reads, after which it may be called again for the same item. END: no more. */
 NEAP_API int neap_next(struct neap_iter *iter, struct neap_item *ret_item, uint32_t timeout_ms);
+
+/* Where the iterator is, as bytes for call->resume: after the last item that neap_next() gave. For
+ * iterators of neap_keys() and neap_items().
+ * Errors, nothing happened: INVALID: another iterator; NOMEM. */
 NEAP_API int neap_iter_token(struct neap_iter *iter, struct neap_buffer *ret_token);
+
+/* NULL is fine. */
 NEAP_VOID void neap_iter_free(struct neap_iter *iter);
 
+/* ---- The rest ---- */
+
+/* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). `neap help`
+ * lists the verbs; "status" is one. Of the call: ret_error (timeout_ms is for later).
+ * Threads: any.  Limits: 64 words of 4096 bytes.
+ * Errors: those of every function, IO and CORRUPT as for reads; INVALID, NOTFOUND: an unknown verb,
+ * or what it was asked about. */
 NEAP_API int neap_admin(struct neap *neap, int argc, const char *const argv[],
                         struct neap_buffer *ret_json, const struct neap_call *call);
+
+/* The text of a code; never NULL. */
 NEAP_API const char *neap_strerror(int code);
+
+/* The version of the library, "1.2.3". */
 NEAP_API const char *neap_version(void);
+
+/* Frees what the library has put there, and zeroes it, so that it can be used again. NULL is fine.
+ */
 NEAP_VOID void neap_buffer_free(struct neap_buffer *buffer);
 
+#undef NEAP_API
+#undef NEAP_VOID
 #ifdef __cplusplus
 }
 #endif
