@@ -207,13 +207,14 @@ int change_merge(struct change *change, struct slot *slot, const struct cell *th
         error = change_residue(change, slot, know_theirs, common, &ref);
     if (!error) {
         same = cell_same(&slot->cell, &merged);
-        if (!same || ref != (slot->residue ? slot->residue->ref : 0))
+        same = same && ref == (slot->residue ? slot->residue->ref : 0);
+        if (!same)
             error =
                 slot_store(change->shard, change->batch, slot, &merged, ref, &change->bytes_new);
     }
     if (!error) {
         change->merged++;
-        change->changed += !same;
+        change->stored += !same;
         change->healed += healed;
         change_stamps(change, slot->path, theirs);
     }

@@ -300,13 +300,30 @@ int shard_compare_end(struct shard *shard, struct batch *batch, const struct con
 
 /* ---- damage ---- */
 
-int shard_repair_take(struct shard *shard, struct batch *batch, struct slice bytes,
-                      enum taken *ret_taken)
+static int repair_merge(struct shard *shard, struct batch *batch, const struct chunk *page,
+                        enum taken *ret_taken)
 {
     uint64_t common = RESIDUE_UNKNOWN;
     struct change change;
+    int error = change_begin(&change, shard, batch);
+
+    if (error)
+        return error;
+    /* What the peer has not stored it can't have removed, as it knows no more than I do. */
+    for (size_t i = 0; i < page->cells_count && !error; i++)
+        error = present_take(&change, page, &page->cells[i], &common);
+    *ret_taken = change.stored > 0 ? TAKEN : TAKEN_NOTHING;
+    if (!error && change.stored > 0)
+        return change_commit(&change);
+    change_abort(&change);
+    return error;
+}
+
+int shard_repair_take(struct shard *shard, struct batch *batch, struct slice bytes,
+                      enum taken *ret_taken)
+{
     struct chunk page;
-    enum taken taken = TAKEN_NOTHING;
+    enum taken taken;
     int error = take_decode(shard, bytes, CHUNK_PAGE, &page);
 
     if (error)
@@ -315,20 +332,8 @@ int shard_repair_take(struct shard *shard, struct batch *batch, struct slice byt
         taken = TAKEN_BUSY;
     else if (!context_equal(&shard->context, &page.context))
         taken = TAKEN_BEHIND;
-    if (taken == TAKEN_NOTHING) {
-        error = change_begin(&change, shard, batch);
-        for (size_t i = 0; i < page.cells_count && !error; i++) {
-            error = take_differing(&change, &page, &page.cells[i], &common);
-            if (error)
-                change_abort(&change);
-        }
-        if (!error && change.changed > 0) {
-            taken = TAKEN;
-            error = change_commit(&change);
-        } else if (!error) {
-            change_abort(&change);
-        }
-    }
+    else
+        error = repair_merge(shard, batch, &page, &taken);
     chunk_done(&page);
     if (!error)
         *ret_taken = taken;

@@ -301,8 +301,8 @@ static void repair_one_way(struct world *world, struct node *to, struct node *fr
     struct buffer page;
     struct chunk chunk = {0};
     bool ends = false;
+    int error = 0;
 
-    (void)world;
     buffer_init(&page, BYTES_MAX);
     buffer_clear(&world->scratch);
     while (!ends) {
@@ -315,9 +315,12 @@ static void repair_one_way(struct world *world, struct node *to, struct node *fr
         ends = chunk.to_end;
         hold_ok(buffer_set(&world->scratch, chunk.to), "page");
         chunk_done(&chunk);
-        hold_ok(shard_repair_take(to->shard, to->batch, buffer_slice(&page), &taken), "repair");
-        hold(taken == TAKEN || taken == TAKEN_NOTHING, "repair was refused");
+        error = shard_repair_take(to->shard, to->batch, buffer_slice(&page), &taken);
         node_commit(to);
+        node_after_take(world, to, error);
+        if (error)
+            break;
+        hold(taken == TAKEN || taken == TAKEN_NOTHING, "repair was refused");
     }
     buffer_done(&page);
 }
@@ -349,7 +352,8 @@ void world_repair(struct world *world, struct node *a, struct node *b)
         !shard_released(b->shard))
         return;
     repair_one_way(world, a, b);
-    repair_one_way(world, b, a);
+    if (context_equal(&a->shard->context, &b->shard->context))
+        repair_one_way(world, b, a);
     for (unsigned path = 0; path < PATHS; path++) {
         if (world->damaged[path] && world_equal(world, path))
             world->damaged[path] = false;
