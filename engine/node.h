@@ -34,7 +34,7 @@ struct node_options {
 int node_open_with(const struct node_options *options, struct backend **ret_backend,
                    struct neap_error *error);
 
-enum { WORKERS_MAX = 8, TICKETS_KEPT = 65536, TICKET_TEXTS = 16, NET_EVENTS_MAX = 4096 };
+enum { WORKERS_MAX = 32, TICKETS_KEPT = 65536, TICKET_TEXTS = 16, NET_EVENTS_MAX = 4096 };
 enum { QUEUE_COUNT_MAX = 4096, QUEUE_BYTES_MAX = 64 << 20, SYNC_MS = 100 };
 
 enum item_kind { ITEM_CALL, ITEM_TICKET, ITEM_NET, ITEM_TICK };

@@ -1,0 +1,422 @@
+/* Nodes with threads and a net within the process. */
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/node.h"
+#include "engine/request.h"
+#include "tests/support/hub.h"
+#include "tests/support/rig.h"
+
+enum { TIMEOUT_MS = 60000, THREADS = 4, ROUNDS = 40 };
+
+struct pair {
+    struct hub hub;
+    struct hub_net nets[2];
+    struct disk *disks[2];
+    struct node *nodes[2];
+};
+
+static const char *const names[] = {"a", "b"};
+
+static void pair_open_node(struct pair *pair, unsigned index)
+{
+    static const struct directory_mark mark;
+    struct gossip_options gossip = {.cluster = 1,
+                                    .address = names[index],
+                                    .peers = &names[!index],
+                                    .peers_count = 1,
+                                    .heartbeat_ms = 20,
+                                    .silence_ms = 20000,
+                                    .backoff_ms_max = 100,
+                                    .log_max = 100000};
+    struct node_options options = {.disk = pair->disks[index],
+                                   .clock = clock_os(),
+                                   .mark = &mark,
+                                   .sync_ms = 5,
+                                   .gossip = &gossip,
+                                   .net_open = hub_open,
+                                   .net_arg = &pair->nets[index]};
+    struct backend *backend = NULL;
+
+    CHECK_OK(node_open_with(&options, &backend, NULL));
+    pair->nodes[index] = (struct node *)backend;
+}
+
+static void pair_open(struct pair *pair)
+{
+    memset(pair, 0, sizeof *pair);
+    hub_init(&pair->hub);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_OK(disk_mem_open(&pair->disks[i]));
+        pair->nets[i] = (struct hub_net){.hub = &pair->hub, .address = names[i]};
+    }
+    for (unsigned i = 0; i < 2; i++)
+        pair_open_node(pair, i);
+}
+
+static void pair_close(struct pair *pair)
+{
+    for (unsigned i = 0; i < 2; i++)
+        pair->nodes[i]->backend.ops->close(&pair->nodes[i]->backend);
+    hub_done(&pair->hub);
+}
+
+static int add(struct node *node, struct write_op op, enum neap_level level, bool nosync,
+               struct token *token)
+{
+    struct write write = {.ops = &op,
+                          .count = 1,
+                          .level = level,
+                          .nosync = nosync,
+                          .want_token = token != NULL,
+                          .timeout_ms = TIMEOUT_MS};
+    int error = node->backend.ops->write(&node->backend, &write);
+
+    if (token)
+        *token = write.token;
+    else
+        token_done(&write.token);
+    return error;
+}
+
+static int admin(struct node *node, const char *verb, const char *word, struct buffer *ret_json)
+{
+    const char *const words[] = {verb, word};
+
+    buffer_init(ret_json, 1 << 20);
+    return node->backend.ops->admin(&node->backend, word ? 2 : 1, words, ret_json, NULL);
+}
+
+static void isolate(struct node *node, const char *word)
+{
+    struct buffer json;
+
+    CHECK_OK(admin(node, "isolate", word, &json));
+    buffer_done(&json);
+}
+
+/* Until a write of level ALL goes through: the two have met. */
+static void pair_meet(struct pair *pair)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        int error = NEAP_UNAVAILABLE;
+
+        while (error == NEAP_UNAVAILABLE) {
+            sched_yield();
+            error = add(pair->nodes[i], rig_add("met", "n", 1), NEAP_ALL, false, NULL);
+        }
+        CHECK_OK(error);
+    }
+}
+
+TEST(a_write_of_level_all_is_on_all_nodes_when_it_returns)
+{
+    struct pair pair;
+    int64_t number = 0;
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    CHECK_OK(add(pair.nodes[0], rig_add("a", "n", 5), NEAP_ALL, false, NULL));
+    CHECK_OK(rig_counter(pair.disks[1], "a", "n", &number));
+    CHECK_EQUAL(number, 5);
+    CHECK_OK(add(pair.nodes[1], rig_add("a", "n", 2), NEAP_QUORUM, false, NULL));
+    CHECK_OK(rig_counter(pair.disks[0], "a", "n", &number));
+    CHECK_EQUAL(number, 7);
+    pair_close(&pair);
+}
+
+TEST(a_level_that_cannot_be_reached_writes_nothing)
+{
+    struct pair pair;
+    int64_t number = 0;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = {.ops = &op, .count = 1, .level = NEAP_ALL, .timeout_ms = 5};
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    isolate(pair.nodes[0], "on");
+    CHECK_ERROR(pair.nodes[0]->backend.ops->write(&pair.nodes[0]->backend, &write),
+                NEAP_UNAVAILABLE);
+    CHECK(strstr(write.error.text, "nothing was written"));
+    CHECK_ERROR(rig_counter(pair.disks[0], "a", "n", &number), NEAP_NOTFOUND);
+    isolate(pair.nodes[0], "off");
+    pair_meet(&pair);
+    CHECK_OK(add(pair.nodes[0], op, NEAP_ALL, false, NULL));
+    token_done(&write.token);
+    pair_close(&pair);
+}
+
+TEST(a_read_after_a_token_waits_for_what_it_names)
+{
+    struct pair pair;
+    struct token token = {0};
+    struct read read = {.bucket = "a", .after = &token, .timeout_ms = 5};
+    struct buffer bytes;
+    int64_t number = 0;
+    struct node *b;
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    b = pair.nodes[1];
+    isolate(pair.nodes[0], "on");
+    CHECK_OK(add(pair.nodes[0], rig_add("a", "n", 5), NEAP_ONE, true, &token));
+    read.path = rig_path("n", NEAP_COUNTER);
+    buffer_init(&bytes, 4096);
+    CHECK_ERROR(b->backend.ops->read(&b->backend, &read, &bytes), NEAP_UNAVAILABLE);
+    CHECK_ERROR(b->backend.ops->wait(&b->backend, &token, NEAP_ONE, 5, NULL), NEAP_UNCERTAIN);
+    isolate(pair.nodes[0], "off");
+    read.timeout_ms = TIMEOUT_MS;
+    CHECK_OK(b->backend.ops->read(&b->backend, &read, &bytes));
+    CHECK_OK(rig_counter(pair.disks[1], "a", "n", &number));
+    CHECK_EQUAL(number, 5);
+    CHECK_OK(b->backend.ops->wait(&b->backend, &token, NEAP_ALL, TIMEOUT_MS, NULL));
+    token_done(&token);
+    buffer_done(&bytes);
+    pair_close(&pair);
+}
+
+TEST(a_submitted_write_can_be_waited_for_on_all_nodes)
+{
+    struct pair pair;
+    struct write_op op = rig_add("a", "n", 5);
+    struct write write = {.ops = &op, .count = 1, .submit = true, .nosync = true};
+    struct node *a;
+    int64_t number = 0;
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    a = pair.nodes[0];
+    CHECK_OK(a->backend.ops->write(&a->backend, &write));
+    CHECK_OK(a->backend.ops->wait(&a->backend, &write.token, NEAP_ALL, TIMEOUT_MS, NULL));
+    CHECK_OK(rig_counter(pair.disks[1], "a", "n", &number));
+    CHECK_EQUAL(number, 5);
+    token_done(&write.token);
+    pair_close(&pair);
+}
+
+/* ---- rule 8 ---- */
+
+struct guard {
+    struct disk *disk;
+    atomic_uint seen, early;
+};
+
+/* [kind, ...]: what may name events must not leave while anything is unsynced. */
+static void guard_send(void *arg, struct slice message)
+{
+    struct guard *guard = arg;
+    struct reader reader;
+    uint64_t kind;
+
+    reader_init(&reader, message);
+    read_array(&reader, 64);
+    kind = read_u64(&reader);
+    if (kind == MESSAGE_HELLO || kind == MESSAGE_HEARTBEAT)
+        return;
+    atomic_fetch_add(&guard->seen, 1);
+    if (disk_mem_unsynced(guard->disk))
+        atomic_fetch_add(&guard->early, 1);
+}
+
+static void *add_unsynced(void *arg)
+{
+    struct node *node = arg;
+    uint8_t bytes[64];
+    struct buffer path = {.data = bytes, .room = 64, .size_max = 64};
+    struct write_op op = {.bucket = "a", .op = {.kind = OP_COUNTER_ADD, .number = 1}};
+    struct write write = {.ops = &op, .count = 1};
+
+    must(!path_level(&path, slice_text("n"), NEAP_COUNTER));
+    op.path = buffer_slice(&path);
+    for (int i = 0; i < ROUNDS; i++) {
+        write.nosync = i % 8 != 0;
+        must(!node->backend.ops->write(&node->backend, &write));
+    }
+    return NULL;
+}
+
+TEST(nothing_leaves_a_node_before_it_is_durable)
+{
+    struct pair pair;
+    struct guard guards[2] = {0};
+    pthread_t threads[2 * THREADS];
+    struct token token = {0};
+    int64_t number = 0;
+
+    memset(&pair, 0, sizeof pair);
+    hub_init(&pair.hub);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_OK(disk_mem_open(&pair.disks[i]));
+        guards[i].disk = pair.disks[i];
+        pair.nets[i] = (struct hub_net){
+            .hub = &pair.hub, .address = names[i], .before_send = guard_send, .arg = &guards[i]};
+    }
+    for (unsigned i = 0; i < 2; i++)
+        pair_open_node(&pair, i);
+    pair_meet(&pair);
+    for (unsigned i = 0; i < 2 * THREADS; i++)
+        must(!pthread_create(&threads[i], NULL, add_unsynced, pair.nodes[i % 2]));
+    for (unsigned i = 0; i < 2 * THREADS; i++)
+        must(!pthread_join(threads[i], NULL));
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_OK(add(pair.nodes[i], rig_add("a", "n", 1), NEAP_ALL, true, &token));
+        token_done(&token);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_OK(rig_counter(pair.disks[i], "a", "n", &number));
+        CHECK_EQUAL(number, 2 * THREADS * ROUNDS + 2);
+        CHECK(atomic_load(&guards[i].seen) > 0);
+        CHECK_EQUAL(atomic_load(&guards[i].early), 0);
+    }
+    pair_close(&pair);
+}
+
+/* ---- clients ---- */
+
+static int client_request(struct hub_client *client, uint64_t verb, const char *word,
+                          int64_t *ret_code)
+{
+    uint8_t bytes[256];
+    struct buffer request = {.data = bytes, .room = sizeof bytes, .size_max = sizeof bytes};
+    struct writer writer;
+    struct reader reader;
+    int error;
+
+    writer_init(&writer, &request);
+    write_array(&writer, word ? 3 : 2);
+    write_u64(&writer, REQUEST_VERSION);
+    write_u64(&writer, verb);
+    if (word) {
+        write_array(&writer, 1);
+        write_str(&writer, word);
+    }
+    error = hub_client_call(client, buffer_slice(&request));
+    if (error)
+        return error;
+    reader_init(&reader, buffer_slice(&client->reply));
+    read_array(&reader, 16);
+    *ret_code = read_i64(&reader);
+    return reader.error;
+}
+
+struct caller {
+    struct hub *hub;
+    int64_t code;
+    int error;
+};
+
+static void *client_main(void *arg)
+{
+    struct caller *caller = arg;
+    struct hub_client client;
+
+    caller->error = hub_client_open(&client, caller->hub, "a");
+    for (int i = 0; i < ROUNDS && !caller->error && !caller->code; i++)
+        caller->error = client_request(&client, REQUEST_SYNC, NULL, &caller->code);
+    hub_client_close(&client);
+    return NULL;
+}
+
+TEST(clients_are_served_by_threads_made_on_demand)
+{
+    struct pair pair;
+    struct caller callers[THREADS];
+    pthread_t threads[THREADS];
+    struct hub_client client;
+    int64_t code = 1;
+
+    pair_open(&pair);
+    CHECK_EQUAL(pair.nodes[0]->workers_count, 0);
+    CHECK_OK(hub_client_open(&client, &pair.hub, "a"));
+    CHECK_OK(client_request(&client, REQUEST_ADMIN, "status", &code));
+    CHECK_EQUAL(code, 0);
+    CHECK_OK(client_request(&client, REQUEST_ADMIN, "nonsense", &code));
+    CHECK_EQUAL(code, NEAP_INVALID);
+    for (unsigned i = 0; i < THREADS; i++) {
+        callers[i] = (struct caller){.hub = &pair.hub};
+        must(!pthread_create(&threads[i], NULL, client_main, &callers[i]));
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        must(!pthread_join(threads[i], NULL));
+        CHECK_OK(callers[i].error);
+        CHECK_EQUAL(callers[i].code, 0);
+    }
+    CHECK(pair.nodes[0]->workers_count > 0);
+    CHECK(pair.nodes[0]->workers_count <= WORKERS_MAX);
+    CHECK_EQUAL(pair.nodes[1]->workers_count, 0);
+    hub_client_close(&client);
+    pair_close(&pair);
+}
+
+TEST(a_client_is_let_go_when_the_node_closes)
+{
+    struct pair pair;
+    struct hub_client client;
+    int64_t code = 1;
+
+    pair_open(&pair);
+    CHECK_OK(hub_client_open(&client, &pair.hub, "a"));
+    CHECK_OK(client_request(&client, REQUEST_SYNC, NULL, &code));
+    pair.nodes[0]->backend.ops->close(&pair.nodes[0]->backend);
+    pair.nodes[1]->backend.ops->close(&pair.nodes[1]->backend);
+    CHECK_ERROR(client_request(&client, REQUEST_SYNC, NULL, &code), NEAP_NOTFOUND);
+    hub_client_close(&client);
+    hub_done(&pair.hub);
+}
+
+/* ---- more events than there is room for ---- */
+
+TEST(events_beyond_all_bounds_are_counted_and_dropped)
+{
+    struct pair pair;
+    struct net_event event = {.kind = NET_DOWN, .link = 4711, .side = NET_CLIENT};
+    struct node *a;
+    size_t drops = 0;
+
+    pair_open(&pair);
+    a = pair.nodes[0];
+    for (unsigned i = 0; i < 4 * NET_EVENTS_MAX && !drops; i++) {
+        /* As if all workers were busy. */
+        node_lock(a);
+        a->started = false;
+        node_unlock(a);
+        event.kind = i % 2 ? NET_MESSAGE : NET_DOWN;
+        buffer_init(&event.message, 16);
+        CHECK_OK(buffer_append(&event.message, slice_text("hello")));
+        a->sink.post(&a->sink, &event);
+        node_lock(a);
+        drops = a->net_drops;
+        node_unlock(a);
+    }
+    CHECK_EQUAL(drops, 1);
+    pair_close(&pair);
+}
+
+/* Without gossip: its ticks would take memory on another thread meanwhile. */
+static int open_with_less_memory(void *arg)
+{
+    struct hub *hub = arg;
+    struct hub_net net = {.hub = hub, .address = "alone"};
+    static const struct directory_mark mark;
+    struct node_options options = {
+        .clock = clock_os(), .mark = &mark, .net_open = hub_open, .net_arg = &net};
+    struct backend *backend = NULL;
+    int error = disk_mem_open(&options.disk);
+
+    if (!error)
+        error = node_open_with(&options, &backend, NULL);
+    if (!error)
+        backend->ops->close(backend);
+    return error;
+}
+
+TEST(a_node_with_a_net_opens_or_leaves_nothing)
+{
+    struct hub hub;
+
+    hub_init(&hub);
+    test_alloc_sweep(open_with_less_memory, &hub);
+    hub_done(&hub);
+}
