@@ -1,0 +1,109 @@
+/* Everything that neap.h defines, used once: compiled as C99 and as C++, with warnings as errors.
+ * What is only declared is a test of its declaration. */
+#include "neap.h"
+
+#define X(name, code, effect, text) +(NEAP_##name == (code) ? 1 : 0)
+enum { CODES = 0 NEAP_ERRORS(X) };
+#undef X
+#if defined(NEAP_API) || defined(NEAP_VOID) || defined(X) || defined(NEAP_ARGS) || \
+    defined(NEAP_CALL)
+#error "neap.h leaves macros behind"
+#endif
+
+static const long numbers[] = {NEAP_ANY,
+                               NEAP_REGISTER,
+                               NEAP_LWW,
+                               NEAP_FLAG,
+                               NEAP_COUNTER,
+                               NEAP_SET,
+                               NEAP_MAP,
+                               NEAP_BUCKET_DEFAULT,
+                               NEAP_EDGE,
+                               NEAP_ONE,
+                               NEAP_QUORUM,
+                               NEAP_ALL,
+                               NEAP_LOCAL_QUORUM,
+                               NEAP_EACH_QUORUM,
+                               NEAP_KEY_MAX,
+                               NEAP_PATH_MAX,
+                               NEAP_DEPTH_MAX,
+                               NEAP_VALUE_MAX,
+                               NEAP_BUCKET_MAX,
+                               NEAP_SIBLINGS_MAX,
+                               NEAP_BATCH_COUNT_MAX,
+                               NEAP_BATCH_BYTES_MAX,
+                               NEAP_TIMEOUT_MS,
+                               NEAP_CREATE,
+                               NEAP_NOSYNC,
+                               NEAP_READONLY,
+                               CODES};
+
+static int use(void)
+{
+    struct neap_place at = {"bucket", {"key", 3}, NULL, 0};
+    struct neap_bytes bytes = {"v", 1};
+    struct neap_buffer buffer = {NULL, 0, 0}, token = {NULL, 0, 0};
+    struct neap_error error = {NEAP_OK, ""};
+    struct neap_options options;
+    struct neap_call call;
+    struct neap_batch *batch;
+    struct neap_iter *iter;
+    struct neap_item item;
+    struct neap *neap;
+    const char *words[] = {"status"};
+    uint64_t count;
+    int64_t number;
+    int on, failed = 0;
+
+    neap_options_init(&options);
+    if (neap_open(&options, &neap, &error))
+        return 1;
+    call.size = sizeof call;
+    call.level = NEAP_ONE;
+    call.timeout_ms = 0;
+    call.batch = NULL;
+    call.after.size = call.seen.size = call.resume.size = 0;
+    call.ret_token = &token;
+    call.submit = 0;
+    call.flags = 0;
+    call.ret_error = &error;
+    failed |= neap_lww_set(neap, &at, bytes, &call);
+    bytes.data = token.data;
+    bytes.size = token.size;
+    failed |= neap_wait(neap, bytes, NULL);
+    bytes.data = "v";
+    bytes.size = 1;
+    failed |= neap_lww_get(neap, &at, &buffer, NULL);
+    failed |= neap_register_set(neap, &at, bytes, NULL);
+    failed |= neap_register_values(neap, &at, NULL, &iter);
+    neap_iter_free(iter);
+    failed |= neap_flag_set(neap, &at, 1, NULL);
+    failed |= neap_flag_get(neap, &at, &on, NULL);
+    failed |= neap_counter_add(neap, &at, 1, NULL);
+    failed |= neap_counter_get(neap, &at, &number, NULL);
+    failed |= neap_set_add(neap, &at, bytes, NULL);
+    failed |= neap_set_has(neap, &at, bytes, &on, NULL);
+    failed |= neap_set_remove(neap, &at, bytes, NULL);
+    failed |= neap_count(neap, &at, NEAP_SET, &count, NULL);
+    failed |= neap_batch_new(neap, &batch);
+    failed |= neap_batch_commit(batch, NULL);
+    neap_batch_free(batch);
+    failed |= neap_items(neap, &at, NEAP_MAP, bytes, NULL, &iter);
+    neap_iter_free(iter);
+    failed |= neap_stats(neap, &iter);
+    neap_iter_free(iter);
+    failed |= neap_keys(neap, "bucket", bytes, NULL, &iter);
+    failed |= neap_next(iter, &item, 0) != NEAP_END;
+    failed |= neap_iter_token(iter, &token);
+    neap_iter_free(iter);
+    failed |= neap_remove(neap, &at, NEAP_ANY, NULL);
+    failed |= neap_admin(neap, 1, words, &buffer, NULL);
+    failed |= neap_sync(neap);
+    neap_close(neap);
+    failed |= neap_connect("tcp://192.0.2.1:1", &neap, &error) != NEAP_REFUSED;
+    failed |= !neap_strerror(error.code)[0] || !neap_version()[0];
+    failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 27;
+    neap_buffer_free(&buffer);
+    neap_buffer_free(&token);
+    return failed ? 1 : 0;
+}
