@@ -203,6 +203,7 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
 {
     struct step step = {gossip, now, batch, outbox};
     int error = 0;
+    gossip->now_ms = now.mono_ms;
     if (event->side == NET_CLIENT)
         return 0;
     switch (event->kind) {
@@ -222,6 +223,7 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
 int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox)
 {
     struct step step = {gossip, now, batch, outbox};
+    gossip->now_ms = now.mono_ms;
     if (gossip->isolated)
         return 0;
     int error = links_tick(&step);
@@ -288,6 +290,7 @@ int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch, str
 {
     struct step step = {gossip, now, batch, outbox};
     int error = gossip->touched_all ? touch_all(gossip) : 0;
+    gossip->now_ms = now.mono_ms;
     for (size_t i = 0; i < gossip->peers_count; i++)
         gossip->peers[i].pushed_bytes = 0;
     while (!error && gossip->touched.count > 0) {

@@ -399,7 +399,10 @@ static int net_listen(struct net_nng *net, struct accepter *accepter, enum net_s
     if (rv == 0)
         rv = nng_stream_listener_listen(accepter->listener);
     if (rv)
-        return error_set(error, rv == NNG_ENOMEM ? NEAP_NOMEM : NEAP_INVALID,
+        return error_set(error,
+                         rv == NNG_ENOMEM       ? NEAP_NOMEM
+                         : rv == NNG_EADDRINUSE ? NEAP_LOCKED
+                                                : NEAP_INVALID,
                          "cannot listen on %s: %s", address, nng_strerror(rv));
     nng_stream_listener_accept(accepter->listener, accepter->aio);
     return 0;

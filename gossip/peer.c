@@ -33,51 +33,74 @@ bool peer_is_up(const struct gossip *gossip, size_t index)
     return peer->links[CHANNEL_CONTROL] && peer->links[CHANNEL_BULK];
 }
 
-/* A member is whoever logs are kept for: all that are configured, and others that came by since this
- * process began. */
-bool peer_is_member(const struct gossip *gossip, size_t index)
-{
-    const struct peer *peer = &gossip->peers[index];
-    if (peer->self || peer->alias != NO_PEER)
-        return false;
-    return peer->listed || peer->met;
-}
-
-/* ---- who is it? ---- */
-
-static bool peer_is(const struct peer *peer, const struct hello *hello)
-{
-    return peer->met && peer->node == hello->node && peer->nonce == hello->nonce;
-}
-
 static bool peer_has_links(const struct peer *peer)
 {
     return peer->links[CHANNEL_CONTROL] || peer->links[CHANNEL_BULK];
 }
 
+/* Another process has come to where this one was. */
+static bool peer_is_replaced(const struct gossip *gossip, const struct peer *peer)
+{
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct peer *other = &gossip->peers[i];
+        if (other != peer && other->listed && other->alias == NO_PEER && peer->address[0] &&
+            !strcmp(other->address, peer->address))
+            return true;
+    }
+    return false;
+}
+
+/* A member is whoever logs are kept for: all that are configured, and others that are here, or were
+ * not long ago. */
+bool peer_is_member(const struct gossip *gossip, size_t index)
+{
+    const struct peer *peer = &gossip->peers[index];
+    if (peer->self || peer->alias != NO_PEER)
+        return false;
+    if (peer->listed || peer_has_links(peer))
+        return true;
+    return peer->met && gossip->now_ms < peer->heard_ms + UNLISTED_MS &&
+           !peer_is_replaced(gossip, peer);
+}
+
+/* ---- who is it? ---- */
+
+static bool peer_is(const struct gossip *gossip, const struct peer *peer,
+                    const struct hello *hello)
+{
+    (void)gossip;
+    return peer->met && peer->node == hello->node && peer->nonce == hello->nonce;
+}
+
 /* Did the process that this entry stands for begin anew? A copy of a directory has the same node
  * but lives elsewhere. */
-static bool peer_is_same_node(const struct peer *peer, const struct hello *hello)
+static bool peer_is_same_node(const struct gossip *gossip, const struct peer *peer,
+                              const struct hello *hello)
 {
+    (void)gossip;
     if (!peer->met || peer->node != hello->node)
         return false;
     return !peer_has_links(peer) || !peer->address[0] || !strcmp(peer->address, hello->address);
 }
 
-static bool peer_is_there(const struct peer *peer, const struct hello *hello)
+/* Who lives at a listed address is that entry, unless somebody else there was heard just now. */
+static bool peer_is_there(const struct gossip *gossip, const struct peer *peer,
+                          const struct hello *hello)
 {
+    bool lives = peer_has_links(peer) &&
+                 gossip->now_ms < peer->heard_ms + 2 * (uint64_t)gossip->options.heartbeat_ms;
     return peer->listed && hello->address[0] && !strcmp(peer->address, hello->address) &&
-           (!peer_has_links(peer) || peer->node == hello->node);
+           (!lives || peer->node == hello->node);
 }
 
 static size_t peer_match(const struct gossip *gossip, const struct hello *hello)
 {
-    bool (*const tests[])(const struct peer *, const struct hello *) = {peer_is, peer_is_there,
-                                                                         peer_is_same_node};
+    bool (*const tests[])(const struct gossip *, const struct peer *, const struct hello *) = {
+        peer_is, peer_is_there, peer_is_same_node};
     for (size_t test = 0; test < sizeof tests / sizeof *tests; test++) {
         for (size_t i = 0; i < gossip->peers_count; i++) {
             const struct peer *peer = &gossip->peers[i];
-            if (!peer->self && peer->alias == NO_PEER && tests[test](peer, hello))
+            if (!peer->self && peer->alias == NO_PEER && tests[test](gossip, peer, hello))
                 return i;
         }
     }
@@ -110,7 +133,7 @@ static size_t peer_dialed(struct gossip *gossip, size_t entry, const struct hell
     struct peer *peer = &gossip->peers[entry];
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct peer *other = &gossip->peers[i];
-        if (i == entry || other->self || other->alias != NO_PEER || !peer_is(other, hello) ||
+        if (i == entry || other->self || other->alias != NO_PEER || !peer_is(gossip, other, hello) ||
             !peer_has_links(other))
             continue;
         peer->alias = i;

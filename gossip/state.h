@@ -19,6 +19,7 @@ enum {
     PUSH_WAIT_MS = 200,         /* events that a peer made may be on their way as a push */
     PUSH_EVENTS_MAX = 4096,     /* a peer that lacks more of mine is left to pull */
     PUSH_BYTES_MAX = 1 << 20,   /* to one peer in one turn */
+    UNLISTED_MS = 3600000,      /* the log waits so long for a peer that is not in the list */
     RELEASE_WAIT_MS = 1000,     /* for those who could confirm that my directory did not go back */
     CONTEXT_BYTES = 27          /* of one entry of a context, packed */
 };
@@ -116,6 +117,7 @@ struct gossip {
     struct trace *trace;
     struct rng rng;
     bool isolated;
+    uint64_t now_ms;       /* of the last event */
     struct link *links;
     size_t links_count, links_room;
     uint64_t link_next;
