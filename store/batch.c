@@ -147,8 +147,8 @@ static int journal_reserve(struct batch *batch, size_t more)
 
     if (!batch->journal)
         return 0;
-    error = array_reserve(&undos, batch->undos_count, &batch->undos_room, more,
-                          sizeof(*batch->undos));
+    error =
+        array_reserve(&undos, batch->undos_count, &batch->undos_room, more, sizeof(*batch->undos));
     batch->undos = undos;
     return error;
 }

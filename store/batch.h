@@ -3,7 +3,7 @@
 #define NEAP_STORE_BATCH_H
 #include "store/disk.h"
 
-/* A way to read: a disk, seen as of `snapshot` (NULL: now), under the writes of `batch` (or NULL). */
+/* A way to read: a disk as of `snapshot` (NULL: now), under the writes of `batch` (or NULL). */
 struct view {
     struct disk *disk;
     struct disk_snapshot *snapshot;

@@ -50,7 +50,7 @@ const char *disk_family_name(enum disk_family family);
 
 struct disk_rocks_options {
     const char *path;
-    bool create;       /* make the directory when it is absent */
+    bool create; /* make the directory when it is absent */
     bool readonly;
     size_t memory_max; /* block cache, memtables and all: a budget */
 };
@@ -60,7 +60,7 @@ struct disk_rocks_options {
 int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
                     bool *ret_suspect, struct neap_error *error);
 
-/* The memory disk. It serves several threads, as the real one does; snapshots cost next to nothing. */
+/* The memory disk: for several threads, as the real one is; snapshots cost next to nothing. */
 int disk_mem_open(struct disk **ret_disk);
 /* As after power loss: back to the synced image, as a disk that was just opened, without faults
  * (snapshots and iterators must be closed first). */
@@ -75,5 +75,6 @@ int disk_mem_copy(struct disk *disk, struct disk **ret_copy);
  * SCAN counts steps of iterators. A commit that fails changed nothing, a sync that fails synced
  * nothing; after IO in either the disk takes no writes until disk_mem_crash_keep() or copy. */
 enum disk_fault { DISK_FAULT_GET, DISK_FAULT_SCAN, DISK_FAULT_COMMIT, DISK_FAULT_SYNC };
-void disk_mem_fault(struct disk *disk, enum disk_fault kind, unsigned after, unsigned count, int error);
+void disk_mem_fault(struct disk *disk, enum disk_fault kind, unsigned after, unsigned count,
+                    int error);
 #endif

@@ -48,7 +48,7 @@ struct disk_mem {
     struct disk disk;
     struct room *room;
     struct disk_snapshot *now, *synced;
-    struct disk_snapshot **unsynced; /* the versions after `synced`, oldest first; the last is `now` */
+    struct disk_snapshot **unsynced; /* the versions after `synced`; the last is `now` */
     size_t unsynced_count, unsynced_room;
     struct fault faults[DISK_FAULTS];
     unsigned users; /* snapshots and iterators */

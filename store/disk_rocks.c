@@ -25,7 +25,7 @@ enum {
     BLOOM_BITS = 10,
     CHECKSUM_XXH3 = 4,
     TABLE_FORMAT = 5,
-    ENTRY_OVERHEAD = 64, /* of a memtable, for each key */
+    ENTRY_OVERHEAD = 64,      /* of a memtable, for each key */
     WRITES_KEPT_MAX = 1 << 20 /* a batch that grew larger gives its memory back */
 };
 
@@ -169,8 +169,9 @@ static int rocks_get(struct disk *disk, struct disk_snapshot *snapshot, enum dis
     size_t size = 0;
     int error;
 
-    pinned = rocksdb_get_pinned_cf(rocks->db, snapshot ? snapshot->read : rocks->read,
-                                   rocks->families[family], (const char *)key.data, key.size, &text);
+    pinned =
+        rocksdb_get_pinned_cf(rocks->db, snapshot ? snapshot->read : rocks->read,
+                              rocks->families[family], (const char *)key.data, key.size, &text);
     if (text)
         return rocks_fail_at(rocks, family, key, text);
     if (!pinned)
@@ -300,7 +301,8 @@ static int rocks_add(void *arg, enum batch_kind kind, enum disk_family family, s
 
     switch (kind) {
     case BATCH_PUT:
-        rocksdb_writebatch_put_cf(rocks->writes, handle, key_data, key.size, value_data, value.size);
+        rocksdb_writebatch_put_cf(rocks->writes, handle, key_data, key.size, value_data,
+                                  value.size);
         break;
     case BATCH_DELETE:
         rocksdb_writebatch_delete_cf(rocks->writes, handle, key_data, key.size);
@@ -339,9 +341,9 @@ static int rocks_sync(struct disk *disk)
 
 /* Starts new memtables and, with them, a new file of the WAL. RocksDB left to itself would do so
  * without a sync, and power loss could then take the end of the old file and leave commits in the
- * new one: mode 0 replays both, and the result has a hole. So the old file is synced first, no commit
- * comes between, and the limits that RocksDB goes by are out of reach; a batch so large that it could
- * reach them is synced. */
+ * new one: mode 0 replays both, and the result has a hole. So the old file is synced first, no
+ * commit comes between, and the limits that RocksDB goes by are out of reach; a batch so large that
+ * it could reach them is synced. */
 static int rocks_switch(struct disk_rocks *rocks)
 {
     int error = rocks_sync(&rocks->disk);
@@ -570,10 +572,11 @@ static int directory_check_debris(const char *path, DIR *directory, struct neap_
 
     while ((entry = readdir(directory)))
         if (name_ends(entry->d_name, ".sst") || name_ends(entry->d_name, ".log"))
-            return error_set(error, NEAP_CORRUPT,
-                             "%s: the file CURRENT is missing, but not %s: restore a backup, or move "
-                             "the directory away and let this node start empty",
-                             path, entry->d_name);
+            return error_set(
+                error, NEAP_CORRUPT,
+                "%s: the file CURRENT is missing, but not %s: restore a backup, or move "
+                "the directory away and let this node start empty",
+                path, entry->d_name);
     return 0;
 }
 
@@ -593,8 +596,8 @@ static int directory_check(const struct disk_rocks_options *options, struct neap
     } else if (failed) {
         failed = directory_check_debris(options->path, directory, error);
         if (!failed && (!options->create || options->readonly))
-            failed = error_set(error, NEAP_NOTFOUND, "%s: no database in this directory",
-                               options->path);
+            failed =
+                error_set(error, NEAP_NOTFOUND, "%s: no database in this directory", options->path);
     }
     (void)closedir(directory);
     return failed;
@@ -610,13 +613,12 @@ static char *rocks_open_mode(struct disk_rocks *rocks, int mode)
     for (i = 0; i < DISK_FAMILIES; i++)
         options[i] = rocks->options;
     if (rocks->readonly)
-        rocks->db = rocksdb_open_for_read_only_column_families(
-            rocks->options, rocks->path, DISK_FAMILIES, family_names, options, rocks->families, 0,
-            &text);
+        rocks->db = rocksdb_open_for_read_only_column_families(rocks->options, rocks->path,
+                                                               DISK_FAMILIES, family_names, options,
+                                                               rocks->families, 0, &text);
     else
-        rocks->db =
-            rocksdb_open_column_families(rocks->options, rocks->path, DISK_FAMILIES, family_names,
-                                         options, rocks->families, &text);
+        rocks->db = rocksdb_open_column_families(rocks->options, rocks->path, DISK_FAMILIES,
+                                                 family_names, options, rocks->families, &text);
     return text;
 }
 

@@ -193,8 +193,9 @@ static int record_load(const struct view *view, struct buffer *scratch, struct r
     if (failed == NEAP_NOTFOUND) {
         failed = view_is_empty(view, &empty);
         if (!failed && !empty)
-            failed = error_set(error, NEAP_CORRUPT,
-                               "a database, but none of this program's, or its first record is lost");
+            failed =
+                error_set(error, NEAP_CORRUPT,
+                          "a database, but none of this program's, or its first record is lost");
         return failed;
     }
     if (!failed)

@@ -47,8 +47,8 @@ const char *identity_reason_text(enum identity_reason reason);
 
 /* The hybrid clock never goes back over a restart: what is recorded is ahead of all stamps given.
  * `hlc_mark_open` raises `hlc` to the record; `hlc_mark_keep` is called right before the commit of
- * every batch that has stamps (not within what may be rolled back), and writes a new record when hlc
- * has reached *mark (0 at the start). */
+ * every batch that has stamps (not within what may be rolled back), and writes a new record when
+ * hlc has reached *mark (0 at the start). */
 enum { HLC_MARK_AHEAD_MS = 1000 };
 int hlc_mark_open(const struct view *view, struct hlc *hlc);
 int hlc_mark_keep(struct batch *batch, const struct hlc *hlc, uint64_t *mark);

@@ -1,7 +1,8 @@
-/* child_disk DIRECTORY: checks that the commits in a RocksDB disk are the first N without a gap, says
- * "have N", then commits on until it is killed. Some commits are synced, and for those it says
+/* child_disk DIRECTORY: checks that the commits in a RocksDB disk are the first N without a gap,
+ * says "have N", then commits on until it is killed. Some commits are synced, and for those it says
  * "ack N", which covers the ones before. Exit 3: there is a gap.
- * With NOSYNC=1 in the environment it acknowledges what is not synced, which a power loss must show.
+ * With NOSYNC=1 in the environment it acknowledges what is not synced, which a power loss must
+ * show.
  *
  * Commit i writes cell i mod SLOTS and entry i of the log, and "last" = i to meta, so that a commit
  * that is there in part is seen. Every now and then it cuts the log. */
@@ -15,9 +16,9 @@
 #include "base/rng.h"
 #include "store/batch.h"
 
-enum { SLOTS = 1000, LOG_CUT = 64, VALUE_MAX = 48 << 10, MEMORY = 1 << 20 };
+enum { SLOTS = 1000, LOG_CUT = 64, VALUE_MAX = 200 << 10, MEMORY = 1 << 20 };
 
-static uint8_t expected[VALUE_MAX];
+static uint8_t expected[VALUE_MAX + 8];
 
 static _Noreturn void fail(const char *what, uint64_t number)
 {
@@ -35,7 +36,7 @@ static void check(int error, const char *what)
     }
 }
 
-/* Some values span many blocks of the WAL, most do not. */
+/* Some values span many blocks of the WAL, and some fill a memtable; most do not. */
 static struct slice value_of(uint64_t number)
 {
     struct rng rng;
@@ -43,8 +44,8 @@ static struct slice value_of(uint64_t number)
 
     rng_init(&rng, number);
     size = 8 + rng_below(&rng, rng_below(&rng, 50) == 0 ? VALUE_MAX - 8 : 400);
-    for (i = 0; i < size; i++)
-        expected[i] = (uint8_t)rng_u64(&rng);
+    for (i = 0; i < size; i += 8)
+        bytes_put_u64(expected + i, rng_u64(&rng));
     bytes_put_u64(expected, number);
     return slice_of(expected, size);
 }

@@ -1,12 +1,13 @@
 /* crash [-n ROUNDS] [-s SEED] [-p LIBPOWER -t TEAR] DIRECTORY CHILD ARGUMENT...
  *
- * Runs CHILD ARGUMENT... DIRECTORY/data again and again, and kills it with SIGKILL at some moment: in
- * its opening, or after some of its acknowledgements. CHILD says "have N" once it has checked that
- * what it finds is its first N commits, then "ack N" for every commit that it takes for durable. N
- * of "have" must never be less than the last N that it said before. With -p and -t most rounds are
- * followed by a power loss (libpower, tear).
+ * Runs CHILD ARGUMENT... DIRECTORY/data again and again, and kills it with SIGKILL at some moment:
+ * in its opening, or after some of its acknowledgements. CHILD says "have N" once it has checked
+ * that what it finds is its first N commits, then "ack N" for every commit that it takes for
+ * durable. N of "have" must never be less than the last N that it said before. With -p and -t most
+ * rounds are followed by a power loss (libpower, tear).
  *
- * Exit 0: nothing was lost; 1: something was; 2: the test itself did not work. */
+ * Exit 0: nothing was lost; 1: something was; 2: the test itself did not work; 3: the child did not
+ * do as it should. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,7 +31,7 @@ struct crash {
     char **child; /* its last argument, before NULL, is `data` */
     struct rng rng;
     uint64_t said; /* the last N of an "ack" or a "have" */
-    uint64_t acks, torn, bytes, undone, suspect, early, losses;
+    uint64_t acks, torn, bytes, undone, suspect, early, lost, broken;
 };
 
 /* What comes from the child, in lines. */
@@ -89,7 +90,7 @@ static void line_take(struct crash *crash, struct output *output, const char *li
         if (number < crash->said) {
             printf("# lost: %" PRIu64 " commits are there, %" PRIu64 " were acknowledged\n", number,
                    crash->said);
-            crash->losses++;
+            crash->lost++;
         }
         crash->said = number;
     } else if (strncmp(line, "ack ", 4) == 0 && output->opened) {
@@ -98,15 +99,15 @@ static void line_take(struct crash *crash, struct output *output, const char *li
         output->acks++;
     } else {
         printf("# child: %s\n", line);
-        crash->losses++;
+        crash->broken++;
     }
 }
 
 /* Reads what is there; false at the end of the output. */
 static bool output_read(struct crash *crash, struct output *output)
 {
-    ssize_t size = read(output->pipe, output->bytes + output->used,
-                        sizeof output->bytes - output->used - 1);
+    ssize_t size =
+        read(output->pipe, output->bytes + output->used, sizeof output->bytes - output->used - 1);
     char *line = output->bytes, *end;
 
     if (size <= 0)
@@ -168,7 +169,7 @@ static void round_run(struct crash *crash)
         alive = output_wait(crash, &output, acks, DEADLINE_MS);
     if (alive && !early && !output.opened) {
         printf("# child: silent for %d s\n", DEADLINE_MS / 1000);
-        crash->losses++;
+        crash->broken++;
     }
     /* A moment later, so that it is not always the one after an acknowledgement. */
     ppoll(NULL, 0, &moment, NULL);
@@ -180,7 +181,7 @@ static void round_run(struct crash *crash)
         fail("waitpid");
     if (!alive) {
         printf("# child: ended by itself\n");
-        crash->losses++;
+        crash->broken++;
     }
     crash->early += early && !output.opened;
     if (crash->tear && rng_chance(&crash->rng, 75) && stat(crash->data, &status) == 0)
@@ -223,18 +224,21 @@ int main(int argc, char **argv)
             return 2;
         }
     if (argc - optind < 2 || !realpath(argv[optind], directory))
-        fail("usage: crash [-n ROUNDS] [-s SEED] [-p LIBPOWER -t TEAR] DIRECTORY CHILD ARGUMENT...");
+        fail("usage: crash [-n ROUNDS] [-s SEED] [-p LIBPOWER -t TEAR] DIRECTORY CHILD...");
     snprintf(crash.data, sizeof crash.data, "%s/data", directory);
     snprintf(crash.log, sizeof crash.log, "%s/log", directory);
     crash.child = child_arguments(argv + optind + 1, argc - optind - 1, crash.data);
     rng_init(&crash.rng, seed);
-    for (done = 0; done < rounds && !crash.losses; done++)
+    for (done = 0; done < rounds && !crash.lost && !crash.broken; done++)
         round_run(&crash);
     printf("# seed %" PRIu64 ": %" PRIu64 " kills (%" PRIu64 " while opening), %" PRIu64
            " commits acknowledged, %" PRIu64 " files torn by %" PRIu64 " bytes, %" PRIu64
            " renames undone, %" PRIu64 " suspect starts: %s\n",
            seed, done, crash.early, crash.acks, crash.torn, crash.bytes, crash.undone,
-           crash.suspect, crash.losses ? "LOST" : "nothing lost");
+           crash.suspect,
+           crash.lost     ? "LOST"
+           : crash.broken ? "BROKEN"
+                          : "nothing lost");
     free(crash.child);
-    return crash.losses ? 1 : 0;
+    return crash.lost ? 1 : crash.broken ? 3 : 0;
 }

@@ -1,6 +1,7 @@
-/* A preloaded library that writes down what a power loss could not take away: after every successful
- * sync the size that the file had before it; renames and whether their directory was synced since.
- * The tool `tear` reads it. Files outside of $POWER_DIR do not matter; the record is $POWER_LOG.
+/* A preloaded library that writes down what a power loss could not take away: after every
+ * successful sync the size that the file had before it; renames and whether their directory was
+ * synced since. The tool `tear` reads it. Files outside of $POWER_DIR do not matter; the record is
+ * $POWER_LOG.
  *
  *   S size path     file synced up to size         T size path    file cut to size
  *   R n old new     renamed; if `new` existed, it is kept as $POWER_LOG.n

@@ -1,7 +1,7 @@
 #!/bin/sh
-# power.sh [ROUNDS]: SIGKILL, then what was not synced is lost or torn; every acknowledged commit must
-# be there afterwards. The negative control acknowledges without sync: then something must be lost,
-# or the test could not see a loss. CRASH_CHILD, CRASH_SEED and CRASH_ROUNDS as in kill.sh.
+# power.sh [ROUNDS]: SIGKILL, then what was not synced is lost or torn; every acknowledged commit
+# must be there afterwards. The negative control acknowledges without sync: then something must be
+# lost, or the test could not see a loss. CRASH_CHILD, CRASH_SEED, CRASH_ROUNDS as in kill.sh.
 rounds=${1:-${CRASH_ROUNDS:-40}}
 seed=${CRASH_SEED:-1}
 tools=$(cd tests/crash && pwd) || exit 99

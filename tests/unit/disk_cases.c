@@ -64,8 +64,7 @@ const char *scan_text(const struct view *view, enum disk_family family, const ch
     CHECK_OK(view_scan(view, family, text(from), text(to), &scan));
     while (!(error = scan_next(scan, &key, &value)))
         used += (size_t)snprintf(shown + used, sizeof shown - used, "%.*s=%.*s ", (int)key.size,
-                                 (const char *)key.data, (int)value.size,
-                                 (const char *)value.data);
+                                 (const char *)key.data, (int)value.size, (const char *)value.data);
     CHECK_ERROR(error, NEAP_END);
     CHECK_ERROR(scan_next(scan, &key, &value), NEAP_END);
     scan_close(scan);
@@ -101,8 +100,8 @@ void disk_case_keeps_families_apart(struct room *room)
 
 void disk_case_takes_any_bytes_as_keys(struct room *room)
 {
-    static const char *const keys[] = {"00", "00 00", "00 01", "00 ff", "01", "7f", "80", "ff",
-                                       "ff 00", "ff ff"};
+    static const char *const keys[] = {"00", "00 00", "00 01", "00 ff", "01",
+                                       "7f", "80",    "ff",    "ff 00", "ff ff"};
     struct batch *batch = batch_for(room->disk);
     struct view view = {.disk = room->disk};
     struct scan *scan = NULL;
@@ -269,8 +268,8 @@ static void plain_check_scan(const struct plain *plain, const struct view *view,
     struct slice key, value;
     struct scan *scan = NULL;
 
-    CHECK_OK(view_scan(view, DISK_CELLS, plain_key(from, from_bytes), plain_key(to, to_bytes),
-                       &scan));
+    CHECK_OK(
+        view_scan(view, DISK_CELLS, plain_key(from, from_bytes), plain_key(to, to_bytes), &scan));
     for (; from < to; from++) {
         if (!plain->values[from])
             continue;

@@ -10,17 +10,17 @@ struct room {
     char path[64];
 };
 
-#define DISK_CASES(X)                                                                              \
-    X(gives_back_what_was_put)                                                                     \
-    X(keeps_families_apart)                                                                        \
-    X(takes_any_bytes_as_keys)                                                                     \
-    X(scans_in_key_order_within_bounds)                                                            \
-    X(deletes_ranges_before_puts_of_the_same_batch)                                                \
-    X(snapshots_and_scans_do_not_move)                                                             \
-    X(keeps_synced_commits_over_a_reopening)                                                       \
-    X(syncs_earlier_commits_with_later_ones)                                                       \
-    X(takes_large_values)                                                                          \
-    X(refuses_values_over_the_limit_of_the_buffer)                                                 \
+#define DISK_CASES(X)                               \
+    X(gives_back_what_was_put)                      \
+    X(keeps_families_apart)                         \
+    X(takes_any_bytes_as_keys)                      \
+    X(scans_in_key_order_within_bounds)             \
+    X(deletes_ranges_before_puts_of_the_same_batch) \
+    X(snapshots_and_scans_do_not_move)              \
+    X(keeps_synced_commits_over_a_reopening)        \
+    X(syncs_earlier_commits_with_later_ones)        \
+    X(takes_large_values)                           \
+    X(refuses_values_over_the_limit_of_the_buffer)  \
     X(agrees_with_a_plain_array_over_random_histories)
 
 #define X(name) void disk_case_##name(struct room *room);

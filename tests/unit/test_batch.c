@@ -133,7 +133,8 @@ TEST(a_batch_has_a_limit_and_is_unchanged_past_it)
         CHECK_OK(batch_put(batch, DISK_CELLS, text("a"), slice_of(bytes, SIZE)));
     CHECK_ERROR(batch_put(batch, DISK_CELLS, text("b"), slice_of(bytes, SIZE)), NEAP_LIMIT);
     CHECK_OK(batch_put(batch, DISK_CELLS, text("b"), slice_of(bytes, 1)));
-    CHECK_ERROR(batch_put(batch, DISK_CELLS, text("b"), slice_of(bytes, BATCH_SIZE_MAX)), NEAP_LIMIT);
+    CHECK_ERROR(batch_put(batch, DISK_CELLS, text("b"), slice_of(bytes, BATCH_SIZE_MAX)),
+                NEAP_LIMIT);
     mem_free(bytes);
     end();
 }

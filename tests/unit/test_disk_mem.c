@@ -8,16 +8,23 @@ static void room_reopen(struct room *room)
     disk_mem_crash(room->disk);
 }
 
-#define X(name)                                                                                    \
-    TEST(memory_disk_##name)                                                                       \
-    {                                                                                              \
-        struct room room = {.reopen = room_reopen};                                                \
-        CHECK_OK(disk_mem_open(&room.disk));                                                       \
-        disk_case_##name(&room);                                                                   \
-        disk_close(room.disk);                                                                     \
+#define X(name)                                     \
+    TEST(memory_disk_##name)                        \
+    {                                               \
+        struct room room = {.reopen = room_reopen}; \
+        CHECK_OK(disk_mem_open(&room.disk));        \
+        disk_case_##name(&room);                    \
+        disk_close(room.disk);                      \
     }
 DISK_CASES(X)
 #undef X
+
+TEST(families_have_names)
+{
+    CHECK_TEXT(disk_family_name(DISK_CELLS), "cells");
+    CHECK_TEXT(disk_family_name(DISK_LOG), "log");
+    CHECK_TEXT(disk_family_name(DISK_META), "meta");
+}
 
 static struct disk *disk_new(void)
 {

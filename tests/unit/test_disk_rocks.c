@@ -77,13 +77,13 @@ static void end(struct room *room)
     path_remove(room);
 }
 
-#define X(name)                                                                                    \
-    TEST(rocks_disk_##name)                                                                        \
-    {                                                                                              \
-        struct room room;                                                                          \
-        begin(&room);                                                                              \
-        disk_case_##name(&room);                                                                   \
-        end(&room);                                                                                \
+#define X(name)                  \
+    TEST(rocks_disk_##name)      \
+    {                            \
+        struct room room;        \
+        begin(&room);            \
+        disk_case_##name(&room); \
+        end(&room);              \
     }
 DISK_CASES(X)
 #undef X
@@ -426,6 +426,49 @@ TEST(after_a_failed_write_rocks_takes_no_more_until_reopened)
     CHECK(count_cells(&room) >= 3); /* the failed one may be there */
     put_numbered(&room, 3, 5);
     CHECK(strcmp(disk_text(room.disk, NULL, DISK_CELLS, "key004"), "-") != 0);
+    end(&room);
+}
+
+static off_t wal_size(const struct room *room, unsigned *ret_tables)
+{
+    DIR *directory = opendir(room->path);
+    const struct dirent *entry;
+    struct stat status;
+    off_t size = 0;
+
+    CHECK(directory);
+    while ((entry = readdir(directory))) {
+        *ret_tables += strstr(entry->d_name, ".sst") != NULL;
+        if (strstr(entry->d_name, ".log") &&
+            fstatat(dirfd(directory), entry->d_name, &status, 0) == 0)
+            size += status.st_size;
+    }
+    closedir(directory);
+    return size;
+}
+
+TEST(the_wal_stays_within_the_budget)
+{
+    enum { COMMITS = 1000, SIZE = 16 << 10 };
+    static uint8_t bytes[SIZE];
+    struct batch *batch = NULL;
+    struct room room;
+    unsigned i, tables = 0;
+
+    begin(&room);
+    CHECK_OK(batch_new(room.disk, &batch));
+    for (i = 0; i < COMMITS; i++) { /* four times MEMORY */
+        CHECK_OK(batch_put(batch, DISK_CELLS, slice_of(&i, sizeof i), slice_of(bytes, SIZE)));
+        CHECK_OK(batch_put(batch, DISK_META, text("last"), slice_of(&i, sizeof i)));
+        CHECK_OK(room.disk->ops->commit(room.disk, batch, false));
+        batch_clear(batch);
+    }
+    batch_free(batch);
+    CHECK(wal_size(&room, &tables) < MEMORY);
+    CHECK(tables > 0);
+    CHECK_EQUAL(count_cells(&room), COMMITS);
+    room_reopen(&room);
+    CHECK_EQUAL(count_cells(&room), COMMITS);
     end(&room);
 }
 

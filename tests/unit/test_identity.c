@@ -188,10 +188,14 @@ TEST(damaged_records_and_later_formats_are_told_apart)
         const char *format, *identity;
         int error;
     } cases[] = {
-        {"91 02", "91 01", NEAP_FORMAT},  {"91 cd 01 00", "", NEAP_FORMAT},
-        {"91 00", "", NEAP_CORRUPT},      {"", "", NEAP_CORRUPT},
-        {"92 01 01", "", NEAP_CORRUPT},   {"91 01 00", "", NEAP_CORRUPT},
-        {"91 01", "", NEAP_CORRUPT},      {"91 01", "91 01", NEAP_CORRUPT},
+        {"91 02", "91 01", NEAP_FORMAT},
+        {"91 cd 01 00", "", NEAP_FORMAT},
+        {"91 00", "", NEAP_CORRUPT},
+        {"", "", NEAP_CORRUPT},
+        {"92 01 01", "", NEAP_CORRUPT},
+        {"91 01 00", "", NEAP_CORRUPT},
+        {"91 01", "", NEAP_CORRUPT},
+        {"91 01", "91 01", NEAP_CORRUPT},
         {"91 01", "95 00 c0 00 00 95 01 02 03 04 c4 10 00000000 00000000 00000000 00000000",
          NEAP_CORRUPT}, /* no node */
         {"91 01", "95 01 c0 00 63 95 01 02 03 04 c4 10 00000000 00000000 00000000 00000000",
