@@ -181,10 +181,9 @@ void node_net_stop(struct node *node)
 
 void node_net_close(struct node *node)
 {
-    struct item_net *item;
-
-    while ((item = clients_pop(node)))
-        buffer_done(&item->net.message);
+    /* Those that nobody has taken; the messages of the others are gone. */
+    for (size_t i = 0; node->net_items && i < NET_EVENTS_MAX; i++)
+        buffer_done(&node->net_items[i].net.message);
     if (node->net)
         node->net->ops->free(node->net);
     mem_free(node->net_items);

@@ -18,16 +18,23 @@ int node_thread(pthread_t *ret_thread, void *(*main)(void *arg), void *arg)
     return failed ? NEAP_NOMEM : 0;
 }
 
-/* Lock held, not turning. */
-static void pump_turn(struct node *node)
+/* A tick that is due waits in the queue like everybody: so whoever turns next takes it along, and
+ * busy callers cannot keep it off. */
+static void pump_tick(struct node *node)
 {
-    if (!node->tick_queued && node_now(node).mono_ms >= node->deadline) {
-        node->tick_queued = true;
-        node->tick = (struct item){.kind = ITEM_TICK, .event = {.kind = EVENT_TICK}};
-        node_push(node, &node->tick);
-    }
-    if (node->head) {
-        node_lead(node);
+    if (node->tick_queued || node_now(node).mono_ms < node->deadline)
+        return;
+    node->tick_queued = true;
+    node->tick = (struct item){.kind = ITEM_TICK, .event = {.kind = EVENT_TICK}};
+    node_push(node, &node->tick);
+}
+
+static void pump_sleep(struct node *node)
+{
+    if (node->turning) {
+        node->pump_blocked = true;
+        node_sleep(node, &node->pump_cond, UINT64_MAX);
+        node->pump_blocked = false;
         return;
     }
     node->pump_until = node->deadline;
@@ -41,13 +48,11 @@ static void *pump_main(void *arg)
 
     node_lock(node);
     while (!node->pump_stops) {
-        if (!node->turning) {
-            pump_turn(node);
-            continue;
-        }
-        node->pump_blocked = true;
-        node_sleep(node, &node->pump_cond, UINT64_MAX);
-        node->pump_blocked = false;
+        pump_tick(node);
+        if (node->head && !node->turning)
+            node_lead(node);
+        else
+            pump_sleep(node);
     }
     node_unlock(node);
     return NULL;
