@@ -84,6 +84,29 @@ TEST(a_handle_for_reading_reads_and_refuses_to_write)
     path_remove(folder);
 }
 
+TEST(what_a_node_cannot_be_opened_with_is_told)
+{
+    struct neap_options options;
+    struct neap_error error = {0};
+    struct neap *neap = NULL;
+    char folder[200], path[256];
+
+    snprintf(path, sizeof path, "%s/cluster", path_new(folder, sizeof folder));
+    neap_options_init(&options);
+    options.cluster = path;
+    options.listen = "tcp://127.0.0.1:0";
+    CHECK_ERROR(neap_open(&options, &neap, &error), NEAP_NOTFOUND);
+    CHECK(strstr(error.text, path));
+    options.listen = "tcp://192.0.2.1:7400";
+    CHECK_ERROR(neap_open(&options, &neap, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "192.0.2.1"));
+    neap_options_init(&options);
+    options.socket = "tcp://192.0.2.1:7400";
+    CHECK_ERROR(neap_open(&options, &neap, &error), NEAP_REFUSED);
+    CHECK(!neap);
+    path_remove(folder);
+}
+
 TEST(nobody_listens_where_nobody_listens)
 {
     struct neap_error error = {0};

@@ -102,6 +102,35 @@ BOTH(a_submitted_write_tells_its_end_to_who_waits)
     CHECK_EQUAL(counter_of(both, &full), INT64_MAX);
 }
 
+BOTH(a_submitted_write_of_another_opening_is_not_known)
+{
+    static const struct neap_bytes token = {"\x93\x01\x05\x90", 4};
+    struct neap_place at = place_of("b", "k");
+    int64_t value = 9;
+
+    CHECK_ERROR(neap_wait(both->neap, token, &both->call), NEAP_STALE);
+    CHECK(both->error.text[0]);
+    both->call.after = token;
+    CHECK_ERROR(neap_counter_get(both->neap, &at, &value, &both->call), NEAP_STALE);
+    CHECK_ERROR(neap_counter_add(both->neap, &at, 1, &both->call), NEAP_STALE);
+    CHECK_EQUAL(counter_of(both, &at), 0);
+    CHECK_EQUAL(value, 9);
+}
+
+BOTH(levels_that_are_not_there_yet_are_refused)
+{
+    struct neap_place at = place_of("b", "k");
+    int64_t value = 9;
+
+    both->call.level = NEAP_QUORUM;
+    CHECK_ERROR(neap_counter_get(both->neap, &at, &value, &both->call), NEAP_REFUSED);
+    both->call.level = NEAP_LOCAL_QUORUM;
+    CHECK_ERROR(neap_counter_add(both->neap, &at, 1, &both->call), NEAP_REFUSED);
+    both->call.level = NEAP_EACH_QUORUM;
+    CHECK_ERROR(neap_counter_add(both->neap, &at, 1, &both->call), NEAP_REFUSED);
+    CHECK_EQUAL(counter_of(both, &at), 0);
+}
+
 BOTH(a_node_alone_is_a_quorum)
 {
     struct neap_place at = place_of("b", "k");

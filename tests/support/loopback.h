@@ -6,7 +6,6 @@
 struct loopback {
     struct transport transport;
     struct backend *backend; /* the server's; borrowed */
-    unsigned calls;
     int fails;              /* a code that every call gives, without reaching the server */
     bool loses;             /* the request arrives, the reply is lost: UNCERTAIN */
     struct buffer *replies; /* given instead of asking the server, when not NULL */

@@ -77,6 +77,7 @@ TEST(requests_that_are_none_reach_nobody)
         "91 01",
         "93 01 05 00",                         /* sync with more */
         "92 01 06",                            /* wait without a token */
+        "93 01 05",                            /* says three, has two */
         "95 01 06 c4 00 01 00",                /* with an empty one */
         "95 01 06 c4 01 c0 01 00",             /* with none */
         "95 01 06 c4 04 93 01 00 90 09 00",    /* no such level */
