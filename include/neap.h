@@ -297,15 +297,17 @@ NEAP_VOID void neap_options_init(struct neap_options *options);
  * continues under a new identity.
  * Threads: any.  Memory: *ret_neap is to be closed by neap_close(). ret_error may be NULL.
  * Errors, nothing happened:
- *   INVALID   options.size or a field is none; listen or peers without cluster; a cluster file that
- *             is none
- *   NOTFOUND  no such directory and no NEAP_CREATE; no such cluster file
- *   LOCKED    another process, or another handle of this one, has the directory open
- *   REFUSED   an address beyond loopback; no permission; READONLY with peers
- *   CORRUPT   the directory's own records fail their checksum
- *   FORMAT    the directory was written by a newer version
- *   IO        the disk; a socket that cannot be listened on
- *   LIMIT, NOMEM, BUSY */
+ *   INVALID      options.size or a field is none; listen or peers without cluster; a cluster file
+ *                that is none
+ *   NOTFOUND     no such directory and no NEAP_CREATE; no such cluster file
+ *   LOCKED       another process, or another handle of this one, has the directory open
+ *   REFUSED      an address beyond loopback; no permission; a cluster file that others may read;
+ *                READONLY together with listen or peers
+ *   UNAVAILABLE  listen or socket is in use, or cannot be listened on
+ *   CORRUPT      the directory's own records fail their checksum
+ *   FORMAT       the directory was written by a newer version
+ *   IO           the disk
+ *   LIMIT, NOMEM */
 NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_neap,
                        struct neap_error *ret_error);
 
@@ -317,7 +319,7 @@ NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_nea
  *   REFUSED      an address on another machine: not encrypted yet
  *   UNAVAILABLE  nobody listens there, or does not answer as a node would
  *   FORMAT       the node is too old or too new for this library
- *   LIMIT, NOMEM, NOTFOUND */
+ *   LIMIT, NOMEM */
 NEAP_API int neap_connect(const char *address, struct neap **ret_neap,
                           struct neap_error *ret_error);
 
