@@ -227,22 +227,20 @@ static struct dot redot_name(const struct redot *redot, struct dot dot)
     return (struct dot){redot->replica, dot.n - redot->top};
 }
 
-/* The log entries under their new names; the cells that they name are noted. */
+/* The log entries under their new names; the cells that they name are noted. The log has all of
+ * them, as it is not cut beyond opened_at before the shard is released. */
 static int redot_log(struct redot *redot)
 {
     struct change *change = &redot->change;
     const struct shard *shard = change->shard;
-    struct view view = {.disk = NULL};
+    struct view view = batch_view(change->batch);
     struct buffer value;
     struct log_entry entry;
     struct key key;
-    uint64_t from = context_get(&shard->horizon, redot->old);
     int error = 0;
 
-    view = batch_view(change->batch);
-    from = from > redot->top ? from : redot->top;
     buffer_init(&value, KEY_SIZE_MAX);
-    for (uint64_t n = from + 1; n <= redot->top + redot->count && !error; n++) {
+    for (uint64_t n = redot->top + 1; n <= redot->top + redot->count && !error; n++) {
         key_log(&key, shard->id, (struct dot){redot->old, n});
         error = view_get(&view, DISK_LOG, key_slice(&key), &value);
         if (error == NEAP_NOTFOUND)
@@ -261,31 +259,6 @@ static int redot_log(struct redot *redot)
     if (!error)
         error = log_cut(shard, change->batch, redot->old, redot->top, redot->top + redot->count);
     return error;
-}
-
-/* Where the log was cut, only the cells themselves can tell. */
-static int redot_scan(struct redot *redot)
-{
-    struct view view = batch_view(redot->change.batch);
-    struct key prefix, end;
-    struct slice key, value;
-    struct scan *scan;
-    int error;
-
-    if (context_get(&redot->change.shard->horizon, redot->old) <= redot->top)
-        return 0;
-    key_shard_prefix(&prefix, redot->change.shard->id);
-    key_end(&prefix, &end);
-    error = view_scan(&view, DISK_CELLS, key_slice(&prefix), key_slice(&end), &scan);
-    if (error)
-        return error;
-    while (!(error = scan_next(scan, &key, &value))) {
-        error = sorted_put(redot->cells, key, slice_of(NULL, 0), 0);
-        if (error)
-            break;
-    }
-    scan_close(scan);
-    return error == NEAP_END ? 0 : error;
 }
 
 static int redot_cell(struct redot *redot, struct slice key)
@@ -313,19 +286,10 @@ static int redot_cell(struct redot *redot, struct slice key)
 static int redot_contexts(struct redot *redot)
 {
     struct change *change = &redot->change;
-    uint64_t cut = context_get(&change->horizon, redot->old);
-    uint32_t nonce = change->shard->opened_nonce;
-    int error = 0;
 
-    if (!BROKEN("redot-keeps-context")) {
-        context_clip(&change->context, redot->old, redot->top, nonce);
-        context_clip(&change->horizon, redot->old, redot->top, nonce);
-    }
-    if (cut > redot->top)
-        error = context_raise(&change->horizon, redot->replica, cut - redot->top, 0);
-    if (!error)
-        error = context_raise(&change->context, redot->replica, redot->count, change->shard->nonce);
-    return error;
+    if (redot->count > 0 && !BROKEN("redot-keeps-context"))
+        context_clip(&change->context, redot->old, redot->top, change->shard->opened_nonce);
+    return context_raise(&change->context, redot->replica, redot->count, change->shard->nonce);
 }
 
 static int redot_write(struct redot *redot)
@@ -334,8 +298,6 @@ static int redot_write(struct redot *redot)
     struct shard written;
     int error = redot_log(redot);
 
-    if (!error)
-        error = redot_scan(redot);
     entry = sorted_seek(redot->cells, slice_of(NULL, 0));
     for (; entry && !error; entry = sorted_next(redot->cells, entry))
         error = redot_cell(redot, entry->key);
@@ -353,13 +315,16 @@ static int redot_write(struct redot *redot)
  * refused (shard_admit). */
 int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica)
 {
-    struct redot redot = {.old = shard->replica, .replica = replica, .top = shard->opened_at};
+    uint64_t counter = context_get(&shard->context, shard->replica);
+    struct redot redot = {.old = shard->replica, .replica = replica};
     struct context old;
     int error = change_begin(&redot.change, shard, batch);
 
     if (error)
         return error;
-    redot.count = context_get(&shard->context, shard->replica) - shard->opened_at;
+    /* What has been told keeps its names: there, only the next events are safe. */
+    redot.top = shard->confirmed ? counter : shard->opened_at;
+    redot.count = counter - redot.top;
     error = sorted_new(&redot.cells);
     if (!error)
         error = redot_write(&redot);

@@ -39,6 +39,22 @@ static const struct mutant {
     {"same-id-after-rejoin", PROFILE_LIVES},
     {"keep-context-after-drop", PROFILE_LIVES},
     {"damage-removes", PROFILE_DAMAGE},
+    {"no-redot", PROFILE_ROLLBACK},
+    {"hello-current-counter", PROFILE_ROLLBACK},
+    {"hello-seen-only", PROFILE_ROLLBACK},
+    {"redot-totals", PROFILE_ROLLBACK},
+    {"redot-keeps-context", PROFILE_ROLLBACK},
+    {"redot-late", PROFILE_ROLLBACK},
+    {"release-early", PROFILE_ROLLBACK},
+    {"reopen-trusts", PROFILE_ROLLBACK},
+    {"cut-suspect", PROFILE_ROLLBACK},
+    {"suspect-snapshot", PROFILE_ROLLBACK},
+    {"abandoned-future", PROFILE_ROLLBACK},
+    {"no-promise", PROFILE_SCRIPTED},
+    {"stale-confirm", PROFILE_SCRIPTED},
+    {"promise-last", PROFILE_SCRIPTED},
+    {"old-connections", PROFILE_SCRIPTED},
+    {"same-id-after-boot", PROFILE_BOOT},
 };
 
 /* What is being run: for the line that repeats a failure. */
@@ -91,7 +107,7 @@ static void history_run(enum profile profile, uint64_t seed)
     now.step = 0;
     world_init(&world, profile, profile == PROFILE_SCRIPTED ? 1 : seed);
     if (profile == PROFILE_SCRIPTED) {
-        world_scripted(&world);
+        world_scripted(&world, (unsigned)(seed % SCRIPTS));
     } else {
         for (; now.step < STEPS; now.step++)
             world_step(&world);
@@ -150,7 +166,7 @@ static int check_all(uint64_t histories)
 
     printf("1..%u\n", PROFILES + (unsigned)(sizeof mutants / sizeof *mutants));
     for (unsigned i = 0; i < PROFILES; i++) {
-        uint64_t count = i == PROFILE_SCRIPTED ? 1 : histories;
+        uint64_t count = i == PROFILE_SCRIPTED ? SCRIPTS : histories;
         int status = histories_fork((enum profile)i, 0, count, 0);
 
         failed |= status != 0;

@@ -266,7 +266,7 @@ static bool wire_is_to(struct world *world, const struct wire *item, const void 
 }
 
 /* The process ends; its directory is as in the image, or as it was synced last. */
-static void node_reopen(struct world *world, struct node *node, const struct image *image)
+void node_reopen(struct world *world, struct node *node, const struct image *image)
 {
     uint8_t *known = known_before(world, node);
     size_t count = world->oracle.events_count;
@@ -471,7 +471,9 @@ void world_finish(struct world *world)
     for (unsigned i = 0; i < world->nodes_count; i++)
         world_stop(world, i);
     world->finishing = true;
-    for (unsigned round = 0; round < (world->rollbacks ? 12u : 6u); round++) {
+    world->progress = true;
+    for (unsigned round = 0; round < (world->rollbacks ? 12u : 6u) && world->progress; round++) {
+        world->progress = false;
         /* What is under way may save an event that nobody else has any more. */
         for (size_t i = world->wire_count; world->rollbacks && i-- > 0;) {
             if (i < world->wire_count)
@@ -482,6 +484,8 @@ void world_finish(struct world *world)
     while (world->wire_count > 0)
         world_deliver(world, 0); /* late: changes nothing */
     memset(world->damaged, 0, sizeof world->damaged);
+    for (unsigned i = 0; i < world->nodes_count; i++)
+        world->nodes[i].checked = false;
     count = world_alive(world, alive);
     for (unsigned i = 0; i < count; i++)
         hold_ok(context_join(&known, &world->nodes[alive[i]].shard->context), "join");
@@ -492,38 +496,4 @@ void world_finish(struct world *world)
         finish_equal(world, &world->nodes[alive[0]], &world->nodes[alive[i]]);
         finish_events(world, &world->nodes[alive[i]]);
     }
-}
-
-/* ---- too rare for random histories ---- */
-
-/* A push of what the peer has already removed, below a path that was already judged equal. */
-void world_scripted(struct world *world)
-{
-    const struct op add = {.kind = OP_REGISTER_SET, .value = slice_text("v")};
-    const struct op remove = {.kind = OP_REMOVE};
-    struct node *a = &world->nodes[0], *b = &world->nodes[1], *c = &world->nodes[2];
-    const struct context nothing = {0};
-    struct buffer late;
-    struct view view;
-    enum taken taken;
-
-    buffer_init(&late, 1 << 20);
-    node_update(world, c, 0, &add);
-    view = node_view(c);
-    hold_ok(shard_chunk(c->shard, &view, &nothing, 0, 1, &late), "chunk");
-    hold_ok(shard_take(b->shard, b->batch, buffer_slice(&late), CHUNK_PUSH, &taken), "take");
-    node_commit(b);
-    node_update(world, b, 0, &remove);
-    hold_ok(shard_truncate(b->shard, b->batch, &b->shard->context), "truncate");
-    node_commit(b);
-    world->finishing = true; /* nothing is lost */
-    world_task_new(world, a->number, b->number, 1);
-    while (a->shard->session.phase != COMPARE_DONE)
-        hold(task_step(world, &world->tasks[0]), "the compare ended early");
-    hold_ok(shard_take(a->shard, a->batch, buffer_slice(&late), CHUNK_PUSH, &taken), "take");
-    node_commit(a);
-    while (task_step(world, &world->tasks[0]))
-        continue;
-    world_check(world, a);
-    buffer_done(&late);
 }

@@ -70,6 +70,7 @@ static void chunk_spoil(struct world *world, struct node *peer, struct buffer *b
 /* Both can: and the peer's state is durable before any of it leaves. */
 static bool task_ready(struct world *world, struct node *node, struct node *peer)
 {
+    world->progress |= !shard_released(peer->shard);
     if (node->gone || peer->gone || !node_tells(world, peer))
         return false;
     node_sync(world, peer);
@@ -104,6 +105,7 @@ static bool pull_take(struct world *world, struct task *task, struct node *node)
     task->pending = false;
     node_commit(node);
     node_after_take(world, node, error);
+    world->progress |= error || taken != TAKEN_NOTHING;
     return !error && (taken == TAKEN || taken == TAKEN_NOTHING);
 }
 
@@ -149,6 +151,7 @@ static bool compare_take(struct world *world, struct task *task, struct node *no
     int error = 0;
 
     task->pending = false;
+    world->progress = true;
     if (!task->started) {
         if (shard->session.id != 0)
             return false;
@@ -309,7 +312,8 @@ static void repair_one_way(struct world *world, struct node *to, struct node *fr
         enum taken taken;
 
         hold_ok(shard_compare_page(from->shard, &view, buffer_slice(&world->scratch),
-                                   1 + world_pick(world, 300), &page),
+                                   world->finishing ? BYTES_MAX / 2 : 1 + world_pick(world, 300),
+                                   &page),
                 "page");
         hold_ok(chunk_decode(buffer_slice(&page), CHUNK_PAGE, &chunk), "page");
         ends = chunk.to_end;
@@ -321,6 +325,7 @@ static void repair_one_way(struct world *world, struct node *to, struct node *fr
         if (error)
             break;
         hold(taken == TAKEN || taken == TAKEN_NOTHING, "repair was refused");
+        world->progress |= taken == TAKEN;
     }
     buffer_done(&page);
 }

@@ -58,6 +58,7 @@ struct view node_view(const struct node *node)
 
 void node_commit(struct node *node)
 {
+    node->checked = node->checked && batch_is_empty(node->batch);
     hold_ok(node->disk->ops->commit(node->disk, node->batch, false), "commit");
     batch_clear(node->batch);
 }
@@ -92,6 +93,7 @@ void node_open(struct world *world, struct node *node)
     shard_free(node->shard);
     batch_clear(node->batch);
     node->shard = NULL;
+    node->checked = false;
     hold_ok(shard_load(&view, world_shard(), node->life, nonce, &node->shard), "load");
     node_outbox_clear(node);
     node->pushed = node_counter(node);
@@ -177,6 +179,9 @@ struct knowledge node_knowledge(const struct node *node, const struct slot *slot
 
 void world_check(struct world *world, struct node *node)
 {
+    if (node->checked)
+        return; /* as it was */
+    node->checked = true;
     for (unsigned path = 0; path < PATHS; path++) {
         struct slot slot;
         struct knowledge know;
@@ -204,6 +209,12 @@ static bool node_met(const struct node *node, const struct node *other)
     return false;
 }
 
+void world_wire_put(struct world *world, struct wire item)
+{
+    room_grow(&world->wire, world->wire_count, &world->wire_room, sizeof *world->wire);
+    world->wire[world->wire_count++] = item;
+}
+
 /* To all, with loss and duplication. */
 static void message_send(struct world *world, struct node *node, struct message *message)
 {
@@ -220,9 +231,7 @@ static void message_send(struct world *world, struct node *node, struct message 
         }
         copies = (unsigned[]){0, 1, 1, 1, 2}[world_pick(world, 5)];
         for (; copies > 0; copies--) {
-            room_grow(&world->wire, world->wire_count, &world->wire_room, sizeof *world->wire);
-            world->wire[world->wire_count++] =
-                (struct wire){.from = node->number, .to = i, .message = message};
+            world_wire_put(world, (struct wire){node->number, i, message});
             message->refs++;
         }
     }
@@ -249,6 +258,20 @@ static struct message *message_build(struct node *node, uint64_t since, size_t s
          error_name(error));
     message_drop(message);
     return NULL;
+}
+
+void world_wire_add(struct world *world, struct node *from, struct node *to)
+{
+    struct wire item = {from->number, to->number, message_build(from, node_counter(from) - 1, 1)};
+
+    hold(item.message, "the event can't be told");
+    world_wire_put(world, item);
+}
+
+void world_wire_clear(struct world *world)
+{
+    while (world->wire_count > 0)
+        message_drop(world->wire[--world->wire_count].message);
 }
 
 /* One event, or all that there are, into the outbox. */
@@ -323,6 +346,7 @@ void world_deliver_copy(struct world *world, size_t index)
                        &taken);
     if (error || taken != TAKEN)
         hold(batch_is_empty(node->batch), "a refused chunk left something in the batch");
+    world->progress |= error || taken == TAKEN;
     node_commit(node);
     node_after_take(world, node, error);
     message_drop(item.message);

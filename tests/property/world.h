@@ -102,6 +102,7 @@ struct node {
     struct batch *batch;
     struct shard *shard;
     bool gone;
+    bool checked;            /* nothing was committed since */
     struct message **outbox; /* built, not yet sent: nothing leaves before the sync */
     size_t outbox_count, outbox_room;
     uint64_t pushed;    /* own events that have been put into a message */
@@ -125,8 +126,7 @@ struct world {
     uint64_t seed;
     struct rng rng;
     bool rollbacks, hello, fresh, finishing;
-    bool rocks; /* images on RocksDB, reopened between steps */
-    const char *folder;
+    bool progress; /* something was taken, or could not be asked */
     struct oracle oracle;
     struct node nodes[NODES_MAX];
     unsigned nodes_count;
@@ -174,6 +174,9 @@ void world_drop_wire(struct world *world,
                      const void *arg);
 void world_deliver(struct world *world, size_t index);
 void world_deliver_copy(struct world *world, size_t index); /* it stays under way */
+void world_wire_put(struct world *world, struct wire item); /* takes its reference */
+void world_wire_add(struct world *world, struct node *from, struct node *to); /* the last event */
+void world_wire_clear(struct world *world);
 void world_save_image(struct world *world, const struct node *node);
 
 struct view node_view(const struct node *node);
@@ -206,7 +209,12 @@ void node_pull_all(struct world *world, struct node *node, struct node *peer);
 void world_fault(struct world *world, struct node *node);
 void world_rollback(struct world *world, struct node *node, struct node *peer);
 void world_finish(struct world *world);
-void world_scripted(struct world *world);
+/* Puts the directory back (NULL: to what was synced last) and opens it. */
+void node_reopen(struct world *world, struct node *node, const struct image *image);
+
+/* ---- scripted.c ---- */
+enum { SCRIPTS = 5 };
+void world_scripted(struct world *world, unsigned number);
 
 /* Makes room for one more element of any of the arrays above; out of memory ends the program. */
 void room_grow(void *array, size_t count, size_t *room, size_t size);
