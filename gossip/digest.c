@@ -193,8 +193,7 @@ static void pair_open(struct step *step, struct pair *pair, const struct shard *
     if (pair->open)
         return;
     pair->open = true;
-    pair->gap = true;
-    pair->pull_after = 0;
+    pair->pull_after = pair->awaited = 0;
     pair->sent = context_get(&pair->context, shard->replica);
     pair->behind = pair->sent < counter;
     trace(gossip->trace, "%s: %s is open", peer_text(gossip, peer), shard->name);
@@ -208,7 +207,7 @@ static int pair_caught_up(struct step *step, struct topic *topic, struct pair *p
     uint64_t theirs = context_get(&pair->context, shard->replica);
     if (theirs > pair->sent)
         pair->sent = theirs;
-    if (!pair->behind || !pair->open || theirs + PUSH_EVENTS_MAX / 4 < counter)
+    if (!pair->behind || !pair->open || theirs + PUSH_AGAIN_MAX < counter)
         return 0;
     pair->behind = false;
     pair->sent = theirs;

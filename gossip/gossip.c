@@ -271,6 +271,22 @@ static int touch_all(struct gossip *gossip)
     return error;
 }
 
+/* Nobody can be pushed to in a shard that it was not told of. */
+static int tell_of_topic(struct gossip *gossip, struct topic *topic)
+{
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        struct pair *pair;
+        if (!gossip->peers[i].links[CHANNEL_CONTROL])
+            continue;
+        int error = topic_get_pair(topic, i, &pair);
+        if (error)
+            return error;
+        if (!pair->told)
+            pair_wants_digest(gossip, pair, i);
+    }
+    return 0;
+}
+
 static int flush_topic(struct step *step, struct topic *topic)
 {
     struct gossip *gossip = step->gossip;
@@ -278,7 +294,9 @@ static int flush_topic(struct step *step, struct topic *topic)
     if (!shard)
         return 0;
     topic_changed(gossip, topic);
-    int error = release_work(step, topic, shard);
+    int error = tell_of_topic(gossip, topic);
+    if (!error)
+        error = release_work(step, topic, shard);
     if (!error)
         error = push_work(step, topic, shard);
     if (!error && shard_log_count(shard) > gossip->options.log_max)
@@ -303,8 +321,10 @@ int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch, str
 
 void gossip_send_failed(struct gossip *gossip, uint64_t id, int code)
 {
-    const struct link *link = link_find(gossip, id);
+    struct link *link = link_find(gossip, id);
     gossip->counts[REASON_not_sent]++;
+    if (link && link->state == LINK_DIALING)
+        link->failed = true;
     if (!link || link->peer == NO_PEER)
         return;
     size_t peer = link->peer;

@@ -139,7 +139,7 @@ int hello_take(struct step *step, uint64_t id, const struct hello *hello)
     if (error)
         return error;
     enum reason fault = hello_fault(gossip, link, hello);
-    if (fault != REASONS)
-        return link_drop(step, id, fault);
-    return hello_accept(step, id, hello);
+    error = fault != REASONS ? link_drop(step, id, fault) : hello_accept(step, id, hello);
+    /* Who is a member may be another question now. */
+    return error ? error : topics_queue(gossip);
 }

@@ -173,6 +173,8 @@ static uint64_t link_expires(const struct gossip *gossip, const struct link *lin
     uint64_t silence = gossip->options.silence_ms;
     switch (link->state) {
     case LINK_DIALING:
+        if (link->failed)
+            return 0;
         return link->since_ms + silence * DIALING_SILENCES;
     case LINK_WAITING:
         return link->since_ms + silence;

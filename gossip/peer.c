@@ -165,7 +165,7 @@ static void session_end(struct gossip *gossip, size_t index)
         if (!pair)
             continue;
         pair->replica = pair->told = pair->told_replica = pair->pull_after = pair->awaited = 0;
-        pair->open = pair->soon = pair->behind = false;
+        pair->open = pair->soon = pair->behind = pair->gap = false;
     }
 }
 
@@ -176,14 +176,6 @@ static void pulls_end(struct gossip *gossip, size_t index)
         if (topic->pull.state != PULL_NONE && topic->pull.peer == index)
             pull_stop(gossip, topic);
     }
-}
-
-static int topics_queue_all(struct gossip *gossip)
-{
-    int error = 0;
-    for (size_t i = 0; i < gossip->topics_count && !error; i++)
-        error = topic_queue(gossip, gossip->topics[i]);
-    return error;
 }
 
 int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_t link)
@@ -205,7 +197,7 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
         trace(gossip->trace, "%s: disconnected", peer_text(gossip, index));
     else if (!was_up && peer_is_up(gossip, index))
         trace(gossip->trace, "%s: connected", peer_text(gossip, index));
-    return topics_queue_all(gossip);
+    return topics_queue(gossip);
 }
 
 /* A message on this channel did not get through: digests are told again, and who missed a push has

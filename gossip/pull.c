@@ -101,7 +101,7 @@ static uint64_t pull_worth(struct step *step, struct topic *topic, const struct 
     if (!worth)
         return 0;
     if (step->now.mono_ms < pair->pull_after ||
-        (!others && !pair->gap && push_is_awaited(step, pair, shard))) {
+        (!others && !pair->gap && worth <= PUSH_AGAIN_MAX && push_is_awaited(step, pair, shard))) {
         topic_wake(gossip, topic, pair->pull_after);
         return 0;
     }
@@ -263,8 +263,9 @@ static int pull_take_code(struct step *step, struct topic *topic, struct shard *
     } else {
         trace(gossip->trace, "%s: not ready to give %s", peer, shard->name);
     }
-    bool again = code != NEAP_END || shard_lacks(shard, &pair->context);
-    return pull_end(step, topic, again ? PULL_AGAIN_MS : 0);
+    if (code != NEAP_END)
+        return pull_end(step, topic, PULL_READY_MS);
+    return pull_end(step, topic, shard_lacks(shard, &pair->context) ? PULL_AGAIN_MS : 0);
 }
 
 int pull_take(struct step *step, size_t peer, const struct message *message)

@@ -133,9 +133,13 @@ int push_take(struct step *step, size_t peer, const struct message *message)
     struct shard *shard = store_find(gossip->store, message->shard);
     struct context context = {0}, horizon = {0};
     enum taken taken;
-    /* Not open yet: it will be pulled. */
-    if (!pair || !shard)
+    if (!pair || !shard) {
+        /* Not open yet: it will be pulled. */
+        struct pair *closed = topic ? topic_pair(topic, peer) : NULL;
+        if (closed)
+            closed->gap = true;
         return 0;
+    }
     int error = chunk_peek(message->bytes, &context, &horizon);
     if (!error)
         error = shard_take(shard, step->batch, message->bytes, CHUNK_PUSH, &taken);

@@ -15,9 +15,11 @@ enum {
     DIGEST_SIZE_AIM = 48 << 10, /* of one message of digests */
     DIGEST_QUICK_MS = 20,       /* between two digests to a peer that waits for one */
     PULLS_MAX = 4,              /* shards that are pulled from one peer at a time */
-    PULL_AGAIN_MS = 500,        /* after a peer had nothing to give, or was not ready */
+    PULL_AGAIN_MS = 500,        /* after a peer had nothing to give */
+    PULL_READY_MS = 100,        /* after a peer was not ready to give */
     PUSH_WAIT_MS = 200,         /* events that a peer made may be on their way as a push */
-    PUSH_EVENTS_MAX = 4096,     /* a peer that lacks more of mine is left to pull */
+    PUSH_EVENTS_MAX = 4096,     /* a peer that lacks more of mine is left to pull... */
+    PUSH_AGAIN_MAX = 1024,      /* ... until it lacks no more than that */
     PUSH_BYTES_MAX = 1 << 20,   /* to one peer in one turn */
     UNLISTED_MS = 3600000,      /* the log waits so long for a peer that is not in the list */
     RELEASE_WAIT_MS = 1000,     /* for those who could confirm that my directory did not go back */
@@ -48,6 +50,7 @@ struct link {
     size_t peer;       /* NO_PEER: not known yet */
     size_t dialed_for; /* the entry whose address was dialled; NO_PEER when accepted */
     enum channel channel;
+    bool failed;       /* the net would not dial */
     uint64_t since_ms, heard_ms;
 };
 
@@ -185,6 +188,7 @@ int topic_get_pair(struct topic *topic, size_t peer, struct pair **ret_pair);
 void topic_drop_pair(struct topic *topic, size_t peer);
 void topic_changed(struct gossip *gossip, struct topic *topic);
 int topic_queue(struct gossip *gossip, struct topic *topic);
+int topics_queue(struct gossip *gossip); /* all */
 int topic_touch(struct gossip *gossip, struct topic *topic);
 int topic_wait(struct gossip *gossip, struct topic *topic);
 void topics_unwait(struct gossip *gossip);

@@ -29,6 +29,14 @@ int topic_queue(struct gossip *gossip, struct topic *topic)
     return topics_add(&gossip->work, topic, &topic->queued);
 }
 
+int topics_queue(struct gossip *gossip)
+{
+    int error = 0;
+    for (size_t i = 0; i < gossip->topics_count && !error; i++)
+        error = topic_queue(gossip, gossip->topics[i]);
+    return error;
+}
+
 int topic_touch(struct gossip *gossip, struct topic *topic)
 {
     return topics_add(&gossip->touched, topic, &topic->touched);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/state.h"
 #include "store/slot.h"
 #include "tests/sim/world.h"
 
@@ -82,10 +83,34 @@ static int pass_compare(const struct pass *a, const struct pass *b)
     return slice_compare(a->key, b->key);
 }
 
+static void dump_cell(struct world *world, const struct sim_node *node, struct slice key)
+{
+    struct view view = {.disk = node->disk};
+    struct buffer bytes;
+    struct cell cell;
+    char text[600];
+    size_t size = 0;
+    buffer_init(&bytes, 1 << 20);
+    cell_init(&cell);
+    must(cell_read(&view, bytes_get_u64(key.data), key_cell_bucket(key), key_cell_path(key),
+                   &bytes, &cell) == 0);
+    for (size_t i = 0; i < cell.count && size < 500; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, " %04x:%" PRIu64,
+                                 (unsigned)(cell.entries[i].dot.id >> 48),
+                                 cell.entries[i].dot.n);
+    text[size] = 0;
+    world_note(world, "%s has%s", node->name, text);
+    cell_done(&cell);
+    buffer_done(&bytes);
+}
+
 static bool passes_differ(const struct pass *pass, const struct pass *other, struct why why)
 {
+    struct world *world = pass->node->world;
     char text[120];
     cell_text(pass->key, text, sizeof text);
+    for (size_t i = 0; i < world->nodes_count && world->options.print; i++)
+        dump_cell(world, &world->nodes[i], pass->key);
     return differs(why, "%s and %s differ at %s", pass->node->name, other->node->name, text);
 }
 
@@ -187,6 +212,21 @@ static void dump_context(const char *name, const struct context *context)
     printf("\n");
 }
 
+static void dump_peers(const struct gossip *gossip)
+{
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        printf("  peer %s%s%s%s alias %zu\n", peer->address, peer->listed ? " listed" : "",
+               peer_is_member(gossip, i) ? " member" : "", peer_is_up(gossip, i) ? " up" : "",
+               peer->alias);
+        for (size_t j = 0; j < gossip->topics_count; j++) {
+            const struct pair *pair = topic_pair(gossip->topics[j], i);
+            if (pair)
+                dump_context(pair->open ? "open" : "not open", &pair->context);
+        }
+    }
+}
+
 void world_dump(struct world *world)
 {
     for (size_t i = 0; i < world->nodes_count; i++) {
@@ -203,6 +243,8 @@ void world_dump(struct world *world)
         }
         const char *name;
         uint64_t count;
+        if (node->up)
+            dump_peers(node->wheel.engine.gossip);
         for (size_t j = 0; node->up && gossip_count(node->wheel.engine.gossip, j, &name, &count);
              j++) {
             if (count)

@@ -55,7 +55,7 @@ static void isolate(struct faults *faults, size_t node, bool isolated)
     event->kind = EVENT_ISOLATE;
     event->isolated = isolated;
     faults->isolated[node] = isolated;
-    node_post(world, node, event);
+    sim_post(world, node, event);
 }
 
 /* ---- the net ---- */
@@ -160,8 +160,8 @@ static void amnesia_fault(struct faults *faults, size_t node)
         forget_life(disk);
     }
     load_doubt(faults->load, node);
-    node_crash(world, node);
-    node_set_disk(world, node, disk);
+    sim_crash(world, node);
+    sim_set_disk(world, node, disk);
     restart_later(world, node);
 }
 
@@ -185,9 +185,9 @@ void faults_step(struct faults *faults)
         if (!node->up)
             break;
         if (world_below(world, 2))
-            node_stop(world, a);
+            sim_stop(world, a);
         else
-            node_crash(world, a);
+            sim_crash(world, a);
         restart_later(world, a);
         break;
     case 3:
@@ -216,7 +216,7 @@ void faults_heal(struct faults *faults)
         world->nodes[i].crash_percent = 0;
         world->nodes[i].slow_ms = 0;
         world->nodes[i].skew_ms = 0;
-        node_start(world, i);
+        sim_start(world, i);
         isolate(faults, i, false);
     }
 }

@@ -304,7 +304,7 @@ void load_write(struct load *load, size_t node)
 {
     struct world *world = load->world;
     size_t bucket = (size_t)world_below(world, load->buckets_count);
-    struct shard *shard = node_shard(world, node, load->buckets[bucket]);
+    struct shard *shard = sim_shard(world, node, load->buckets[bucket]);
     struct sim_write *write = mem_new(sizeof *write);
     must(write);
     world->write_done = write_done;
@@ -319,7 +319,7 @@ void load_write(struct load *load, size_t node)
     write->event.kind = EVENT_WRITE;
     write->event.write = &write->write;
     load->pending++;
-    node_post(world, node, &write->event);
+    sim_post(world, node, &write->event);
 }
 
 /* ---- what is left ---- */

@@ -76,7 +76,7 @@ static void post_net(struct world *world, size_t node, struct net_event net)
     *copy = net;
     event->kind = EVENT_NET;
     event->net = copy;
-    node_post(world, node, event);
+    sim_post(world, node, event);
 }
 
 static bool end_lives(const struct world *world, const struct sim_end *end)
@@ -333,13 +333,13 @@ static void sim_close(struct net *net, uint64_t number)
     link_collect(node->world);
 }
 
-static void sim_stop(struct net *net)
+static void net_stop(struct net *net)
 {
     (void)net;
 }
 
 const struct net_ops sim_net_ops = {sim_dial,  sim_send, sim_ready, sim_trust,
-                                    sim_close, sim_stop, sim_stop};
+                                    sim_close, net_stop, net_stop, NULL};
 
 /* ---- what happens to links ---- */
 

@@ -71,7 +71,7 @@ static bool run_seed(const struct run *run, struct result *ret_result)
     struct faults *faults = faults_new(world, load);
     *ret_result = (struct result){0};
     for (size_t i = 0; i < world->nodes_count; i++)
-        node_start(world, i);
+        sim_start(world, i);
     run_steps(world, load, faults, run->steps);
     faults_heal(faults);
     bool fine = run_rest(world, load, ret_result);

@@ -118,7 +118,7 @@ static struct sim_node *node_of_clock(struct clock *clock)
     return (struct sim_node *)((char *)clock - offsetof(struct sim_node, clock));
 }
 
-struct now node_now(const struct sim_node *node)
+struct now sim_now(const struct sim_node *node)
 {
     uint64_t start = 1700000000000;
     return (struct now){
@@ -128,12 +128,12 @@ struct now node_now(const struct sim_node *node)
 
 static uint64_t clock_now(struct clock *clock)
 {
-    return node_now(node_of_clock(clock)).mono_ms;
+    return sim_now(node_of_clock(clock)).mono_ms;
 }
 
 static uint64_t clock_wall(struct clock *clock)
 {
-    return node_now(node_of_clock(clock)).wall_ms;
+    return sim_now(node_of_clock(clock)).wall_ms;
 }
 
 static uint64_t clock_entropy(struct clock *clock)
@@ -180,7 +180,7 @@ static bool node_crashes(void *arg, const char *before)
 static void node_plan_tick(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
-    struct now now = node_now(node);
+    struct now now = sim_now(node);
     uint64_t deadline = engine_deadline(&node->wheel.engine, now);
     if (deadline == UINT64_MAX)
         return;
@@ -193,7 +193,7 @@ static void node_plan_tick(struct world *world, size_t index)
                 (struct thing){.kind = THING_TICK, .node = index, .epoch = node->epoch});
 }
 
-void node_start(struct world *world, size_t index)
+void sim_start(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     struct neap_error error = {0};
@@ -246,7 +246,7 @@ static void node_down(struct world *world, size_t index)
     wheel_close(&node->wheel);
 }
 
-void node_crash(struct world *world, size_t index)
+void sim_crash(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     if (!node->up)
@@ -258,7 +258,7 @@ void node_crash(struct world *world, size_t index)
                         (size_t)world_below(world, disk_mem_unsynced(node->disk) + 1));
 }
 
-void node_stop(struct world *world, size_t index)
+void sim_stop(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     if (!node->up)
@@ -268,7 +268,7 @@ void node_stop(struct world *world, size_t index)
     node_down(world, index);
 }
 
-void node_set_disk(struct world *world, size_t index, struct disk *disk)
+void sim_set_disk(struct world *world, size_t index, struct disk *disk)
 {
     struct sim_node *node = &world->nodes[index];
     must(!node->up);
@@ -276,13 +276,13 @@ void node_set_disk(struct world *world, size_t index, struct disk *disk)
     node->disk = disk;
 }
 
-struct shard *node_shard(struct world *world, size_t index, const char *bucket)
+struct shard *sim_shard(struct world *world, size_t index, const char *bucket)
 {
     struct sim_node *node = &world->nodes[index];
     return node->up ? store_find(&node->wheel.engine.store, bucket_id(bucket)) : NULL;
 }
 
-void node_post(struct world *world, size_t index, struct event *event)
+void sim_post(struct world *world, size_t index, struct event *event)
 {
     struct sim_node *node = &world->nodes[index];
     must(node->up);
@@ -339,14 +339,14 @@ static void node_turn(struct world *world, size_t index)
     node->inbox_count -= count;
     memmove(node->inbox, node->inbox + count, node->inbox_count * sizeof *events);
     node->turns++;
-    wheel_turn(&node->wheel, node_now(node), events, count);
+    wheel_turn(&node->wheel, sim_now(node), events, count);
     bool crashed = node->wheel.crashed;
     for (size_t i = 0; i < count; i++)
         node_finish(world, index, events[i], crashed && !is_done(&node->wheel, events[i]));
     if (node->wheel.stopped && !crashed)
         world_fail(world, "%s stopped: %s", node->name, node->wheel.error.text);
     if (crashed) {
-        node_crash(world, index);
+        sim_crash(world, index);
         world_after(world, 200 + world_below(world, 3000),
                     (struct thing){.kind = THING_RESTART, .node = index});
         return;
@@ -365,7 +365,7 @@ static void node_tick(struct world *world, size_t index)
     must(event);
     event->kind = EVENT_TICK;
     world->nodes[index].tick_at = 0;
-    node_post(world, index, event);
+    sim_post(world, index, event);
 }
 
 /* ---- the world ---- */
@@ -419,7 +419,7 @@ static void world_do(struct world *world, const struct thing *thing)
         net_connect(world, thing);
         break;
     case THING_RESTART:
-        node_start(world, thing->node);
+        sim_start(world, thing->node);
         break;
     case THING_CALL:
         thing->call(thing->arg);

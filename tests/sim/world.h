@@ -133,15 +133,15 @@ void world_note(struct world *world, const char *format, ...)
 void world_after(struct world *world, uint64_t delay_ms, struct thing thing);
 uint64_t world_below(struct world *world, uint64_t bound);
 
-void node_start(struct world *world, size_t node);
-void node_stop(struct world *world, size_t node);  /* in good order: synced */
+void sim_start(struct world *world, size_t node);
+void sim_stop(struct world *world, size_t node);  /* in good order: synced */
 /* Power fails: what is not synced may go. */
-void node_crash(struct world *world, size_t node);
-void node_post(struct world *world, size_t node, struct event *event);
-struct now node_now(const struct sim_node *node);
-struct shard *node_shard(struct world *world, size_t node, const char *bucket);
+void sim_crash(struct world *world, size_t node);
+void sim_post(struct world *world, size_t node, struct event *event);
+struct now sim_now(const struct sim_node *node);
+struct shard *sim_shard(struct world *world, size_t node, const char *bucket);
 /* The process must be down: the directory is replaced. */
-void node_set_disk(struct world *world, size_t node, struct disk *disk);
+void sim_set_disk(struct world *world, size_t node, struct disk *disk);
 
 /* ---- net.c ---- */
 extern const struct net_ops sim_net_ops;
