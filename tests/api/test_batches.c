@@ -104,3 +104,36 @@ BOTH(a_batch_takes_what_was_seen_write_by_write)
     CHECK_EQUAL(count_of(both, &other, NEAP_REGISTER), 2);
     neap_batch_free(batch);
 }
+
+BOTH(a_full_batch_can_be_committed)
+{
+    static char large[NEAP_VALUE_MAX];
+    struct neap_place at = place_of("b", "k");
+    struct neap_batch *batch;
+    char name[16];
+    int i, last = 0;
+
+    CHECK_OK(neap_batch_new(both->neap, &batch));
+    both->call.batch = batch;
+    for (i = 0; i < NEAP_BATCH_COUNT_MAX; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        CHECK_OK(neap_set_add(both->neap, &at, bytes_of(name), &both->call));
+    }
+    CHECK_ERROR(neap_set_add(both->neap, &at, bytes_of("one more"), &both->call), NEAP_LIMIT);
+    CHECK_OK(neap_batch_commit(batch, NULL));
+    CHECK_EQUAL(count_of(both, &at, NEAP_SET), NEAP_BATCH_COUNT_MAX);
+    for (i = 0; !last && i < 9; i++) {
+        struct neap_place other;
+
+        snprintf(name, sizeof name, "%d", i);
+        other = place_of("b", name);
+        last =
+            neap_lww_set(both->neap, &other, (struct neap_bytes){large, sizeof large}, &both->call);
+    }
+    CHECK_ERROR(last, NEAP_LIMIT);
+    CHECK_EQUAL(i, 8);
+    both->call.batch = NULL;
+    CHECK_OK(neap_batch_commit(batch, &both->call));
+    CHECK_EQUAL(count_of(both, &(struct neap_place){.bucket = "b", .key = {"6", 1}}, NEAP_LWW), 1);
+    neap_batch_free(batch);
+}
