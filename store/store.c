@@ -127,6 +127,13 @@ int store_shard(struct store *store, struct batch *batch, const char *name,
         error = store_reserve(store);
     if (!error)
         error = shard_new(batch, name, store->identity.life, store->identity.nonce, &shard);
+    /* A life that began before this opening may have made this shard once already, in a future that
+     * the directory has left (rule 9). */
+    if (!error && !store->identity.fresh_life) {
+        error = shard_redot(shard, batch, store_new_id(store));
+        if (error)
+            shard_free(shard);
+    }
     if (error)
         return error;
     store_add(store, shard);
