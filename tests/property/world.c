@@ -735,7 +735,7 @@ static void step_truncate(struct world *world, struct node *node)
     unsigned alive[NODES_MAX], count = world_alive(world, alive);
     bool early = (world->profile == PROFILE_HORIZON || world->profile == PROFILE_LIVES ||
                   world->rollbacks) &&
-                 world_chance(world, 0.5);
+                 world_chance(world, world->profile == PROFILE_HORIZON ? 0.8 : 0.5);
 
     hold_ok(context_copy(&stable, &node->shard->context), "context");
     for (size_t i = 0; i < stable.count && !early; i++) {
@@ -781,6 +781,9 @@ void world_step(struct world *world)
     struct node *peer = &world->nodes[alive[world_pick(world, count)]];
     unsigned x = world_pick(world, 1000);
 
+    /* Where logs are cut early, what matters are compares, and writes while they run. */
+    if (world->profile == PROFILE_HORIZON && x < 140 && world->tasks_count > 0)
+        x = 900;
     if (world->rollbacks && world_chance(world, 0.08)) {
         world_rollback(world, node, peer);
     } else if (x < 400) {
@@ -796,9 +799,9 @@ void world_step(struct world *world)
         step_task(world);
     } else if (x < 960) {
         step_read(world, alive, count);
-    } else if (x < 970 && world->profile == PROFILE_DAMAGE) {
+    } else if (x < 967 && world->profile == PROFILE_DAMAGE) {
         world_repair(world, node, peer);
-    } else if (x < 980) {
+    } else if (x < 980 || (x < 985 && world->profile == PROFILE_HORIZON)) {
         step_truncate(world, node);
     } else if (x < 985 && !world->rollbacks) {
         node_restart(world, node);
