@@ -179,6 +179,20 @@ static void scramble(int file, long long from, long long to)
     }
 }
 
+/* How much of the unsynced part stays: often nothing or all of it, as files go to disk one by one.
+ */
+static long long unsynced_kept(long long size)
+{
+    switch (rng_below(&rng, 4)) {
+    case 0:
+        return 0;
+    case 1:
+        return size;
+    default:
+        return (long long)rng_below(&rng, (uint64_t)size + 1);
+    }
+}
+
 /* Bytes that the file loses. */
 static long long file_tear(const char *path)
 {
@@ -193,7 +207,7 @@ static long long file_tear(const char *path)
         close(file);
         return 0;
     }
-    keep = synced + (long long)rng_below(&rng, (uint64_t)(size - synced) + 1);
+    keep = synced + unsynced_kept(size - synced);
     if (ftruncate(file, keep) != 0)
         fail("ftruncate");
     if (keep > synced && rng_chance(&rng, 40))

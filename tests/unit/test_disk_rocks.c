@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/identity.h"
 #include "tests/unit/disk_cases.h"
 
 enum { MEMORY = 4 << 20 };
@@ -426,6 +427,52 @@ TEST(after_a_failed_write_rocks_takes_no_more_until_reopened)
     CHECK(count_cells(&room) >= 3); /* the failed one may be there */
     put_numbered(&room, 3, 5);
     CHECK(strcmp(disk_text(room.disk, NULL, DISK_CELLS, "key004"), "-") != 0);
+    end(&room);
+}
+
+static struct identity identity_of(struct room *room)
+{
+    struct identity identity = {0};
+    struct neap_error error = {0};
+    struct directory_mark mark;
+    struct batch *batch = NULL;
+    struct view view;
+
+    CHECK_OK(directory_mark_read(room->path, &mark, &error));
+    CHECK_OK(batch_new(room->disk, &batch));
+    view = batch_view(batch);
+    CHECK_OK(identity_open(&view, &mark, false, clock_os(), batch, &identity, &error));
+    CHECK_OK(room->disk->ops->commit(room->disk, batch, true));
+    batch_free(batch);
+    return identity;
+}
+
+TEST(a_copy_of_a_directory_gets_another_life_and_the_original_keeps_its_own)
+{
+    struct identity first, again, copied;
+    struct room room, copy;
+    char command[200];
+
+    begin(&room);
+    first = identity_of(&room);
+    room_reopen(&room);
+    again = identity_of(&room);
+    CHECK_EQUAL(again.life, first.life);
+    room_close(&room);
+    copy = room;
+    snprintf(copy.path, sizeof copy.path, "%s-copy", room.path);
+    snprintf(command, sizeof command, "cp -a %s %s", room.path, copy.path);
+    CHECK_OK(system(command));
+    room_open(&copy);
+    copied = identity_of(&copy);
+    CHECK(copied.fresh_life && copied.life != first.life);
+    CHECK_EQUAL(copied.node, first.node);
+    CHECK_EQUAL(copied.reason, IDENTITY_COPIED);
+    end(&copy);
+    room_open(&room);
+    again = identity_of(&room);
+    CHECK(!again.fresh_life);
+    CHECK_EQUAL(again.life, first.life);
     end(&room);
 }
 

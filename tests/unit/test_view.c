@@ -48,7 +48,9 @@ TEST(a_range_hides_what_is_on_the_disk)
     view = batch_view(batch);
     CHECK_OK(batch_put(batch, DISK_CELLS, text("aa"), text("2")));
     CHECK_OK(batch_delete_range(batch, DISK_CELLS, text("a"), text("c")));
+    disk_put(disk, DISK_LOG, "b", "of another family", false);
     CHECK_TEXT(scan_text(&view, DISK_CELLS, "", ""), "c=1 e=1 ");
+    CHECK_TEXT(scan_text(&view, DISK_LOG, "", ""), "b=of another family ");
     CHECK_OK(batch_put(batch, DISK_CELLS, text("b"), text("3")));
     CHECK_TEXT(scan_text(&view, DISK_CELLS, "", ""), "b=3 c=1 e=1 ");
     buffer_init(&value, 8);
