@@ -167,3 +167,100 @@ TEST(alone_every_level_is_reached)
     token_done(&write.token);
     rig_close(&rig);
 }
+
+/* ---- events of the net that fail ---- */
+
+struct step_rig {
+    struct rig rig;
+    struct outbox outbox;
+    struct done done;
+    struct event *done_events[4];
+};
+
+static void step_rig_open(struct step_rig *step)
+{
+    static const struct directory_mark mark;
+    struct gossip_options gossip = {.cluster = 1,
+                                    .address = "ipc://here",
+                                    .heartbeat_ms = 1000,
+                                    .silence_ms = 5000,
+                                    .backoff_ms_max = 1000,
+                                    .log_max = 1000};
+    struct wheel_options options = {
+        .mark = &mark, .gossip = &gossip, .sync_ms = 100, .log_max = 1000};
+
+    *step = (struct step_rig){.done = {.room = 4}};
+    step->done.events = step->done_events;
+    rig_clock_init(&step->rig.clock);
+    CHECK_OK(disk_mem_open(&step->rig.disk));
+    options.disk = step->rig.disk;
+    options.clock = &step->rig.clock.clock;
+    CHECK_OK(wheel_open(&step->rig.wheel, &options, NULL));
+    outbox_init(&step->outbox, 1 << 20);
+}
+
+static void step_rig_close(struct step_rig *step)
+{
+    outbox_done(&step->outbox);
+    rig_close(&step->rig);
+}
+
+static bool outbox_closes(const struct outbox *outbox, uint64_t link)
+{
+    for (size_t i = 0; i < outbox->count; i++)
+        if (outbox->effects[i].kind == EFFECT_CLOSE && outbox->effects[i].link == link)
+            return true;
+    return false;
+}
+
+/* Each allocation of the step fails in turn: the event says so, its link is let go, and the node
+ * goes on. */
+TEST(an_event_of_the_net_short_of_memory_costs_its_link)
+{
+    bool failed = true;
+    unsigned failures = 0;
+
+    for (uint64_t call = 1; failed && call < 100; call++) {
+        struct step_rig step;
+        struct net_event net = {.kind = NET_UP, .link = NET_ACCEPTED | 1, .side = NET_PEER};
+        struct event event = {.kind = EVENT_NET, .net = &net};
+        struct engine *engine;
+        uint64_t calls;
+
+        step_rig_open(&step);
+        engine = &step.rig.wheel.engine;
+        calls = mem_calls();
+        mem_fail_at(call, 0);
+        CHECK_OK(engine_step(engine, rig_now(&step.rig), &event, step.rig.wheel.batch, &step.outbox,
+                             &step.done));
+        mem_fail_at(0, 0);
+        failed = mem_calls() - calls >= call;
+        CHECK_EQUAL(step.done.count, 1);
+        if (event.code) {
+            CHECK_ERROR(event.code, NEAP_NOMEM);
+            CHECK_EQUAL(engine->counts.errors, 1);
+            CHECK(engine->error.text[0]);
+            CHECK(outbox_closes(&step.outbox, net.link));
+            failures++;
+        }
+        CHECK(batch_is_empty(step.rig.wheel.batch));
+        step_rig_close(&step);
+    }
+    CHECK(!failed);
+    CHECK(failures > 0);
+}
+
+/* A tick that fails is tried again, but not at once. */
+TEST(a_tick_that_fails_is_tried_again_later)
+{
+    struct rig rig;
+    struct engine *engine = &rig.wheel.engine;
+
+    rig_open(&rig);
+    engine->tick_after = rig.clock.now_ms + TICK_AGAIN_MS;
+    engine->unsynced_since = 0;
+    CHECK(engine_deadline(engine, rig_now(&rig)) == UINT64_MAX);
+    CHECK_OK(rig_tick(&rig));
+    CHECK_EQUAL(engine->tick_after, 0);
+    rig_close(&rig);
+}
