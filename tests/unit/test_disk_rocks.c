@@ -460,7 +460,7 @@ TEST(a_copy_of_a_directory_gets_another_life_and_the_original_keeps_its_own)
     CHECK_EQUAL(again.life, first.life);
     room_close(&room);
     copy = room;
-    snprintf(copy.path, sizeof copy.path, "%s-copy", room.path);
+    snprintf(copy.path, sizeof copy.path, "%.50s-copy", room.path);
     snprintf(command, sizeof command, "cp -a %s %s", room.path, copy.path);
     CHECK_OK(system(command));
     room_open(&copy);
