@@ -181,13 +181,16 @@ static json_t *peers_json(const struct gossip *gossip, struct now now)
     return array;
 }
 
-static json_t *links_json(const struct gossip *gossip)
+/* Links that ended: what the protocol found wrong, then what the door did. */
+static json_t *links_json(const struct gossip *gossip, struct net *net)
 {
     struct object links = object_new();
     const char *name;
     uint64_t count;
 
     for (size_t i = 0; gossip && gossip_count(gossip, i, &name, &count); i++)
+        put_number(&links, name, count);
+    for (size_t i = 0; net && net->ops->count && net->ops->count(net, i, &name, &count); i++)
         put_number(&links, name, count);
     return object_end(&links);
 }
@@ -224,7 +227,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "unsynced", json_boolean(engine->unsynced_since != 0));
     put(&status, "buckets", buckets_json(&engine->store));
     put(&status, "peers", peers_json(engine->gossip, now));
-    put(&status, "links", links_json(engine->gossip));
+    put(&status, "links", links_json(engine->gossip, wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);
     put(&status, "counts", counts_json(&engine->counts));
     put_text(&status, "last_error", engine->error.text[0] ? engine->error.text : NULL);

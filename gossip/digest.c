@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 
 /* ---- telling ---- */
@@ -226,6 +227,8 @@ static int digest_check(struct step *step, size_t peer, const struct digest_item
                               ret_fine);
     if (!error && *ret_fine)
         error = release_check(step, topic, shard, &item->quote, ret_fine);
+    if (BROKEN("no-promise"))
+        return error;
     if (error)
         return error;
     if (item->openings_count > 0)
@@ -260,6 +263,7 @@ int digest_take(struct step *step, size_t peer, const struct digest_item *item)
     struct shard *shard = NULL;
     struct topic *topic;
     int error = digest_shard(step, item, &shard);
+    gossip->peers[peer].spoke = true;
     if (error == NEAP_LIMIT) {
         gossip->counts[REASON_too_many_shards]++;
         return 0;

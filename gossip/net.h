@@ -50,6 +50,9 @@ struct net_ops {
     void (*close)(struct net *net, uint64_t link); /* no NET_DOWN follows; unknown is fine */
     void (*stop)(struct net *net);                 /* no event after this returns */
     void (*free)(struct net *net);                 /* after stop */
+    /* Links that the door ended or refused by itself: why, and how many. False past the last. May
+     * be NULL: none. Any thread. */
+    bool (*count)(struct net *net, size_t index, const char **ret_name, uint64_t *ret_count);
 };
 
 struct net_nng_options {
@@ -57,7 +60,7 @@ struct net_nng_options {
     const char *clients; /* where clients connect: ipc://PATH (mode 0600) or loopback; NULL: none */
     uint32_t handshake_ms; /* a link that did not become trusted by then is dropped */
     size_t queue_max;      /* bytes waiting to be sent, a link */
-    unsigned links_max;    /* accepted at once; more are closed at once, and counted */
+    unsigned links_max;    /* accepted by a listener; more are closed at once, and counted */
 };
 
 /* INVALID: an address that is not understood. REFUSED: not loopback (trust comes later). */

@@ -17,6 +17,44 @@ static struct net_nng *net_of(struct net *net)
     return (struct net_nng *)net;
 }
 
+static const char *const fault_texts[NET_FAULTS] = {[NET_FAULT_LINKS] = "too many links",
+                                                    [NET_FAULT_DEADLINE] =
+                                                        "handshake deadline passed",
+                                                    [NET_FAULT_FRAME] = "malformed frame",
+                                                    [NET_FAULT_SIZE] = "message over the limit",
+                                                    [NET_FAULT_MEMORY] = "out of memory"};
+
+static const char *const fault_names[LISTENERS][NET_FAULTS] = {
+    {[NET_FAULT_LINKS] = "over_links_max",
+     [NET_FAULT_DEADLINE] = "handshake_late",
+     [NET_FAULT_FRAME] = "malformed_frame",
+     [NET_FAULT_SIZE] = "over_size_max",
+     [NET_FAULT_MEMORY] = "no_memory"},
+    {[NET_FAULT_LINKS] = "client_over_links_max",
+     [NET_FAULT_DEADLINE] = "client_handshake_late",
+     [NET_FAULT_FRAME] = "client_malformed_frame",
+     [NET_FAULT_SIZE] = "client_over_size_max",
+     [NET_FAULT_MEMORY] = "client_no_memory"}};
+
+void net_fault_count(struct net_nng *net, enum net_side side, enum net_fault fault)
+{
+    net->faults[side == NET_CLIENT][fault]++;
+}
+
+static bool net_count(struct net *base, size_t index, const char **ret_name, uint64_t *ret_count)
+{
+    struct net_nng *net = net_of(base);
+    size_t side = index / (NET_FAULTS - 1), fault = index % (NET_FAULTS - 1) + 1;
+
+    if (side >= LISTENERS)
+        return false;
+    *ret_name = fault_names[side][fault];
+    nng_mtx_lock(net->mutex);
+    *ret_count = net->faults[side][fault];
+    nng_mtx_unlock(net->mutex);
+    return true;
+}
+
 static struct link *link_find(struct net_nng *net, uint64_t id)
 {
     for (struct link *link = net->links; link; link = link->next)
@@ -66,7 +104,7 @@ static void net_post(struct net_nng *net, enum net_event_kind kind, uint64_t id,
 }
 
 /* With the mutex held; lets go of it to tell the sink, takes it again. */
-static void link_down(struct link *link, const char *reason)
+static void link_down(struct link *link, enum net_fault fault, const char *reason)
 {
     struct net_nng *net = link->net;
     uint64_t id = link->id;
@@ -74,11 +112,13 @@ static void link_down(struct link *link, const char *reason)
     bool tell = !link->dead && !net->stopping;
 
     if (!link->dead && id >= NET_ACCEPTED)
-        net->accepted_count--;
+        net->accepted_count[side == NET_CLIENT]--;
+    if (!link->dead && fault)
+        net_fault_count(net, side, fault);
     link_kill(link);
     if (tell) {
         nng_mtx_unlock(net->mutex);
-        net_post(net, NET_DOWN, id, side, NULL, reason);
+        net_post(net, NET_DOWN, id, side, NULL, fault ? fault_texts[fault] : reason);
         nng_mtx_lock(net->mutex);
     }
 }
@@ -88,12 +128,12 @@ static void link_down(struct link *link, const char *reason)
 static void link_deliver(struct link *link)
 {
     struct net_nng *net = link->net;
-    const char *error = NULL;
+    enum net_fault fault = NET_FAULT_NONE;
 
     while (!link->dead && !link->holds_message) {
-        if (!link_take(link, &error)) {
-            if (error)
-                link_down(link, error);
+        if (!link_take(link, &fault)) {
+            if (fault)
+                link_down(link, fault, NULL);
             break;
         }
         link->holds_message = true;
@@ -119,7 +159,8 @@ static void received(void *arg)
     if (rv == NNG_ETIMEDOUT && link->trusted)
         rv = 0;
     if (rv)
-        link_down(link, rv == NNG_ETIMEDOUT ? "handshake deadline passed" : nng_strerror(rv));
+        link_down(link, rv == NNG_ETIMEDOUT ? NET_FAULT_DEADLINE : NET_FAULT_NONE,
+                  nng_strerror(rv));
     link_deliver(link);
     nng_mtx_unlock(net->mutex);
 }
@@ -133,7 +174,7 @@ static void sent(void *arg)
     nng_mtx_lock(net->mutex);
     rv = nng_aio_result(link->send);
     if (rv)
-        link_down(link, nng_strerror(rv));
+        link_down(link, NET_FAULT_NONE, nng_strerror(rv));
     else
         link_sent(link, nng_aio_count(link->send));
     link->send_busy = false;
@@ -151,7 +192,7 @@ static void dialled(void *arg)
     nng_mtx_lock(net->mutex);
     rv = nng_aio_result(link->dial);
     if (rv)
-        link_down(link, nng_strerror(rv));
+        link_down(link, NET_FAULT_NONE, nng_strerror(rv));
     else
         link->stream = nng_aio_get_output(link->dial, 0);
     if (rv == 0 && link->dead)
@@ -191,16 +232,25 @@ static int link_new(struct net_nng *net, uint64_t id, enum net_side side, struct
 /* A stream was accepted. More links than the limit are closed at once: who is in stays in. */
 static void link_accept(struct net_nng *net, enum net_side side, nng_stream *stream)
 {
-    struct link *link;
+    unsigned *count = &net->accepted_count[side == NET_CLIENT];
+    enum net_fault fault = NET_FAULT_NONE;
+    struct link *link = NULL;
 
-    if (net->stopping || net->accepted_count >= net->links_max ||
-        link_new(net, net->accepted_next, side, &link)) {
+    if (*count >= net->links_max)
+        fault = NET_FAULT_LINKS;
+    else if (link_new(net, net->accepted_next, side, &link))
+        fault = NET_FAULT_MEMORY;
+    if (fault && !net->stopping)
+        net_fault_count(net, side, fault);
+    if (fault || net->stopping) {
+        if (link)
+            link_free(link);
         nng_stream_close(stream);
         nng_stream_free(stream);
         return;
     }
     net->accepted_next++;
-    net->accepted_count++;
+    ++*count;
     link->stream = stream;
     link->next = net->links;
     net->links = link;
@@ -315,7 +365,7 @@ static void net_close(struct net *base, uint64_t id)
     link = link_find(net, id);
     if (link) {
         if (id >= NET_ACCEPTED)
-            net->accepted_count--;
+            net->accepted_count[link->side == NET_CLIENT]--;
         link_kill(link);
     }
     nng_mtx_unlock(net->mutex);
@@ -374,7 +424,8 @@ static const struct net_ops net_nng_ops = {.dial = net_dial,
                                            .trust = net_trust,
                                            .close = net_close,
                                            .stop = net_stop,
-                                           .free = net_free};
+                                           .free = net_free,
+                                           .count = net_count};
 
 static int net_listen(struct net_nng *net, struct accepter *accepter, enum net_side side,
                       const char *address, struct neap_error *error)

@@ -9,6 +9,17 @@
 
 enum { LISTENERS = 2, SEND_GATHER = 8, RECEIVE_SMALL = 4 << 10, RECEIVE_LARGE = 64 << 10 };
 
+/* Why a link was ended here, and not by the other side. */
+enum net_fault {
+    NET_FAULT_NONE,
+    NET_FAULT_LINKS,
+    NET_FAULT_DEADLINE,
+    NET_FAULT_FRAME,
+    NET_FAULT_SIZE,
+    NET_FAULT_MEMORY,
+    NET_FAULTS
+};
+
 /* A message on its way out, framed. */
 struct outgoing {
     struct outgoing *next;
@@ -54,21 +65,23 @@ struct net_nng {
     struct link *links;
     struct accepter accepters[LISTENERS];
     uint64_t accepted_next;
-    unsigned accepted_count;
+    unsigned accepted_count[LISTENERS]; /* each listener has its own limit */
     uint32_t handshake_ms;
     size_t queue_max;
     unsigned links_max;
     bool stopping;
+    uint64_t faults[LISTENERS][NET_FAULTS]; /* of peers, of clients */
 };
 
 /* net_nng_link.c: one link's receiving and sending. Called with the mutex held. */
 void link_free(struct link *link);    /* not busy */
 void link_kill(struct link *link);    /* closes the stream; the reaper frees */
 void link_receive(struct link *link); /* posts a receive when one is wanted */
-void link_flush(struct link *link);    /* posts a send when something waits */
+void link_flush(struct link *link);   /* posts a send when something waits */
 void link_sent(struct link *link, size_t count);
-/* Takes what it can from the input. True: a whole message is in link->message. An error kills. */
-bool link_take(struct link *link, const char **ret_error);
+/* Takes what it can from the input. True: a whole message is in link->message. A fault kills. */
+bool link_take(struct link *link, enum net_fault *ret_fault);
+void net_fault_count(struct net_nng *net, enum net_side side, enum net_fault fault);
 int link_queue(struct link *link, struct slice message);
 int nng_to_error(int rv);
 #endif

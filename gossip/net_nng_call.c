@@ -14,10 +14,22 @@ struct net_call {
     bool broken; /* a reply may still be on its way: nothing more may be asked here */
 };
 
+/* "127.", then nothing but digits and dots up to the port: no name that only begins so. */
+static bool address_is_127(const char *address)
+{
+    const char *host = "tcp://127.";
+    size_t size = strlen(host);
+
+    return strncmp(address, host, size) == 0 &&
+           address[size + strspn(address + size, "0123456789.")] == ':';
+}
+
 bool net_address_is_local(const char *address)
 {
-    static const char *const local[] = {"ipc://", "tcp://127.", "tcp://localhost:", "tcp://[::1]:"};
+    static const char *const local[] = {"ipc://", "tcp://localhost:", "tcp://[::1]:"};
 
+    if (address_is_127(address))
+        return true;
     for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
         if (strncmp(address, local[i], strlen(local[i])) == 0)
             return true;

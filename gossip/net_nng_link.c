@@ -67,6 +67,7 @@ void link_receive(struct link *link)
         uint8_t *input = mem_resize(link->input, want);
 
         if (input == NULL && link->input_room == 0) {
+            net_fault_count(link->net, link->side, NET_FAULT_MEMORY);
             link_kill(link);
             link->receive_busy = false;
             return;
@@ -91,7 +92,7 @@ void link_receive(struct link *link)
     nng_stream_recv(link->stream, link->receive);
 }
 
-static bool frame_begin(struct link *link, const char **ret_error)
+static bool frame_begin(struct link *link, enum net_fault *ret_fault)
 {
     size_t limit = link->trusted ? MESSAGE_SIZE_MAX : HELLO_SIZE_MAX;
     struct frame_head head;
@@ -99,15 +100,15 @@ static bool frame_begin(struct link *link, const char **ret_error)
     if (link->input_end - link->input_start < FRAME_HEAD)
         return false;
     if (frame_head_read(link->input + link->input_start, &head)) {
-        *ret_error = "malformed frame";
+        *ret_fault = NET_FAULT_FRAME;
         return false;
     }
     if (link->message.size + head.size + (head.more ? 1 : 0) > limit) {
-        *ret_error = link->trusted ? "message over the limit" : "first message over the limit";
+        *ret_fault = NET_FAULT_SIZE;
         return false;
     }
     if (buffer_reserve(&link->message, head.size)) {
-        *ret_error = "out of memory";
+        *ret_fault = NET_FAULT_MEMORY;
         return false;
     }
     link->input_start += FRAME_HEAD;
@@ -117,19 +118,19 @@ static bool frame_begin(struct link *link, const char **ret_error)
     return true;
 }
 
-bool link_take(struct link *link, const char **ret_error)
+bool link_take(struct link *link, enum net_fault *ret_fault)
 {
-    *ret_error = NULL;
+    *ret_fault = NET_FAULT_NONE;
     for (;;) {
         size_t here;
 
-        if (!link->in_frame && !frame_begin(link, ret_error))
+        if (!link->in_frame && !frame_begin(link, ret_fault))
             return false;
         here = link->input_end - link->input_start;
         if (here > link->frame_left)
             here = link->frame_left;
         if (buffer_append(&link->message, slice_of(link->input + link->input_start, here))) {
-            *ret_error = "out of memory";
+            *ret_fault = NET_FAULT_MEMORY;
             return false;
         }
         link->input_start += here;

@@ -59,7 +59,8 @@ bool peer_is_member(const struct gossip *gossip, size_t index)
         return false;
     if (peer->listed || peer_has_links(peer))
         return true;
-    return peer->met && gossip->now_ms < peer->heard_ms + UNLISTED_MS &&
+    uint64_t patience_ms = peer->spoke ? UNLISTED_MS : UNLISTED_HELLO_MS;
+    return peer->met && gossip->now_ms < peer->heard_ms + patience_ms &&
            !peer_is_replaced(gossip, peer);
 }
 

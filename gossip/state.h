@@ -22,6 +22,7 @@ enum {
     PUSH_AGAIN_MAX = 1024,      /* ... until it lacks no more than that */
     PUSH_BYTES_MAX = 1 << 20,   /* to one peer in one turn */
     UNLISTED_MS = 3600000,      /* the log waits so long for a peer that is not in the list */
+    UNLISTED_HELLO_MS = 60000,  /* and so long when it has said nothing but hello */
     RELEASE_WAIT_MS = 1000,     /* for those who could confirm that my directory did not go back */
     CONTEXT_BYTES = 27          /* of one entry of a context, packed */
 };
@@ -61,6 +62,7 @@ struct peer {
     bool adopted;         /* a listed address turned out to be this one: a member too */
     size_t alias;         /* turned out to be that peer under another address; NO_PEER */
     bool met;             /* node and nonce are known */
+    bool spoke;           /* and it said more than hello: it may lack what we have */
     uint64_t node, nonce;
     uint64_t links[CHANNELS]; /* open ones, 0: none */
     uint64_t dial_at[CHANNELS];
