@@ -48,6 +48,14 @@ static json_int_t number_of(json_t *json, const char *name)
     return json_integer_value(json_object_get(json, name));
 }
 
+/* Not somebody who came by himself and listens nowhere: he may stay away. */
+static int peer_is_known(json_t *peer)
+{
+    const char *address = json_string_value(json_object_get(peer, "address"));
+
+    return address && *address;
+}
+
 /* What an operator has to look at: exit 1. */
 static int status_degraded(json_t *status)
 {
@@ -59,7 +67,7 @@ static int status_degraded(json_t *status)
 
     json_array_foreach(json_object_get(status, "peers"), i, item)
     {
-        degraded |= !json_is_true(json_object_get(item, "connected"));
+        degraded |= peer_is_known(item) && !json_is_true(json_object_get(item, "connected"));
     }
     json_array_foreach(json_object_get(status, "buckets"), i, item)
     {
@@ -120,7 +128,8 @@ int command_status(struct cli *cli)
     if (json_array_size(json_object_get(status, "peers")))
         printf("\n%-36s %-10s %8s  %s\n", "peer", "state", "lag", "last error");
     json_array_foreach(json_object_get(status, "peers"), i, item)
-        printf("%-36s %-10s %8" JSON_INTEGER_FORMAT "  %s\n", text_of(item, "address"),
+        printf("%-36s %-10s %8" JSON_INTEGER_FORMAT "  %s\n",
+               text_of(item, peer_is_known(item) ? "address" : "node"),
                json_is_true(json_object_get(item, "connected")) ? "connected" : "away",
                number_of(item, "lag"), text_of(item, "last_error"));
     print_warnings(status);

@@ -163,7 +163,7 @@ void print_bytes(FILE *file, struct neap_bytes bytes)
 
 void progress(const char *what, uint64_t count, int done)
 {
-    enum { EVERY = 256 };
+    enum { EVERY = 500 };
 
     if (!isatty(STDERR_FILENO) || (!done && count % EVERY))
         return;

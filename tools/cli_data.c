@@ -124,7 +124,7 @@ int command_get(struct cli *cli)
     shown = (int)json_object_size(found);
     if (code == NEAP_NOTFOUND)
         code = 0;
-    if (code == 0 && cli->json) {
+    if (code == 0 && shown && cli->json) {
         json_dumpf(found, stdout, JSON_COMPACT);
         putchar('\n');
     } else if (code == 0) {

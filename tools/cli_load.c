@@ -16,15 +16,19 @@ struct load {
     const char *what;
 };
 
-static int load_start(struct load *load, struct neap *neap, const char *what)
+/* `error` may be NULL. */
+static int load_start(struct load *load, struct neap *neap, const char *what,
+                      struct neap_error *error)
 {
-    *load = (struct load){.neap = neap, .what = what, .call = {.size = sizeof(load->call)}};
+    *load = (struct load){.neap = neap, .what = what};
+    load->call = (struct neap_call){.size = sizeof(load->call), .ret_error = error};
     return neap_batch_new(neap, &load->batch);
 }
 
 static int load_flush(struct load *load, int last)
 {
-    int code = load->queued ? neap_batch_commit(load->batch, NULL) : 0;
+    const struct neap_call call = {.size = sizeof(call), .ret_error = load->call.ret_error};
+    int code = load->queued ? neap_batch_commit(load->batch, &call) : 0;
 
     load->done += code ? 0 : load->queued;
     load->queued = 0;
@@ -110,7 +114,7 @@ int load_dpkg(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_p
     uint64_t packages = 0;
     struct load load;
     ssize_t size;
-    int code = load_start(&load, neap, "cells imported");
+    int code = load_start(&load, neap, "cells imported", NULL);
 
     while (code == 0 && (size = getline(&line, &room, file)) >= 0) {
         char *colon = strchr(line, ':'), *value;
@@ -163,6 +167,8 @@ static const char *line_parse(const json_t *json, struct line *line)
 
     if (json_take_bytes(json_object_get(json, "key"), &line->key))
         return "`key` is missing or not a string";
+    if (fields && !json_is_array(fields))
+        return "`fields` are not at most 16 strings";
     json_array_foreach(fields, i, field)
     {
         if (i >= FIELDS_MAX || json_take_bytes(field, &line->fields[i]))
@@ -178,7 +184,7 @@ static const char *line_parse(const json_t *json, struct line *line)
     if (line->type == NEAP_SET)
         value = json_object_get(json, "element");
     if (line->type == NEAP_FLAG)
-        return NULL;
+        return json_is_true(value) ? NULL : "`value` of a flag is true, or there is no line";
     if (line->type == NEAP_MAP)
         return "a map has no line of its own, only its fields";
     return json_take_bytes(value, &line->value) ? "`value` (of a set: `element`) is missing" : NULL;
@@ -215,7 +221,8 @@ static int load_json(struct cli *cli, FILE *file)
     uint64_t number = 0;
     struct load load;
     ssize_t size;
-    int code = load_start(&load, cli->neap, "cells imported");
+    int code = load_start(&load, cli->neap, "cells imported", &cli->error);
+    char doing[64];
 
     while (code == 0 && wrong == NULL && (size = getline(&text, &room, file)) >= 0) {
         struct line line = {0};
@@ -236,7 +243,8 @@ static int load_json(struct cli *cli, FILE *file)
                 (unsigned long long)number, wrong);
         return EXIT_USAGE;
     }
-    return code ? cli_fail(cli, code, "import") : 0;
+    snprintf(doing, sizeof(doing), "import: up to line %llu", (unsigned long long)number);
+    return code ? cli_fail(cli, code, doing) : 0;
 }
 
 int command_import(struct cli *cli)
@@ -254,10 +262,14 @@ int command_import(struct cli *cli)
         int code = load_dpkg(cli->neap, cli->argv[0], file, &packages);
 
         result = code ? cli_fail(cli, code, "import") : 0;
-        if (code == 0 && !cli->json)
+        if (code == 0 && !ferror(file) && !cli->json)
             printf("%llu packages\n", (unsigned long long)packages);
     } else {
         result = load_json(cli, file);
+    }
+    if (result == 0 && ferror(file)) {
+        fprintf(stderr, "neap: import: cannot read %s to its end\n", name);
+        result = EXIT_USAGE;
     }
     if (file != stdin)
         fclose(file);

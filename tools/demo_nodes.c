@@ -50,9 +50,14 @@ static void daemon_find(struct demo *demo)
 
 int demo_make(struct demo *demo, uint32_t wait_ms)
 {
+    const char *base = getenv("TMPDIR");
+
+    /* Paths of sockets are short. */
+    if (base == NULL || *base != '/' || strlen(base) > 40)
+        base = "/tmp";
     memset(demo, 0, sizeof(*demo));
     demo->wait_ms = wait_ms ? wait_ms : DEMO_WAIT_MS;
-    snprintf(demo->directory, sizeof(demo->directory), "/tmp/neap-demo-XXXXXX");
+    snprintf(demo->directory, sizeof(demo->directory), "%.40s/neap-demo-XXXXXX", base);
     if (mkdtemp(demo->directory) == NULL)
         return say(demo->directory, strerror(errno));
     daemon_find(demo);

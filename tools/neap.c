@@ -146,6 +146,7 @@ static int node_get(struct cli *cli)
         struct neap_options options;
 
         neap_options_init(&options);
+        options.flags = 0; /* a mistyped path is an error, not a new directory */
         options.path = cli->directory;
         options.cluster = cli->cluster;
         code = neap_open(&options, &cli->neap, &cli->error);
