@@ -1,6 +1,7 @@
 #include "engine/wheel.h"
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 
 int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct neap_error *error)
@@ -154,6 +155,8 @@ static size_t wheel_step(struct wheel *wheel, struct now now, struct event **eve
             engine_step(engine, now, events[stepped++], wheel->batch, &wheel->outbox, &wheel->done);
     if (!error)
         error = engine_flush(engine, now, wheel->batch, &wheel->outbox);
+    if (!error && BROKEN("send-first"))
+        wheel_send(wheel);
     if (!error && wheel_crashes(wheel, "commit"))
         return stepped;
     if (!error)

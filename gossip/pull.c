@@ -1,5 +1,6 @@
 #include "gossip/state.h"
 
+#include "base/broken.h"
 #include "base/error.h"
 #include "store/chunk.h"
 
@@ -95,7 +96,7 @@ static uint64_t pull_worth(struct step *step, struct topic *topic, const struct 
     struct gossip *gossip = step->gossip;
     struct pair *pair = topic_open_pair(gossip, topic, peer);
     bool others;
-    if (!pair || !pair->known)
+    if (!pair || !pair->known || BROKEN("never-pull"))
         return 0;
     uint64_t worth = lacking(shard, &pair->context, pair->replica, &others);
     if (!worth)
@@ -166,14 +167,27 @@ static int pull_reply(struct step *step, size_t peer, const struct message *aske
     return error == NEAP_LIMIT ? 0 : error; /* then no answer comes, and it asks again */
 }
 
-/* What is on this link from now on comes after the chunk: pushes may follow it. */
-static int pull_gave(struct step *step, struct topic *topic, struct pair *pair,
-                     const struct shard *shard, const struct context *since, int code, size_t size)
+/* Everything that the peer is known to have counts, not only what it had when it asked: what it got
+ * and told meanwhile may be cut from the log already. */
+static int pull_give(struct step *step, const struct shard *shard, struct pair *pair,
+                     const struct context *since, struct buffer *chunk, int *ret_code)
 {
-    uint64_t counter = context_get(&shard->context, shard->replica);
+    struct view view = batch_view(step->batch);
     int error = pair_see(pair, since, false);
     if (error)
         return error;
+    int code = shard_chunk(shard, &view, &pair->context, 0, CHUNK_SIZE, chunk);
+    if (code && code != NEAP_END && code != NEAP_STALE)
+        return code;
+    *ret_code = code;
+    return 0;
+}
+
+/* What is on this link from now on comes after the chunk: pushes may follow it. */
+static int pull_gave(struct step *step, struct topic *topic, struct pair *pair,
+                     const struct shard *shard, int code, size_t size)
+{
+    uint64_t counter = context_get(&shard->context, shard->replica);
     if (code == NEAP_END || (code == 0 && size < CHUNK_SIZE / 2)) {
         pair->sent = counter;
         pair->behind = false;
@@ -187,7 +201,6 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
     struct topic *topic = topic_find(gossip, message->shard);
     struct pair *pair = topic_open_pair(gossip, topic, peer);
     struct shard *shard = store_find(gossip->store, message->shard);
-    struct view view = batch_view(step->batch);
     struct buffer chunk;
     bool fine = pair && shard;
     int error = 0, code = NEAP_NOTFOUND;
@@ -196,10 +209,9 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
         error = release_check(step, topic, shard,
                               context_find(&message->since, shard->replica), &fine);
     if (!error && fine && shard_released(shard)) {
-        code = shard_chunk(shard, &view, &message->since, 0, CHUNK_SIZE, &chunk);
-        error = code && code != NEAP_END && code != NEAP_STALE ? code : 0;
+        error = pull_give(step, shard, pair, &message->since, &chunk, &code);
         if (!error)
-            error = pull_gave(step, topic, pair, shard, &message->since, code, chunk.size);
+            error = pull_gave(step, topic, pair, shard, code, chunk.size);
     }
     if (!error)
         error = pull_reply(step, peer, message, code, buffer_slice(&chunk));
@@ -250,7 +262,7 @@ static int pull_take_code(struct step *step, struct topic *topic, struct shard *
 {
     struct gossip *gossip = step->gossip;
     const char *peer = peer_text(gossip, topic->pull.peer);
-    if (code == NEAP_STALE) {
+    if (code == NEAP_STALE && !BROKEN("never-compare")) {
         trace(gossip->trace, "%s: too old to pull %s, compare", peer, shard->name);
         gossip->counts[REASON_stale]++;
         gossip->peers[topic->pull.peer].compares++;

@@ -5,6 +5,7 @@
  * replica id that nobody can have seen. */
 #include "gossip/state.h"
 
+#include "base/broken.h"
 #include "base/error.h"
 
 int shard_told(const struct shard *shard, struct context *ret_context)
@@ -69,7 +70,7 @@ int release_work(struct step *step, struct topic *topic, struct shard *shard)
     open = members_open(gossip, topic, &members);
     if (open == 0)
         return 0;
-    if (open == members) {
+    if (open == members || BROKEN("confirm-alone")) {
         int error = shard_confirm(shard, step->batch);
         if (error)
             return error;

@@ -2,6 +2,7 @@
  * to a bound. */
 #include "gossip/state.h"
 
+#include "base/broken.h"
 #include "base/error.h"
 
 /* Lowers every entry to what the other has. */
@@ -68,7 +69,8 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
     int error = shard_told(shard, &stable);
     if (error)
         return error;
-    members_meet(gossip, topic, &stable);
+    if (!BROKEN("cut-blind"))
+        members_meet(gossip, topic, &stable);
     if (!context_covers(&shard->horizon, &stable)) {
         error = shard_truncate(shard, step->batch, &stable);
         if (!error)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 #include "store/keys.h"
 
@@ -129,7 +130,7 @@ int store_shard(struct store *store, struct batch *batch, const char *name,
         error = shard_new(batch, name, store->identity.life, store->identity.nonce, &shard);
     /* A life that began before this opening may have made this shard once already, in a future that
      * the directory has left (rule 9). */
-    if (!error && !store->identity.fresh_life) {
+    if (!error && !store->identity.fresh_life && !BROKEN("life-again")) {
         error = shard_redot(shard, batch, store_new_id(store));
         if (error)
             shard_free(shard);

@@ -182,6 +182,19 @@ static bool same_contexts(struct sim_node *a, struct sim_node *b, struct why why
     return true;
 }
 
+static bool links_are_two(struct world *world, struct why why)
+{
+    for (size_t a = 0; a < world->nodes_count; a++) {
+        for (size_t b = 0; b < a; b++) {
+            size_t links = net_open_links(world, a, b);
+            if (links != CHANNELS)
+                return differs(why, "%zu links between %s and %s", links, world->nodes[b].name,
+                               world->nodes[a].name);
+        }
+    }
+    return true;
+}
+
 bool world_agrees(struct world *world, char *ret_why, size_t size)
 {
     struct why why = {ret_why, size};
@@ -200,7 +213,7 @@ bool world_agrees(struct world *world, char *ret_why, size_t size)
             (!world->options.amnesia && !family_is_empty(node, DISK_META, "RU", why)))
             return false;
     }
-    return true;
+    return links_are_two(world, why);
 }
 
 static void dump_context(const char *name, const struct context *context)

@@ -183,6 +183,33 @@ TEST(a_rollback_is_found_at_first_contact)
     story_end(&story, true);
 }
 
+TEST(a_directory_from_before_the_bucket_was_made_does_not_make_it_again)
+{
+    struct disk *image;
+    meet(3);
+    CHECK_OK(disk_mem_copy(story.world.nodes[A].disk, &image));
+    story_add(&story, A, "apples");
+    story_add(&story, A, "apples");
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    sim_set_disk(&story.world, A, image);
+    story_isolate(&story, B, true);
+    story_isolate(&story, C, true);
+    sim_start(&story.world, A);
+    story_add(&story, A, "pears");
+    story_add(&story, A, "pears");
+    sim_stop(&story.world, A); /* the next opening does not know of this one */
+    sim_start(&story.world, A);
+    story_isolate(&story, B, false);
+    story_isolate(&story, C, false);
+    story_run(&story, 9000);
+    for (size_t node = 0; node < 3; node++) {
+        CHECK_EQUAL(story_count(&story, node, "apples"), 2);
+        CHECK_EQUAL(story_count(&story, node, "pears"), 2);
+    }
+    story_end(&story, true);
+}
+
 TEST(what_was_written_before_all_confirmed_waits_and_then_takes_a_new_id)
 {
     meet(3);
