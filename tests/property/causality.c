@@ -15,7 +15,7 @@
 #include "base/broken.h"
 #include "tests/property/world.h"
 
-enum { STEPS = 160, EXIT_NOTICED = 3, SEEDS_TO_NOTICE = 3000 };
+enum { STEPS = 160, EXIT_NOTICED = 3, SEEDS_TO_NOTICE = 3000, HISTORIES_ROCKS = 20 };
 
 static const char *const profile_names[PROFILES] = {
     "scripted", "sync", "horizon", "crash", "lives", "damage", "rollback", "fresh", "boot"};
@@ -63,7 +63,7 @@ static struct {
     enum profile profile;
     uint64_t seed;
     unsigned step;
-    int quiet;
+    int quiet, rocks;
 } now;
 
 bool world_broken(const char *rule)
@@ -100,12 +100,15 @@ void world_fail(const char *format, ...)
 
 static void history_run(enum profile profile, uint64_t seed)
 {
+    char folder[256];
     struct world world;
 
     now.profile = profile;
     now.seed = seed;
     now.step = 0;
-    world_init(&world, profile, profile == PROFILE_SCRIPTED ? 1 : seed);
+    if (now.rocks)
+        hold_ok(folder_make(folder, sizeof folder), "temporary folder");
+    world_init(&world, profile, profile == PROFILE_SCRIPTED ? 1 : seed, now.rocks ? folder : NULL);
     if (profile == PROFILE_SCRIPTED) {
         world_scripted(&world, (unsigned)(seed % SCRIPTS));
     } else {
@@ -114,6 +117,8 @@ static void history_run(enum profile profile, uint64_t seed)
         world_finish(&world);
     }
     world_done(&world);
+    if (now.rocks)
+        folder_remove(folder);
     hold(mem_live() == 0, "%llu blocks of memory are left", (unsigned long long)mem_live());
 }
 
@@ -168,7 +173,7 @@ static int check_all(uint64_t histories)
     unsigned number = 0;
     int failed = 0;
 
-    printf("1..%u\n", PROFILES + (unsigned)(sizeof mutants / sizeof *mutants));
+    printf("1..%u\n", PROFILES + 2 + (unsigned)(sizeof mutants / sizeof *mutants));
     for (unsigned i = 0; i < PROFILES; i++) {
         /* The last two are of a policy that the node does not follow. */
         uint64_t count = i == PROFILE_SCRIPTED  ? SCRIPTS
@@ -180,6 +185,15 @@ static int check_all(uint64_t histories)
         printf("%s %u - %s: %llu histories hold\n", status ? "not ok" : "ok", ++number,
                profile_names[i], (unsigned long long)count);
     }
+    now.rocks = 1;
+    for (unsigned i = PROFILE_SYNC; i <= PROFILE_HORIZON; i++) {
+        int status = histories_fork((enum profile)i, 0, HISTORIES_ROCKS, 0);
+
+        failed |= status != 0;
+        printf("%s %u - %s on RocksDB: %u histories hold\n", status ? "not ok" : "ok", ++number,
+               profile_names[i], HISTORIES_ROCKS);
+    }
+    now.rocks = 0;
     for (size_t i = 0; i < sizeof mutants / sizeof *mutants; i++) {
         uint64_t seeds = mutant_noticed(&mutants[i]);
         int missed = seeds > SEEDS_TO_NOTICE;
@@ -195,7 +209,7 @@ static int check_all(uint64_t histories)
 static int usage(void)
 {
     fprintf(stderr, "usage: causality [--histories N] [--seed FIRST] [--profile NAME] "
-                    "[--break RULE]\n");
+                    "[--break RULE] [--disk rocks]\n");
     return 2;
 }
 
@@ -213,6 +227,8 @@ int main(int argc, char **argv)
             first = strtoull(argv[i + 1], NULL, 10);
         } else if (strcmp(argv[i], "--break") == 0) {
             now.rule = argv[i + 1];
+        } else if (strcmp(argv[i], "--disk") == 0) {
+            now.rocks = strcmp(argv[i + 1], "rocks") == 0;
         } else if (strcmp(argv[i], "--profile") == 0) {
             for (int k = 0; k < PROFILES; k++)
                 profile = strcmp(argv[i + 1], profile_names[k]) == 0 ? k : profile;
@@ -220,8 +236,13 @@ int main(int argc, char **argv)
             return usage();
         }
     }
-    if (profile < 0 && now.rule)
+    if (profile < 0 && (now.rule || now.rocks))
         return usage();
+    if (now.rocks && profile != PROFILE_SYNC && profile != PROFILE_HORIZON &&
+        profile != PROFILE_DAMAGE) {
+        fprintf(stderr, "causality: only sync, horizon and damage run on RocksDB\n");
+        return 2;
+    }
     if (profile < 0)
         return check_all(histories ? histories : 3350);
     histories_run((enum profile)profile, first, histories ? histories : 1);

@@ -88,6 +88,7 @@ static void fault_restore(struct world *world, struct node *node)
 static void fault_rejoin(struct world *world, struct node *node)
 {
     uint64_t own = node->shard->replica, id = world_id(world);
+    int error;
 
     for (unsigned i = 0; i < world->nodes_count; i++) {
         const struct node *other = &world->nodes[i];
@@ -98,7 +99,8 @@ static void fault_rejoin(struct world *world, struct node *node)
     }
     if (world_broken("same-id-after-rejoin"))
         id = own;
-    hold_ok(shard_reset(node->shard, node->batch, id), "reset");
+    attempt(world, node, error, shard_reset(node->shard, node->batch, id));
+    hold_ok(error, "reset");
     oracle_birth(&world->oracle, id, node->shard->nonce, 0, 0);
     node_commit(node);
     node_outbox_clear(node);

@@ -82,7 +82,10 @@ static bool task_ready(struct world *world, struct node *node, struct node *peer
 static bool pull_ask(struct world *world, struct task *task, struct node *node, struct node *peer)
 {
     struct view view = node_view(peer);
-    int error = shard_chunk(peer->shard, &view, &node->shard->context, 0, task->size, &task->bytes);
+    int error;
+
+    attempt(world, peer, error,
+            shard_chunk(peer->shard, &view, &node->shard->context, 0, task->size, &task->bytes));
 
     if (error == NEAP_END)
         return false;
@@ -99,8 +102,10 @@ static bool pull_ask(struct world *world, struct task *task, struct node *node, 
 static bool pull_take(struct world *world, struct task *task, struct node *node)
 {
     enum taken taken = TAKEN_NOTHING;
-    int error =
-        shard_take(node->shard, node->batch, buffer_slice(&task->bytes), CHUNK_PULL, &taken);
+    int error;
+
+    attempt(world, node, error,
+            shard_take(node->shard, node->batch, buffer_slice(&task->bytes), CHUNK_PULL, &taken));
 
     task->pending = false;
     node_commit(node);
@@ -162,9 +167,11 @@ static bool compare_take(struct world *world, struct task *task, struct node *no
         return false;
     }
     if (shard->session.phase == COMPARE_CHANGED) {
-        error = shard_take(shard, node->batch, buffer_slice(&task->bytes), CHUNK_CHANGED, &taken);
+        attempt(world, node, error,
+                shard_take(shard, node->batch, buffer_slice(&task->bytes), CHUNK_CHANGED, &taken));
     } else {
-        error = shard_compare_take(shard, node->batch, buffer_slice(&task->bytes));
+        attempt(world, node, error,
+                shard_compare_take(shard, node->batch, buffer_slice(&task->bytes)));
         world->pages_judged++;
     }
     node_commit(node);
@@ -175,9 +182,10 @@ static bool compare_take(struct world *world, struct task *task, struct node *no
 static bool compare_end(struct world *world, struct task *task, struct node *node,
                         struct node *peer)
 {
-    int error = shard_compare_end(node->shard, node->batch, &peer->shard->horizon);
+    int error;
 
     (void)task;
+    attempt(world, node, error, shard_compare_end(node->shard, node->batch, &peer->shard->horizon));
     node_commit(node);
     node_after_take(world, node, error);
     return false;
@@ -242,7 +250,7 @@ static void read_mend(struct world *world, const unsigned *nodes, unsigned count
         node_slot(world, node, path, &slot);
         same = cell_same_dots(&slot.cell, merged);
         slot_done(&slot);
-        error = shard_take_cell(node->shard, node->batch, message, &taken);
+        attempt(world, node, error, shard_take_cell(node->shard, node->batch, message, &taken));
         hold(error || !same || taken != TAKEN, "a read mended what was right");
         node_commit(node);
         node_after_take(world, node, error);
@@ -319,7 +327,8 @@ static void repair_one_way(struct world *world, struct node *to, struct node *fr
         ends = chunk.to_end;
         hold_ok(buffer_set(&world->scratch, chunk.to), "page");
         chunk_done(&chunk);
-        error = shard_repair_take(to->shard, to->batch, buffer_slice(&page), &taken);
+        attempt(world, to, error,
+                shard_repair_take(to->shard, to->batch, buffer_slice(&page), &taken));
         node_commit(to);
         node_after_take(world, to, error);
         if (error)

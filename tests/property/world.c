@@ -51,6 +51,36 @@ uint64_t world_shard(void)
     return hash_name(slice_text(BUCKET));
 }
 
+void world_arm(struct world *world, const struct node *node)
+{
+    world->armed = world_chance(world, 0.03);
+    if (!world->armed)
+        return;
+    hold_ok(context_copy(&world->armed_context, &node->shard->context), "copy");
+    hold_ok(context_copy(&world->armed_horizon, &node->shard->horizon), "copy");
+    world->armed_residues = node->shard->residues_count;
+    world->armed_session = node->shard->session.id;
+    world->armed_phase = (unsigned)node->shard->session.phase;
+    mem_fail_at(1 + world_pick(world, 60), 0);
+}
+
+bool world_disarm(struct world *world, const struct node *node, int result)
+{
+    if (!world->armed)
+        return false;
+    mem_fail_at(0, 0);
+    if (result != NEAP_NOMEM)
+        return false;
+    hold(batch_is_empty(node->batch), "out of memory: something was left in the batch");
+    hold(context_equal(&world->armed_context, &node->shard->context) &&
+             context_equal(&world->armed_horizon, &node->shard->horizon) &&
+             world->armed_residues == node->shard->residues_count &&
+             world->armed_session == node->shard->session.id &&
+             world->armed_phase == (unsigned)node->shard->session.phase,
+         "out of memory: the shard was changed");
+    return true;
+}
+
 struct view node_view(const struct node *node)
 {
     return (struct view){.disk = node->disk};
@@ -122,6 +152,12 @@ void node_restart(struct world *world, struct node *node)
 
     world_stop(world, node->number);
     node->shard = NULL;
+    if (world->folder) {
+        batch_free(node->batch);
+        disk_close(node->disk);
+        node->disk = world_disk(world, node->number);
+        hold_ok(batch_new(node->disk, &node->batch), "batch");
+    }
     node_open(world, node);
     same_vectors(&old->context, &node->shard->context, "context");
     same_vectors(&old->horizon, &node->shard->horizon, "horizon");
@@ -141,7 +177,7 @@ struct node *world_node_new(struct world *world)
 
     must(world->nodes_count < NODES_MAX);
     *node = (struct node){.number = world->nodes_count, .life = world_id(world)};
-    hold_ok(disk_mem_open(&node->disk), "disk");
+    node->disk = world_disk(world, node->number);
     hold_ok(batch_new(node->disk, &node->batch), "batch");
     hold_ok(shard_new(node->batch, BUCKET, node->life, ++world->nonces, &node->shard), "shard");
     oracle_birth(&world->oracle, node->life, node->shard->nonce, 0, 0);
@@ -342,8 +378,9 @@ void world_deliver_copy(struct world *world, size_t index)
     if (node->gone)
         return;
     item.message->refs++;
-    error = shard_take(node->shard, node->batch, buffer_slice(&item.message->bytes), CHUNK_PUSH,
-                       &taken);
+    attempt(world, node, error,
+            shard_take(node->shard, node->batch, buffer_slice(&item.message->bytes), CHUNK_PUSH,
+                       &taken));
     if (error || taken != TAKEN)
         hold(batch_is_empty(node->batch), "a refused chunk left something in the batch");
     world->progress |= error || taken == TAKEN;
@@ -415,14 +452,16 @@ void node_update(struct world *world, struct node *node, unsigned path, const st
     struct dot dot = {0};
     struct slot slot;
     struct cell old;
+    int error;
 
     node_slot(world, node, path, &slot);
     cell_init(&old);
     cell_copy(&slot.cell, &old);
     slot_done(&slot);
-    hold_ok(shard_write(node->shard, node->batch, node->shard->id,
-                        buffer_slice(&world->paths[path]), op, &dot),
-            "write");
+    attempt(world, node, error,
+            shard_write(node->shard, node->batch, node->shard->id,
+                        buffer_slice(&world->paths[path]), op, &dot));
+    hold_ok(error, "write");
     node_commit(node);
     if (dot.n > 0) {
         event_record(world, node, path, dot, &old, op->number);
@@ -437,6 +476,7 @@ static void node_remove_map(struct world *world, struct node *node, const struct
     struct cell old[MAP_TO - MAP_FROM];
     uint64_t events = 0, n = node_counter(node);
     struct slot slot;
+    int error;
 
     for (unsigned i = 0; i < MAP_TO - MAP_FROM; i++) {
         node_slot(world, node, MAP_FROM + i, &slot);
@@ -444,9 +484,10 @@ static void node_remove_map(struct world *world, struct node *node, const struct
         cell_copy(&slot.cell, &old[i]);
         slot_done(&slot);
     }
-    hold_ok(shard_remove(node->shard, node->batch, node->shard->id,
-                         buffer_slice(&world->map_prefix), seen, &events),
-            "remove");
+    attempt(world, node, error,
+            shard_remove(node->shard, node->batch, node->shard->id,
+                         buffer_slice(&world->map_prefix), seen, &events));
+    hold_ok(error, "remove");
     node_commit(node);
     for (unsigned i = 0; i < MAP_TO - MAP_FROM; i++) {
         bool changed;
@@ -541,10 +582,12 @@ void node_redot(struct world *world, struct node *node)
     struct shard *shard = node->shard;
     const struct knowledge know = {.context = &shard->context};
     uint64_t id = world_id(world);
+    int error;
 
     told_add(world, node);
     oracle_rename(&world->oracle, &know, shard->replica, shard->opened_at, id, shard->nonce);
-    hold_ok(shard_redot(shard, node->batch, id), "redot");
+    attempt(world, node, error, shard_redot(shard, node->batch, id));
+    hold_ok(error, "redot");
     node_commit(node);
     oracle_birth(&world->oracle, id, shard->nonce, 0, 0);
     node_outbox_clear(node);
@@ -667,9 +710,9 @@ static void paths_init(struct world *world)
     hold_ok(path_level(&world->map_prefix, slice_text("m"), NEAP_MAP), "path");
 }
 
-void world_init(struct world *world, enum profile profile, uint64_t seed)
+void world_init(struct world *world, enum profile profile, uint64_t seed, const char *folder)
 {
-    *world = (struct world){.profile = profile, .seed = seed};
+    *world = (struct world){.profile = profile, .seed = seed, .folder = folder};
     rng_init(&world->rng, seed * PROFILES + profile);
     world->rollbacks = profile >= PROFILE_ROLLBACK;
     world->hello = profile == PROFILE_ROLLBACK || profile == PROFILE_FRESH;
@@ -699,6 +742,8 @@ void world_done(struct world *world)
     buffer_done(&world->read_a);
     buffer_done(&world->read_b);
     buffer_done(&world->scratch);
+    context_done(&world->armed_context);
+    context_done(&world->armed_horizon);
     mem_free(world->tasks);
     mem_free(world->wire);
     mem_free(world->images);
@@ -736,6 +781,7 @@ static void step_truncate(struct world *world, struct node *node)
     bool early = (world->profile == PROFILE_HORIZON || world->profile == PROFILE_LIVES ||
                   world->rollbacks) &&
                  world_chance(world, world->profile == PROFILE_HORIZON ? 0.8 : 0.5);
+    int error;
 
     hold_ok(context_copy(&stable, &node->shard->context), "context");
     for (size_t i = 0; i < stable.count && !early; i++) {
@@ -746,7 +792,8 @@ static void step_truncate(struct world *world, struct node *node)
                 stable.entries[i].n = n;
         }
     }
-    hold_ok(shard_truncate(node->shard, node->batch, &stable), "truncate");
+    attempt(world, node, error, shard_truncate(node->shard, node->batch, &stable));
+    hold_ok(error, "truncate");
     node_commit(node);
     context_done(&stable);
 }
@@ -803,7 +850,7 @@ void world_step(struct world *world)
         world_repair(world, node, peer);
     } else if (x < 980 || (x < 985 && world->profile == PROFILE_HORIZON)) {
         step_truncate(world, node);
-    } else if (x < 985 && !world->rollbacks) {
+    } else if (x < (world->folder ? 1000u : 985u) && !world->rollbacks) {
         node_restart(world, node);
     } else if (!world->rollbacks) {
         world_fault(world, node);

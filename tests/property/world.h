@@ -126,6 +126,12 @@ struct world {
     uint64_t seed;
     struct rng rng;
     bool rollbacks, hello, fresh, finishing;
+    const char *folder; /* of the RocksDB directories; NULL: memory */
+    struct context armed_context, armed_horizon;
+    size_t armed_residues;
+    uint64_t armed_session;
+    unsigned armed_phase;
+    bool armed;
     bool progress; /* something was taken, or could not be asked */
     struct oracle oracle;
     struct node nodes[NODES_MAX];
@@ -156,7 +162,7 @@ _Noreturn void world_fail(const char *format, ...) __attribute__((format(printf,
 #define hold(condition, ...) ((condition) ? (void)0 : world_fail(__VA_ARGS__))
 void hold_ok(int error, const char *what);
 
-void world_init(struct world *world, enum profile profile, uint64_t seed);
+void world_init(struct world *world, enum profile profile, uint64_t seed, const char *folder);
 void world_done(struct world *world);
 void world_step(struct world *world);
 
@@ -178,6 +184,21 @@ void world_wire_put(struct world *world, struct wire item); /* takes its referen
 void world_wire_add(struct world *world, struct node *from, struct node *to); /* the last event */
 void world_wire_clear(struct world *world);
 void world_save_image(struct world *world, const struct node *node);
+
+/* Now and then the call runs out of memory on its way: then it must have changed nothing, and is
+ * made again. */
+#define attempt(world, node, result, call) \
+    do {                                   \
+        world_arm(world, node);            \
+        (result) = (call);                 \
+    } while (world_disarm(world, node, result))
+void world_arm(struct world *world, const struct node *node);
+bool world_disarm(struct world *world, const struct node *node, int result);
+
+/* A directory of RocksDB that is opened again; NULL folder: memory (disks.c). */
+struct disk *world_disk(const struct world *world, unsigned node);
+int folder_make(char *ret_path, size_t size);
+void folder_remove(const char *path);
 
 struct view node_view(const struct node *node);
 void node_commit(struct node *node);
