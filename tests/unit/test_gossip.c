@@ -1,0 +1,355 @@
+/* Two nodes without a wheel: what one wants to be sent is handed to the other at once. */
+#include "gossip/gossip.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "gossip/state.h"
+#include "tests/support/test.h"
+
+static uint64_t clock_zero(struct clock *clock)
+{
+    (void)clock;
+    return 1000;
+}
+
+struct test_clock {
+    struct clock clock;
+    uint64_t next;
+};
+
+static uint64_t clock_count(struct clock *clock)
+{
+    return ++((struct test_clock *)clock)->next * 0x9e3779b97f4a7c15;
+}
+
+static const struct clock_ops clock_ops = {clock_zero, clock_zero, clock_count};
+
+struct side {
+    struct disk *disk;
+    struct store store;
+    bool store_is_open;
+    struct batch *batch;
+    struct outbox outbox;
+    struct gossip *gossip;
+};
+
+struct pair_of_nodes {
+    struct side sides[2];
+    struct now now;
+    struct test_clock clock;
+};
+
+static int side_open(struct pair_of_nodes *nodes, size_t index)
+{
+    static const char *const addresses[] = {"test://0", "test://1"};
+    struct side *side = &nodes->sides[index];
+    struct directory_mark mark = {0};
+    struct gossip_options options = {.cluster = 5,
+                                     .address = addresses[index],
+                                     .peers = &addresses[!index],
+                                     .peers_count = index == 0, /* only one of them dials */
+                                     .heartbeat_ms = 1000,
+                                     .silence_ms = 5000,
+                                     .backoff_ms_max = 1000,
+                                     .log_max = 100};
+    outbox_init(&side->outbox, 1 << 20);
+    int error = disk_mem_open(&side->disk);
+    if (!error)
+        error = store_open(&side->store, side->disk, &mark, &nodes->clock.clock, false, NULL);
+    side->store_is_open = !error;
+    if (!error)
+        error = batch_new(side->disk, &side->batch);
+    if (!error)
+        error = gossip_new(&options, &side->store, NULL, index + 1, &side->gossip);
+    return error;
+}
+
+static void side_close(struct side *side)
+{
+    gossip_free(side->gossip);
+    batch_free(side->batch);
+    outbox_done(&side->outbox);
+    if (side->store_is_open)
+        store_done(&side->store);
+    disk_close(side->disk);
+}
+
+static int nodes_open(struct pair_of_nodes *nodes)
+{
+    *nodes = (struct pair_of_nodes){.now = {.mono_ms = 1000, .wall_ms = 1000},
+                                    .clock.clock.ops = &clock_ops};
+    int error = side_open(nodes, 0);
+    return error ? error : side_open(nodes, 1);
+}
+
+static void nodes_close(struct pair_of_nodes *nodes)
+{
+    side_close(&nodes->sides[0]);
+    side_close(&nodes->sides[1]);
+}
+
+static int side_commit(struct side *side)
+{
+    int error = side->disk->ops->commit(side->disk, side->batch, true);
+    if (!error)
+        batch_clear(side->batch);
+    return error;
+}
+
+static int give(struct pair_of_nodes *nodes, size_t to, enum net_event_kind kind, uint64_t link,
+                struct slice bytes)
+{
+    struct side *side = &nodes->sides[to];
+    struct net_event event = {.kind = kind,
+                              .link = to == 0 ? link : link | NET_ACCEPTED,
+                              .side = to == 0 ? NET_DIALED : NET_PEER};
+    buffer_init(&event.message, 1 << 20);
+    int error = buffer_set(&event.message, bytes);
+    if (!error)
+        error = gossip_event(side->gossip, nodes->now, &event, side->batch, &side->outbox);
+    buffer_done(&event.message);
+    return error ? error : side_commit(side);
+}
+
+/* Hands over the effects of one side. */
+static int carry(struct pair_of_nodes *nodes, size_t from, bool *ret_any)
+{
+    struct outbox outbox = nodes->sides[from].outbox;
+    int error = 0;
+    outbox_init(&nodes->sides[from].outbox, 1 << 20);
+    for (size_t i = 0; i < outbox.count && !error; i++) {
+        const struct effect *effect = &outbox.effects[i];
+        uint64_t link = effect->link & ~NET_ACCEPTED;
+        *ret_any = true;
+        if (effect->kind == EFFECT_DIAL) {
+            error = give(nodes, 1, NET_UP, link, slice_of(NULL, 0));
+            error = error ? error : give(nodes, 0, NET_UP, link, slice_of(NULL, 0));
+        } else if (effect->kind == EFFECT_SEND) {
+            error = give(nodes, !from, NET_MESSAGE, link, effect->bytes);
+        } else if (effect->kind == EFFECT_CLOSE) {
+            error = give(nodes, !from, NET_DOWN, link, slice_of(NULL, 0));
+        }
+    }
+    outbox_done(&outbox);
+    return error;
+}
+
+static int nodes_run(struct pair_of_nodes *nodes, uint64_t ms)
+{
+    int error = 0;
+    for (uint64_t end = nodes->now.mono_ms + ms; nodes->now.mono_ms < end && !error;
+         nodes->now.mono_ms += 25) {
+        for (size_t i = 0; i < 2 && !error; i++) {
+            struct side *side = &nodes->sides[i];
+            if (gossip_deadline(side->gossip) <= nodes->now.mono_ms)
+                error = gossip_tick(side->gossip, nodes->now, side->batch, &side->outbox);
+            error = error ? error : side_commit(side);
+        }
+        for (bool any = true; any && !error;) {
+            any = false;
+            error = carry(nodes, 0, &any);
+            error = error ? error : carry(nodes, 1, &any);
+        }
+    }
+    return error;
+}
+
+static int nodes_write(struct pair_of_nodes *nodes, size_t index, const char *key, int64_t number)
+{
+    struct side *side = &nodes->sides[index];
+    struct op op = {.kind = OP_COUNTER_ADD, .number = number};
+    struct shard *shard;
+    struct buffer path;
+    struct dot dot;
+    buffer_init(&path, NEAP_PATH_MAX);
+    int error = store_shard(&side->store, side->batch, "box", &shard);
+    if (!error)
+        error = path_level(&path, slice_text(key), NEAP_COUNTER);
+    if (!error)
+        error = shard_write(shard, side->batch, shard->id, buffer_slice(&path), &op, &dot);
+    buffer_done(&path);
+    if (error)
+        return error;
+    gossip_touched(side->gossip, bucket_id("box"));
+    if (side->gossip->touched_all)
+        return NEAP_NOMEM; /* swallowed there: the flush would look everywhere */
+    error = gossip_flush(side->gossip, nodes->now, side->batch, &side->outbox);
+    return error ? error : side_commit(side);
+}
+
+static struct shard *box(struct pair_of_nodes *nodes, size_t index)
+{
+    return store_find(&nodes->sides[index].store, bucket_id("box"));
+}
+
+static int meet_and_write(void *argument)
+{
+    struct pair_of_nodes nodes;
+    (void)argument;
+    int error = nodes_open(&nodes);
+    if (!error)
+        error = nodes_write(&nodes, 0, "early", 1);
+    if (!error)
+        error = nodes_run(&nodes, 100);
+    if (!error)
+        error = nodes_write(&nodes, 0, "apples", 1);
+    if (!error)
+        error = nodes_write(&nodes, 1, "pears", 2);
+    if (!error)
+        error = nodes_run(&nodes, 1500);
+    if (!error) {
+        CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+        CHECK_EQUAL(shard_log_count(box(&nodes, 0)), 0);
+        CHECK_EQUAL(shard_log_count(box(&nodes, 1)), 0);
+        CHECK_EQUAL(nodes.sides[0].gossip->counts[REASON_malformed], 0);
+    }
+    nodes_close(&nodes);
+    return error;
+}
+
+TEST(two_nodes_come_to_hold_the_same)
+{
+    CHECK_OK(meet_and_write(NULL));
+}
+
+TEST(gossip_survives_failing_allocations)
+{
+    test_alloc_sweep(meet_and_write, NULL);
+}
+
+TEST(who_covers_what_is_known)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    uint64_t shard = bucket_id("box");
+    CHECK_EQUAL(gossip_covering(nodes.sides[0].gossip, shard, &box(&nodes, 0)->context), 0);
+    CHECK_OK(nodes_run(&nodes, 1500));
+    CHECK_EQUAL(gossip_covering(nodes.sides[0].gossip, shard, &box(&nodes, 0)->context), 1);
+    CHECK_EQUAL(gossip_covering(nodes.sides[0].gossip, 12345, &box(&nodes, 0)->context), 0);
+    nodes_close(&nodes);
+}
+
+TEST(the_status_of_a_peer_tells_of_its_lag)
+{
+    struct pair_of_nodes nodes;
+    struct peer_status status;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_EQUAL(gossip_peers(nodes.sides[0].gossip), 1);
+    CHECK_EQUAL(gossip_peers(nodes.sides[1].gossip), 0);
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    gossip_peer_status(nodes.sides[0].gossip, 0, &status);
+    CHECK_TEXT(status.address, "test://1");
+    CHECK(!status.connected);
+    CHECK_EQUAL(status.node, 0);
+    CHECK_EQUAL(status.lag, 2);
+    CHECK_OK(nodes_run(&nodes, 1500));
+    gossip_peer_status(nodes.sides[0].gossip, 0, &status);
+    CHECK(status.connected);
+    CHECK_EQUAL(status.node, nodes.sides[1].store.identity.node);
+    CHECK_EQUAL(status.lag, 0);
+    CHECK_EQUAL(gossip_peers(nodes.sides[1].gossip), 1); /* it came by, unlisted */
+    gossip_peer_status(nodes.sides[1].gossip, 0, &status);
+    CHECK_TEXT(status.address, "test://0");
+    gossip_peer_status(nodes.sides[0].gossip, 99, &status);
+    CHECK_TEXT(status.address, "");
+    nodes_close(&nodes);
+}
+
+TEST(a_refused_send_leaves_the_peer_behind_until_it_pulled)
+{
+    struct pair_of_nodes nodes;
+    struct peer_status status;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    CHECK_OK(nodes_run(&nodes, 1500));
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    struct outbox *outbox = &nodes.sides[0].outbox;
+    CHECK_EQUAL(outbox->count, 1); /* the push */
+    gossip_send_failed(nodes.sides[0].gossip, outbox->effects[0].link, NEAP_BUSY);
+    outbox_clear(outbox);
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    CHECK_EQUAL(outbox->count, 0); /* nothing is pushed over a gap */
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    gossip_peer_status(nodes.sides[1].gossip, 0, &status);
+    CHECK(status.pulls > 0);
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    CHECK_EQUAL(outbox->count, 1); /* and now again */
+    nodes_close(&nodes);
+}
+
+TEST(a_bucket_with_a_bad_name_costs_the_link)
+{
+    struct digest_item item = {.shard = 1, .name = "a/b", .replica = 3};
+    struct message message;
+    struct buffer bytes;
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_run(&nodes, 200));
+    message_init(&message);
+    message.kind = MESSAGE_DIGEST;
+    message.digests = &item;
+    message.digests_count = 1;
+    buffer_init(&bytes, 1 << 16);
+    CHECK_OK(message_encode(&message, &bytes));
+    uint64_t link = nodes.sides[0].gossip->peers[0].links[CHANNEL_CONTROL];
+    CHECK_OK(give(&nodes, 0, NET_MESSAGE, link, buffer_slice(&bytes)));
+    CHECK_EQUAL(nodes.sides[0].gossip->counts[REASON_bad_shard], 1);
+    CHECK_EQUAL(nodes.sides[0].store.shards_count, 0);
+    CHECK_EQUAL(nodes.sides[0].gossip->peers[0].links[CHANNEL_CONTROL], 0);
+    buffer_done(&bytes);
+    nodes_close(&nodes);
+}
+
+TEST(messages_on_the_wrong_channel_cost_the_link)
+{
+    struct pair_of_nodes nodes;
+    struct message message;
+    struct buffer bytes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_run(&nodes, 200));
+    message_init(&message);
+    message.kind = MESSAGE_DIGEST;
+    buffer_init(&bytes, 1 << 16);
+    CHECK_OK(message_encode(&message, &bytes));
+    uint64_t link = nodes.sides[0].gossip->peers[0].links[CHANNEL_BULK];
+    CHECK_OK(give(&nodes, 0, NET_MESSAGE, link, buffer_slice(&bytes)));
+    CHECK_EQUAL(nodes.sides[0].gossip->counts[REASON_unexpected], 1);
+    CHECK_EQUAL(nodes.sides[0].gossip->peers[0].links[CHANNEL_BULK], 0);
+    CHECK_OK(nodes_run(&nodes, 3000)); /* and is made again */
+    CHECK(nodes.sides[0].gossip->peers[0].links[CHANNEL_BULK] != 0);
+    buffer_done(&bytes);
+    nodes_close(&nodes);
+}
+
+TEST(many_buckets_are_told_of_in_several_messages)
+{
+    struct pair_of_nodes nodes;
+    char name[32];
+    CHECK_OK(nodes_open(&nodes));
+    for (int i = 0; i < 700; i++) {
+        struct shard *shard;
+        snprintf(name, sizeof name, "bucket-%d", i);
+        CHECK_OK(store_shard(&nodes.sides[0].store, nodes.sides[0].batch, name, &shard));
+        gossip_touched(nodes.sides[0].gossip, shard->id);
+    }
+    CHECK_OK(nodes_run(&nodes, 2500));
+    CHECK_EQUAL(nodes.sides[1].store.shards_count, 700);
+    nodes_close(&nodes);
+}
+
+TEST(counts_have_names)
+{
+    struct pair_of_nodes nodes;
+    const char *name;
+    uint64_t count;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK(gossip_count(nodes.sides[0].gossip, 0, &name, &count));
+    CHECK_TEXT(name, "malformed");
+    CHECK(!gossip_count(nodes.sides[0].gossip, REASONS, &name, &count));
+    nodes_close(&nodes);
+}
