@@ -8,6 +8,7 @@ tools=$(cd tests/crash && pwd) || exit 99
 test -w /dev/shm && : "${TMPDIR:=/dev/shm}"
 directory=$(mktemp -d "${TMPDIR:-/tmp}/neap-kill-XXXXXX") || exit 99
 trap 'rm -rf "$directory"' EXIT
+trap 'exit 99' HUP INT TERM
 
 echo 1..1
 # The child's command is split into words on purpose.

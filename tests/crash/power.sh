@@ -9,6 +9,7 @@ tools=$(cd tests/crash && pwd) || exit 99
 test -w /dev/shm && : "${TMPDIR:=/dev/shm}"
 directory=$(mktemp -d "${TMPDIR:-/tmp}/neap-power-XXXXXX") || exit 99
 trap 'rm -rf "$directory"' EXIT
+trap 'exit 99' HUP INT TERM
 failed=0
 
 # power_rounds NAME ROUNDS: the exit status of crash.
