@@ -84,7 +84,7 @@ static void fault_restore(struct world *world, struct node *node)
     node_sync(world, node);
 }
 
-/* Dropped and subscribed again, once the others have all that is its own. */
+/* Dropped and subscribed again, once the others have all that it has. */
 static void fault_rejoin(struct world *world, struct node *node)
 {
     uint64_t own = node->shard->replica, id = world_id(world);
@@ -97,6 +97,8 @@ static void fault_rejoin(struct world *world, struct node *node)
             context_get(&other->shard->context, own) < context_get(&node->shard->context, own))
             return;
     }
+    if (lost_matters(world, node))
+        return;
     if (world_broken("same-id-after-rejoin"))
         id = own;
     attempt(world, node, error, shard_reset(node->shard, node->batch, id));
