@@ -12,8 +12,8 @@ int compare_ask(struct step *step, struct topic *topic, struct slice cursor)
     message.shard = topic->shard;
     message.session = topic->pull.session;
     message.bytes = cursor;
-    int error = link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message,
-                          true);
+    int error =
+        link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
     topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
     if (error == NEAP_LIMIT)
         return pull_end(step, topic, PULL_AGAIN_MS);

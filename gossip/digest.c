@@ -27,8 +27,7 @@ static bool digest_is_due(const struct peer *peer, const struct topic *topic,
     return pair->told != topic->version || pair->told_replica != pair->replica;
 }
 
-static int digest_fill(const struct shard *shard, const struct pair *pair,
-                       struct digest_item *item)
+static int digest_fill(const struct shard *shard, const struct pair *pair, struct digest_item *item)
 {
     item->shard = shard->id;
     snprintf(item->name, sizeof item->name, "%s", shard->name);
@@ -80,8 +79,8 @@ static int telling_send(struct step *step, struct telling *telling, bool more)
 static int telling_add(struct step *step, struct telling *telling, struct topic *topic,
                        const struct shard *shard)
 {
-    size_t size = 64 + strlen(shard->name) +
-                  CONTEXT_BYTES * (shard->context.count + shard->horizon.count);
+    size_t size =
+        64 + strlen(shard->name) + CONTEXT_BYTES * (shard->context.count + shard->horizon.count);
     struct pair *pair;
     int error = 0;
     if (telling->message.digests_count == DIGESTS_MAX ||
@@ -171,8 +170,7 @@ uint64_t digests_deadline(const struct gossip *gossip)
 /* ---- being told ---- */
 
 /* A bucket that a peer has is made here as well: every node holds every bucket. LIMIT: too many. */
-static int digest_shard(struct step *step, const struct digest_item *item,
-                        struct shard **ret_shard)
+static int digest_shard(struct step *step, const struct digest_item *item, struct shard **ret_shard)
 {
     struct gossip *gossip = step->gossip;
     if (bucket_name_check(item->name) || bucket_id(item->name) != item->shard)
@@ -223,8 +221,8 @@ static int digest_check(struct step *step, size_t peer, const struct digest_item
     struct shard_claim claim = {.replica = item->replica,
                                 .opened_at = item->opened_at,
                                 .openings_count = item->openings_count};
-    int error = release_check(step, topic, shard, context_find(&item->context, shard->replica),
-                              ret_fine);
+    int error =
+        release_check(step, topic, shard, context_find(&item->context, shard->replica), ret_fine);
     if (!error && *ret_fine)
         error = release_check(step, topic, shard, &item->quote, ret_fine);
     if (BROKEN("no-promise"))

@@ -1,5 +1,5 @@
-/* Messages as frames on a byte stream: 4 bytes big-endian (bit 31: more frames follow; 23..0: size),
- * then that many bytes. Pure: the doors do the IO. */
+/* Messages as frames on a byte stream: 4 bytes big-endian (bit 31: more frames follow; 23..0:
+ * size), then that many bytes. Pure: the doors do the IO. */
 #ifndef NEAP_GOSSIP_FRAME_H
 #define NEAP_GOSSIP_FRAME_H
 #include "base/bytes.h"

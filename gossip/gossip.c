@@ -236,10 +236,9 @@ int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, stru
 
 uint64_t gossip_deadline(const struct gossip *gossip)
 {
-    uint64_t deadlines[] = {links_deadline(gossip), peers_deadline(gossip),
-                            digests_deadline(gossip),
-                            gossip->wake_at ? gossip->wake_at : UINT64_MAX,
-                            gossip->work.count > 0 ? 0 : UINT64_MAX};
+    uint64_t deadlines[] = {
+        links_deadline(gossip), peers_deadline(gossip), digests_deadline(gossip),
+        gossip->wake_at ? gossip->wake_at : UINT64_MAX, gossip->work.count > 0 ? 0 : UINT64_MAX};
     uint64_t deadline = UINT64_MAX;
     if (gossip->isolated)
         return UINT64_MAX;
@@ -343,8 +342,7 @@ void gossip_send_failed(struct gossip *gossip, uint64_t id, int code)
 
 /* ---- questions ---- */
 
-unsigned gossip_covering(const struct gossip *gossip, uint64_t shard,
-                         const struct context *context)
+unsigned gossip_covering(const struct gossip *gossip, uint64_t shard, const struct context *context)
 {
     const struct topic *topic = topic_find(gossip, shard);
     unsigned count = 0;

@@ -13,14 +13,14 @@ struct now {
 };
 
 struct gossip_options {
-    uint64_t cluster;       /* id; nodes of another cluster are refused */
-    const char *address;    /* my own, "" when I do not listen */
+    uint64_t cluster;         /* id; nodes of another cluster are refused */
+    const char *address;      /* my own, "" when I do not listen */
     const char *const *peers; /* addresses */
-    size_t peers_count;     /* <= PEERS_MAX */
-    uint32_t heartbeat_ms;  /* 1000, +- 20 % */
-    uint32_t silence_ms;    /* 5000: a peer that said nothing for so long is dropped */
-    uint32_t backoff_ms_max; /* 30000; redial starts at 100 ms and doubles, with jitter */
-    uint64_t log_max;       /* entries a shard: past it the log is cut for those who are away */
+    size_t peers_count;       /* <= PEERS_MAX */
+    uint32_t heartbeat_ms;    /* 1000, +- 20 % */
+    uint32_t silence_ms;      /* 5000: a peer that said nothing for so long is dropped */
+    uint32_t backoff_ms_max;  /* 30000; redial starts at 100 ms and doubles, with jitter */
+    uint64_t log_max;         /* entries a shard: past it the log is cut for those who are away */
 };
 
 enum { PEERS_MAX = 64 };
@@ -41,8 +41,7 @@ uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next ti
 /* A local event was made in this shard: it is pushed by the next flush. */
 void gossip_touched(struct gossip *gossip, uint64_t shard);
 /* End of a turn: pushes events made in it to connected peers, reading through the batch. */
-int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch,
-                 struct outbox *outbox);
+int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
 /* The net refused a send (BUSY) or lost the link: the peer is behind, a pull will mend it. */
 void gossip_send_failed(struct gossip *gossip, uint64_t link, int code);
 
@@ -52,11 +51,11 @@ unsigned gossip_covering(const struct gossip *gossip, uint64_t shard,
 
 struct peer_status {
     char address[128];
-    uint64_t node;           /* 0: never met */
+    uint64_t node; /* 0: never met */
     bool connected;
-    uint64_t heard_ms;       /* mono_ms when last heard, 0 never */
+    uint64_t heard_ms;                        /* mono_ms when last heard, 0 never */
     uint64_t pushes, pulls, compares, behind; /* counts */
-    uint64_t lag;            /* events of mine, over all shards, not known to be there */
+    uint64_t lag; /* events of mine, over all shards, not known to be there */
     char last_error[96];
 };
 size_t gossip_peers(const struct gossip *gossip);

@@ -59,7 +59,7 @@ static void link_back_off(struct step *step, const struct link *link)
     uint32_t wait = *backoff / 2 + (uint32_t)rng_below(&gossip->rng, *backoff / 2 + 1);
     peer->dial_at[link->channel] = step->now.mono_ms + wait;
     *backoff = *backoff * 2 < gossip->options.backoff_ms_max ? *backoff * 2
-                                                            : gossip->options.backoff_ms_max;
+                                                             : gossip->options.backoff_ms_max;
 }
 
 /* Another link that is open to the same peer for the same channel takes the place of a lost one. */

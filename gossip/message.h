@@ -30,7 +30,8 @@ struct hello {
 };
 
 /* One shard of a digest: its name, my context and horizon; and for rule 9 my replica id there with
- * what I claim of its openings, and what I have seen of the receiver's replica id (n 0: nothing). */
+ * what I claim of its openings, and what I have seen of the receiver's replica id (n 0: nothing).
+ */
 struct digest_item {
     uint64_t shard;
     char name[NAME_MAX_SIZE + 1];
@@ -47,12 +48,12 @@ struct message {
     struct hello hello;
     struct digest_item *digests; /* owned */
     size_t digests_count;
-    bool digests_more;           /* the rest follows in further messages */
+    bool digests_more; /* the rest follows in further messages */
     uint64_t shard;
-    uint64_t session;            /* quoted back */
-    int code;                    /* PULLED, COMPARED: 0, END, STALE, NOTFOUND */
-    struct context since;        /* PULL */
-    struct slice bytes;          /* chunk, page, cursor: borrowed from the input */
+    uint64_t session;     /* quoted back */
+    int code;             /* PULLED, COMPARED: 0, END, STALE, NOTFOUND */
+    struct context since; /* PULL */
+    struct slice bytes;   /* chunk, page, cursor: borrowed from the input */
 };
 
 void message_init(struct message *message);

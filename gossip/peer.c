@@ -66,8 +66,7 @@ bool peer_is_member(const struct gossip *gossip, size_t index)
 
 /* ---- who is it? ---- */
 
-static bool peer_is(const struct gossip *gossip, const struct peer *peer,
-                    const struct hello *hello)
+static bool peer_is(const struct gossip *gossip, const struct peer *peer, const struct hello *hello)
 {
     (void)gossip;
     return peer->met && peer->node == hello->node && peer->nonce == hello->nonce;
@@ -96,8 +95,8 @@ static bool peer_is_there(const struct gossip *gossip, const struct peer *peer,
 
 static size_t peer_match(const struct gossip *gossip, const struct hello *hello)
 {
-    bool (*const tests[])(const struct gossip *, const struct peer *, const struct hello *) = {
-        peer_is, peer_is_there, peer_is_same_node};
+    bool (*const tests[])(const struct gossip *, const struct peer *,
+                          const struct hello *) = {peer_is, peer_is_there, peer_is_same_node};
     for (size_t test = 0; test < sizeof tests / sizeof *tests; test++) {
         for (size_t i = 0; i < gossip->peers_count; i++) {
             const struct peer *peer = &gossip->peers[i];
@@ -134,8 +133,8 @@ static size_t peer_dialed(struct gossip *gossip, size_t entry, const struct hell
     struct peer *peer = &gossip->peers[entry];
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct peer *other = &gossip->peers[i];
-        if (i == entry || other->self || other->alias != NO_PEER || !peer_is(gossip, other, hello) ||
-            !peer_has_links(other))
+        if (i == entry || other->self || other->alias != NO_PEER || !peer_has_links(other) ||
+            !peer_is(gossip, other, hello))
             continue;
         peer->alias = i;
         other->adopted = true;
@@ -148,8 +147,8 @@ static size_t peer_dialed(struct gossip *gossip, size_t entry, const struct hell
 int peer_find(struct gossip *gossip, const struct link *link, const struct hello *hello,
               size_t *ret_index)
 {
-    size_t index = link->dialed ? peer_dialed(gossip, link->dialed_for, hello)
-                                : peer_match(gossip, hello);
+    size_t index =
+        link->dialed ? peer_dialed(gossip, link->dialed_for, hello) : peer_match(gossip, hello);
     if (index == NO_PEER)
         return peer_add(gossip, hello, ret_index);
     *ret_index = index;
@@ -257,8 +256,7 @@ int peers_tick(struct step *step)
     for (size_t i = 0; i < gossip->peers_count && !error; i++) {
         if (gossip->peers[i].forget_at && step->now.mono_ms >= gossip->peers[i].forget_at)
             peer_forget_promises(gossip, i);
-        if (peer_has_links(&gossip->peers[i]) &&
-            step->now.mono_ms >= gossip->peers[i].heartbeat_at)
+        if (peer_has_links(&gossip->peers[i]) && step->now.mono_ms >= gossip->peers[i].heartbeat_at)
             error = peer_beat(step, i);
     }
     return error;

@@ -38,8 +38,8 @@ int pull_ask(struct step *step, struct topic *topic, const struct context *since
     message.shard = topic->shard;
     message.session = topic->pull.session;
     message.since = *since; /* borrowed: not message_done() */
-    int error = link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message,
-                          true);
+    int error =
+        link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
     topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
     if (error == NEAP_LIMIT)
         return pull_end(step, topic, PULL_AGAIN_MS);
@@ -113,8 +113,8 @@ static int pull_begin(struct step *step, struct topic *topic, const struct shard
                       size_t peer)
 {
     struct gossip *gossip = step->gossip;
-    topic->pull = (struct pull){
-        .state = PULL_EVENTS, .peer = peer, .session = ++gossip->session_next};
+    topic->pull =
+        (struct pull){.state = PULL_EVENTS, .peer = peer, .session = ++gossip->session_next};
     gossip->peers[peer].pulling++;
     gossip->peers[peer].pulls++;
     trace(gossip->trace, "%s: pull %s", peer_text(gossip, peer), shard->name);
@@ -206,8 +206,8 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
     int error = 0, code = NEAP_NOTFOUND;
     buffer_init(&chunk, CHUNK_BYTES_MAX);
     if (fine)
-        error = release_check(step, topic, shard,
-                              context_find(&message->since, shard->replica), &fine);
+        error =
+            release_check(step, topic, shard, context_find(&message->since, shard->replica), &fine);
     if (!error && fine && shard_released(shard)) {
         error = pull_give(step, shard, pair, &message->since, &chunk, &code);
         if (!error)

@@ -1,8 +1,8 @@
-/* Design 2, rule 9: a directory that was rolled back in place does not know it. Whoever has seen the
- * future that it lost would take its new events for old ones. So events that were made since the
- * directory was opened, under a replica id that is older than that, are told to nobody until every
- * member has said what it saw of the id; and when one of them is not there to say so, they get a
- * replica id that nobody can have seen. */
+/* Design 2, rule 9: a directory that was rolled back in place does not know it. Whoever has seen
+ * the future that it lost would take its new events for old ones. So events that were made since
+ * the directory was opened, under a replica id that is older than that, are told to nobody until
+ * every member has said what it saw of the id; and when one of them is not there to say so, they
+ * get a replica id that nobody can have seen. */
 #include "gossip/state.h"
 
 #include "base/broken.h"

@@ -1,10 +1,10 @@
 /* The inside of gossip: links, peers, and what is known of each shard at each peer. Only files of
  * this folder include it.
  *
- * A link is one stream. A peer is one process at the other end (or the address where one is to be),
- * with a link per channel. A session with a peer begins with its control link; in it a shard is open
- * when the peer's digest has quoted what it saw of my present replica id (design 2, rule 9): nothing
- * of the shard is given to or taken from a peer before. */
+ * A link is one stream. A peer is one process at the other end (or the address where one is to
+ * be), with a link per channel. A session with a peer begins with its control link; in it a shard
+ * is open when the peer's digest has quoted what it saw of my present replica id (design 2, rule
+ * 9): nothing of the shard is given to or taken from a peer before. */
 #ifndef NEAP_GOSSIP_STATE_H
 #define NEAP_GOSSIP_STATE_H
 #include "base/rng.h"
@@ -27,11 +27,13 @@ enum {
     CONTEXT_BYTES = 27          /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                          \
-    X(malformed) X(unexpected) X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel)   \
-    X(no_hello) X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)     \
-    X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind)        \
-    X(rollbacks) X(other_history) X(redotted) X(log_cut_early) X(nothing_new)
+#define GOSSIP_REASONS(X)                                                                       \
+    X(malformed)                                                                                \
+    X(unexpected) X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel) X(no_hello) \
+        X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)          \
+            X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale)       \
+                X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)            \
+                    X(nothing_new)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -51,62 +53,62 @@ struct link {
     size_t peer;       /* NO_PEER: not known yet */
     size_t dialed_for; /* the entry whose address was dialled; NO_PEER when accepted */
     enum channel channel;
-    bool failed;       /* the net would not dial */
+    bool failed; /* the net would not dial */
     uint64_t since_ms, heard_ms;
 };
 
 struct peer {
-    char address[128];    /* where it listens; "" unknown */
-    bool listed;          /* in the configuration: a member that logs wait for */
-    bool self;            /* turned out to be this node */
-    bool adopted;         /* a listed address turned out to be this one: a member too */
-    size_t alias;         /* turned out to be that peer under another address; NO_PEER */
-    bool met;             /* node and nonce are known */
-    bool spoke;           /* and it said more than hello: it may lack what we have */
+    char address[128]; /* where it listens; "" unknown */
+    bool listed;       /* in the configuration: a member that logs wait for */
+    bool self;         /* turned out to be this node */
+    bool adopted;      /* a listed address turned out to be this one: a member too */
+    size_t alias;      /* turned out to be that peer under another address; NO_PEER */
+    bool met;          /* node and nonce are known */
+    bool spoke;        /* and it said more than hello: it may lack what we have */
     uint64_t node, nonce;
     uint64_t links[CHANNELS]; /* open ones, 0: none */
     uint64_t dial_at[CHANNELS];
     uint32_t backoff_ms[CHANNELS];
     uint64_t heard_ms;
-    uint64_t forget_at;       /* what it promised; 0: no */
-    uint64_t heartbeat_at;    /* the next one to it */
-    bool digest_soon;         /* it waits for one */
-    bool digest_all;          /* all that changed is due */
-    uint64_t digest_after;    /* not before */
+    uint64_t forget_at;    /* what it promised; 0: no */
+    uint64_t heartbeat_at; /* the next one to it */
+    bool digest_soon;      /* it waits for one */
+    bool digest_all;       /* all that changed is due */
+    uint64_t digest_after; /* not before */
     unsigned pulling;
-    uint64_t pushed_bytes;    /* in this turn */
+    uint64_t pushed_bytes; /* in this turn */
     uint64_t pushes, pulls, compares, behind;
     char last_error[96];
 };
 
 /* A shard as one peer has it. */
 struct pair {
-    bool known;             /* the context is from this process's life */
+    bool known; /* the context is from this process's life */
     struct context context;
-    uint64_t replica;       /* the peer's, in this session; 0: no digest yet */
-    bool open;              /* this session's digest quoted my present replica id */
-    uint64_t told;          /* the topic's version that it was told in this session; 0 none */
-    uint64_t told_replica;  /* the replica id of its that was quoted then */
-    bool soon;              /* it waits for a digest */
-    uint64_t sent;          /* my events up to here were pushed in this session */
-    bool behind;            /* not pushed to until its digest shows that it caught up */
-    bool gap;               /* what I lack will not come by push */
-    uint64_t pull_after;    /* mono_ms; not asked before. 0: now */
-    uint64_t awaited;       /* the peer's own event that should come by push before pull_after */
+    uint64_t replica;      /* the peer's, in this session; 0: no digest yet */
+    bool open;             /* this session's digest quoted my present replica id */
+    uint64_t told;         /* the topic's version that it was told in this session; 0 none */
+    uint64_t told_replica; /* the replica id of its that was quoted then */
+    bool soon;             /* it waits for a digest */
+    uint64_t sent;         /* my events up to here were pushed in this session */
+    bool behind;           /* not pushed to until its digest shows that it caught up */
+    bool gap;              /* what I lack will not come by push */
+    uint64_t pull_after;   /* mono_ms; not asked before. 0: now */
+    uint64_t awaited;      /* the peer's own event that should come by push before pull_after */
 };
 
 enum pull_state { PULL_NONE, PULL_EVENTS, PULL_CELLS, PULL_CHANGED };
 
 struct topic {
     uint64_t shard;
-    uint64_t version;        /* counts changes of what a digest tells */
-    struct pair **pairs;     /* by index of peer; NULL: never met there */
+    uint64_t version;    /* counts changes of what a digest tells */
+    struct pair **pairs; /* by index of peer; NULL: never met there */
     size_t pairs_room;
-    bool queued;             /* is in gossip->work */
-    bool touched;            /* is in gossip->touched: has own events to push */
-    bool waiting;            /* is in gossip->waiting */
-    uint64_t wake_at;        /* 0: no need */
-    uint64_t release_at;     /* 0: nobody waits for my unconfirmed events */
+    bool queued;         /* is in gossip->work */
+    bool touched;        /* is in gossip->touched: has own events to push */
+    bool waiting;        /* is in gossip->waiting */
+    uint64_t wake_at;    /* 0: no need */
+    uint64_t release_at; /* 0: nobody waits for my unconfirmed events */
     struct pull {
         enum pull_state state;
         size_t peer;
@@ -122,7 +124,7 @@ struct gossip {
     struct trace *trace;
     struct rng rng;
     bool isolated;
-    uint64_t now_ms;       /* of the last event */
+    uint64_t now_ms; /* of the last event */
     struct link *links;
     size_t links_count, links_room;
     uint64_t link_next;
@@ -130,12 +132,12 @@ struct gossip {
     size_t peers_count;
     struct topic **topics; /* sorted by shard */
     size_t topics_count, topics_room;
-    struct topics {        /* lists, a topic at most once in each */
+    struct topics { /* lists, a topic at most once in each */
         struct topic **items;
         size_t count, room;
     } work, touched, waiting /* for a turn to pull */;
-    bool touched_all;      /* there was no memory to note which */
-    uint64_t wake_at;      /* the earliest of all topics; 0: none */
+    bool touched_all; /* there was no memory to note which */
+    uint64_t wake_at; /* the earliest of all topics; 0: none */
     uint64_t session_next;
     uint64_t version_next;
     uint64_t counts[REASONS];

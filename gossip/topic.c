@@ -176,7 +176,7 @@ struct pair *topic_open_pair(const struct gossip *gossip, const struct topic *to
 int pair_see(struct pair *pair, const struct context *context, bool replaces)
 {
     int error = replaces || BROKEN("later-is-newer") ? context_copy(&pair->context, context)
-                         : context_join(&pair->context, context);
+                                                     : context_join(&pair->context, context);
     if (!error)
         pair->known = true;
     return error;

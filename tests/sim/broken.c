@@ -17,7 +17,7 @@ static const struct rule {
     int amnesia;
     uint64_t seeds; /* within which it must be noticed */
 } rules[] = {
-    {"send-first", 0, 200},    {"names-nothing", 0, 20}, {"confirm-alone", 1, 1000},
+    {"send-first", 0, 200},    {"names-nothing", 0, 20},   {"confirm-alone", 1, 1000},
     {"cut-blind", 0, 20},      {"later-is-newer", 0, 200}, {"never-pull", 0, 20},
     {"never-compare", 0, 100},
 };

@@ -14,8 +14,7 @@ struct why {
     size_t size;
 };
 
-static bool differs(struct why why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static bool differs(struct why why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool differs(struct why why, const char *format, ...)
 {
     va_list arguments;
@@ -92,12 +91,11 @@ static void dump_cell(struct world *world, const struct sim_node *node, struct s
     size_t size = 0;
     buffer_init(&bytes, 1 << 20);
     cell_init(&cell);
-    must(cell_read(&view, bytes_get_u64(key.data), key_cell_bucket(key), key_cell_path(key),
-                   &bytes, &cell) == 0);
+    must(cell_read(&view, bytes_get_u64(key.data), key_cell_bucket(key), key_cell_path(key), &bytes,
+                   &cell) == 0);
     for (size_t i = 0; i < cell.count && size < 500; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, " %04x:%" PRIu64,
-                                 (unsigned)(cell.entries[i].dot.id >> 48),
-                                 cell.entries[i].dot.n);
+                                 (unsigned)(cell.entries[i].dot.id >> 48), cell.entries[i].dot.n);
     text[size] = 0;
     world_note(world, "%s has%s", node->name, text);
     cell_done(&cell);

@@ -155,8 +155,7 @@ static void amnesia_fault(struct faults *faults, size_t node)
         world_note(world, "roll %s back", name);
     } else {
         must(disk_mem_copy(image->disk, &disk) == 0);
-        world_note(world, "restore %s from a backup of %s", name,
-                   world->nodes[image->node].name);
+        world_note(world, "restore %s from a backup of %s", name, world->nodes[image->node].name);
         forget_life(disk);
     }
     load_doubt(faults->load, node);

@@ -9,7 +9,8 @@
 
 enum { BUCKETS_SIM_MAX = 4, COUNTERS = 3, SETS = 2, ELEMENTS_MAX = 8192, OPS_MAX = 4 };
 
-/* Did it happen? MAYBE: it was not acknowledged, or not durably, or by a node that lost its disk. */
+/* Did it happen? MAYBE: it was not acknowledged, or not durably, or by a node that lost its
+ * disk. */
 enum certainty { NO, MAYBE, SURE };
 
 struct element {
@@ -384,9 +385,8 @@ bool load_holds(struct load *load, char *ret_why, size_t size)
             fault = "was added, and is gone";
         if (!fault)
             continue;
-        snprintf(ret_why, size, "element e%llu of %s/s%zu %s",
-                 (unsigned long long)element->serial, load->buckets[element->bucket],
-                 element->set, fault);
+        snprintf(ret_why, size, "element e%llu of %s/s%zu %s", (unsigned long long)element->serial,
+                 load->buckets[element->bucket], element->set, fault);
         return false;
     }
     return counters_hold(load, ret_why, size);

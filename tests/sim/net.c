@@ -89,9 +89,8 @@ static bool end_lives(const struct world *world, const struct sim_end *end)
 static void end_break(struct world *world, struct sim_link *link, unsigned side, const char *why)
 {
     struct sim_end *end = &link->ends[side];
-    struct net_event down = {.kind = NET_DOWN,
-                             .link = end->number,
-                             .side = side == 0 ? NET_DIALED : NET_PEER};
+    struct net_event down = {
+        .kind = NET_DOWN, .link = end->number, .side = side == 0 ? NET_DIALED : NET_PEER};
     if (!end_lives(world, end)) {
         end->open = false;
         return;
@@ -111,8 +110,7 @@ static void end_plan(struct world *world, struct sim_link *link, unsigned side)
         return;
     uint64_t delay = end->first->at > world->now_ms ? end->first->at - world->now_ms : 0;
     end->arriving = true;
-    world_after(world, delay,
-                (struct thing){.kind = THING_ARRIVE, .link = link->id, .side = side});
+    world_after(world, delay, (struct thing){.kind = THING_ARRIVE, .link = link->id, .side = side});
 }
 
 static void end_push(struct world *world, struct sim_link *link, unsigned side, struct slice bytes,
@@ -265,8 +263,7 @@ void net_connect(struct world *world, const struct thing *thing)
     post_net(world, thing->node,
              (struct net_event){.kind = NET_UP, .link = thing->dialed, .side = NET_DIALED});
     post_net(world, thing->target,
-             (struct net_event){
-                 .kind = NET_UP, .link = link->ends[1].number, .side = NET_PEER});
+             (struct net_event){.kind = NET_UP, .link = link->ends[1].number, .side = NET_PEER});
 }
 
 /* Rule 8: what names events leaves only when all that was committed is synced. */
@@ -339,7 +336,7 @@ static void net_stop(struct net *net)
 }
 
 const struct net_ops sim_net_ops = {sim_dial,  sim_send, sim_ready, sim_trust,
-                                    sim_close, net_stop, net_stop, NULL};
+                                    sim_close, net_stop, net_stop,  NULL};
 
 /* ---- what happens to links ---- */
 

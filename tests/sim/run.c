@@ -43,8 +43,7 @@ static bool run_rest(struct world *world, struct load *load, struct result *resu
     return nobody_compared(world, result) && load_holds(load, result->why, sizeof result->why);
 }
 
-static void run_steps(struct world *world, struct load *load, struct faults *faults,
-                      uint64_t steps)
+static void run_steps(struct world *world, struct load *load, struct faults *faults, uint64_t steps)
 {
     for (uint64_t step = 0; step < steps; step++) {
         size_t node = (size_t)world_below(world, world->nodes_count);
@@ -66,8 +65,8 @@ bool run_seed(const struct run *run, struct result *ret_result)
                                     .nodes = run->nodes ? run->nodes : 2 + rng_below(&rng, 4),
                                     .log_max = rng_chance(&rng, 50) ? 40 : LOG_MAX,
                                     .delay_ms_max = rng_chance(&rng, 50) ? 5 : 80,
-                                    .amnesia = run->amnesia < 0 ? rng_chance(&rng, 40)
-                                                                : run->amnesia > 0,
+                                    .amnesia =
+                                        run->amnesia < 0 ? rng_chance(&rng, 40) : run->amnesia > 0,
                                     .print = run->print};
     must(world);
     world_open(world, &options);

@@ -121,9 +121,9 @@ static struct sim_node *node_of_clock(struct clock *clock)
 struct now sim_now(const struct sim_node *node)
 {
     uint64_t start = 1700000000000;
-    return (struct now){
-        .mono_ms = node->world->now_ms - node->boot_ms + 1000,
-        .wall_ms = (uint64_t)((int64_t)(start + node->world->now_ms) + node->skew_ms)};
+    return (struct now){.mono_ms = node->world->now_ms - node->boot_ms + 1000,
+                        .wall_ms =
+                            (uint64_t)((int64_t)(start + node->world->now_ms) + node->skew_ms)};
 }
 
 static uint64_t clock_now(struct clock *clock)
@@ -254,8 +254,7 @@ void sim_crash(struct world *world, size_t index)
     world_line(world, node->name, "crashes");
     node->crashes++;
     node_down(world, index);
-    disk_mem_crash_keep(node->disk,
-                        (size_t)world_below(world, disk_mem_unsynced(node->disk) + 1));
+    disk_mem_crash_keep(node->disk, (size_t)world_below(world, disk_mem_unsynced(node->disk) + 1));
 }
 
 void sim_stop(struct world *world, size_t index)

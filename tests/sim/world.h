@@ -22,7 +22,7 @@ enum thing_kind {
 struct thing {
     uint64_t at, order;
     enum thing_kind kind;
-    size_t node;    /* and the epoch in which it was meant */
+    size_t node; /* and the epoch in which it was meant */
     uint64_t epoch;
     uint64_t link;
     unsigned side;
@@ -71,17 +71,17 @@ struct sim_node {
     struct directory_mark mark;
     struct wheel wheel;
     bool up;
-    uint64_t epoch;         /* of the process */
+    uint64_t epoch; /* of the process */
     struct rng entropy;
-    int64_t skew_ms;        /* of its wall clock */
-    uint64_t boot_ms;       /* its monotonic clock began then */
-    uint64_t slow_ms;       /* every turn takes that much longer to come */
-    unsigned crash_percent; /* at each effect, in tenths of a percent */
+    int64_t skew_ms;             /* of its wall clock */
+    uint64_t boot_ms;            /* its monotonic clock began then */
+    uint64_t slow_ms;            /* every turn takes that much longer to come */
+    unsigned crash_percent;      /* at each effect, in tenths of a percent */
     struct net_event *inbox_net; /* ring of SIM_INBOX_MAX */
     struct event **inbox;
     size_t inbox_count;
-    bool turning;           /* a THING_TURN is in the heap */
-    uint64_t tick_at;       /* of the THING_TICK in the heap; 0 none */
+    bool turning;     /* a THING_TURN is in the heap */
+    uint64_t tick_at; /* of the THING_TICK in the heap; 0 none */
     uint64_t accepted_next;
     const char *peers[NODES_MAX];
     size_t peers_count;
@@ -93,9 +93,9 @@ struct world_options {
     uint64_t seed;
     size_t nodes;
     uint64_t log_max;
-    unsigned delay_ms_max;   /* of messages */
-    bool amnesia;            /* directories may go back in time: events are lost */
-    bool print;              /* trace lines to stdout */
+    unsigned delay_ms_max; /* of messages */
+    bool amnesia;          /* directories may go back in time: events are lost */
+    bool print;            /* trace lines to stdout */
 };
 
 struct world {
@@ -106,16 +106,16 @@ struct world {
     size_t heap_count, heap_room;
     struct sim_node nodes[NODES_MAX];
     size_t nodes_count;
-    bool cut[NODES_MAX][NODES_MAX];        /* [from][to] */
+    bool cut[NODES_MAX][NODES_MAX];          /* [from][to] */
     unsigned delay_ms[NODES_MAX][NODES_MAX]; /* beyond the usual */
     struct sim_link *links;
     uint64_t link_next;
     struct digest digest; /* over all trace lines */
     uint64_t lines;
-    struct buffer text;   /* trace lines kept, when wanted */
+    struct buffer text; /* trace lines kept, when wanted */
     bool keep_text;
-    const char *only;     /* of a node of this name, when kept */
-    char failed[512];     /* the first thing that must not be */
+    const char *only; /* of a node of this name, when kept */
+    char failed[512]; /* the first thing that must not be */
     /* A write has ended. `lost`: its process did first. */
     void (*write_done)(struct world *world, size_t node, struct event *event, bool lost);
     void *load;
@@ -125,8 +125,7 @@ void world_open(struct world *world, const struct world_options *options);
 void world_close(struct world *world);
 /* Things up to this time. False once something failed. */
 bool world_run(struct world *world, uint64_t until_ms);
-void world_fail(struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void world_note(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* into the trace */
 
@@ -134,7 +133,7 @@ void world_after(struct world *world, uint64_t delay_ms, struct thing thing);
 uint64_t world_below(struct world *world, uint64_t bound);
 
 void sim_start(struct world *world, size_t node);
-void sim_stop(struct world *world, size_t node);  /* in good order: synced */
+void sim_stop(struct world *world, size_t node); /* in good order: synced */
 /* Power fails: what is not synced may go. */
 void sim_crash(struct world *world, size_t node);
 void sim_post(struct world *world, size_t node, struct event *event);
@@ -147,7 +146,7 @@ void sim_set_disk(struct world *world, size_t node, struct disk *disk);
 extern const struct net_ops sim_net_ops;
 void net_connect(struct world *world, const struct thing *thing);
 void net_arrive(struct world *world, const struct thing *thing);
-void net_node_gone(struct world *world, size_t node); /* its ends are closed without a word */
+void net_node_gone(struct world *world, size_t node);    /* its ends are closed without a word */
 void net_reset(struct world *world, size_t a, size_t b); /* all links between the two break */
 void net_free(struct world *world);
 size_t net_open_links(const struct world *world, size_t a, size_t b);

@@ -48,9 +48,8 @@ void story_add(struct story *story, size_t node, const char *key)
     struct buffer path;
     bool done = false;
     path_of(&path, key);
-    struct write_op op = {.bucket = "box",
-                          .path = buffer_slice(&path),
-                          .op = {.kind = OP_COUNTER_ADD, .number = 1}};
+    struct write_op op = {
+        .bucket = "box", .path = buffer_slice(&path), .op = {.kind = OP_COUNTER_ADD, .number = 1}};
     struct write write = {.ops = &op, .count = 1};
     struct event event = {.kind = EVENT_WRITE, .write = &write};
     token_init(&write.token);
@@ -145,8 +144,8 @@ uint64_t story_counted(struct story *story, size_t node, const char *reason)
 {
     const char *name;
     uint64_t count;
-    for (size_t i = 0;
-         gossip_count(story->world.nodes[node].wheel.engine.gossip, i, &name, &count); i++) {
+    for (size_t i = 0; gossip_count(story->world.nodes[node].wheel.engine.gossip, i, &name, &count);
+         i++) {
         if (!strcmp(name, reason))
             return count;
     }

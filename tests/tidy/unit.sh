@@ -5,6 +5,16 @@
 
 # path of the source, path of what tests it
 instead='
+gossip/compare.c tests/story/test_stories.c
+gossip/digest.c tests/unit/test_gossip.c
+gossip/hello.c tests/unit/test_gossip.c
+gossip/link.c tests/unit/test_gossip.c
+gossip/peer.c tests/unit/test_gossip.c
+gossip/pull.c tests/unit/test_gossip.c
+gossip/push.c tests/unit/test_gossip.c
+gossip/release.c tests/story/test_stories.c
+gossip/topic.c tests/unit/test_gossip.c
+gossip/truncate.c tests/unit/test_gossip.c
 store/disk.c tests/unit/test_disk_mem.c
 '
 

@@ -166,10 +166,10 @@ TEST(what_is_not_a_message_is_refused)
     CHECK_ERROR(decode_hex("93 03 00 dc 01 00 00"), NEAP_INVALID); /* 256 items in one byte */
     CHECK_ERROR(decode_hex("93 03 02 90"), NEAP_INVALID);          /* more: neither 0 nor 1 */
     CHECK_OK(decode_hex("93 03 01 90"));
-    CHECK_OK(decode_hex("93 04 05 c4 00"));                 /* push */
-    CHECK_ERROR(decode_hex("93 04 05 a0"), NEAP_INVALID);   /* str for bin */
+    CHECK_OK(decode_hex("93 04 05 c4 00"));                        /* push */
+    CHECK_ERROR(decode_hex("93 04 05 a0"), NEAP_INVALID);          /* str for bin */
     CHECK_ERROR(decode_hex("95 06 05 01 fe c4 00"), NEAP_INVALID); /* a code that no peer sends */
-    CHECK_OK(decode_hex("95 06 05 01 ff c4 00"));           /* END */
+    CHECK_OK(decode_hex("95 06 05 01 ff c4 00"));                  /* END */
     CHECK_ERROR(decode_hex("94 05 05 01 93 01 00 00"), NEAP_INVALID); /* context with n 0 */
 }
 
