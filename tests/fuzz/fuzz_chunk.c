@@ -1,0 +1,121 @@
+/* What a peer sends of a shard: chunks, pages, messages. What is refused leaves the shard as it
+ * was; what is taken leaves it sound. */
+#include "store/chunk.h"
+#include "store/shard.h"
+#include "tests/fuzz/fuzz.h"
+
+static struct view view_of(struct batch *batch)
+{
+    return batch_view(batch);
+}
+
+static void check_encoding(const struct chunk *chunk, struct slice input)
+{
+    struct buffer again;
+
+    buffer_init(&again, CHUNK_BYTES_MAX);
+    must(!chunk_encode(chunk, &again));
+    must(slice_equal(buffer_slice(&again), input));
+    buffer_done(&again);
+}
+
+/* Every stored cell can be read, and lies in the bucket. */
+static void check_cells(const struct shard *shard, struct batch *batch)
+{
+    struct view view = view_of(batch);
+    static const struct hash_key hash_key;
+    struct shard_summary summary;
+    struct context context = {0};
+
+    must(!shard_summary(&view, shard, &hash_key, &summary));
+    must(!shard_context_read(&view, shard->id, &context));
+    must(context_equal(&context, &shard->context));
+    must(context_covers(&shard->context, &shard->horizon));
+    context_done(&context);
+}
+
+/* A shard that has made two events of its own. */
+static void shard_fill(struct shard *shard, struct batch *batch)
+{
+    const struct op add = {.kind = OP_COUNTER_ADD, .number = 1};
+    const struct op set = {.kind = OP_REGISTER_SET, .value = slice_text("v")};
+    struct buffer path;
+    struct dot dot;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    must(!path_level(&path, slice_text("n"), NEAP_COUNTER));
+    must(!shard_write(shard, batch, shard->id, buffer_slice(&path), &add, &dot));
+    buffer_clear(&path);
+    must(!path_level(&path, slice_text("r"), NEAP_REGISTER));
+    must(!shard_write(shard, batch, shard->id, buffer_slice(&path), &set, &dot));
+    buffer_done(&path);
+}
+
+static void check_error(int error)
+{
+    must(!error || error == NEAP_INVALID || error == NEAP_LIMIT || error == NEAP_STALE);
+}
+
+static void take_page(struct shard *shard, struct batch *batch, struct slice input)
+{
+    struct context start = {0}, horizon = {0};
+    enum taken taken;
+
+    check_error(shard_repair_take(shard, batch, input, &taken));
+    must(!chunk_peek(input, &start, &horizon));
+    if (!shard_compare_begin(shard, 1, &start)) {
+        check_error(shard_compare_take(shard, batch, input));
+        if (shard->session.phase == COMPARE_DONE)
+            check_error(shard_compare_end(shard, batch, &horizon));
+    }
+    shard_compare_stop(shard);
+    context_done(&start);
+    context_done(&horizon);
+}
+
+static void take(const struct chunk *chunk, struct slice input)
+{
+    struct disk *disk;
+    struct batch *batch;
+    struct shard *shard;
+    enum taken taken;
+
+    must(!disk_mem_open(&disk));
+    must(!batch_new(disk, &batch));
+    must(!shard_new(batch, "b", 2, 7, &shard));
+    shard_fill(shard, batch);
+    switch (chunk->kind) {
+    case CHUNK_EVENTS:
+        check_error(shard_take(shard, batch, input, CHUNK_PUSH, &taken));
+        check_cells(shard, batch);
+        check_error(shard_take(shard, batch, input, CHUNK_PULL, &taken));
+        break;
+    case CHUNK_PAGE:
+        take_page(shard, batch, input);
+        break;
+    case CHUNK_CELL:
+        check_error(shard_take_cell(shard, batch, input, &taken));
+        break;
+    }
+    check_cells(shard, batch);
+    shard_free(shard);
+    batch_free(batch);
+    disk_close(disk);
+}
+
+FUZZ(chunk)
+{
+    for (int kind = CHUNK_EVENTS; kind <= CHUNK_CELL; kind++) {
+        struct chunk chunk;
+        int error = chunk_decode(input, (enum chunk_kind)kind, &chunk);
+
+        check_error(error);
+        if (error)
+            continue;
+        check_encoding(&chunk, input);
+        take(&chunk, input);
+        chunk_done(&chunk);
+        return true;
+    }
+    return false;
+}
