@@ -44,6 +44,7 @@ static int spy_get(struct disk *disk, struct disk_snapshot *snapshot, enum disk_
 static int spy_scan(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
                     struct slice from, struct slice to, struct disk_iter **ret_iter)
 {
+    atomic_fetch_add(&((struct spy_disk *)disk)->scans, 1);
     return inner_of(disk)->ops->scan(inner_of(disk), snapshot, family, from, to, ret_iter);
 }
 

@@ -18,9 +18,9 @@ void rig_clock_init(struct rig_clock *clock);
 struct spy_disk {
     struct disk disk;
     struct disk *inner;
-    atomic_uint commits, syncs;       /* syncs: commits with sync, too */
-    bool keep;                        /* closing it leaves the other one open */
-    void (*before_commit)(void *arg); /* NULL: nothing */
+    atomic_uint commits, syncs, scans; /* syncs: commits with sync, too */
+    bool keep;                         /* closing it leaves the other one open */
+    void (*before_commit)(void *arg);  /* NULL: nothing */
     void *arg;
 };
 

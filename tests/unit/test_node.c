@@ -148,6 +148,27 @@ TEST(a_token_of_a_read_waits_for_the_sync_of_what_it_names)
     close_node(node);
 }
 
+/* Who is told that a node holds something must be able to rely on it. */
+TEST(a_wait_ends_when_what_it_waits_for_is_durable)
+{
+    struct node_options options = {.sync_ms = 60000};
+    struct disk *disk = NULL;
+    struct node *node;
+    struct shard *shard;
+    struct token token = {0};
+
+    CHECK_OK(disk_mem_open(&disk));
+    node = open_on(disk, &options);
+    CHECK_OK(node_add(node, "n", true));
+    CHECK_EQUAL(disk_mem_unsynced(disk), 1);
+    shard = store_find(&node->wheel.engine.store, bucket_id("a"));
+    CHECK_OK(token_dot(&token, shard->id, (struct dot){shard->replica, 1}, shard->nonce));
+    CHECK_OK(node->backend.ops->wait(&node->backend, &token, NEAP_ONE, 60000, NULL));
+    CHECK_EQUAL(disk_mem_unsynced(disk), 0);
+    token_done(&token);
+    close_node(node);
+}
+
 TEST(a_node_that_stopped_says_so_to_everybody)
 {
     struct disk *disk = NULL;

@@ -241,4 +241,10 @@ TEST(a_node_for_reading_reads_and_writes_nothing)
     token_done(&token);
     CHECK_EQUAL(atomic_load(&spy.commits), 0);
     close_node(node);
+    /* Not even when a new life begins. */
+    CHECK_OK(disk_mem_open(&disk));
+    spy_disk_init(&spy, disk);
+    node = open_on(&spy.disk, true);
+    CHECK_EQUAL(atomic_load(&spy.commits), 0);
+    close_node(node);
 }

@@ -16,6 +16,7 @@ struct pair {
     struct hub_net nets[2];
     struct disk *disks[2];
     struct node *nodes[2];
+    uint32_t heartbeat_ms, sync_ms;
 };
 
 static const char *const names[] = {"a", "b"};
@@ -27,14 +28,14 @@ static void pair_open_node(struct pair *pair, unsigned index)
                                     .address = names[index],
                                     .peers = &names[!index],
                                     .peers_count = 1,
-                                    .heartbeat_ms = 20,
+                                    .heartbeat_ms = pair->heartbeat_ms,
                                     .silence_ms = 20000,
                                     .backoff_ms_max = 100,
                                     .log_max = 100000};
     struct node_options options = {.disk = pair->disks[index],
                                    .clock = clock_os(),
                                    .mark = &mark,
-                                   .sync_ms = 5,
+                                   .sync_ms = pair->sync_ms,
                                    .gossip = &gossip,
                                    .net_open = hub_open,
                                    .net_arg = &pair->nets[index]};
@@ -44,10 +45,17 @@ static void pair_open_node(struct pair *pair, unsigned index)
     pair->nodes[index] = (struct node *)backend;
 }
 
-static void pair_open(struct pair *pair)
+static void pair_init(struct pair *pair)
 {
     memset(pair, 0, sizeof *pair);
     hub_init(&pair->hub);
+    pair->heartbeat_ms = 20;
+    pair->sync_ms = 5;
+}
+
+static void pair_open(struct pair *pair)
+{
+    pair_init(pair);
     for (unsigned i = 0; i < 2; i++) {
         CHECK_OK(disk_mem_open(&pair->disks[i]));
         pair->nets[i] = (struct hub_net){.hub = &pair->hub, .address = names[i]};
@@ -245,8 +253,7 @@ TEST(nothing_leaves_a_node_before_it_is_durable)
     struct token token = {0};
     int64_t number = 0;
 
-    memset(&pair, 0, sizeof pair);
-    hub_init(&pair.hub);
+    pair_init(&pair);
     for (unsigned i = 0; i < 2; i++) {
         CHECK_OK(disk_mem_open(&pair.disks[i]));
         guards[i].disk = pair.disks[i];
@@ -270,6 +277,34 @@ TEST(nothing_leaves_a_node_before_it_is_durable)
         CHECK(atomic_load(&guards[i].seen) > 0);
         CHECK_EQUAL(atomic_load(&guards[i].early), 0);
     }
+    pair_close(&pair);
+}
+
+static void syncs_look(void *arg, struct engine *engine)
+{
+    *(uint64_t *)arg = engine->counts.syncs;
+}
+
+/* Pushes of unsynced writes wait for the sync; they do not each cause one. */
+TEST(a_push_does_not_make_unsynced_writes_synced)
+{
+    struct pair pair;
+    uint64_t before = 0, after = 0;
+
+    pair_init(&pair);
+    pair.sync_ms = 60000;
+    pair.heartbeat_ms = 2000;
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_OK(disk_mem_open(&pair.disks[i]));
+        pair.nets[i] = (struct hub_net){.hub = &pair.hub, .address = names[i]};
+        pair_open_node(&pair, i);
+    }
+    pair_meet(&pair);
+    CHECK_OK(node_call(pair.nodes[0], syncs_look, &before));
+    for (int i = 0; i < 200; i++)
+        CHECK_OK(add(pair.nodes[0], rig_add("a", "n", 1), NEAP_ONE, true, NULL));
+    CHECK_OK(node_call(pair.nodes[0], syncs_look, &after));
+    CHECK(after - before < 100);
     pair_close(&pair);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "engine/read.h"
+#include "store/keys.h"
 #include "tests/support/rig.h"
 
 static void write_ops(struct rig *rig, struct write_op *ops, size_t count)
@@ -260,6 +261,47 @@ TEST(what_was_removed_is_not_listed)
     remove.path = rig_path("map", NEAP_MAP);
     write_ops(&rig, &remove, 1);
     page_is(&rig, &request, "count 4 42 ,count 5 0 ,flag 3 1 ,title 2 0 text,z 2 0 last,");
+    rig_close(&rig);
+}
+
+/* A cell that is stored only for its residue: it remembers a removal. */
+TEST(a_cell_without_dots_is_not_listed)
+{
+    static const uint8_t empty[] = {1, 1, 0x90};
+    struct rig rig;
+    struct page_request request = {.bucket = "a"};
+    struct batch *batch = NULL;
+    struct key key;
+    uint64_t id = bucket_id("a");
+
+    rig_open(&rig);
+    CHECK_OK(batch_new(rig.disk, &batch));
+    key_cell(&key, id, id, rig_path("gone", NEAP_LWW));
+    CHECK_OK(batch_put(batch, DISK_CELLS, key_slice(&key), slice_of(empty, sizeof empty)));
+    key_cell(&key, id, id, rig_element("set", "gone"));
+    CHECK_OK(batch_put(batch, DISK_CELLS, key_slice(&key), slice_of(empty, sizeof empty)));
+    CHECK_OK(rig.disk->ops->commit(rig.disk, batch, true));
+    page_is(&rig, &request, "");
+    batch_free(batch);
+    rig_close(&rig);
+}
+
+/* Listing keys must not read every element of a large set. */
+TEST(what_is_below_a_name_is_skipped)
+{
+    struct rig rig;
+    struct spy_disk spy;
+    struct page_request request = {.bucket = "a", .size_max = 1 << 20};
+    struct page page;
+
+    rig_open(&rig);
+    fill_many(&rig);
+    spy_disk_init(&spy, rig.disk);
+    page_init(&page, 1 << 20);
+    CHECK_OK(page_read(&spy.disk, &request, &page));
+    CHECK_EQUAL(page.count, MANY + 1);
+    CHECK_EQUAL(atomic_load(&spy.scans), 2);
+    page_done(&page);
     rig_close(&rig);
 }
 
