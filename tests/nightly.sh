@@ -1,0 +1,149 @@
+#!/bin/sh
+# `make nightly` [in a build folder]: what takes long. Closes with "N passed, N failed".
+#   STEPS="crash property sim laws fuzz bare"   only those
+#   ROUNDS=500                                  of each crash test, and so on in proportion
+# Logs: nightly-*.log in the build folder. `bare` needs root and debootstrap: it makes a Debian 12 with
+# nothing in it from the mirror that this machine's apt uses, and runs both of the README's commands
+# on a fresh clone there.
+set -u
+steps=${STEPS:-crash property sim laws fuzz bare}
+rounds=${ROUNDS:-500}
+build=$(pwd)
+source=$(cd "${top_srcdir:-.}" && pwd) || exit 99
+passed=0 failed=0
+
+# try NAME COMMAND...: one case; its output goes to a log.
+try()
+{
+    name=$1
+    shift
+    start=$(date +%s)
+    if "$@" >"$build/nightly-$name.log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok - $name ($(($(date +%s) - start)) s)"
+    else
+        failed=$((failed + 1))
+        echo "not ok - $name ($(($(date +%s) - start)) s)"
+        tail -n 20 "$build/nightly-$name.log" | sed 's/^/# /'
+    fi
+}
+
+# A new seed every night; the log tells which.
+seed=${SEED:-$(date +%Y%m%d)}
+echo "# seed $seed"
+
+crash()
+{
+    for each in kill kill_neap power power_neap; do
+        try "$each" env top_srcdir="$source" CRASH_ROUNDS="$rounds" CRASH_SEED="$seed" \
+            sh "$source/tests/crash/$each.sh"
+    done
+}
+
+# Ten times what `make check` runs, from other seeds; some of it on RocksDB.
+property()
+{
+    causality=$build/tests/property/causality
+    try causality "$causality" --histories $((rounds * 67))
+    for each in sync horizon rollback; do
+        try "causality-$each" "$causality" --profile "$each" --seed "$seed" --histories \
+            $((rounds * 20))
+    done
+    for each in sync horizon damage; do
+        try "causality-rocks-$each" "$causality" --profile "$each" --disk rocks --seed "$seed" \
+            --histories "$rounds"
+    done
+}
+
+sim()
+{
+    try sim "$build/tests/sim/sim" --seed "$seed" --seeds $((rounds * 20))
+    try sim-long "$build/tests/sim/sim" --seed "$seed" --seeds "$rounds" --steps 4000
+}
+
+laws()
+{
+    try laws env SEED="$seed" HISTORIES=$((rounds * 200)) "$build/tests/laws/laws"
+}
+
+# From the corpus on, a while for each decoder.
+fuzz_one()
+{
+    mkdir -p "found/$1"
+    "tests/fuzz/$1" -max_total_time=$((rounds / 2)) -timeout=10 "found/$1" \
+        "$source/tests/fuzz/corpus/${1#fuzz_}"
+}
+fuzz()
+{
+    command -v clang >/dev/null || {
+        echo "# fuzz: clang is not installed"
+        return
+    }
+    mkdir -p "$build/fuzz" && cd "$build/fuzz" || exit 99
+    test -f Makefile || "$source/configure" -q CC=clang --enable-fuzz --enable-sanitize
+    try fuzz-build make -j"$(nproc)"
+    for each in "$source"/tests/fuzz/fuzz_*.c; do
+        each=$(basename "$each" .c)
+        try "$each" fuzz_one "$each"
+    done
+    cd "$build" || exit 99
+}
+
+# In the new system: its own shell, git, and nothing else.
+bare_run()
+{
+    chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+        DEBIAN_FRONTEND=noninteractive sh -ec "$1"
+}
+bare_make()
+{
+    # The archives of Debian 12 that this machine's apt uses, one "URI SUITE COMPONENT" a line.
+    archives=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI) $(COMPONENT)' \
+        'Created-By: Packages' |
+        awk '$1 ~ /^Debian/ && $2 ~ /^bookworm/ { print $3, $2, $4 }' | sort -u)
+    mirror=$(echo "$archives" | awk '$2 == "bookworm" && $3 == "main" { print $1; exit }')
+    test -n "$mirror" || {
+        echo "apt knows no archive of Debian 12"
+        return 1
+    }
+    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$root" "$mirror" || return 1
+    echo "$archives" | sed 's/^/deb /' >"$root/etc/apt/sources.list"
+    apt-config dump Acquire | grep -iE 'proxy|check-' >"$root/etc/apt/apt.conf.d/01nightly"
+    cp /etc/resolv.conf /etc/hosts "$root/etc/"
+    mount -t proc proc "$root/proc" && mount -t tmpfs tmpfs "$root/dev/shm" &&
+        git clone -q --no-hardlinks "$source" "$root/root/neap"
+}
+bare_end()
+{
+    umount "$root/dev/shm" "$root/proc" 2>/dev/null
+    case $root in
+        */neap-bare-*) mountpoint -q "$root/proc" || rm -rf --one-file-system "$root" ;;
+    esac
+}
+bare()
+{
+    if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
+        failed=$((failed + 1))
+        echo "not ok - bare # needs root and debootstrap"
+        return
+    fi
+    root=$(mktemp -d "${TMPDIR:-/var/tmp}/neap-bare-XXXXXX") || exit 99
+    trap bare_end EXIT
+    trap 'exit 99' INT TERM HUP
+    try bare-system bare_make
+    try bare-quickstart bare_run 'cd /root/neap && ./quickstart | tee /root/demo &&
+        tail -n 1 /root/demo | grep -q "^converged: 3 nodes, "'
+    try bare-selftest bare_run "cd /root/neap && ./selftest ${BARE_STEPS:-gcc}"
+}
+
+for each in $steps; do
+    case $each in
+        crash | property | sim | laws | fuzz | bare) "$each" ;;
+        *)
+            failed=$((failed + 1))
+            echo "not ok - there is no step $each"
+            ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
