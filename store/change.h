@@ -16,10 +16,10 @@ struct change {
     size_t fresh_count, fresh_room;
     uint64_t residue_next;
     struct buffer bytes_old, bytes_new;
-    uint64_t merged;  /* cells */
+    uint64_t merged; /* cells */
     uint64_t stored; /* of them, those that are not as before, be it only the residue */
-    uint64_t healed;  /* dots that had been lost here */
-    uint64_t events;  /* of others, into the log */
+    uint64_t healed; /* dots that had been lost here */
+    uint64_t events; /* of others, into the log */
     uint64_t stamps_ahead;
 };
 
