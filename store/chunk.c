@@ -385,9 +385,9 @@ int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chu
 {
     struct reader reader;
 
+    *ret_chunk = (struct chunk){0};
     if (bytes.size > CHUNK_BYTES_MAX)
         return NEAP_LIMIT;
-    *ret_chunk = (struct chunk){0};
     reader_init(&reader, bytes);
     head_read(&reader, ret_chunk);
     if (!reader.error && ret_chunk->kind != kind)

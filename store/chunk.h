@@ -50,9 +50,9 @@ struct chunk {
 void chunk_done(struct chunk *chunk); /* zeroed and half-built are fine */
 /* Appends to ret_bytes, which must be limited to CHUNK_BYTES_MAX at most. */
 int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes);
-/* Into a zeroed chunk. Everything that can be checked without the shard is: canonical, paths,
- * cells of the right type, dots known, events named once each and completely. Borrows from bytes.
- * INVALID, LIMIT, NOMEM: then the chunk is zeroed. */
+/* Replaces whatever ret_chunk holds. Everything that can be checked without the shard is:
+ * canonical, paths, cells of the right type, dots known, events named once each and completely.
+ * Borrows from bytes. INVALID, LIMIT, NOMEM: then the chunk is zeroed. */
 int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chunk);
 /* What was known of one of its cells. */
 struct knowledge chunk_knowledge(const struct chunk *chunk, const struct chunk_cell *cell);

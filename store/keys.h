@@ -1,11 +1,11 @@
 /* The key space of everything on disk, in one place. All integers big-endian.
  *   cells  [shard 8][bucket 8][path]            residue reference, canonical cell
- *   log    [shard 8][replica id 8][counter 8]   nonce, path
+ *   log    [shard 8][replica id 8][counter 8]   nonce, bucket, path
  *   meta   'F'                                   format version
  *          'I'                                   identity of the directory
  *          'S' [shard 8]                         shard record: name, ids, context, horizon...
  *          'R' [shard 8][ref 8]                  a residue: one version vector
- *          'U' [shard 8][ref 8][bucket 8][path]  unsettled cell: refers to that residue
+ *          'U' [shard 8][ref 8][bucket 8][path]  empty cell that is kept for that residue
  *          'H'                                   high mark of the hybrid clock                   */
 #ifndef NEAP_STORE_KEYS_H
 #define NEAP_STORE_KEYS_H

@@ -94,15 +94,15 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
                struct shard **ret_shard);
 int shard_save(struct shard *shard, struct batch *batch); /* the record, as it is now */
 void shard_free(struct shard *shard);                     /* NULL is fine */
-/* Rule 9, a shard that was dropped and is subscribed again: cells, log, context go; a new id. */
+/* Rule 9, a shard that was dropped and is subscribed again: cells, log, context go; a new id. The
+ * caller has made sure that others have all that the context names: it is lost otherwise. */
 int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);
 
 /* May cells of this bucket live in the shard? */
 bool shard_has_bucket(const struct shard *shard, uint64_t bucket);
 
 /* Reading: any thread. */
-/* The dots of a cell. Borrowed from `bytes`. An absent cell is an empty one, and 0 is returned.
- * CORRUPT names path and shard in the disk's error text. */
+/* The dots of a cell. Borrowed from `bytes`. An absent cell is an empty one, and 0 is returned. */
 int cell_read(const struct view *view, uint64_t shard, uint64_t bucket, struct slice path,
               struct buffer *bytes, struct cell *ret_cell);
 /* A stored value of the cells family (as a scan gives it) as a cell. */
@@ -213,7 +213,8 @@ enum quote_verdict {
 enum quote_verdict shard_check_quote(const struct shard *shard, const struct context_entry *quote);
 /* All members have answered QUOTE_CONFIRMS since the shard was opened. Writes the record. */
 int shard_confirm(struct shard *shard, struct batch *batch);
-/* The events made beyond opened_at get dots of the new id. Needs no confirmation any more. */
+/* The events made beyond opened_at get dots of the new id, which needs no confirmation; once the
+ * opening was confirmed, only the next events do. */
 int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica);
 
 struct shard_claim {

@@ -51,8 +51,9 @@ static bool event_is_mine(const struct shard *shard, uint64_t n, uint32_t nonce)
 
 enum quote_verdict shard_check_quote(const struct shard *shard, const struct context_entry *quote)
 {
-    if (quote->id == shard->replica && quote->n > 0 &&
-        !event_is_mine(shard, quote->n, quote->nonce))
+    if (quote->id != shard->replica)
+        return QUOTE_FINE; /* of an id that I have left */
+    if (quote->n > 0 && !event_is_mine(shard, quote->n, quote->nonce))
         return QUOTE_ROLLBACK;
     return shard->confirmed ? QUOTE_FINE : QUOTE_CONFIRMS;
 }

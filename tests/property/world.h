@@ -200,6 +200,7 @@ struct disk *world_disk(const struct world *world, unsigned node);
 int folder_make(char *ret_path, size_t size);
 void folder_remove(const char *path);
 
+void node_done(struct node *node);
 struct view node_view(const struct node *node);
 void node_commit(struct node *node);
 void node_sync(struct world *world, struct node *node);

@@ -15,7 +15,10 @@ gossip/push.c tests/unit/test_gossip.c
 gossip/release.c tests/story/test_stories.c
 gossip/topic.c tests/unit/test_gossip.c
 gossip/truncate.c tests/unit/test_gossip.c
+store/change.c tests/unit/test_shard.c
+store/crate.c tests/unit/test_shard.c
 store/disk.c tests/unit/test_disk_mem.c
+store/slot.c tests/unit/test_shard.c
 '
 
 missing=
