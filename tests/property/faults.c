@@ -481,10 +481,8 @@ void world_finish(struct world *world)
     for (unsigned round = 0; round < (world->rollbacks ? 12u : 6u) && world->progress; round++) {
         world->progress = false;
         /* What is under way may save an event that nobody else has any more. */
-        for (size_t i = world->wire_count; world->rollbacks && i-- > 0;) {
-            if (i < world->wire_count)
-                world_deliver_copy(world, i);
-        }
+        for (size_t i = 0; world->rollbacks && i < world->wire_count; i++)
+            world_deliver_copy(world, i);
         finish_exchange(world);
     }
     while (world->wire_count > 0)
