@@ -29,7 +29,7 @@ static int compare_page(struct step *step, const struct shard *shard, struct sli
     struct view view = batch_view(step->batch);
     if (!shard_released(shard))
         return 0;
-    int error = shard_compare_page(shard, &view, cursor, CHUNK_SIZE, page);
+    int error = shard_compare_page(shard, &view, cursor, step->gossip->options.chunk_size, page);
     if (!error)
         *ret_code = 0;
     return error;

@@ -38,6 +38,8 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     gossip->options = *options;
     gossip->options.peers = NULL;
     gossip->options.address = NULL;
+    if (!gossip->options.chunk_size)
+        gossip->options.chunk_size = CHUNK_SIZE;
     gossip->store = store;
     gossip->trace = trace;
     gossip->link_next = 1;

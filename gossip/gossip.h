@@ -21,6 +21,7 @@ struct gossip_options {
     uint32_t silence_ms;      /* 5000: a peer that said nothing for so long is dropped */
     uint32_t backoff_ms_max;  /* 30000; redial starts at 100 ms and doubles, with jitter */
     uint64_t log_max;         /* entries a shard: past it the log is cut for those who are away */
+    size_t chunk_size;        /* of answers to pulls, about; 0: CHUNK_SIZE */
 };
 
 enum { PEERS_MAX = 64 };

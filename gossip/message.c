@@ -77,7 +77,7 @@ static void write_digests(struct writer *writer, const struct message *message)
 }
 
 /* [kind, shard, session, code, bytes]: which of them a kind has. */
-enum { HAS_SESSION = 1, HAS_CODE = 2, HAS_BYTES = 4, HAS_SINCE = 8 };
+enum { HAS_SESSION = 1, HAS_CODE = 2, HAS_BYTES = 4, HAS_SINCE = 8, HAS_COMPARES = 16 };
 
 static unsigned parts_of(enum message_kind kind)
 {
@@ -85,7 +85,7 @@ static unsigned parts_of(enum message_kind kind)
     case MESSAGE_PUSH:
         return HAS_BYTES;
     case MESSAGE_PULL:
-        return HAS_SESSION | HAS_SINCE;
+        return HAS_SESSION | HAS_COMPARES | HAS_SINCE;
     case MESSAGE_COMPARE:
         return HAS_SESSION | HAS_BYTES;
     case MESSAGE_PULLED:
@@ -112,6 +112,8 @@ static void write_parts(struct writer *writer, const struct message *message)
         write_i64(writer, message->code);
     if (parts & HAS_BYTES)
         write_bin(writer, message->bytes);
+    if (parts & HAS_COMPARES)
+        write_u64(writer, message->compares ? 1 : 0);
     if (parts & HAS_SINCE)
         context_write(writer, &message->since);
 }
@@ -253,6 +255,8 @@ static void read_parts(struct reader *reader, uint32_t count, struct message *me
         message->code = read_code(reader);
     if (parts & HAS_BYTES)
         message->bytes = read_bin(reader, MESSAGE_SIZE_MAX);
+    if (parts & HAS_COMPARES)
+        message->compares = read_below(reader, 2) == 1;
     if (parts & HAS_SINCE)
         (void)context_read(reader, &message->since);
 }

@@ -53,7 +53,8 @@ struct message {
     uint64_t session;     /* quoted back */
     int code;             /* PULLED, COMPARED: 0, END, STALE, NOTFOUND */
     struct context since; /* PULL */
-    struct slice bytes;   /* chunk, page, cursor: borrowed from the input */
+    bool compares; /* PULL: since is where a compare has got to, no claim to have all before it */
+    struct slice bytes; /* chunk, page, cursor: borrowed from the input */
 };
 
 void message_init(struct message *message);

@@ -38,12 +38,18 @@ static bool peer_has_links(const struct peer *peer)
     return peer->links[CHANNEL_CONTROL] || peer->links[CHANNEL_BULK];
 }
 
+/* An address under which there is, as it turned out, a process that is connected already. */
+static bool peer_is_alias(const struct gossip *gossip, const struct peer *peer)
+{
+    return peer->alias != NO_PEER && peer_has_links(&gossip->peers[peer->alias]);
+}
+
 /* Another process has come to where this one was. */
 static bool peer_is_replaced(const struct gossip *gossip, const struct peer *peer)
 {
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct peer *other = &gossip->peers[i];
-        if (other != peer && other->listed && other->alias == NO_PEER && peer->address[0] &&
+        if (other != peer && other->listed && peer->address[0] &&
             !strcmp(other->address, peer->address))
             return true;
     }
@@ -55,7 +61,7 @@ static bool peer_is_replaced(const struct gossip *gossip, const struct peer *pee
 bool peer_is_member(const struct gossip *gossip, size_t index)
 {
     const struct peer *peer = &gossip->peers[index];
-    if (peer->self || peer->alias != NO_PEER)
+    if (peer->self || peer_is_alias(gossip, peer))
         return false;
     if (peer->listed || peer_has_links(peer))
         return true;
@@ -100,7 +106,7 @@ static size_t peer_match(const struct gossip *gossip, const struct hello *hello)
     for (size_t test = 0; test < sizeof tests / sizeof *tests; test++) {
         for (size_t i = 0; i < gossip->peers_count; i++) {
             const struct peer *peer = &gossip->peers[i];
-            if (!peer->self && peer->alias == NO_PEER && tests[test](gossip, peer, hello))
+            if (!peer->self && !peer_is_alias(gossip, peer) && tests[test](gossip, peer, hello))
                 return i;
         }
     }
@@ -133,8 +139,7 @@ static size_t peer_dialed(struct gossip *gossip, size_t entry, const struct hell
     struct peer *peer = &gossip->peers[entry];
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct peer *other = &gossip->peers[i];
-        if (i == entry || other->self || other->alias != NO_PEER || !peer_has_links(other) ||
-            !peer_is(gossip, other, hello))
+        if (i == entry || other->self || !peer_has_links(other) || !peer_is(gossip, other, hello))
             continue;
         peer->alias = i;
         other->adopted = true;

@@ -37,6 +37,7 @@ int pull_ask(struct step *step, struct topic *topic, const struct context *since
     message.kind = MESSAGE_PULL;
     message.shard = topic->shard;
     message.session = topic->pull.session;
+    message.compares = topic->pull.state == PULL_CHANGED;
     message.since = *since; /* borrowed: not message_done() */
     int error =
         link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
@@ -170,13 +171,15 @@ static int pull_reply(struct step *step, size_t peer, const struct message *aske
 /* Everything that the peer is known to have counts, not only what it had when it asked: what it got
  * and told meanwhile may be cut from the log already. */
 static int pull_give(struct step *step, const struct shard *shard, struct pair *pair,
-                     const struct context *since, struct buffer *chunk, int *ret_code)
+                     const struct message *message, struct buffer *chunk, int *ret_code)
 {
     struct view view = batch_view(step->batch);
-    int error = pair_see(pair, since, false);
+    bool claims = !message->compares || BROKEN("compare-claims");
+    int error = claims ? pair_see(pair, &message->since, false) : 0;
     if (error)
         return error;
-    int code = shard_chunk(shard, &view, &pair->context, 0, CHUNK_SIZE, chunk);
+    int code = shard_chunk(shard, &view, claims ? &pair->context : &message->since, 0,
+                           step->gossip->options.chunk_size, chunk);
     if (code && code != NEAP_END && code != NEAP_STALE)
         return code;
     *ret_code = code;
@@ -188,7 +191,7 @@ static int pull_gave(struct step *step, struct topic *topic, struct pair *pair,
                      const struct shard *shard, int code, size_t size)
 {
     uint64_t counter = context_get(&shard->context, shard->replica);
-    if (code == NEAP_END || (code == 0 && size < CHUNK_SIZE / 2)) {
+    if (code == NEAP_END || (code == 0 && size < step->gossip->options.chunk_size / 2)) {
         pair->sent = counter;
         pair->behind = false;
     }
@@ -209,8 +212,8 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
         error =
             release_check(step, topic, shard, context_find(&message->since, shard->replica), &fine);
     if (!error && fine && shard_released(shard)) {
-        error = pull_give(step, shard, pair, &message->since, &chunk, &code);
-        if (!error)
+        error = pull_give(step, shard, pair, message, &chunk, &code);
+        if (!error && !message->compares)
             error = pull_gave(step, topic, pair, shard, code, chunk.size);
     }
     if (!error)

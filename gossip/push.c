@@ -21,7 +21,8 @@ static int pushing_read(struct step *step, const struct shard *shard, uint64_t f
     buffer_clear(&pushing->chunk);
     int error = from ? context_raise(&since, shard->replica, from, 0) : 0;
     if (!error)
-        error = shard_chunk(shard, &view, &since, shard->replica, CHUNK_SIZE, &pushing->chunk);
+        error = shard_chunk(shard, &view, &since, shard->replica, step->gossip->options.chunk_size,
+                            &pushing->chunk);
     if (!error)
         error = chunk_decode(buffer_slice(&pushing->chunk), CHUNK_EVENTS, &chunk);
     if (!error && chunk.runs_count > 0) {

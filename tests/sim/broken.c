@@ -19,12 +19,12 @@ static const struct rule {
 } rules[] = {
     {"send-first", 0, 200},    {"names-nothing", 0, 20},   {"confirm-alone", 1, 1000},
     {"cut-blind", 0, 20},      {"later-is-newer", 0, 200}, {"never-pull", 0, 20},
-    {"never-compare", 0, 100},
+    {"never-compare", 0, 100}, {"compare-claims", 0, 100},
 };
 
 static bool is_noticed(const struct rule *rule)
 {
-    struct run run = {.steps = 400, .amnesia = rule->amnesia};
+    struct run run = {.steps = 400, .amnesia = rule->amnesia, .starve = 0};
     struct result result;
     rule_now = rule->name;
     for (run.seed = 1; run.seed <= rule->seeds; run.seed++) {

@@ -115,7 +115,8 @@ static void image_take(struct faults *faults, size_t node)
     struct image *image;
     if (!all_is_released(&faults->world->nodes[node]))
         return;
-    must(disk->ops->sync(disk) == 0);
+    if (disk->ops->sync(disk))
+        return;
     if (faults->images_count < IMAGES_MAX) {
         image = &faults->images[faults->images_count++];
     } else {
@@ -190,6 +191,11 @@ void faults_step(struct faults *faults)
         restart_later(world, a);
         break;
     case 3:
+        if (node->up && world_below(world, 3) == 0) {
+            node->disk_fails = true;
+            disk_mem_fault(node->disk, world_below(world, 2) ? DISK_FAULT_COMMIT : DISK_FAULT_SYNC,
+                           (unsigned)world_below(world, 20), 1, NEAP_IO);
+        }
         node->skew_ms = (int64_t)world_below(world, 100000) - 50000;
         break;
     case 4:
@@ -209,9 +215,15 @@ void faults_heal(struct faults *faults)
 {
     struct world *world = faults->world;
     world_note(world, "heal");
+    world->options.starve = false;
     memset(world->cut, 0, sizeof world->cut);
     memset(world->delay_ms, 0, sizeof world->delay_ms);
     for (size_t i = 0; i < world->nodes_count; i++) {
+        if (world->nodes[i].disk_fails)
+            sim_crash(world, i);
+        disk_mem_fault(world->nodes[i].disk, DISK_FAULT_COMMIT, 0, 0, 0);
+        disk_mem_fault(world->nodes[i].disk, DISK_FAULT_SYNC, 0, 0, 0);
+        world->nodes[i].disk_fails = false;
         world->nodes[i].crash_percent = 0;
         world->nodes[i].slow_ms = 0;
         world->nodes[i].skew_ms = 0;

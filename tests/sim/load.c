@@ -113,13 +113,16 @@ static void write_done(struct world *world, size_t node, struct event *event, bo
     struct load *load = world->load;
     struct sim_write *write = (struct sim_write *)event;
     enum certainty how = SURE;
-    if (lost || event->code == NEAP_IO || event->code == NEAP_UNCERTAIN)
+    if (lost || event->code == NEAP_IO || event->code == NEAP_UNCERTAIN ||
+        world->nodes[node].wheel.stopped)
         how = MAYBE;
     else if (event->code)
         how = NO;
     else if (write->write.nosync || load->doubted[node])
         how = MAYBE;
-    if (event->code && !lost)
+    bool excused = (event->code == NEAP_NOMEM && world->options.starve) ||
+                   (event->code == NEAP_IO && world->nodes[node].disk_fails);
+    if (event->code && !lost && !excused && !world->nodes[node].wheel.stopped)
         world_fail(world, "%s: a write gives %s: %s", world->nodes[node].name,
                    error_name(event->code), write->write.error.text);
     load->acknowledged += how == SURE;

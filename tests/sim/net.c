@@ -122,6 +122,11 @@ static void end_push(struct world *world, struct sim_link *link, unsigned side, 
     buffer_init(&message->bytes, MESSAGE_SIZE_MAX);
     must(buffer_set(&message->bytes, bytes) == 0);
     message->end = end_of_stream;
+    for (size_t i = 0; world->options.garble && i < 4; i++) {
+        if (bytes.size > 0 && world_below(world, 100) == 0)
+            message->bytes.data[world_below(world, bytes.size)] ^=
+                (uint8_t)(1 << world_below(world, 8));
+    }
     message->at = world->now_ms + 1 + world_below(world, world->options.delay_ms_max + 1) +
                   world->delay_ms[from->node][end->node];
     if (end->last) {
@@ -201,6 +206,7 @@ static int sim_dial(struct net *net, uint64_t number, const char *address)
 {
     struct sim_node *node = node_of(net);
     struct world *world = node->world;
+    world_feed(world);
     struct thing thing = {.kind = THING_CONNECT,
                           .node = node->index,
                           .epoch = node->epoch,
@@ -211,6 +217,7 @@ static int sim_dial(struct net *net, uint64_t number, const char *address)
             thing.target = i;
     }
     world_after(world, 1 + world_below(world, world->options.delay_ms_max + 1), thing);
+    world_starve(world);
     return 0;
 }
 
@@ -289,11 +296,13 @@ static int sim_send(struct net *net, uint64_t number, struct slice bytes)
     struct sim_link *link = link_at(node, number, &side);
     if (!link)
         return NEAP_NOTFOUND;
-    check_durable(node, bytes);
     struct sim_end *to = &link->ends[!side];
     if (to->queued + bytes.size > SIM_QUEUE_MAX && to->queued > 0)
         return NEAP_BUSY;
+    world_feed(world);
+    check_durable(node, bytes);
     end_push(world, link, !side, bytes, false);
+    world_starve(world);
     return 0;
 }
 
@@ -305,7 +314,9 @@ static void sim_ready(struct net *net, uint64_t number)
     if (!link)
         return;
     link->ends[side].ready = true;
+    world_feed(node->world);
     end_plan(node->world, link, side);
+    world_starve(node->world);
 }
 
 static void sim_trust(struct net *net, uint64_t number)
@@ -325,9 +336,11 @@ static void sim_close(struct net *net, uint64_t number)
         return;
     link->ends[side].open = false;
     end_clear(&link->ends[side]);
+    world_feed(node->world);
     if (link->ends[!side].open)
         end_push(node->world, link, !side, slice_of(NULL, 0), true);
     link_collect(node->world);
+    world_starve(node->world);
 }
 
 static void net_stop(struct net *net)

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { STEP_MS = 40, REST_MS_MAX = 20000, REST_LOOK_MS = 500, LOG_MAX = 100000 };
+enum { STEP_MS = 40, REST_MS_MAX = 120000, REST_LOOK_MS = 500, LOG_MAX = 100000 };
 
 /* Where no log is cut early and no directory goes back, a pull is always enough. */
 static bool nobody_compared(struct world *world, struct result *result)
@@ -61,13 +61,17 @@ bool run_seed(const struct run *run, struct result *ret_result)
     struct world *world = mem_new(sizeof *world);
     struct rng rng;
     rng_init(&rng, run->seed);
-    struct world_options options = {.seed = run->seed,
-                                    .nodes = run->nodes ? run->nodes : 2 + rng_below(&rng, 4),
-                                    .log_max = rng_chance(&rng, 50) ? 40 : LOG_MAX,
-                                    .delay_ms_max = rng_chance(&rng, 50) ? 5 : 80,
-                                    .amnesia =
-                                        run->amnesia < 0 ? rng_chance(&rng, 40) : run->amnesia > 0,
-                                    .print = run->print};
+    struct world_options options = {
+        .seed = run->seed,
+        .nodes = run->nodes ? run->nodes : 2 + rng_below(&rng, 4),
+        .log_max = rng_chance(&rng, 50) ? 40 : LOG_MAX,
+        .chunk_size = rng_chance(&rng, 30) ? 0 : (size_t)100 << rng_below(&rng, 6),
+        .heartbeat_ms = 200 + (uint32_t)rng_below(&rng, 800),
+        .delay_ms_max = rng_chance(&rng, 50) ? 5 : 80,
+        .amnesia = run->amnesia < 0 ? rng_chance(&rng, 40) : run->amnesia > 0,
+        .garble = run->garble,
+        .starve = run->starve < 0 ? rng_chance(&rng, 20) : run->starve > 0,
+        .print = run->print};
     must(world);
     world_open(world, &options);
     struct load *load = load_new(world, 1 + (size_t)rng_below(&rng, 3));
@@ -77,7 +81,8 @@ bool run_seed(const struct run *run, struct result *ret_result)
         sim_start(world, i);
     run_steps(world, load, faults, run->steps);
     faults_heal(faults);
-    bool fine = run_rest(world, load, ret_result);
+    bool fine = run->garble ? world_run(world, world->now_ms + REST_MS_MAX / 10)
+                            : run_rest(world, load, ret_result);
     if (world->failed[0])
         snprintf(ret_result->why, sizeof ret_result->why, "%s", world->failed);
     if (!fine && run->print)

@@ -7,6 +7,8 @@ struct run {
     uint64_t seed, steps;
     size_t nodes; /* 0: the seed decides */
     int amnesia;  /* -1: the seed decides */
+    bool garble;  /* only that nobody crashes */
+    int starve;   /* -1: the seed decides */
     bool print;
 };
 

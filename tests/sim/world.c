@@ -106,6 +106,18 @@ static struct thing heap_take(struct world *world)
     return first;
 }
 
+void world_feed(struct world *world)
+{
+    (void)world;
+    mem_fail_at(0, 0);
+}
+
+void world_starve(struct world *world)
+{
+    if (world->starve_at > mem_calls())
+        mem_fail_at(world->starve_at - mem_calls(), 0);
+}
+
 uint64_t world_below(struct world *world, uint64_t bound)
 {
     return rng_below(&world->rng, bound);
@@ -161,11 +173,13 @@ static void node_init(struct world *world, size_t index)
     node->inbox = mem_new_array(SIM_INBOX_MAX, sizeof *node->inbox);
     must(node->inbox);
     must(disk_mem_open(&node->disk) == 0);
+    uint32_t beat = world->options.heartbeat_ms ? world->options.heartbeat_ms : 1000;
     node->gossip = (struct gossip_options){.cluster = 1,
                                            .address = node->address,
                                            .peers = node->peers,
-                                           .heartbeat_ms = 1000,
-                                           .silence_ms = 5000,
+                                           .heartbeat_ms = beat,
+                                           .silence_ms = 5 * beat,
+                                           .chunk_size = world->options.chunk_size,
                                            .backoff_ms_max = 3000,
                                            .log_max = world->options.log_max};
 }
@@ -262,8 +276,11 @@ void sim_stop(struct world *world, size_t index)
     struct sim_node *node = &world->nodes[index];
     if (!node->up)
         return;
+    if (node->disk->ops->sync(node->disk)) {
+        sim_crash(world, index);
+        return;
+    }
     world_line(world, node->name, "stops");
-    must(node->disk->ops->sync(node->disk) == 0);
     node_down(world, index);
 }
 
@@ -338,12 +355,22 @@ static void node_turn(struct world *world, size_t index)
     node->inbox_count -= count;
     memmove(node->inbox, node->inbox + count, node->inbox_count * sizeof *events);
     node->turns++;
+    world->starve_at = 0;
+    if (world->options.starve && world_below(world, 20) == 0)
+        world->starve_at = mem_calls() + 1 + world_below(world, 300);
+    world_starve(world);
     wheel_turn(&node->wheel, sim_now(node), events, count);
+    world_feed(world);
+    world->starve_at = 0;
     bool crashed = node->wheel.crashed;
     for (size_t i = 0; i < count; i++)
         node_finish(world, index, events[i], crashed && !is_done(&node->wheel, events[i]));
-    if (node->wheel.stopped && !crashed)
-        world_fail(world, "%s stopped: %s", node->name, node->wheel.error.text);
+    if (node->wheel.stopped && !crashed) {
+        if (!node->disk_fails && !world->options.starve)
+            world_fail(world, "%s stopped: %s", node->name, node->wheel.error.text);
+        node->disk_fails = false;
+        crashed = true;
+    }
     if (crashed) {
         sim_crash(world, index);
         world_after(world, 200 + world_below(world, 3000),

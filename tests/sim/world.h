@@ -76,6 +76,7 @@ struct sim_node {
     int64_t skew_ms;             /* of its wall clock */
     uint64_t boot_ms;            /* its monotonic clock began then */
     uint64_t slow_ms;            /* every turn takes that much longer to come */
+    bool disk_fails;             /* the disk was told to: the node may stop */
     unsigned crash_percent;      /* at each effect, in tenths of a percent */
     struct net_event *inbox_net; /* ring of SIM_INBOX_MAX */
     struct event **inbox;
@@ -93,8 +94,12 @@ struct world_options {
     uint64_t seed;
     size_t nodes;
     uint64_t log_max;
+    size_t chunk_size;     /* 0: as usual */
+    uint32_t heartbeat_ms; /* 0: 1000. Silence is five of them */
     unsigned delay_ms_max; /* of messages */
     bool amnesia;          /* directories may go back in time: events are lost */
+    bool garble;           /* some messages arrive with other bytes: nothing is promised then */
+    bool starve;           /* memory runs out now and then */
     bool print;            /* trace lines to stdout */
 };
 
@@ -119,6 +124,7 @@ struct world {
     /* A write has ended. `lost`: its process did first. */
     void (*write_done)(struct world *world, size_t node, struct event *event, bool lost);
     void *load;
+    uint64_t starve_at; /* the number of the allocation that fails; 0: none */
 };
 
 void world_open(struct world *world, const struct world_options *options);
@@ -130,6 +136,9 @@ void world_note(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* into the trace */
 
 void world_after(struct world *world, uint64_t delay_ms, struct thing thing);
+/* What the world itself does in the middle of a turn must not run out of memory. */
+void world_feed(struct world *world);
+void world_starve(struct world *world);
 uint64_t world_below(struct world *world, uint64_t bound);
 
 void sim_start(struct world *world, size_t node);

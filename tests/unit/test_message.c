@@ -127,11 +127,13 @@ TEST(the_other_messages_go_round)
         message.shard = 99;
         message.session = 12;
         message.code = NEAP_STALE;
+        message.compares = true;
         message.bytes = slice_text("bytes");
         CHECK_OK(context_raise(&message.since, 1, 2, 3));
         CHECK_OK(round_trip(&message, &back));
         CHECK_EQUAL(back.kind, kinds[i]);
         CHECK_EQUAL(back.shard, 99);
+        CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
         if (kinds[i] == MESSAGE_PULL)
             CHECK(context_equal(&back.since, &message.since));
         else
@@ -170,7 +172,7 @@ TEST(what_is_not_a_message_is_refused)
     CHECK_ERROR(decode_hex("93 04 05 a0"), NEAP_INVALID);          /* str for bin */
     CHECK_ERROR(decode_hex("95 06 05 01 fe c4 00"), NEAP_INVALID); /* a code that no peer sends */
     CHECK_OK(decode_hex("95 06 05 01 ff c4 00"));                  /* END */
-    CHECK_ERROR(decode_hex("94 05 05 01 93 01 00 00"), NEAP_INVALID); /* context with n 0 */
+    CHECK_ERROR(decode_hex("95 05 05 01 00 93 01 00 00"), NEAP_INVALID); /* context with n 0 */
 }
 
 TEST(a_hello_of_a_later_version_may_say_more)
