@@ -23,6 +23,7 @@ enum {
     INFO_LOG_SIZE_MAX = 256 << 10,
     MANIFEST_SIZE_MAX = 4 << 20,
     BLOOM_BITS = 10,
+    METADATA_BLOCK_SIZE = 8 << 10,
     CHECKSUM_XXH3 = 4,
     TABLE_FORMAT = 5,
     ENTRY_OVERHEAD = 64,      /* of a memtable, for each key */
@@ -451,6 +452,13 @@ static void options_memory(rocksdb_options_t *options, size_t memory_max)
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
     rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    /* In pieces: the cache is split into shards, and the whole filter of a large file is larger
+     * than one of them, so it would be read again at every lookup. */
+    rocksdb_block_based_options_set_index_type(
+        table, rocksdb_block_based_table_index_type_two_level_index_search);
+    rocksdb_block_based_options_set_partition_filters(table, 1);
+    rocksdb_block_based_options_set_metadata_block_size(table, METADATA_BLOCK_SIZE);
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
     rocksdb_block_based_options_set_filter_policy(
         table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
     rocksdb_block_based_options_set_checksum(table, CHECKSUM_XXH3);
