@@ -7,8 +7,17 @@
 #include "neap.h"
 
 enum { KEYS = 100000, KEY_BYTES = 16, VALUE_BYTES = 100, BATCH = 100, THREADS_MAX = 8 };
-/* What neap adds to a key and a value on disk: shard, bucket, escape, type; dot, stamp, residue. */
-enum { CELL_KEY_BYTES = KEY_BYTES + 19, CELL_MORE_BYTES = 34 };
+enum { SET_LARGE = 1000000, SET_SMALL = 10, SMALL_SETS = 1000 };
+
+/* What is in the database, on both sides: neap's buckets, and raw keys and values of the same sizes
+ * (with shard, bucket and type in the key; dots, clock and residue in the value). */
+enum kind { KIND_PUT, KIND_COUNT, KIND_SMALL, KIND_LARGE, KINDS };
+struct shape {
+    const char *bucket;
+    uint64_t count;
+    size_t key_size, value_size;
+};
+extern const struct shape shapes[KINDS];
 
 struct raw {
     rocksdb_t *db;
@@ -19,9 +28,10 @@ struct raw {
 
 void raw_open(struct raw *raw, const char *path);
 void raw_close(struct raw *raw);
-void raw_put(struct raw *raw, uint64_t key, size_t size, int sync);
-void raw_put_batch(struct raw *raw, uint64_t key, size_t count, size_t size, int sync);
-size_t raw_get(struct raw *raw, uint64_t key);
+void raw_put(struct raw *raw, enum kind kind, uint64_t key, int sync);
+/* Of `count` keys from bench_mix(key) on. */
+void raw_put_batch(struct raw *raw, enum kind kind, uint64_t key, size_t count, int sync);
+size_t raw_get(struct raw *raw, enum kind kind, uint64_t key);
 
 struct sides {
     struct neap *neap;
@@ -44,6 +54,7 @@ struct work {
 extern const struct work works[];
 extern const unsigned works_count;
 void works_fill(struct sides *sides);
+void works_check(struct sides *sides);
 void bench_check(int code, const char *what);
 uint64_t bench_mix(uint64_t i);
 #endif

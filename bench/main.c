@@ -120,11 +120,13 @@ int main(int argc, char **argv)
     snprintf(path, sizeof(path), "%s/raw", base);
     raw_open(&sides.raw, path);
     works_fill(&sides);
+    works_check(&sides);
     printf("%-38s %10s %10s %7s %14s %6s\n", "work (operations per second)", "neap", "rocksdb",
            "ratio", "[least..most]", "goal");
     for (unsigned i = 0; i < works_count; i++)
         if (strstr(works[i].name, only))
             json_array_append_new(results, work_run(&sides, &works[i], &from));
+    works_check(&sides);
     if (json_dump_file(results, file, JSON_INDENT(2)))
         fprintf(stderr, "bench: cannot write %s\n", file);
     json_decref(results);

@@ -23,7 +23,13 @@ void raw_open(struct raw *raw, const char *path)
     rocksdb_options_set_create_if_missing(options, 1);
     rocksdb_options_set_compression(options, rocksdb_no_compression);
     rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom(10));
-    rocksdb_block_based_options_set_block_cache(table, rocksdb_cache_create_lru(32 << 20));
+    rocksdb_block_based_options_set_block_cache(table, rocksdb_cache_create_lru(64 << 20));
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_index_type(
+        table, rocksdb_block_based_table_index_type_two_level_index_search);
+    rocksdb_block_based_options_set_partition_filters(table, 1);
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
+    rocksdb_options_set_write_buffer_size(options, 32 << 20);
     rocksdb_options_set_block_based_table_factory(options, table);
     raw->db = rocksdb_open(options, path, &error);
     raw_check(error, "open");
@@ -43,46 +49,53 @@ void raw_close(struct raw *raw)
     rocksdb_close(raw->db);
 }
 
-static void raw_key(uint64_t key, char ret_key[CELL_KEY_BYTES])
+enum { RAW_KEY_MAX = 64, RAW_VALUE_MAX = 256 };
+
+/* Its size. */
+static size_t raw_key(enum kind kind, uint64_t key, char ret_key[RAW_KEY_MAX])
 {
-    memset(ret_key, 'k', CELL_KEY_BYTES);
-    memcpy(ret_key + CELL_KEY_BYTES - 20, &key, sizeof(key));
+    size_t size = shapes[kind].key_size;
+
+    memset(ret_key, 'a' + (int)kind, size);
+    for (size_t i = 0; i < sizeof(key); i++) /* big-endian: in order, as neap's are */
+        ret_key[size - 10 + i] = (char)(key >> (56 - 8 * i));
+    return size;
 }
 
-void raw_put(struct raw *raw, uint64_t key, size_t size, int sync)
-{
-    static const char value[4096];
-    char bytes[CELL_KEY_BYTES], *error = NULL;
+static const char value[RAW_VALUE_MAX];
 
-    raw_key(key, bytes);
-    rocksdb_put(raw->db, sync ? raw->write_sync : raw->write, bytes, sizeof(bytes), value, size,
-                &error);
+void raw_put(struct raw *raw, enum kind kind, uint64_t key, int sync)
+{
+    char bytes[RAW_KEY_MAX], *error = NULL;
+    size_t size = raw_key(kind, key, bytes);
+
+    rocksdb_put(raw->db, sync ? raw->write_sync : raw->write, bytes, size, value,
+                shapes[kind].value_size, &error);
     raw_check(error, "put");
 }
 
-void raw_put_batch(struct raw *raw, uint64_t key, size_t count, size_t size, int sync)
+void raw_put_batch(struct raw *raw, enum kind kind, uint64_t key, size_t count, int sync)
 {
-    static const char value[4096];
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-    char bytes[CELL_KEY_BYTES], *error = NULL;
+    char bytes[RAW_KEY_MAX], *error = NULL;
 
     for (size_t i = 0; i < count; i++) {
-        raw_key(bench_mix(key + i) % KEYS, bytes);
-        rocksdb_writebatch_put(batch, bytes, sizeof(bytes), value, size);
+        size_t size = raw_key(kind, bench_mix(key + i) % shapes[kind].count, bytes);
+
+        rocksdb_writebatch_put(batch, bytes, size, value, shapes[kind].value_size);
     }
     rocksdb_write(raw->db, sync ? raw->write_sync : raw->write, batch, &error);
     raw_check(error, "write");
     rocksdb_writebatch_destroy(batch);
 }
 
-size_t raw_get(struct raw *raw, uint64_t key)
+size_t raw_get(struct raw *raw, enum kind kind, uint64_t key)
 {
-    char bytes[CELL_KEY_BYTES], *error = NULL, *value;
-    size_t size = 0;
+    char bytes[RAW_KEY_MAX], *error = NULL, *found;
+    size_t size = raw_key(kind, key, bytes), found_size = 0;
 
-    raw_key(key, bytes);
-    value = rocksdb_get(raw->db, raw->read, bytes, sizeof(bytes), &size, &error);
+    found = rocksdb_get(raw->db, raw->read, bytes, size, &found_size, &error);
     raw_check(error, "get");
-    free(value);
-    return value ? size : 0;
+    rocksdb_free(found);
+    return found ? found_size : 0;
 }

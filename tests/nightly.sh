@@ -45,7 +45,7 @@ property()
 {
     causality=$build/tests/property/causality
     try causality "$causality" --histories $((rounds * 67))
-    for each in sync horizon rollback; do
+    for each in sync horizon crash lives damage rollback fresh boot; do
         try "causality-$each" "$causality" --profile "$each" --seed "$seed" --histories \
             $((rounds * 20))
     done
