@@ -55,6 +55,13 @@ for source in base/alloc base/hash base/pack base/clock base/error crdt/cell sto
     put Makefile.am "tests/unit/test_$(basename $source).c"
 done
 
+# Whoever has no test of his own, and whoever tests him, as unit.sh names them.
+for pair in $(sed -n "/^instead='/,/^'/p" "$tidy/unit.sh" | grep / | tr ' ' '+'); do
+    put "${pair%+*}" ''
+    test -f "${pair#*+}" || put Makefile.am "${pair#*+}"
+    put "${pair#*+}" ''
+done
+
 # result TEXT CONDITION-STATUS
 result()
 {
