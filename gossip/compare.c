@@ -70,6 +70,7 @@ static int compare_finish(struct step *step, struct topic *topic, struct shard *
     trace(gossip->trace, "%s: compared %s%s", peer_text(gossip, topic->pull.peer), shard->name,
           error ? ", too slowly" : "");
     if (!error) {
+        pull_forget_short(topic);
         topic_changed(gossip, topic);
         pair_wants_digest(gossip, pair, topic->pull.peer);
     }

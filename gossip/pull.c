@@ -122,12 +122,43 @@ static int pull_begin(struct step *step, struct topic *topic, const struct shard
     return pull_ask_events(step, topic, shard);
 }
 
-int pull_work(struct step *step, struct topic *topic, struct shard *shard)
+/* The peer that has most of what is lacking; one whose log was too short only if there is no other.
+ * NO_PEER: none. */
+static size_t pull_best(struct step *step, struct topic *topic, const struct shard *shard,
+                        bool *ret_full)
 {
     struct gossip *gossip = step->gossip;
     size_t best = NO_PEER;
     uint64_t best_worth = 0;
-    bool full = false;
+    *ret_full = false;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        uint64_t worth = pull_worth(step, topic, shard, i);
+        if (worth && gossip->peers[i].pulling >= PULLS_MAX) {
+            *ret_full = true;
+            continue;
+        }
+        if (worth && !topic_pair(topic, i)->short_log)
+            worth += UINT64_MAX / 2;
+        if (worth > best_worth) {
+            best = i;
+            best_worth = worth;
+        }
+    }
+    return best;
+}
+
+void pull_forget_short(struct topic *topic)
+{
+    for (size_t i = 0; i < topic->pairs_room; i++) {
+        if (topic->pairs[i])
+            topic->pairs[i]->short_log = false;
+    }
+}
+
+int pull_work(struct step *step, struct topic *topic, struct shard *shard)
+{
+    struct gossip *gossip = step->gossip;
+    bool full;
     if (topic->pull.state != PULL_NONE) {
         if (step->now.mono_ms < topic->pull.deadline) {
             topic_wake(gossip, topic, topic->pull.deadline);
@@ -138,15 +169,7 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
               shard->name);
         return pull_end(step, topic, gossip->options.silence_ms);
     }
-    for (size_t i = 0; i < gossip->peers_count; i++) {
-        uint64_t worth = pull_worth(step, topic, shard, i);
-        if (worth && gossip->peers[i].pulling >= PULLS_MAX) {
-            full = true;
-        } else if (worth > best_worth) {
-            best = i;
-            best_worth = worth;
-        }
-    }
+    size_t best = pull_best(step, topic, shard, &full);
     if (best != NO_PEER)
         return pull_begin(step, topic, shard, best);
     return full ? topic_wait(gossip, topic) : 0;
@@ -235,6 +258,7 @@ static int pull_chunk_take(struct step *step, struct topic *topic, struct shard 
     if (error)
         return error;
     if (taken == TAKEN) {
+        pull_forget_short(topic);
         trace(gossip->trace, "%s: pulled %s", peer_text(gossip, topic->pull.peer), shard->name);
         topic_changed(gossip, topic);
         pair_wants_digest(gossip, pair, topic->pull.peer);
@@ -260,18 +284,34 @@ static int pull_take_events(struct step *step, struct topic *topic, struct shard
     return error;
 }
 
+/* Comparing costs a pass over all cells: first, whoever else has it is asked. */
+static int pull_is_stale(struct step *step, struct topic *topic, struct shard *shard,
+                         struct pair *pair)
+{
+    struct gossip *gossip = step->gossip;
+    size_t peer = topic->pull.peer;
+    bool full;
+    pair->short_log = true;
+    size_t other = pull_best(step, topic, shard, &full);
+    if (other != NO_PEER && !topic_pair(topic, other)->short_log) {
+        trace(gossip->trace, "%s: too old to pull %s, ask another", peer_text(gossip, peer),
+              shard->name);
+        return pull_end(step, topic, 0);
+    }
+    trace(gossip->trace, "%s: too old to pull %s, compare", peer_text(gossip, peer), shard->name);
+    gossip->counts[REASON_stale]++;
+    gossip->peers[peer].compares++;
+    topic->pull.state = PULL_CELLS;
+    return compare_ask(step, topic, slice_of(NULL, 0));
+}
+
 static int pull_take_code(struct step *step, struct topic *topic, struct shard *shard,
                           struct pair *pair, int code)
 {
     struct gossip *gossip = step->gossip;
     const char *peer = peer_text(gossip, topic->pull.peer);
-    if (code == NEAP_STALE && !BROKEN("never-compare")) {
-        trace(gossip->trace, "%s: too old to pull %s, compare", peer, shard->name);
-        gossip->counts[REASON_stale]++;
-        gossip->peers[topic->pull.peer].compares++;
-        topic->pull.state = PULL_CELLS;
-        return compare_ask(step, topic, slice_of(NULL, 0));
-    }
+    if (code == NEAP_STALE && !BROKEN("never-compare"))
+        return pull_is_stale(step, topic, shard, pair);
     if (code == NEAP_END) {
         trace(gossip->trace, "%s: pulled all of %s", peer, shard->name);
         pair->gap = false;

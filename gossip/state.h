@@ -27,12 +27,13 @@ enum {
     CONTEXT_BYTES = 27          /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                       \
-    X(malformed)                                                                                \
-    X(unexpected) X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel) X(no_hello) \
-        X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)          \
-            X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale)       \
-                X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)            \
+#define GOSSIP_REASONS(X)                                                                 \
+    X(malformed)                                                                          \
+    X(unexpected)                                                                         \
+    X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel) X(no_hello)         \
+        X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)    \
+            X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) \
+                X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)      \
                     X(nothing_new)
 
 enum reason {
@@ -93,6 +94,7 @@ struct pair {
     uint64_t sent;         /* my events up to here were pushed in this session */
     bool behind;           /* not pushed to until its digest shows that it caught up */
     bool gap;              /* what I lack will not come by push */
+    bool short_log;        /* its log no longer tells what I lack */
     uint64_t pull_after;   /* mono_ms; not asked before. 0: now */
     uint64_t awaited;      /* the peer's own event that should come by push before pull_after */
 };
@@ -232,6 +234,8 @@ int push_take(struct step *step, size_t peer, const struct message *message);
 /* pull.c, compare.c */
 int pull_work(struct step *step, struct topic *topic, struct shard *shard);
 void pull_stop(struct gossip *gossip, struct topic *topic);
+/* What the shard lacks has changed: logs that were too short may do now. */
+void pull_forget_short(struct topic *topic);
 /* Ends a pull; the peer is not asked again for `again_ms`. */
 int pull_end(struct step *step, struct topic *topic, uint64_t again_ms);
 int pull_serve(struct step *step, size_t peer, const struct message *message);
