@@ -6,7 +6,14 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { STEP_MS = 40, REST_MS_MAX = 120000, REST_LOOK_MS = 500, LOG_MAX = 100000 };
+enum {
+    STEP_MS = 40,
+    GARBLED_MS = 10000,
+    REST_MS_MAX = 20000,
+    REST_MS_MAX_SLOW = 1800000, /* with small chunks: one is a round trip */
+    REST_LOOK_MS = 500,
+    LOG_MAX = 100000
+};
 
 /* Where no log is cut early and no directory goes back, a pull is always enough. */
 static bool nobody_compared(struct world *world, struct result *result)
@@ -30,12 +37,13 @@ static bool nobody_compared(struct world *world, struct result *result)
 static bool run_rest(struct world *world, struct load *load, struct result *result)
 {
     uint64_t healed = world->now_ms;
+    uint64_t rest_ms_max = world->options.chunk_size ? REST_MS_MAX_SLOW : REST_MS_MAX;
     for (;;) {
         if (!world_run(world, world->now_ms + REST_LOOK_MS))
             return false;
         if (world_agrees(world, result->why, sizeof result->why))
             break;
-        if (world->now_ms > healed + REST_MS_MAX)
+        if (world->now_ms > healed + rest_ms_max)
             return false;
     }
     result->rest_ms = world->now_ms - healed;
@@ -81,7 +89,7 @@ bool run_seed(const struct run *run, struct result *ret_result)
         sim_start(world, i);
     run_steps(world, load, faults, run->steps);
     faults_heal(faults);
-    bool fine = run->garble ? world_run(world, world->now_ms + REST_MS_MAX / 10)
+    bool fine = run->garble ? world_run(world, world->now_ms + GARBLED_MS)
                             : run_rest(world, load, ret_result);
     if (world->failed[0])
         snprintf(ret_result->why, sizeof ret_result->why, "%s", world->failed);
