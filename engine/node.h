@@ -35,6 +35,7 @@ int node_open_with(const struct node_options *options, struct backend **ret_back
                    struct neap_error *error);
 
 enum { WORKERS_MAX = 32, TICKETS_KEPT = 65536, TICKET_TEXTS = 16, NET_EVENTS_MAX = 4096 };
+enum { GATHER_YIELDS = 3 };
 enum { QUEUE_COUNT_MAX = 4096, QUEUE_BYTES_MAX = 64 << 20, SYNC_MS = 100 };
 
 enum item_kind { ITEM_CALL, ITEM_TICKET, ITEM_NET, ITEM_TICK };
@@ -49,7 +50,8 @@ struct item {
 /* A caller that blocks; on its stack. */
 struct item_call {
     struct item item;
-    bool done, has_cond;
+    bool done, has_cond; /* has_cond: it has waited */
+    bool counted;        /* in the node's `told` */
     pthread_cond_t cond;
 };
 
@@ -89,6 +91,8 @@ struct node {
     struct event *head, **tail;
     size_t queue_count, queue_bytes;
     bool turning, closing, started;
+    bool synced;       /* the last turn ended with a sync */
+    unsigned told;     /* callers of such turns who have not gone on yet */
     unsigned watchers; /* of changed_cond */
     unsigned room_seekers;
     uint64_t changes;  /* turns that may have changed what is covered */
