@@ -8,11 +8,6 @@
 /* A buffer starts with this much, and doubles from there. */
 enum { ROOM_FIRST = 64 };
 
-struct slice slice_of(const void *data, size_t size)
-{
-    return (struct slice){data, size};
-}
-
 struct slice slice_text(const char *text)
 {
     return slice_of(text, text ? strlen(text) : 0);
@@ -38,22 +33,24 @@ bool slice_starts(struct slice whole, struct slice prefix)
     return whole.size >= prefix.size && slice_equal(slice_of(whole.data, prefix.size), prefix);
 }
 
+/* Without a loop compilers make one instruction of it. */
 void bytes_put_u64(uint8_t *ret_8, uint64_t value)
 {
-    int i;
-
-    for (i = 0; i < 8; i++)
-        ret_8[i] = (uint8_t)(value >> (56 - 8 * i));
+    ret_8[0] = (uint8_t)(value >> 56);
+    ret_8[1] = (uint8_t)(value >> 48);
+    ret_8[2] = (uint8_t)(value >> 40);
+    ret_8[3] = (uint8_t)(value >> 32);
+    ret_8[4] = (uint8_t)(value >> 24);
+    ret_8[5] = (uint8_t)(value >> 16);
+    ret_8[6] = (uint8_t)(value >> 8);
+    ret_8[7] = (uint8_t)value;
 }
 
 uint64_t bytes_get_u64(const uint8_t *data_8)
 {
-    uint64_t value = 0;
-    int i;
-
-    for (i = 0; i < 8; i++)
-        value = value << 8 | data_8[i];
-    return value;
+    return (uint64_t)data_8[0] << 56 | (uint64_t)data_8[1] << 48 | (uint64_t)data_8[2] << 40 |
+           (uint64_t)data_8[3] << 32 | (uint64_t)data_8[4] << 24 | (uint64_t)data_8[5] << 16 |
+           (uint64_t)data_8[6] << 8 | (uint64_t)data_8[7];
 }
 
 void buffer_init(struct buffer *buffer, size_t size_max)
@@ -87,6 +84,12 @@ int buffer_reserve(struct buffer *buffer, size_t more)
     return 0;
 }
 
+static bool buffer_has_room(const struct buffer *buffer, size_t more)
+{
+    must(buffer->size <= buffer->room);
+    return more <= buffer->room - buffer->size;
+}
+
 /* Whether `data` lies in the buffer, in which case it moves when the buffer grows. */
 static bool buffer_holds(const struct buffer *buffer, const uint8_t *data)
 {
@@ -95,16 +98,26 @@ static bool buffer_holds(const struct buffer *buffer, const uint8_t *data)
     return buffer->data && at >= start && at - start < buffer->room;
 }
 
-int buffer_append(struct buffer *buffer, struct slice bytes)
+static int buffer_append_growing(struct buffer *buffer, struct slice bytes)
 {
     bool inside = buffer_holds(buffer, bytes.data);
     size_t offset = inside ? (size_t)(bytes.data - buffer->data) : 0;
-    int error;
+    int error = buffer_reserve(buffer, bytes.size);
 
-    error = buffer_reserve(buffer, bytes.size);
-    if (error || !bytes.size)
+    if (error)
         return error;
     memmove(buffer->data + buffer->size, inside ? buffer->data + offset : bytes.data, bytes.size);
+    buffer->size += bytes.size;
+    return 0;
+}
+
+int buffer_append(struct buffer *buffer, struct slice bytes)
+{
+    if (!bytes.size)
+        return 0;
+    if (!buffer_has_room(buffer, bytes.size))
+        return buffer_append_growing(buffer, bytes);
+    memmove(buffer->data + buffer->size, bytes.data, bytes.size);
     buffer->size += bytes.size;
     return 0;
 }

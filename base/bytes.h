@@ -17,7 +17,10 @@ struct buffer {
     size_t size, room, size_max;
 };
 
-struct slice slice_of(const void *data, size_t size);
+static inline struct slice slice_of(const void *data, size_t size)
+{
+    return (struct slice){(const uint8_t *)data, size};
+}
 struct slice slice_text(const char *text);
 int slice_compare(struct slice a, struct slice b); /* memcmp order; a prefix comes first */
 bool slice_equal(struct slice a, struct slice b);

@@ -20,6 +20,7 @@ struct node {
 struct sorted {
     struct node *first[HEIGHT_MAX];
     struct node **head; /* is `first`: links that may be changed behind a const map, too */
+    unsigned height;    /* levels with nodes in them: none above is looked at */
     size_t count, bytes;
     struct rng rng; /* of a fixed seed: what a test did once, it does again */
 };
@@ -44,15 +45,15 @@ void sorted_free(struct sorted *sorted)
     mem_free(sorted);
 }
 
-/* The first node at or after `key`. With `ret_links`: for each level the link that leads to the
- * first node there at or after it. */
+/* The first node at or after `key`. With `ret_links`: for each level in use the link that leads to
+ * the first node there at or after it. */
 static struct node *sorted_find(const struct sorted *sorted, struct slice key,
                                 struct node **ret_links[HEIGHT_MAX])
 {
     struct node **links = sorted->head, *past = NULL;
-    int level;
+    unsigned level = sorted->height;
 
-    for (level = HEIGHT_MAX - 1; level >= 0; level--) {
+    while (level-- > 0) {
         /* A node that was past the key one level up is not compared again. */
         while (links[level] != past && slice_compare(links[level]->entry.key, key) < 0)
             links = links[level]->next;
@@ -156,6 +157,8 @@ int sorted_put(struct sorted *sorted, struct slice key, struct slice value, uint
         sorted_swap(old, node, links);
         return 0;
     }
+    for (; sorted->height < node->height; sorted->height++)
+        links[sorted->height] = &sorted->head[sorted->height];
     for (level = 0; level < node->height; level++) {
         node->next[level] = *links[level];
         *links[level] = node;
@@ -187,13 +190,13 @@ void sorted_delete(struct sorted *sorted, struct slice key)
 void sorted_delete_range(struct sorted *sorted, struct slice from, struct slice to)
 {
     struct node **links[HEIGHT_MAX], **links_to[HEIGHT_MAX], *node, *end;
-    int level;
+    unsigned level;
 
     if (slice_compare(from, to) >= 0)
         return;
     node = sorted_find(sorted, from, links);
     end = sorted_find(sorted, to, links_to);
-    for (level = 0; level < HEIGHT_MAX; level++)
+    for (level = 0; level < sorted->height; level++)
         *links[level] = *links_to[level];
     /* Both slices may lie in an entry that goes: they are not used any more. */
     while (node != end) {
@@ -247,5 +250,6 @@ void sorted_clear(struct sorted *sorted)
         sorted_drop(sorted, node);
         node = next;
     }
-    memset(sorted->first, 0, sizeof sorted->first);
+    memset(sorted->first, 0, sorted->height * sizeof *sorted->first);
+    sorted->height = 0;
 }

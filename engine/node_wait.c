@@ -160,20 +160,23 @@ int node_wait(struct backend *backend, const struct token *token, enum neap_leve
 static int node_after(struct node *node, const char *bucket, const struct token *after,
                       uint32_t timeout_ms, struct neap_error *error)
 {
-    uint64_t shard = bucket_id(bucket);
-    const struct context *context = after ? token_find(after, shard) : NULL;
-    struct token_part part = {.shard = shard};
+    const struct context *context;
+    struct token_part part = {0};
     struct cover cover = {.parts = &part, .count = 1};
     int code;
 
-    if (after && after->ticket) {
+    if (!after)
+        return 0;
+    part.shard = bucket_id(bucket);
+    context = token_find(after, part.shard);
+    if (after->ticket) {
         code = node_ticket_wait(node, after->ticket, node_until(node, timeout_ms), error);
         if (code)
             return code;
     }
     if (!context)
         return 0;
-    code = read_covered(node->disk, shard, context);
+    code = read_covered(node->disk, part.shard, context);
     if (code != NEAP_END)
         return code ? error_set(error, code, "%.60s: %s", bucket, error_text(code)) : 0;
     part.context = *context;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "store/slot.h"
 #include "store/store.h"
 
 static int read_level_check(enum neap_level level, struct neap_error *error)
@@ -104,6 +105,22 @@ static int read_token(const struct view *view, uint64_t shard, const struct cell
     return error;
 }
 
+/* What is stored was decoded, so it is canonical: no need to encode the cell again. */
+static int read_encoded(const struct buffer *stored, const struct cell *cell,
+                        struct buffer *ret_cell)
+{
+    struct slice encoded;
+    uint64_t ref;
+    int error;
+
+    if (!stored->size) {
+        buffer_clear(ret_cell);
+        return cell_encode(cell, ret_cell);
+    }
+    error = stored_split(buffer_slice(stored), &ref, &encoded);
+    return error ? error : buffer_set(ret_cell, encoded);
+}
+
 int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
 {
     struct view view = {.disk = disk};
@@ -121,10 +138,8 @@ int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
         error = cell_read(&view, shard, shard, read->path, &bytes, &cell);
     if (!error && read->want_token)
         error = read_token(&view, shard, &cell, &read->token);
-    if (!error) {
-        buffer_clear(ret_cell);
-        error = cell_encode(&cell, ret_cell);
-    }
+    if (!error)
+        error = read_encoded(&bytes, &cell, ret_cell);
     if (error) {
         token_clear(&read->token);
         read_error(disk, read, error, &read->error);

@@ -157,7 +157,7 @@ static int write_shard(struct writing *writing, const struct write_op *op,
     uint64_t id;
     bool made;
     struct shard *shard;
-    int error;
+    int error = 0;
 
     /* Ops of one write are mostly of one bucket. */
     if (writing->last && (writing->bucket == op->bucket || !strcmp(writing->bucket, op->bucket))) {
@@ -172,8 +172,10 @@ static int write_shard(struct writing *writing, const struct write_op *op,
     if (!writing->last) {
         if (writing->count == WRITE_SHARDS_MAX)
             return NEAP_LIMIT;
-        made = !store_find(store, id);
-        error = store_shard(store, writing->batch, op->bucket, &shard);
+        shard = store_find(store, id);
+        made = !shard;
+        if (!shard || strcmp(shard->name, op->bucket) != 0)
+            error = store_shard(store, writing->batch, op->bucket, &shard);
         if (error)
             return error;
         writing->last = &writing->touched[writing->count++];
