@@ -80,6 +80,8 @@ int context_raise(struct context *context, uint64_t id, uint64_t n, uint32_t non
     struct context_entry *entry;
     int error;
 
+    if (n > DOT_COUNT_MAX)
+        return NEAP_LIMIT;
     if (at < context->count && context->entries[at].id == id) {
         entry = &context->entries[at];
         if (n > entry->n)
@@ -264,7 +266,8 @@ int context_read(struct reader *reader, struct context *ret_context)
         entry->id = read_u64(reader);
         entry->n = read_u64(reader);
         nonce = read_u64(reader);
-        if (entry->n == 0 || nonce > UINT32_MAX || (i > 0 && entry->id <= entry[-1].id))
+        if (entry->n == 0 || entry->n > DOT_COUNT_MAX || nonce > UINT32_MAX ||
+            (i > 0 && entry->id <= entry[-1].id))
             reader_fail(reader, NEAP_INVALID);
         entry->nonce = (uint32_t)nonce;
         read.count = i + 1;

@@ -7,8 +7,11 @@
 
 /* The name of one event in one shard: the n-th of a replica id. */
 struct dot {
-    uint64_t id, n; /* n counts from 1 */
+    uint64_t id, n; /* n counts from 1, up to DOT_COUNT_MAX */
 };
+
+/* One below the largest number, so that there is a next one to count to. */
+#define DOT_COUNT_MAX (UINT64_MAX - 1)
 
 int dot_compare(struct dot a, struct dot b); /* by id, then n */
 
@@ -31,7 +34,7 @@ uint64_t context_get(const struct context *context, uint64_t id); /* 0 when abse
 const struct context_entry *context_find(const struct context *context, uint64_t id);
 bool context_knows(const struct context *context, struct dot dot);
 /* Functions that return int give NOMEM or LIMIT, and have changed nothing then.
- * Raises id to n; no effect when it is there already. */
+ * Raises id to n; no effect when it is there already. LIMIT past DOT_COUNT_MAX. */
 int context_raise(struct context *context, uint64_t id, uint64_t n, uint32_t nonce);
 /* Sets id back to n (n 0 removes the entry), if it is there: only for re-dotting. */
 void context_clip(struct context *context, uint64_t id, uint64_t n, uint32_t nonce);
@@ -48,7 +51,7 @@ void context_done(struct context *context);
 /* As [id, n, nonce, id, n, nonce...]. */
 void context_write(struct writer *writer, const struct context *context);
 /* Replaces ret_context; untouched on error, which then also sticks in the reader (NOMEM too).
- * Refuses what is not canonical: unsorted, zero n. */
+ * Refuses what is not canonical (unsorted, zero n) and n past DOT_COUNT_MAX. */
 int context_read(struct reader *reader, struct context *ret_context);
 
 /* What one side of a merge has seen: its context joined with the cell's residue (may be NULL). */

@@ -260,10 +260,10 @@ static void span_read(struct reader *reader, struct chunk *chunk)
         break;
     case CHUNK_PAGE:
         read_array_of(reader, 2);
-        chunk->from = read_bin(reader, KEY_SIZE_MAX);
+        chunk->from = read_bin(reader, KEY_CURSOR_MAX);
         chunk->to_end = read_nil(reader);
         if (!chunk->to_end)
-            chunk->to = read_bin(reader, KEY_SIZE_MAX);
+            chunk->to = read_bin(reader, KEY_CURSOR_MAX);
         if (!chunk->to_end && slice_compare(chunk->from, chunk->to) >= 0)
             reader_fail(reader, NEAP_INVALID);
         break;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "crdt/path.h"
 
 /* Sizes of meta keys: a letter, then the parts. */
 enum { KEY_META_SIZE = 1, KEY_SHARD_SIZE = 9, KEY_RESIDUE_SIZE = 17, KEY_UNSETTLED_HEAD = 25 };
@@ -117,7 +118,7 @@ void key_end(const struct key *key, struct key *ret_end)
 
 bool key_cell_is(struct slice key)
 {
-    return key.size > KEY_CELL_HEAD && key.size <= KEY_SIZE_MAX;
+    return key.size > KEY_CELL_HEAD && key.size <= KEY_CELL_HEAD + NEAP_PATH_MAX;
 }
 
 struct slice key_cell_path(struct slice key)
@@ -166,7 +167,8 @@ uint64_t key_residue_ref(struct slice key)
 
 bool key_unsettled_is(struct slice key)
 {
-    return key.size > KEY_UNSETTLED_HEAD && key.data[0] == 'U';
+    return key.size > KEY_UNSETTLED_HEAD &&
+           key.size <= KEY_UNSETTLED_HEAD + NEAP_PATH_MAX && key.data[0] == 'U';
 }
 
 uint64_t key_unsettled_bucket(struct slice key)

@@ -15,6 +15,8 @@
 enum { FORMAT_VERSION = 1 };
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
+/* Where a page of a compare begins and ends: a cell key without its shard. */
+enum { KEY_CURSOR_MAX = KEY_SIZE_MAX - 8 };
 
 /* A key in memory of its own. */
 struct key {

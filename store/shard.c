@@ -207,7 +207,7 @@ static int shard_alloc(struct slice name, uint64_t id, struct shard **ret_shard)
     shard->residue_next = 1;
     buffer_init(&shard->bytes_old, STORED_SIZE_MAX);
     buffer_init(&shard->bytes_new, STORED_SIZE_MAX);
-    buffer_init(&shard->session.cursor, KEY_SIZE_MAX);
+    buffer_init(&shard->session.cursor, KEY_CURSOR_MAX);
     shard->name = mem_new(name.size + 1);
     if (!shard->name) {
         shard_free(shard);

@@ -239,7 +239,7 @@ int shard_compare_take(struct shard *shard, struct batch *batch, struct slice by
     local.at = 0;
     local.cut = false;
     buffer_init(&local.keys, LOCAL_PAGE + KEY_SIZE_MAX + 2);
-    buffer_init(&cursor, KEY_SIZE_MAX);
+    buffer_init(&cursor, KEY_CURSOR_MAX);
     error = page_take(shard, batch, &page, &local, &cursor);
     if (!error)
         session_advance(session, &page, &cursor);

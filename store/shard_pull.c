@@ -148,14 +148,14 @@ int shard_compare_page(const struct shard *shard, const struct view *view, struc
     struct crate crate;
     int error;
 
-    if (cursor.size > KEY_SIZE_MAX - sizeof(uint64_t))
+    if (cursor.size > KEY_CURSOR_MAX)
         return NEAP_LIMIT;
     if (!shard_released(shard))
         return NEAP_BUSY;
     error = crate_init(&crate, shard, CHUNK_PAGE);
     if (error)
         return error;
-    buffer_init(&next, KEY_SIZE_MAX);
+    buffer_init(&next, KEY_CURSOR_MAX);
     key_shard_prefix(&prefix, shard->id);
     key_end(&prefix, &end);
     from = prefix;

@@ -98,6 +98,32 @@ TEST(a_context_that_was_read_keeps_the_limit_as_well)
     context_done(&read);
 }
 
+TEST(the_last_number_names_no_event)
+{
+    const struct context_entry entry = {.id = 1, .n = UINT64_MAX, .nonce = 7};
+    struct context context = {0}, written = {0};
+    struct context_entry entries[] = {entry};
+    struct reader reader;
+    struct writer writer;
+    struct buffer bytes;
+
+    CHECK_OK(context_raise(&context, 1, DOT_COUNT_MAX, 7));
+    CHECK_ERROR(context_raise(&context, 1, UINT64_MAX, 7), NEAP_LIMIT);
+    CHECK_ERROR(context_raise(&context, 2, UINT64_MAX, 7), NEAP_LIMIT);
+    CHECK_EQUAL(context.count, 1);
+    CHECK(context_get(&context, 1) == DOT_COUNT_MAX);
+    written = (struct context){.entries = entries, .count = 1, .room = 1};
+    buffer_init(&bytes, 64);
+    writer_init(&writer, &bytes);
+    context_write(&writer, &written);
+    CHECK_OK(writer.error);
+    reader_init(&reader, buffer_slice(&bytes));
+    CHECK_ERROR(context_read(&reader, &context), NEAP_INVALID);
+    CHECK(context_get(&context, 1) == DOT_COUNT_MAX);
+    buffer_done(&bytes);
+    context_done(&context);
+}
+
 TEST(contexts_join_compare_and_differ)
 {
     static const struct {

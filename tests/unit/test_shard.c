@@ -1,6 +1,10 @@
 #include "store/shard.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
+#include "store/chunk.h"
+#include "store/keys.h"
 #include "tests/unit/shard_cases.h"
 
 static struct place a, b, c;
@@ -438,6 +442,50 @@ TEST(what_peers_send_wrong_is_refused_whole)
     CHECK_EQUAL(context_get(&b.shard->context, 1), 0);
     shard_free(other);
     buffer_done(&chunk);
+    close_all();
+}
+
+/* A page without cells up to a key of that size. */
+static void page_make(size_t size, struct buffer *ret_page)
+{
+    uint8_t to[KEY_SIZE_MAX];
+    struct chunk page = {.kind = CHUNK_PAGE, .shard = a.shard->id, .to = slice_of(to, size)};
+
+    memset(to, 0x7f, sizeof to);
+    CHECK_OK(context_raise(&page.context, 5, 1, 1));
+    CHECK_OK(chunk_encode(&page, ret_page));
+    chunk_done(&page);
+}
+
+TEST(a_page_ends_at_a_key_that_can_be)
+{
+    struct context start = {0};
+    struct buffer page;
+
+    open_all();
+    buffer_init(&page, WIRE_MAX);
+    CHECK_OK(context_raise(&start, 5, 1, 1));
+    page_make(KEY_CURSOR_MAX + 1, &page);
+    CHECK_OK(shard_compare_begin(a.shard, 1, &start));
+    CHECK_ERROR(shard_compare_take(a.shard, a.batch, buffer_slice(&page)), NEAP_LIMIT);
+    buffer_clear(&page);
+    page_make(KEY_CURSOR_MAX, &page);
+    CHECK_OK(shard_compare_take(a.shard, a.batch, buffer_slice(&page)));
+    CHECK_EQUAL(a.shard->session.cursor.size, KEY_CURSOR_MAX);
+    shard_compare_stop(a.shard);
+    buffer_done(&page);
+    context_done(&start);
+    close_all();
+}
+
+TEST(a_replica_that_has_counted_to_the_end_writes_no_more)
+{
+    open_all();
+    CHECK_OK(context_raise(&a.shard->context, a.shard->replica, DOT_COUNT_MAX - 1, NONCE));
+    CHECK_OK(place_add(&a, "n", 1));
+    CHECK_ERROR(place_add(&a, "n", 1), NEAP_LIMIT);
+    CHECK_EQUAL(place_value(&a, "n"), 1);
+    CHECK(context_get(&a.shard->context, a.shard->replica) == DOT_COUNT_MAX);
     close_all();
 }
 
