@@ -32,7 +32,7 @@ enum {
 
 /* What only this door of the C API reaches. Each asks RocksDB to notice damage that it would
  * otherwise pass on: files read back after writing, files swapped, memtables overwritten. And
- * memtables get a filter of about 10 bits a key: most writes read a cell that is in none. */
+ * memtables get a filter, of some 20 bits a key: most cells that a write reads are in none. */
 static const char options_text[] = "paranoid_file_checks=true;"
                                    "force_consistency_checks=true;"
                                    "verify_sst_unique_id_in_manifest=true;"
