@@ -160,6 +160,27 @@ run_examples()
 }
 check "the examples of the man pages run" run_examples
 
+# What docs/guarantees.md names as checks is there: `path`, and `path`: name_of_a_case.
+guarantees()
+{
+    grep -oE '`tests/[a-z_./]*`(: [a-z_]+)?' "$source/docs/guarantees.md" | tr -d '`' >"$work/named"
+    test "$(wc -l <"$work/named")" -ge 10 || return 1
+    while IFS=: read -r path case; do
+        case=${case# }
+        test -e "$source/$path" || test -e "$source/$path.c" || {
+            echo "there is no $path"
+            return 1
+        }
+        case $case in
+            *_*_*) grep -q "TEST($case)" "$source/$path" || {
+                echo "$path has no case $case"
+                return 1
+            } ;;
+        esac
+    done <"$work/named"
+}
+check "the checks that docs/guarantees.md names are there" guarantees
+
 # The commands on the README's first screen, with the answers that it shows.
 readme()
 {
