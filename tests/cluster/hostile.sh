@@ -105,7 +105,7 @@ flood()
     one=$!
     "$hostile" "$a" "$id" >/dev/null &
     two=$!
-    wait $one && wait $two && counted silent 2 && gives 0 -n "$work/a.sock" incr shop c &&
+    wait "$one" && wait "$two" && counted silent 2 && gives 0 -n "$work/a.sock" incr shop c &&
         until_true 30 same && until_true 30 gives 0 -n "$work/a.sock" status
 }
 check "again, twice at once: the node is as before" flood
