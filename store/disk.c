@@ -6,6 +6,12 @@ void disk_close(struct disk *disk)
         disk->ops->close(disk);
 }
 
+void disk_trust(struct disk *disk)
+{
+    if (disk->ops->trust)
+        disk->ops->trust(disk);
+}
+
 const char *disk_family_name(enum disk_family family)
 {
     switch (family) {

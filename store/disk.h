@@ -28,8 +28,8 @@ struct disk_iter_ops {
 };
 
 /* Every function may be called from any thread, `commit` by one at a time. Errors: NOTFOUND (get
- * only), NOMEM, CORRUPT (nothing happened), IO (a commit may have happened; the disk takes no more
- * writes until it is reopened). */
+ * only), REFUSED (commit and sync of a disk that was opened to be read), NOMEM, CORRUPT (nothing
+ * happened), IO (a commit may have happened; the disk takes no more writes until it is reopened). */
 struct disk_ops {
     int (*get)(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
                struct slice key, struct buffer *ret_value);
@@ -42,10 +42,14 @@ struct disk_ops {
     void (*release)(struct disk *disk, struct disk_snapshot *snapshot); /* NULL is fine */
     /* The text of the last error, for people: file, reason, what to do. */
     void (*error)(struct disk *disk, struct neap_error *ret_error);
+    void (*trust)(struct disk *disk);                                  /* may be NULL */
     void (*close)(struct disk *disk); /* NULL is not fine: disk_close() */
 };
 
 void disk_close(struct disk *disk); /* NULL is fine */
+/* A suspect start was answered by a new life, and that is durable: the next start is suspect no
+ * longer. Until then every one is. */
+void disk_trust(struct disk *disk);
 const char *disk_family_name(enum disk_family family);
 
 struct disk_rocks_options {
@@ -55,7 +59,8 @@ struct disk_rocks_options {
     size_t memory_max; /* block cache, memtables and all: a budget */
 };
 
-/* The open policy of design 4: WAL recovery mode 0; if only that refuses, mode 2 and *ret_suspect.
+/* The open policy of design 4: WAL recovery mode 0; if only that refuses, mode 2 and *ret_suspect,
+ * which a file in the directory keeps until disk_trust(), as mode 2 removes the damage.
  * LOCKED, NOTFOUND (no database and not create), CORRUPT, FORMAT, IO, NOMEM; *error says more. */
 int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
                     bool *ret_suspect, struct neap_error *error);

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "store/batch.h"
 #include "store/disk.h"
+#include "store/identity.h"
 
 enum {
     MEMORY_DEFAULT = 64 << 20,
@@ -425,6 +426,14 @@ static void rocks_close(struct disk *disk)
     mem_free(rocks);
 }
 
+static void rocks_trust(struct disk *disk)
+{
+    const struct disk_rocks *rocks = rocks_of(disk);
+
+    if (!rocks->readonly)
+        directory_suspect_clear(rocks->path);
+}
+
 static const struct disk_ops rocks_ops = {
     .get = rocks_get,
     .scan = rocks_scan,
@@ -433,6 +442,7 @@ static const struct disk_ops rocks_ops = {
     .snapshot = rocks_snapshot,
     .release = rocks_release,
     .error = rocks_error,
+    .trust = rocks_trust,
     .close = rocks_close,
 };
 
@@ -650,18 +660,24 @@ static int rocks_open_failed(const struct disk_rocks *rocks, struct neap_error *
 /* Mode 0 takes a torn end of the WAL for what it is after power loss, and refuses damage before it:
  * RocksDB's default would drop what follows the damage without a word. Only when mode 0 refuses is
  * mode 2 taken, which recovers what comes before the damage: then writes that were acknowledged may
- * be gone, and the caller must act as one who went back in time. */
+ * be gone, and the caller must act as one who went back in time. Mode 2 also cuts the damage off, so
+ * that mode 0 has nothing against the next opening: that it was there must be durable before. */
 static int rocks_open_policy(struct disk_rocks *rocks, bool *ret_suspect, struct neap_error *error)
 {
     char *text = rocks_open_mode(rocks, rocksdb_tolerate_corrupted_tail_records_recovery);
+    int failed = 0;
 
     if (!text) {
-        *ret_suspect = false;
+        *ret_suspect = directory_suspect_is(rocks->path);
         return 0;
     }
     if (text_code(text) != NEAP_CORRUPT)
         return rocks_open_failed(rocks, error, text);
     rocksdb_free(text);
+    if (!rocks->readonly)
+        failed = directory_suspect_set(rocks->path, error);
+    if (failed)
+        return failed;
     text = rocks_open_mode(rocks, rocksdb_point_in_time_recovery);
     if (text)
         return rocks_open_failed(rocks, error, text);

@@ -56,4 +56,9 @@ int hlc_mark_keep(struct batch *batch, const struct hlc *hlc, uint64_t *mark);
 /* identity_os.c, a door: the mark of the directory at `path`, which must hold an open database. */
 int directory_mark_read(const char *path, struct directory_mark *ret_mark,
                         struct neap_error *error);
+/* And a file in it that says: acknowledged writes may be gone (disk_rocks_open). `set` returns when
+ * it is durable. That it could not be removed or looked for counts as being there. */
+int directory_suspect_set(const char *path, struct neap_error *error);
+bool directory_suspect_is(const char *path);
+void directory_suspect_clear(const char *path);
 #endif

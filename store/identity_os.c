@@ -14,11 +14,19 @@
  * were put back from elsewhere it is another file, though the directory may be the same. */
 static const char marked_file[] = "IDENTITY";
 
+/* A name that RocksDB does not know, and leaves alone. */
+static const char suspect_file[] = "SUSPECT";
+
 static int mark_fail(struct neap_error *error, const char *path, const char *what)
 {
     int number = errno;
 
     return error_set(error, NEAP_IO, "%s: cannot look at %s: %s", path, what, strerror(number));
+}
+
+static int directory_open(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* A file system that has no birth times leaves 0. */
@@ -72,7 +80,7 @@ static void machine_read(uint8_t ret_machine[16])
 int directory_mark_read(const char *path, struct directory_mark *ret_mark, struct neap_error *error)
 {
     struct directory_mark mark = {0};
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int directory = directory_open(path);
     int failed = 0;
 
     if (directory < 0)
@@ -87,4 +95,55 @@ int directory_mark_read(const char *path, struct directory_mark *ret_mark, struc
     machine_read(mark.machine);
     *ret_mark = mark;
     return 0;
+}
+
+/* ---- the file of a suspect start ---- */
+
+static int suspect_create(int directory)
+{
+    int file = openat(directory, suspect_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), failed;
+
+    if (file < 0)
+        return NEAP_IO;
+    failed = fsync(file);
+    (void)close(file);
+    return failed || fsync(directory) ? NEAP_IO : 0;
+}
+
+int directory_suspect_set(const char *path, struct neap_error *error)
+{
+    int directory = directory_open(path), failed;
+
+    if (directory < 0)
+        return mark_fail(error, path, "the directory");
+    failed = suspect_create(directory);
+    if (failed)
+        failed = error_set(error, NEAP_IO, "%s: cannot write %s: %s", path, suspect_file,
+                           strerror(errno));
+    (void)close(directory);
+    return failed;
+}
+
+bool directory_suspect_is(const char *path)
+{
+    int directory = directory_open(path);
+    bool absent;
+
+    if (directory < 0)
+        return true;
+    absent = faccessat(directory, suspect_file, F_OK, 0) != 0 && errno == ENOENT;
+    (void)close(directory);
+    return !absent;
+}
+
+/* When it stays, the next start is suspect as well, which only costs a replica id. */
+void directory_suspect_clear(const char *path)
+{
+    int directory = directory_open(path);
+
+    if (directory < 0)
+        return;
+    if (unlinkat(directory, suspect_file, 0) == 0)
+        (void)fsync(directory);
+    (void)close(directory);
 }

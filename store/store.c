@@ -210,6 +210,8 @@ static int store_start(struct store *store, struct batch *batch, const struct di
         code = store_load(store, batch);
     if (!code && !batch_is_empty(batch))
         code = store->disk->ops->commit(store->disk, batch, true);
+    if (!code && suspect)
+        disk_trust(store->disk);
     if (code == NEAP_IO || code == NEAP_CORRUPT)
         store->disk->ops->error(store->disk, &detail);
     if (code)

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "store/identity.h"
+#include "store/store.h"
 #include "tests/unit/disk_cases.h"
 
 enum { MEMORY = 4 << 20 };
@@ -286,6 +286,15 @@ TEST(a_torn_end_of_the_wal_is_no_suspicion)
     end(&room);
 }
 
+static int store_at(struct store *store, const struct room *room, bool suspect)
+{
+    struct neap_error error = {0};
+    struct directory_mark mark;
+
+    CHECK_OK(directory_mark_read(room->path, &mark, &error));
+    return store_open(store, room->disk, &mark, clock_os(), suspect, &error);
+}
+
 TEST(damage_within_the_wal_makes_a_suspect_start)
 {
     struct neap_error error = {0};
@@ -302,8 +311,45 @@ TEST(damage_within_the_wal_makes_a_suspect_start)
     CHECK(suspect);
     CHECK_EQUAL(count_cells(&room), 10);
     put_numbered(&room, 10, 12);
+    disk_trust(room.disk);
     room_reopen(&room);
     CHECK_EQUAL(count_cells(&room), 12);
+    end(&room);
+}
+
+/* Opening removes the damage, but not the suspicion: a new life does. */
+TEST(a_start_is_suspect_until_a_new_life_is_recorded)
+{
+    struct neap_error error = {0};
+    struct store store;
+    struct room room;
+    bool suspect = false;
+    char path[96];
+    uint64_t life;
+
+    begin(&room);
+    CHECK_OK(store_at(&store, &room, false));
+    life = store.identity.life;
+    store_done(&store);
+    put_numbered(&room, 0, 20);
+    room_close(&room);
+    file_find(&room, ".log", path, sizeof path);
+    file_damage(path, "value of key010");
+    for (int i = 0; i < 3; i++) { /* the second is by a reader, which changes nothing */
+        suspect = false;
+        CHECK_OK(room_try(&room, false, i == 1, &suspect, &error));
+        CHECK(suspect);
+        if (i < 2)
+            room_close(&room);
+    }
+    CHECK_OK(store_at(&store, &room, suspect));
+    CHECK(store.identity.fresh_life && store.identity.life != life);
+    life = store.identity.life;
+    store_done(&store);
+    room_reopen(&room); /* not suspect */
+    CHECK_OK(store_at(&store, &room, false));
+    CHECK_EQUAL(store.identity.life, life);
+    store_done(&store);
     end(&room);
 }
 
