@@ -6,7 +6,9 @@
 #include "base/broken.h"
 #include "base/error.h"
 
-enum { SETTLE_PAGE = 64 << 10 };
+/* Keys of settled cells that one change deals with. A residue may list millions, and a commit must
+ * not take seconds: the rest waits for the next change. */
+enum { SETTLE_PAGE = 256 << 10 };
 
 void change_end(struct change *change)
 {
@@ -56,16 +58,21 @@ static bool residue_same(const struct context *a, const struct context *b)
 }
 
 /* Among the residues, one that says the same. Those of the shard may be ahead of the trimming that
- * the commit does, so what looks different may be equal: that only costs a record. */
+ * the commit does, so what looks different may be equal: that only costs a record. As does not to
+ * look among old ones, when there are very many: it is the newest that come again. */
 static uint64_t residue_search(const struct change *change, const struct context *beyond)
 {
-    for (size_t i = 0; i < change->fresh_count; i++) {
+    const struct shard *shard = change->shard;
+    size_t count = shard->residues_count;
+    size_t oldest = count > SHARD_RESIDUES_MAX ? count - SHARD_RESIDUES_MAX : 0;
+
+    for (size_t i = change->fresh_count; i-- > 0;) {
         if (residue_same(&change->fresh[i].context, beyond))
             return change->fresh[i].ref;
     }
-    for (size_t i = 0; i < change->shard->residues_count; i++) {
-        if (residue_same(&change->shard->residues[i].context, beyond))
-            return change->shard->residues[i].ref;
+    for (size_t i = count; i-- > oldest;) {
+        if (residue_same(&shard->residues[i].context, beyond))
+            return shard->residues[i].ref;
     }
     return 0;
 }
@@ -222,7 +229,7 @@ int change_merge(struct change *change, struct slot *slot, const struct cell *th
     return error;
 }
 
-/* Copies keys of the range, as [size 2][key]..., up to a page of them. */
+/* Copies keys of the range, as [size 2][key]..., up to a page of them. END: all were copied. */
 static int keys_collect(const struct change *change, const struct key *from, const struct key *end,
                         struct buffer *ret_keys)
 {
@@ -231,13 +238,12 @@ static int keys_collect(const struct change *change, const struct key *from, con
     struct slice key, value;
     int error = view_scan(&view, DISK_META, key_slice(from), key_slice(end), &scan);
 
-    buffer_clear(ret_keys);
     if (error)
         return error;
-    while (ret_keys->size < SETTLE_PAGE && !(error = scan_next(scan, &key, &value))) {
+    while (!(error = scan_next(scan, &key, &value)) && ret_keys->size < SETTLE_PAGE) {
         uint8_t size[2] = {(uint8_t)(key.size >> 8), (uint8_t)key.size};
 
-        error = key_unsettled_is(key) && key.size <= KEY_SIZE_MAX ? 0 : NEAP_CORRUPT;
+        error = key_unsettled_is(key) ? 0 : NEAP_CORRUPT;
         if (!error)
             error = buffer_append(ret_keys, slice_of(size, sizeof size));
         if (!error)
@@ -246,7 +252,7 @@ static int keys_collect(const struct change *change, const struct key *from, con
             break;
     }
     scan_close(scan);
-    return error == NEAP_END ? 0 : error;
+    return error;
 }
 
 /* An empty cell that was kept for its residue alone goes, and so does its place in the list. */
@@ -265,44 +271,56 @@ static int cell_settle(struct change *change, const struct residue *residue, str
     return error;
 }
 
-/* The context has come to cover a residue. */
-static int residue_settle(struct change *change, const struct residue *residue)
+/* The context has come to cover a residue: `keys` is filled with what is settled of it. The residue
+ * goes when nothing is left of its list; *ret_gone says so. */
+static int residue_settle(struct change *change, const struct residue *residue, struct buffer *keys,
+                          bool *ret_gone)
 {
-    struct buffer keys;
+    size_t at = keys->size;
     struct key key, end;
-    int error = 0;
+    int error;
 
-    key_residue(&key, change->shard->id, residue->ref);
-    error = batch_delete(change->batch, DISK_META, key_slice(&key));
     key_unsettled(&key, change->shard->id, residue->ref, 0, slice_of(NULL, 0));
     key.size -= sizeof(uint64_t);
     key_end(&key, &end);
-    buffer_init(&keys, SETTLE_PAGE + KEY_SIZE_MAX + 2);
-    while (!error) {
-        error = keys_collect(change, &key, &end, &keys);
-        if (error || keys.size == 0)
-            break;
-        for (size_t at = 0; at < keys.size && !error;) {
-            size_t size = (size_t)keys.data[at] << 8 | keys.data[at + 1];
+    error = keys_collect(change, &key, &end, keys);
+    *ret_gone = error == NEAP_END;
+    if (error == NEAP_END)
+        error = 0;
+    while (at < keys->size && !error) {
+        size_t size = (size_t)keys->data[at] << 8 | keys->data[at + 1];
 
-            error = cell_settle(change, residue, slice_of(keys.data + at + 2, size));
-            at += 2 + size;
-        }
+        error = cell_settle(change, residue, slice_of(keys->data + at + 2, size));
+        at += 2 + size;
     }
-    buffer_done(&keys);
+    key_residue(&key, change->shard->id, residue->ref);
+    if (!error && *ret_gone)
+        error = batch_delete(change->batch, DISK_META, key_slice(&key));
     return error;
 }
 
+/* What one change does of it: up to a page of keys, the residues in their order. */
 static int change_settle(struct change *change)
 {
+    const struct shard *shard = change->shard;
+    struct buffer keys;
+    bool gone = true;
     int error = 0;
 
-    for (size_t i = 0; i < change->shard->residues_count && !error; i++) {
-        const struct residue *residue = &change->shard->residues[i];
+    change->moves = !context_equal(&change->context, &shard->context);
+    change->settled = 0;
+    if (!change->moves && shard->settling == 0)
+        return 0;
+    buffer_init(&keys, SETTLE_PAGE + KEY_SIZE_MAX + 2);
+    for (; change->settled < shard->residues_count && !error; change->settled++) {
+        const struct residue *residue = &shard->residues[change->settled];
 
         if (context_covers(&change->context, &residue->context))
-            error = residue_settle(change, residue);
+            error = residue_settle(change, residue, &keys, &gone);
+        if (!gone)
+            break;
     }
+    buffer_done(&keys);
     return error;
 }
 
@@ -323,24 +341,34 @@ static int residues_reserve(struct shard *shard, size_t more)
     return 0;
 }
 
-/* Drops what the context covers and cuts the rest down to what goes beyond it. */
-static void residues_move(struct shard *shard, struct change *change)
+/* Cuts the residues down to what goes beyond the context, and drops those of which nothing is left,
+ * neither there nor in their lists. */
+static void residues_trim(struct shard *shard, size_t settled)
 {
     size_t kept = 0;
 
+    shard->settling = 0;
     for (size_t i = 0; i < shard->residues_count; i++) {
         struct residue *residue = &shard->residues[i];
 
         /* Into itself it takes no memory, so it can't fail. */
         must(!context_beyond(&residue->context, &shard->context, &residue->context));
-        if (residue->context.count == 0)
+        if (residue->context.count == 0 && i < settled) {
             context_done(&residue->context);
-        else
-            shard->residues[kept++] = *residue;
+            continue;
+        }
+        shard->settling += residue->context.count == 0;
+        shard->residues[kept++] = *residue;
     }
-    for (size_t i = 0; i < change->fresh_count; i++)
-        shard->residues[kept++] = change->fresh[i];
     shard->residues_count = kept;
+}
+
+static void residues_move(struct shard *shard, struct change *change)
+{
+    if (change->moves || shard->settling > 0)
+        residues_trim(shard, change->settled);
+    for (size_t i = 0; i < change->fresh_count; i++)
+        shard->residues[shard->residues_count++] = change->fresh[i];
     change->fresh_count = 0;
 }
 
@@ -379,4 +407,15 @@ int change_commit(struct change *change)
     change_move(change);
     change_end(change);
     return 0;
+}
+
+int shard_settle(struct shard *shard, struct batch *batch)
+{
+    struct change change;
+    int error;
+
+    if (shard->settling == 0)
+        return 0;
+    error = change_begin(&change, shard, batch);
+    return error ? error : change_commit(&change);
 }

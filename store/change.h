@@ -21,6 +21,8 @@ struct change {
     uint64_t healed; /* dots that had been lost here */
     uint64_t events; /* of others, into the log */
     uint64_t stamps_ahead;
+    bool moves;     /* the context: set by the commit */
+    size_t settled; /* residues before this one are dropped if the context covers them */
 };
 
 int change_begin(struct change *change, struct shard *shard, struct batch *batch);
@@ -29,7 +31,7 @@ int change_begin(struct change *change, struct shard *shard, struct batch *batch
  * knowledge is the same; RESIDUE_UNKNOWN at first. */
 int change_merge(struct change *change, struct slot *slot, const struct cell *theirs,
                  const struct knowledge *know_theirs, uint64_t *common);
-/* Writes the record, drops what is settled, and moves everything into the shard. Ends the change
+/* Writes the record, drops what is settled (up to a bound), and moves everything into the shard. Ends the change
  * either way. */
 int change_commit(struct change *change);
 void change_abort(struct change *change);

@@ -301,6 +301,7 @@ static int residue_load(struct shard *shard, struct slice key, struct slice valu
         return error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
     }
     must(!context_beyond(&residue.context, &shard->context, &residue.context));
+    shard->settling += residue.context.count == 0;
     shard->residues[shard->residues_count++] = residue;
     return 0;
 }
@@ -454,7 +455,7 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
     context_clear(&shard->horizon);
     residues_done(shard->residues, shard->residues_count);
     shard->residues = NULL;
-    shard->residues_count = shard->residues_room = 0;
+    shard->residues_count = shard->residues_room = shard->settling = 0;
     shard_set_new_id(shard, replica);
     shard->recorded = true;
     return 0;

@@ -18,7 +18,9 @@ struct residue {
     struct context context;
 };
 
-enum { SHARD_RESIDUES_MAX = 1024 }; /* past it pushes are BEHIND: a pull settles */
+/* Past it pushes are BEHIND: a pull settles. Pulls and compares may pass it, as they are what brings
+ * the count down; then only so many are searched for an equal one. */
+enum { SHARD_RESIDUES_MAX = 1024 };
 
 /* Catching up by comparing cells (rule 7): while it runs, remote events are taken only from it. */
 struct compare_session {
@@ -75,6 +77,7 @@ struct shard {
     struct context horizon; /* what the log no longer tells */
     struct residue *residues;
     size_t residues_count, residues_room;
+    size_t settling; /* residues that the context covers, kept until their lists of cells are done */
     uint64_t residue_next;
     struct compare_session session;
     struct shard_counts counts;
@@ -178,6 +181,11 @@ int shard_cell_message(const struct shard *shard, const struct view *view, uint6
                        struct slice path, struct buffer *ret_message);
 int shard_take_cell(struct shard *shard, struct batch *batch, struct slice message,
                     enum taken *ret_taken);
+
+/* When the context has come to cover a residue, the empty cells that were kept for it go: some with
+ * each change of the shard by others, and some with each call of this. No effect when settling is
+ * 0. */
+int shard_settle(struct shard *shard, struct batch *batch);
 
 /* The answers of several replicas about one cell as one message, which knows what they know
  * together. INVALID: not messages about one cell. */

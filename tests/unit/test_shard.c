@@ -266,6 +266,64 @@ TEST(cells_of_one_chunk_share_a_residue)
     close_all();
 }
 
+/* As place_pull(), each chunk committed; the size of the largest batch. */
+static size_t pull_in_commits(struct place *to, struct place *from)
+{
+    struct buffer chunk;
+    enum taken taken;
+    size_t largest = 0;
+
+    buffer_init(&chunk, WIRE_MAX);
+    while (!place_chunk(from, &to->shard->context, 0, CHUNK_SIZE, &chunk)) {
+        CHECK_OK(shard_take(to->shard, to->batch, buffer_slice(&chunk), CHUNK_PULL, &taken));
+        CHECK_EQUAL(taken, TAKEN);
+        largest = batch_bytes(to->batch) > largest ? batch_bytes(to->batch) : largest;
+        CHECK_OK(place_commit(to));
+    }
+    buffer_done(&chunk);
+    return largest;
+}
+
+TEST(many_removals_are_settled_in_parts)
+{
+    const struct op on = {.kind = OP_FLAG_ON}, off = {.kind = OP_REMOVE};
+    enum { ELEMENTS = 10000, PARTS = 4 };
+    size_t largest, listed, parts = 0;
+
+    open_all();
+    for (int i = 0; i < 2 * ELEMENTS; i++) {
+        char key[] = "an element of a set, with a name of some sixty bytes: 000000";
+        struct dot dot;
+
+        for (int rest = i % ELEMENTS, at = sizeof key - 2; rest > 0; rest /= 10, at--)
+            key[at] = (char)('0' + rest % 10);
+        CHECK_OK(place_write(&a, key, NEAP_FLAG, i < ELEMENTS ? &on : &off, &dot));
+        if (i == ELEMENTS - 1)
+            (void)pull_in_commits(&b, &a);
+    }
+    largest = pull_in_commits(&b, &a);
+    CHECK(largest < 1 << 20);
+    CHECK(context_covers(&b.shard->context, &a.shard->context));
+    CHECK_EQUAL(b.shard->settling, b.shard->residues_count);
+    listed = place_count(&b, DISK_META, 'U');
+    CHECK(listed > ELEMENTS / 2);
+    CHECK_EQUAL(place_count(&b, DISK_CELLS, 0), listed);
+    CHECK_OK(place_reopen(&b, 2, NONCE));
+    CHECK(b.shard->settling > 0);
+    for (; b.shard->settling > 0; parts++) {
+        CHECK_OK(shard_settle(b.shard, b.batch));
+        CHECK(batch_bytes(b.batch) < 1 << 20);
+        CHECK_OK(place_commit(&b));
+    }
+    CHECK(parts >= 2 && parts <= PARTS);
+    CHECK_OK(shard_settle(b.shard, b.batch));
+    CHECK(batch_is_empty(b.batch));
+    CHECK_EQUAL(b.shard->residues_count, 0);
+    CHECK_EQUAL(place_count(&b, DISK_META, 'R') + place_count(&b, DISK_META, 'U'), 0);
+    CHECK_EQUAL(place_count(&b, DISK_CELLS, 0), 0);
+    close_all();
+}
+
 TEST(a_push_after_a_gap_is_behind_and_one_known_is_nothing)
 {
     struct context since = {0};
