@@ -25,7 +25,7 @@ struct range {
 struct undo {
     struct batch_slot *slot; /* NULL: a range was added */
     struct batch_slot was;
-    size_t bytes;
+    size_t bytes, exempt;
 };
 
 struct batch {
@@ -38,6 +38,8 @@ struct batch {
     size_t undos_count, undos_room;
     bool journal; /* a mark was set, and not yet forgotten */
     size_t writes, bytes;
+    size_t exempt;  /* of the bytes, those that don't count against the limit */
+    bool unlimited; /* what is written now is of those */
 };
 
 int batch_new(struct disk *disk, struct batch **ret_batch)
@@ -164,6 +166,7 @@ static void journal_add(struct batch *batch, struct batch_slot *slot)
     if (slot)
         undo->was = *slot;
     undo->bytes = batch->bytes;
+    undo->exempt = batch->exempt;
 }
 
 static struct batch_slot *entry_slot(const struct sorted_entry *entry)
@@ -205,6 +208,23 @@ static void slot_set(struct batch *batch, struct batch_slot *slot, enum batch_ki
     slot->value = value;
 }
 
+static bool batch_has_room(const struct batch *batch, size_t more)
+{
+    return batch->unlimited ||
+           (more <= BATCH_SIZE_MAX && batch->bytes - batch->exempt <= BATCH_SIZE_MAX - more);
+}
+
+static void batch_count(struct batch *batch, size_t more)
+{
+    batch->bytes += more;
+    batch->exempt += batch->unlimited ? more : 0;
+}
+
+void batch_set_unlimited(struct batch *batch, bool unlimited)
+{
+    batch->unlimited = unlimited;
+}
+
 static int batch_write(struct batch *batch, enum disk_family family, enum batch_kind kind,
                        struct slice key, struct slice value)
 {
@@ -213,7 +233,7 @@ static int batch_write(struct batch *batch, enum disk_family family, enum batch_
     size_t more = key.size + value.size;
     int error;
 
-    if (more > BATCH_SIZE_MAX || batch->bytes > BATCH_SIZE_MAX - more)
+    if (!batch_has_room(batch, more))
         return NEAP_LIMIT;
     error = journal_reserve(batch, 1);
     if (!error)
@@ -224,7 +244,7 @@ static int batch_write(struct batch *batch, enum disk_family family, enum batch_
         return error;
     journal_add(batch, slot);
     slot_set(batch, slot, kind, copy);
-    batch->bytes += more;
+    batch_count(batch, more);
     return 0;
 }
 
@@ -282,7 +302,7 @@ int batch_delete_range(struct batch *batch, enum disk_family family, struct slic
     must(to.size > 0);
     if (slice_compare(from, to) >= 0)
         return 0;
-    if (more > BATCH_SIZE_MAX || batch->bytes > BATCH_SIZE_MAX - more)
+    if (!batch_has_room(batch, more))
         return NEAP_LIMIT;
     for (entry = range_first(slots, from, to); entry; entry = range_next(slots, entry, to))
         covered++;
@@ -296,7 +316,7 @@ int batch_delete_range(struct batch *batch, enum disk_family family, struct slic
         journal_add(batch, entry_slot(entry));
         slot_set(batch, entry_slot(entry), BATCH_NONE, slice_of(NULL, 0));
     }
-    batch->bytes += more;
+    batch_count(batch, more);
     return 0;
 }
 
@@ -317,6 +337,7 @@ void batch_rollback(struct batch *batch, batch_mark mark)
         else
             batch->ranges_count--;
         batch->bytes = undo->bytes;
+        batch->exempt = undo->exempt;
     }
 }
 
@@ -351,7 +372,7 @@ void batch_clear(struct batch *batch)
     if (batch->chunks)
         batch->chunks->used = 0;
     batch->ranges_count = 0;
-    batch->writes = batch->bytes = 0;
+    batch->writes = batch->bytes = batch->exempt = 0;
     batch_forget(batch);
 }
 

@@ -27,6 +27,9 @@ struct view batch_view(const struct batch *batch);
 /* LIMIT past BATCH_SIZE_MAX bytes, NOMEM; the batch is unchanged on error. Keys and values are
  * copied. A range that is empty (from >= to) does nothing. */
 enum { BATCH_SIZE_MAX = 256 << 20 };
+/* Until it is set back, what is written is bounded by memory alone, and doesn't count against the
+ * limit of the rest: for what must be one commit whatever its size. */
+void batch_set_unlimited(struct batch *batch, bool unlimited);
 int batch_put(struct batch *batch, enum disk_family family, struct slice key, struct slice value);
 int batch_delete(struct batch *batch, enum disk_family family, struct slice key);
 int batch_delete_range(struct batch *batch, enum disk_family family, struct slice from,
@@ -40,7 +43,7 @@ void batch_rollback(struct batch *batch, batch_mark mark);
 void batch_forget(struct batch *batch);
 
 bool batch_is_empty(const struct batch *batch);
-size_t batch_bytes(const struct batch *batch);
+size_t batch_bytes(const struct batch *batch); /* all of them */
 void batch_clear(struct batch *batch); /* after its commit: keeps memory for the next turn */
 
 /* For the disk's commit, in an order that gives the right result: ranges, then puts and deletes. */

@@ -222,7 +222,8 @@ enum quote_verdict shard_check_quote(const struct shard *shard, const struct con
 /* All members have answered QUOTE_CONFIRMS since the shard was opened. Writes the record. */
 int shard_confirm(struct shard *shard, struct batch *batch);
 /* The events made beyond opened_at get dots of the new id, which needs no confirmation; once the
- * opening was confirmed, only the next events do. */
+ * opening was confirmed, only the next events do. All cells of those events are written in this one
+ * batch, whose limit does not bind here: it needs memory for them. LIMIT: no room for another id. */
 int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica);
 
 struct shard_claim {

@@ -290,6 +290,8 @@ static int redot_contexts(struct redot *redot)
 
     if (redot->count > 0 && !BROKEN("redot-keeps-context"))
         context_clip(&change->context, redot->old, redot->top, change->shard->opened_nonce);
+    if (change->context.count == CONTEXT_IDS_MAX)
+        return NEAP_LIMIT; /* also when nothing has to be renamed: no event could follow */
     return context_raise(&change->context, redot->replica, redot->count, change->shard->nonce);
 }
 
@@ -327,8 +329,11 @@ int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica)
     redot.top = shard->confirmed ? counter : shard->opened_at;
     redot.count = counter - redot.top;
     error = sorted_new(&redot.cells);
+    /* All names change at once: were there a limit, a long history would keep its id for ever. */
+    batch_set_unlimited(batch, true);
     if (!error)
         error = redot_write(&redot);
+    batch_set_unlimited(batch, false);
     sorted_free(redot.cells);
     if (error) {
         change_abort(&redot.change);

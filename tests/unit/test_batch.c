@@ -139,6 +139,29 @@ TEST(a_batch_has_a_limit_and_is_unchanged_past_it)
     end();
 }
 
+TEST(what_must_be_one_commit_is_not_limited)
+{
+    enum { SIZE = 64 << 20 };
+    uint8_t *bytes = mem_new(SIZE);
+    batch_mark mark;
+
+    begin();
+    CHECK(bytes);
+    mark = batch_set_mark(batch);
+    batch_set_unlimited(batch, true);
+    for (unsigned i = 0; i <= BATCH_SIZE_MAX / SIZE; i++)
+        CHECK_OK(batch_put(batch, DISK_CELLS, text("a"), slice_of(bytes, SIZE)));
+    batch_set_unlimited(batch, false);
+    CHECK(batch_bytes(batch) > BATCH_SIZE_MAX);
+    CHECK_OK(batch_put(batch, DISK_CELLS, text("b"), slice_of(bytes, SIZE)));
+    batch_rollback(batch, mark);
+    CHECK_EQUAL(batch_bytes(batch), 0);
+    CHECK_ERROR(batch_put(batch, DISK_CELLS, text("b"), slice_of(bytes, BATCH_SIZE_MAX)),
+                NEAP_LIMIT);
+    mem_free(bytes);
+    end();
+}
+
 static int write_some(void *argument)
 {
     struct batch *some = NULL;

@@ -611,6 +611,40 @@ TEST(a_rollback_shows_at_first_contact_and_is_redotted)
     close_all();
 }
 
+TEST(a_history_is_redotted_whatever_its_size)
+{
+    enum { SIZE = 64 << 20 };
+    uint8_t *bytes = mem_new(SIZE);
+
+    CHECK(bytes);
+    open_all();
+    CHECK_OK(place_reopen(&a, 1, NONCE + 1));
+    CHECK_OK(place_add(&a, "n", 3));
+    CHECK_OK(place_commit(&a));
+    for (int i = 0; i < BATCH_SIZE_MAX / SIZE; i++) /* nothing else fits */
+        CHECK_OK(batch_put(a.batch, DISK_META, slice_text("x"), slice_of(bytes, SIZE - 1)));
+    CHECK_ERROR(place_add(&a, "n", 1), NEAP_LIMIT);
+    CHECK_OK(shard_redot(a.shard, a.batch, 50));
+    CHECK_ERROR(place_add(&a, "n", 1), NEAP_LIMIT);
+    CHECK_EQUAL(place_value(&a, "n"), 3);
+    CHECK_EQUAL(context_get(&a.shard->context, 50), 1);
+    close_all();
+    mem_free(bytes);
+}
+
+TEST(a_new_id_needs_room_even_when_nothing_is_renamed)
+{
+    open_all();
+    for (uint64_t id = 100; a.shard->context.count < CONTEXT_IDS_MAX; id++)
+        CHECK_OK(context_raise(&a.shard->context, id, 1, 1));
+    CHECK_OK(shard_save(a.shard, a.batch));
+    CHECK_OK(place_commit(&a));
+    CHECK_ERROR(shard_redot(a.shard, a.batch, 50), NEAP_LIMIT);
+    CHECK(batch_is_empty(a.batch));
+    CHECK_EQUAL(a.shard->replica, 1);
+    close_all();
+}
+
 TEST(claims_must_be_in_order)
 {
     struct shard_claim claim = {.replica = 2, .opened_at = 5, .openings_count = 1};
