@@ -111,6 +111,26 @@ static void store_add(struct store *store, struct shard *shard)
     shard->clock = &store->clock;
 }
 
+/* A shard that is not on disk yet. A life that began before this opening may have made it once
+ * already, in a future that the directory has left (rule 9): then it begins with a new id. */
+static int store_make(struct store *store, struct batch *batch, const char *name,
+                      struct shard **ret_shard)
+{
+    batch_mark mark = batch_set_mark(batch);
+    struct shard *shard = NULL;
+    int error = shard_new(batch, name, store->identity.life, store->identity.nonce, &shard);
+
+    if (!error && !store->identity.fresh_life && !BROKEN("life-again"))
+        error = shard_redot(shard, batch, store_new_id(store));
+    if (error) {
+        shard_free(shard);
+        batch_rollback(batch, mark);
+        return error;
+    }
+    *ret_shard = shard;
+    return 0;
+}
+
 int store_shard(struct store *store, struct batch *batch, const char *name,
                 struct shard **ret_shard)
 {
@@ -127,14 +147,7 @@ int store_shard(struct store *store, struct batch *batch, const char *name,
     if (!error)
         error = store_reserve(store);
     if (!error)
-        error = shard_new(batch, name, store->identity.life, store->identity.nonce, &shard);
-    /* A life that began before this opening may have made this shard once already, in a future that
-     * the directory has left (rule 9). */
-    if (!error && !store->identity.fresh_life && !BROKEN("life-again")) {
-        error = shard_redot(shard, batch, store_new_id(store));
-        if (error)
-            shard_free(shard);
-    }
+        error = store_make(store, batch, name, &shard);
     if (error)
         return error;
     store_add(store, shard);

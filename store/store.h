@@ -30,7 +30,7 @@ uint64_t bucket_id(const char *name);
 /* 1..255 bytes of printable UTF-8 without '/' or control characters; "_..." is the system's. */
 int bucket_name_check(const char *name);
 struct shard *store_find(const struct store *store, uint64_t id); /* NULL when absent */
-/* Finds or makes the shard of a mesh bucket. */
+/* Finds or makes the shard of a mesh bucket. On error the batch is as before. */
 int store_shard(struct store *store, struct batch *batch, const char *name,
                 struct shard **ret_shard);
 /* Forgets a shard that store_shard() made in a batch that was rolled back. */

@@ -221,6 +221,40 @@ static int run_store(void *argument)
     return error;
 }
 
+/* In a life that began earlier, where a new shard is re-dotted at once. */
+static int make_shard(void *argument)
+{
+    struct store *store = argument;
+    struct batch *batch = NULL;
+    struct shard *shard;
+    int error = batch_new(store->disk, &batch);
+
+    if (error)
+        return error;
+    error = store_shard(store, batch, "new", &shard);
+    CHECK(batch_is_empty(batch) == (error != 0));
+    CHECK_EQUAL(store->shards_count, error ? 0 : 1);
+    store_forget(store, bucket_id("new"));
+    batch_free(batch);
+    return error;
+}
+
+TEST(a_shard_that_cannot_be_made_leaves_nothing)
+{
+    struct store store;
+    struct disk *disk;
+
+    CHECK_OK(disk_mem_open(&disk));
+    CHECK_OK(open_at(&store, disk, &home));
+    store_done(&store);
+    CHECK_OK(open_at(&store, disk, &home));
+    CHECK(!store.identity.fresh_life);
+    CHECK_OK(make_shard(&store)); /* the table stays */
+    test_alloc_sweep(make_shard, &store);
+    store_done(&store);
+    disk_close(disk);
+}
+
 TEST(a_store_runs_out_of_memory_cleanly)
 {
     test_alloc_sweep(run_store, NULL);
