@@ -130,7 +130,7 @@ static int flags_read(struct cli *cli, poptContext context, int *ret_quit)
         char *text = poptGetOptArg(context);
 
         result = flag_take(cli, flag, text, ret_quit);
-        if (flag != FLAG_FIELD) /* a field is borrowed until the end */
+        if (flag != FLAG_FIELD || result) /* a field is borrowed until the end */
             free(text);
     }
     if (result == 0 && !*ret_quit && flag < -1)
