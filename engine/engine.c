@@ -12,7 +12,7 @@ static void done_add(struct done *done, struct event *event, int code)
 }
 
 /* Whatever went wrong in the protocols is nobody's call: it is kept for the status. */
-static void engine_note(struct engine *engine, int code, const char *where)
+void engine_note(struct engine *engine, int code, const char *where)
 {
     struct disk *disk = engine->store.disk;
     struct neap_error text = {0};

@@ -42,7 +42,7 @@ struct engine {
     uint64_t unsynced_since; /* mono_ms, 0: nothing unsynced */
     uint64_t tick_after;     /* mono_ms: after a tick that failed, no other before this */
     bool wants_sync;         /* this turn's commit must be a synced one */
-    uint64_t log_max;
+    uint64_t log_max;         /* of a node without gossip, which has its own */
     struct engine_counts {
         uint64_t writes, events, turns, syncs, errors;
     } counts;
@@ -64,6 +64,8 @@ bool engine_must_sync(const struct engine *engine, const struct outbox *outbox);
 /* In mono_ms; UINT64_MAX: none. */
 uint64_t engine_deadline(const struct engine *engine, struct now now);
 
+/* Keeps for the status what went wrong and is nobody's call. */
+void engine_note(struct engine *engine, int code, const char *where);
 /* Is it a write that can be tried at all? INVALID, LIMIT, REFUSED; the text names the place. */
 int write_check(const struct write *write, struct neap_error *error);
 /* All ops of a write or none (write.c); the token gets the dots. The code is the write's own. */

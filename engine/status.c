@@ -113,7 +113,7 @@ static json_t *context_json(const struct context *context)
     return array;
 }
 
-static json_t *bucket_json(const struct shard *shard)
+static json_t *bucket_json(const struct shard *shard, const char *problem)
 {
     struct object bucket = object_new(), counts = object_new();
 
@@ -123,6 +123,9 @@ static json_t *bucket_json(const struct shard *shard)
     put(&bucket, "confirmed", json_boolean(shard->confirmed));
     put(&bucket, "context", context_json(&shard->context));
     put(&bucket, "horizon", context_json(&shard->horizon));
+    put_number(&bucket, "ids", shard->context.count);
+    put_number(&bucket, "ids_max", CONTEXT_IDS_MAX);
+    put_text(&bucket, "problem", problem);
     put_number(&bucket, "log", shard_log_count(shard));
     put_number(&bucket, "residues", shard->residues_count);
     put(&bucket, "comparing", json_boolean(shard->session.id));
@@ -138,13 +141,17 @@ static json_t *bucket_json(const struct shard *shard)
     return object_end(&bucket);
 }
 
-static json_t *buckets_json(const struct store *store)
+static json_t *buckets_json(const struct store *store, const struct gossip *gossip)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < store->shards_count; i++)
-        if (!array_add(&array, bucket_json(store->shards[i])))
+    for (size_t i = 0; i < store->shards_count; i++) {
+        const struct shard *shard = store->shards[i];
+
+        if (!array_add(&array,
+                       bucket_json(shard, gossip ? gossip_problem(gossip, shard->id) : NULL)))
             break;
+    }
     return array;
 }
 
@@ -225,7 +232,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "isolated", json_boolean(extra->isolated));
     put_text(&status, "stopped", wheel->stopped ? wheel->error.text : NULL);
     put(&status, "unsynced", json_boolean(engine->unsynced_since != 0));
-    put(&status, "buckets", buckets_json(&engine->store));
+    put(&status, "buckets", buckets_json(&engine->store, engine->gossip));
     put(&status, "peers", peers_json(engine->gossip, now));
     put(&status, "links", links_json(engine->gossip, wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);
@@ -235,7 +242,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
 }
 
 struct totals {
-    uint64_t log, residues, taken, healed, redotted, compares, lag, connected;
+    uint64_t log, ids_max, problems, residues, taken, healed, redotted, compares, lag, connected;
 };
 
 static struct totals totals_of(const struct engine *engine)
@@ -247,6 +254,9 @@ static struct totals totals_of(const struct engine *engine)
         const struct shard *shard = engine->store.shards[i];
 
         totals.log += shard_log_count(shard);
+        if (shard->context.count > totals.ids_max)
+            totals.ids_max = shard->context.count;
+        totals.problems += engine->gossip && gossip_problem(engine->gossip, shard->id);
         totals.residues += shard->residues_count;
         totals.taken += shard->counts.events_taken;
         totals.healed += shard->counts.healed;
@@ -281,6 +291,8 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         {"stopped", wheel->stopped != 0},
         {"buckets", engine->store.shards_count},
         {"log_entries", totals.log},
+        {"buckets_with_problems", totals.problems},
+        {"replica_ids_max", totals.ids_max},
         {"residues", totals.residues},
         {"events_taken", totals.taken},
         {"dots_healed", totals.healed},

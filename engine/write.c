@@ -262,6 +262,37 @@ static int write_check_peers(const struct engine *engine, struct write *write)
     return 0;
 }
 
+/* Some shard is due for another replica id, which has to be taken before its first event here. */
+static int write_take_ids(struct engine *engine, struct now now, const struct write *write,
+                          struct batch *batch)
+{
+    const char *last = NULL;
+    int error = 0;
+
+    for (size_t i = 0; !error && i < write->count; i++) {
+        if (last && !strcmp(last, write->ops[i].bucket))
+            continue;
+        last = write->ops[i].bucket;
+        error = gossip_before_write(engine->gossip, now, bucket_id(last), batch);
+    }
+    return error;
+}
+
+/* Nobody asks a node without peers for its log: whoever joins later compares. */
+static void write_cut_logs(const struct writing *writing)
+{
+    struct engine *engine = writing->engine;
+    bool cut;
+
+    for (size_t i = 0; i < writing->count; i++) {
+        struct shard *shard = writing->touched[i].shard;
+        int error = gossip_cut_early(shard, writing->batch, engine->log_max, &cut);
+
+        if (error)
+            engine_note(engine, error, "a log to be cut");
+    }
+}
+
 int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch)
 {
     struct writing writing;
@@ -270,6 +301,8 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
     error = write_check(write, &write->error);
     if (!error)
         error = write_check_peers(engine, write);
+    if (!error && engine->gossip && gossip_has_due(engine->gossip))
+        error = write_take_ids(engine, now, write, batch);
     if (error)
         return error;
     /* Not `= {0}`: `touched` is large, and only its first few are ever looked at. */
@@ -298,5 +331,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
         /* A token names events, so it leaves only after they are durable (rule 8). */
         engine->wants_sync = true;
     batch_forget(batch);
+    if (!error && !engine->gossip)
+        write_cut_logs(&writing);
     return error;
 }

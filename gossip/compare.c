@@ -23,15 +23,20 @@ int compare_ask(struct step *step, struct topic *topic, struct slice cursor)
 
 /* ---- giving ---- */
 
-static int compare_page(struct step *step, const struct shard *shard, struct slice cursor,
-                        struct buffer *page, int *ret_code)
+static int compare_page(struct step *step, struct topic *topic, const struct shard *shard,
+                        struct slice cursor, struct buffer *page, int *ret_code)
 {
     struct view view = batch_view(step->batch);
     if (!shard_released(shard))
         return 0;
     int error = shard_compare_page(shard, &view, cursor, step->gossip->options.chunk_size, page);
-    if (!error)
-        *ret_code = 0;
+    *ret_code = error;
+    if (!error) {
+        topic_well(topic, FAULT_GIVING);
+    } else if (error != NEAP_INVALID) {
+        buffer_clear(page);
+        error = topic_fault(step, topic, shard, error, FAULT_GIVING);
+    }
     return error;
 }
 
@@ -50,7 +55,7 @@ int compare_serve(struct step *step, size_t peer, const struct message *message)
     reply.code = NEAP_NOTFOUND;
     buffer_init(&page, CHUNK_BYTES_MAX);
     if (shard && topic_open_pair(gossip, topic, peer))
-        error = compare_page(step, shard, message->bytes, &page, &reply.code);
+        error = compare_page(step, topic, shard, message->bytes, &page, &reply.code);
     reply.bytes = buffer_slice(&page);
     if (!error)
         error = link_send(step, gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
@@ -65,11 +70,15 @@ static int compare_finish(struct step *step, struct topic *topic, struct shard *
     struct gossip *gossip = step->gossip;
     struct pair *pair = topic_pair(topic, topic->pull.peer);
     int error = shard_compare_end(shard, step->batch, &topic->pull.horizon);
-    if (error && error != NEAP_STALE)
-        return error;
+    if (error && error != NEAP_STALE) {
+        topic->rest_until = step->now.mono_ms + FAULT_AGAIN_MS;
+        error = topic_fault(step, topic, shard, error, FAULT_TAKING);
+        return error ? error : pull_end(step, topic, 0);
+    }
     trace(gossip->trace, "%s: compared %s%s", peer_text(gossip, topic->pull.peer), shard->name,
           error ? ", too slowly" : "");
     if (!error) {
+        topic_well(topic, FAULT_TAKING);
         pull_forget_short(topic);
         topic_changed(gossip, topic);
         pair_wants_digest(gossip, pair, topic->pull.peer);
@@ -92,6 +101,25 @@ int compare_go_on(struct step *step, struct topic *topic, struct shard *shard)
     return 0;
 }
 
+/* How long a peer that did not give is left alone. */
+static uint64_t compare_again_ms(struct step *step, int code)
+{
+    if (code != NEAP_CORRUPT && code != NEAP_LIMIT)
+        return PULL_AGAIN_MS;
+    step->gossip->counts[REASON_not_given]++;
+    return FAULT_AGAIN_MS;
+}
+
+/* After an error in taking. */
+static int compare_fault(struct step *step, struct topic *topic, struct shard *shard, int error,
+                         enum chunk_kind kind, struct slice bytes)
+{
+    if (error == NEAP_STALE)
+        return release_refused(step, topic, shard);
+    error = topic_fault_taking(step, topic, shard, error, kind, bytes);
+    return error ? error : pull_end(step, topic, 0);
+}
+
 static int compare_page_take(struct step *step, struct topic *topic, struct shard *shard,
                              struct slice page)
 {
@@ -105,9 +133,8 @@ static int compare_page_take(struct step *step, struct topic *topic, struct shar
     context_done(&context);
     if (!error)
         error = shard_compare_take(shard, step->batch, page);
-    if (error == NEAP_STALE)
-        return release_refused(step, topic, shard);
-    return error ? error : compare_go_on(step, topic, shard);
+    return error ? compare_fault(step, topic, shard, error, CHUNK_PAGE, page)
+                 : compare_go_on(step, topic, shard);
 }
 
 int compare_changed_take(struct step *step, struct topic *topic, struct shard *shard,
@@ -118,14 +145,13 @@ int compare_changed_take(struct step *step, struct topic *topic, struct shard *s
     if (message->code == NEAP_END)
         return compare_finish(step, topic, shard);
     if (message->code)
-        return pull_end(step, topic, PULL_AGAIN_MS);
+        return pull_end(step, topic, compare_again_ms(step, message->code));
     int error = chunk_peek(message->bytes, &context, &topic->pull.horizon);
     context_done(&context);
     if (!error)
         error = shard_take(shard, step->batch, message->bytes, CHUNK_CHANGED, &taken);
-    if (error == NEAP_STALE)
-        return release_refused(step, topic, shard);
-    return error ? error : compare_go_on(step, topic, shard);
+    return error ? compare_fault(step, topic, shard, error, CHUNK_EVENTS, message->bytes)
+                 : compare_go_on(step, topic, shard);
 }
 
 int compare_take(struct step *step, size_t peer, const struct message *message)
@@ -137,6 +163,6 @@ int compare_take(struct step *step, size_t peer, const struct message *message)
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0;
     if (message->code)
-        return pull_end(step, topic, PULL_AGAIN_MS);
+        return pull_end(step, topic, compare_again_ms(step, message->code));
     return compare_page_take(step, topic, shard, message->bytes);
 }

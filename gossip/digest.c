@@ -231,7 +231,7 @@ static int digest_check(struct step *step, size_t peer, const struct digest_item
         return error;
     if (item->openings_count > 0)
         memcpy(claim.openings, item->openings, item->openings_count * sizeof *item->openings);
-    return shard_promise(shard, peer, &claim);
+    return shard_promise(shard, step->gossip->peers[peer].promises, &claim);
 }
 
 static int digest_see(struct step *step, size_t peer, const struct digest_item *item,
@@ -268,7 +268,10 @@ int digest_take(struct step *step, size_t peer, const struct digest_item *item)
     }
     if (!error)
         error = topic_get(gossip, item->shard, &topic);
-    if (!error)
+    if (!error) {
         error = digest_see(step, peer, item, topic, shard);
+        if (error != NEAP_INVALID)
+            error = topic_fault(step, topic, shard, error, FAULT_KEEPING);
+    }
     return error ? error : topic_queue(gossip, topic);
 }

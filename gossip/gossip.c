@@ -300,6 +300,7 @@ static int flush_topic(struct step *step, struct topic *topic)
         error = release_work(step, topic, shard);
     if (!error)
         error = push_work(step, topic, shard);
+    error = topic_fault(step, topic, shard, error, FAULT_KEEPING);
     if (!error && shard_log_count(shard) > gossip->options.log_max)
         error = topic_queue(gossip, topic);
     return error;

@@ -39,6 +39,10 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
 /* Heartbeats, dials, deadlines, digests that are due, truncation. */
 int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
 uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next tick it wants */
+/* Before a write's first event in a shard: it may be due for another replica id (rule 9). Asked for
+ * only when something is due. */
+bool gossip_has_due(const struct gossip *gossip);
+int gossip_before_write(struct gossip *gossip, struct now now, uint64_t shard, struct batch *batch);
 /* A local event was made in this shard: it is pushed by the next flush. */
 void gossip_touched(struct gossip *gossip, uint64_t shard);
 /* End of a turn: pushes events made in it to connected peers, reading through the batch. */
@@ -61,6 +65,11 @@ struct peer_status {
 };
 size_t gossip_peers(const struct gossip *gossip);
 void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_status *ret_status);
+/* Past log_max entries the oldest of a log go, whoever lacks them. For nodes without gossip, too.
+ */
+int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut);
+/* Why a shard is not replicated in full: bucket, key when known, and what is wrong. NULL: it is. */
+const char *gossip_problem(const struct gossip *gossip, uint64_t shard);
 /* Why links were refused or dropped, counted: name and number; false past the last. */
 bool gossip_count(const struct gossip *gossip, size_t index, const char **ret_name,
                   uint64_t *ret_count);

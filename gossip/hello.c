@@ -62,8 +62,7 @@ static int peer_meet(struct step *step, size_t index, const struct hello *hello,
         return error;
     /* What another node had there says nothing about this one. */
     if (peer->met && peer->node != hello->node)
-        for (size_t i = 0; i < gossip->topics_count; i++)
-            topic_drop_pair(gossip->topics[i], index);
+        peer_hand_over(gossip, index, hello->node);
     peer->spoke = peer->spoke && peer->met && peer->node == hello->node;
     peer->met = true;
     peer->node = hello->node;

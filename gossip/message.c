@@ -238,7 +238,8 @@ static void read_digests(struct reader *reader, struct message *message)
 static int read_code(struct reader *reader)
 {
     int64_t code = read_i64(reader);
-    if (code != 0 && code != NEAP_END && code != NEAP_STALE && code != NEAP_NOTFOUND)
+    if (code != 0 && code != NEAP_END && code != NEAP_STALE && code != NEAP_NOTFOUND &&
+        code != NEAP_CORRUPT && code != NEAP_LIMIT)
         reader_fail(reader, NEAP_INVALID);
     return (int)code;
 }

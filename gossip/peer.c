@@ -7,8 +7,7 @@
 
 void peer_init(struct gossip *gossip, const char *address, bool listed, struct peer *ret_peer)
 {
-    struct peer peer = {.listed = listed, .alias = NO_PEER};
-    (void)gossip;
+    struct peer peer = {.listed = listed, .alias = NO_PEER, .promises = ++gossip->promises_next};
     snprintf(peer.address, sizeof peer.address, "%s", address);
     for (unsigned channel = 0; channel < CHANNELS; channel++)
         peer.backoff_ms[channel] = BACKOFF_MS_MIN;
@@ -123,12 +122,12 @@ static int peer_add(struct gossip *gossip, const struct hello *hello, size_t *re
     }
     if (index == PEERS_MAX)
         return NEAP_LIMIT;
+    peer_hand_over(gossip, index, hello->node);
+    uint64_t promises = gossip->peers[index].promises;
+    peer_init(gossip, hello->address, false, &gossip->peers[index]);
+    gossip->peers[index].promises = promises;
     if (index == gossip->peers_count)
         gossip->peers_count++;
-    else
-        for (size_t i = 0; i < gossip->topics_count; i++)
-            topic_drop_pair(gossip->topics[i], index);
-    peer_init(gossip, hello->address, false, &gossip->peers[index]);
     *ret_index = index;
     return 0;
 }
@@ -244,23 +243,67 @@ static int peer_beat(struct step *step, size_t index)
 }
 
 /* A message that was under way when the peer left has arrived by now, here or anywhere. */
-static void peer_forget_promises(struct gossip *gossip, size_t index)
+static void promises_forget(struct gossip *gossip, uint64_t promises)
 {
     for (size_t i = 0; i < gossip->topics_count; i++) {
         struct shard *shard = store_find(gossip->store, gossip->topics[i]->shard);
         if (shard)
-            shard_promise_forget(shard, index);
+            shard_promise_forget(shard, promises);
     }
-    gossip->peers[index].forget_at = 0;
+}
+
+static void departed_forget(struct gossip *gossip, size_t index)
+{
+    promises_forget(gossip, gossip->departed[index].promises);
+    gossip->departed[index] = gossip->departed[--gossip->departed_count];
+}
+
+static void departed_add(struct gossip *gossip, const struct peer *peer)
+{
+    uint64_t later = gossip->now_ms + 2 * (uint64_t)gossip->options.silence_ms;
+    size_t oldest = 0;
+    for (size_t i = 1; i < gossip->departed_count; i++) {
+        if (gossip->departed[i].forget_at < gossip->departed[oldest].forget_at)
+            oldest = i;
+    }
+    if (gossip->departed_count == PEERS_MAX)
+        departed_forget(gossip, oldest);
+    gossip->departed[gossip->departed_count++] =
+        (struct departed){peer->node, peer->promises, peer->forget_at ? peer->forget_at : later};
+}
+
+void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
+{
+    struct peer *peer = &gossip->peers[index];
+    for (size_t i = 0; i < gossip->topics_count; i++)
+        topic_drop_pair(gossip->topics[i], index);
+    if (peer->met)
+        departed_add(gossip, peer);
+    peer->promises = ++gossip->promises_next;
+    peer->forget_at = 0;
+    for (size_t i = 0; i < gossip->departed_count; i++) {
+        if (gossip->departed[i].node != node)
+            continue;
+        peer->promises = gossip->departed[i].promises; /* it is back */
+        gossip->departed[i] = gossip->departed[--gossip->departed_count];
+        return;
+    }
 }
 
 int peers_tick(struct step *step)
 {
     struct gossip *gossip = step->gossip;
     int error = 0;
+    for (size_t i = gossip->departed_count; i-- > 0;) {
+        if (step->now.mono_ms >= gossip->departed[i].forget_at)
+            departed_forget(gossip, i);
+    }
     for (size_t i = 0; i < gossip->peers_count && !error; i++) {
-        if (gossip->peers[i].forget_at && step->now.mono_ms >= gossip->peers[i].forget_at)
-            peer_forget_promises(gossip, i);
+        struct peer *peer = &gossip->peers[i];
+        if (peer->forget_at && step->now.mono_ms >= peer->forget_at) {
+            promises_forget(gossip, peer->promises);
+            peer->forget_at = 0;
+        }
         if (peer_has_links(&gossip->peers[i]) && step->now.mono_ms >= gossip->peers[i].heartbeat_at)
             error = peer_beat(step, i);
     }
@@ -276,6 +319,10 @@ uint64_t peers_deadline(const struct gossip *gossip)
             deadline = peer->heartbeat_at;
         if (peer->forget_at && peer->forget_at < deadline)
             deadline = peer->forget_at;
+    }
+    for (size_t i = 0; i < gossip->departed_count; i++) {
+        if (gossip->departed[i].forget_at < deadline)
+            deadline = gossip->departed[i].forget_at;
     }
     return deadline;
 }

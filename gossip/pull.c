@@ -169,6 +169,10 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
               shard->name);
         return pull_end(step, topic, gossip->options.silence_ms);
     }
+    if (step->now.mono_ms < topic->rest_until) {
+        topic_wake(gossip, topic, topic->rest_until);
+        return 0;
+    }
     size_t best = pull_best(step, topic, shard, &full);
     if (best != NO_PEER)
         return pull_begin(step, topic, shard, best);
@@ -193,8 +197,9 @@ static int pull_reply(struct step *step, size_t peer, const struct message *aske
 
 /* Everything that the peer is known to have counts, not only what it had when it asked: what it got
  * and told meanwhile may be cut from the log already. */
-static int pull_give(struct step *step, const struct shard *shard, struct pair *pair,
-                     const struct message *message, struct buffer *chunk, int *ret_code)
+static int pull_give(struct step *step, struct topic *topic, const struct shard *shard,
+                     struct pair *pair, const struct message *message, struct buffer *chunk,
+                     int *ret_code)
 {
     struct view view = batch_view(step->batch);
     bool claims = !message->compares || BROKEN("compare-claims");
@@ -203,10 +208,15 @@ static int pull_give(struct step *step, const struct shard *shard, struct pair *
         return error;
     int code = shard_chunk(shard, &view, claims ? &pair->context : &message->since, 0,
                            step->gossip->options.chunk_size, chunk);
-    if (code && code != NEAP_END && code != NEAP_STALE)
-        return code;
-    *ret_code = code;
-    return 0;
+    if (code && code != NEAP_END && code != NEAP_STALE) {
+        buffer_clear(chunk);
+        error = topic_fault(step, topic, shard, code, FAULT_GIVING);
+    } else {
+        topic_well(topic, FAULT_GIVING);
+    }
+    if (!error)
+        *ret_code = code;
+    return error;
 }
 
 /* What is on this link from now on comes after the chunk: pushes may follow it. */
@@ -235,7 +245,7 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
         error =
             release_check(step, topic, shard, context_find(&message->since, shard->replica), &fine);
     if (!error && fine && shard_released(shard)) {
-        error = pull_give(step, shard, pair, message, &chunk, &code);
+        error = pull_give(step, topic, shard, pair, message, &chunk, &code);
         if (!error && !message->compares)
             error = pull_gave(step, topic, pair, shard, code, chunk.size);
     }
@@ -255,8 +265,11 @@ static int pull_chunk_take(struct step *step, struct topic *topic, struct shard 
     int error = shard_take(shard, step->batch, chunk, CHUNK_PULL, &taken);
     if (error == NEAP_STALE)
         return release_refused(step, topic, shard);
-    if (error)
-        return error;
+    if (error) {
+        error = topic_fault_taking(step, topic, shard, error, CHUNK_EVENTS, chunk);
+        return error ? error : pull_end(step, topic, 0);
+    }
+    topic_well(topic, FAULT_TAKING);
     if (taken == TAKEN) {
         pull_forget_short(topic);
         trace(gossip->trace, "%s: pulled %s", peer_text(gossip, topic->pull.peer), shard->name);
@@ -312,8 +325,14 @@ static int pull_take_code(struct step *step, struct topic *topic, struct shard *
     const char *peer = peer_text(gossip, topic->pull.peer);
     if (code == NEAP_STALE && !BROKEN("never-compare"))
         return pull_is_stale(step, topic, shard, pair);
+    if (code == NEAP_CORRUPT || code == NEAP_LIMIT) {
+        trace(gossip->trace, "%s: can't give %s", peer, shard->name);
+        gossip->counts[REASON_not_given]++;
+        return pull_end(step, topic, FAULT_AGAIN_MS);
+    }
     if (code == NEAP_END) {
         trace(gossip->trace, "%s: pulled all of %s", peer, shard->name);
+        topic_well(topic, FAULT_TAKING);
         pair->gap = false;
     } else {
         trace(gossip->trace, "%s: not ready to give %s", peer, shard->name);

@@ -84,7 +84,15 @@ static int push_to(struct step *step, const struct shard *shard, struct pair *pa
     return 0;
 }
 
-int push_work(struct step *step, const struct topic *topic, struct shard *shard)
+/* All that stand where it can't be read are left to pull, later. */
+static int push_fault(struct step *step, struct topic *topic, const struct shard *shard,
+                      struct pair *pair, size_t peer, int error)
+{
+    push_give_up(step, pair, peer);
+    return topic_fault(step, topic, shard, error, FAULT_GIVING);
+}
+
+int push_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     struct pushing pushing = {0};
@@ -96,6 +104,8 @@ int push_work(struct step *step, const struct topic *topic, struct shard *shard)
         struct pair *pair = topic_open_pair(gossip, topic, i);
         if (pair && !pair->behind)
             error = push_to(step, shard, pair, i, &pushing);
+        if (error)
+            error = push_fault(step, topic, shard, pair, i, error);
     }
     buffer_done(&pushing.chunk);
     return error;
@@ -146,7 +156,10 @@ int push_take(struct step *step, size_t peer, const struct message *message)
         error = shard_take(shard, step->batch, message->bytes, CHUNK_PUSH, &taken);
     if (error == NEAP_STALE) {
         error = release_refused(step, topic, shard);
-    } else if (!error) {
+    } else if (error) {
+        error = topic_fault_taking(step, topic, shard, error, CHUNK_EVENTS, message->bytes);
+        pair->gap = pair->gap || !error;
+    } else {
         error = pair_see(pair, &context, false);
         push_taken(step, topic, pair, peer, shard, taken);
         error = error ? error : topic_queue(gossip, topic);

@@ -7,6 +7,8 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/keys.h"
+#include "store/slot.h"
 
 int shard_told(const struct shard *shard, struct context *ret_context)
 {
@@ -33,6 +35,24 @@ static size_t members_open(const struct gossip *gossip, const struct topic *topi
     return open;
 }
 
+/* Is there room for one more id? The old one goes when nothing of it was told. */
+static bool release_has_room(const struct shard *shard)
+{
+    bool leaves =
+        !shard->confirmed && !shard->opened_at && context_get(&shard->context, shard->replica);
+    return shard->context.count < CONTEXT_IDS_MAX || leaves;
+}
+
+static int release_fault(struct step *step, struct topic *topic, const struct shard *shard,
+                         int error)
+{
+    topic->redot_after = topic->rest_until = step->now.mono_ms + FAULT_AGAIN_MS;
+    topic_wake(step->gossip, topic, topic->redot_after);
+    return topic_fault(step, topic, shard, error, FAULT_KEEPING);
+}
+
+/* Where there is no room for another id, or it fails, the old one stays, and nothing of it is told
+ * before all members have confirmed it. */
 static int release_redot(struct step *step, struct topic *topic, struct shard *shard,
                          const char *why)
 {
@@ -40,9 +60,13 @@ static int release_redot(struct step *step, struct topic *topic, struct shard *s
     uint64_t old = shard->replica, replica = store_new_id(gossip->store);
     uint64_t count = context_get(&shard->context, old) - shard->opened_at;
     pull_stop(gossip, topic);
-    int error = shard_redot(shard, step->batch, replica);
+    if (step->now.mono_ms < topic->redot_after)
+        return 0;
+    int error = release_has_room(shard) ? shard_redot(shard, step->batch, replica) : NEAP_LIMIT;
     if (error)
-        return error;
+        return release_fault(step, topic, shard, error);
+    topic_well(topic, FAULT_KEEPING);
+    topic_set_due(gossip, topic, false);
     gossip->counts[REASON_redotted]++;
     trace(gossip->trace, "%s: new replica id, %s, %llu events", shard->name, why,
           (unsigned long long)count);
@@ -61,29 +85,109 @@ static int release_redot(struct step *step, struct topic *topic, struct shard *s
     return error ? error : topic_queue(gossip, topic);
 }
 
+/* What one event adds to the batch that would re-dot it, at most. */
+static int event_size(const struct view *view, const struct shard *shard, uint64_t n,
+                      struct buffer *value, uint64_t *ret_size)
+{
+    struct log_entry entry;
+    struct key key;
+    key_log(&key, shard->id, (struct dot){shard->replica, n});
+    int error = view_get(view, DISK_LOG, key_slice(&key), value);
+    if (!error)
+        error = log_entry_read(key_slice(&key), buffer_slice(value), &entry);
+    if (error)
+        return error == NEAP_NOTFOUND ? NEAP_CORRUPT : error;
+    key_cell(&key, shard->id, entry.bucket, entry.path);
+    uint64_t size = 2 * key.size;
+    error = view_get(view, DISK_CELLS, key_slice(&key), value);
+    *ret_size = size + (error ? 0 : value->size);
+    return error == NEAP_NOTFOUND ? 0 : error;
+}
+
+/* Is so much unconfirmed that re-dotting it will soon be too much for one batch? */
+static int release_measure(struct step *step, struct topic *topic, const struct shard *shard,
+                           bool *ret_much)
+{
+    struct view view = batch_view(step->batch);
+    uint64_t counter = context_get(&shard->context, shard->replica), size;
+    struct unreleased *held = &topic->unreleased;
+    struct buffer value;
+    int error = 0;
+    if (held->replica != shard->replica || held->to < shard->opened_at)
+        *held = (struct unreleased){.replica = shard->replica, .to = shard->opened_at};
+    buffer_init(&value, STORED_SIZE_MAX);
+    while (held->to < counter && held->bytes <= UNRELEASED_BYTES_MAX && !error) {
+        error = event_size(&view, shard, held->to + 1, &value, &size);
+        if (!error) {
+            held->to++;
+            held->bytes += size;
+        }
+    }
+    buffer_done(&value);
+    *ret_much = counter - shard->opened_at >= UNRELEASED_MAX || held->bytes > UNRELEASED_BYTES_MAX;
+    return error;
+}
+
+/* Some members are here, some are not. What was written is not kept from those who are; and where
+ * nothing was, the next write takes the id, if there is one: ids are not for nothing. */
+static int release_wait(struct step *step, struct topic *topic, struct shard *shard)
+{
+    if (!topic->release_at)
+        topic->release_at = step->now.mono_ms + RELEASE_WAIT_MS;
+    if (step->now.mono_ms < topic->release_at) {
+        topic_wake(step->gossip, topic, topic->release_at);
+        return 0;
+    }
+    if (!shard_released(shard))
+        return release_redot(step, topic, shard, "not all confirmed it");
+    topic_set_due(step->gossip, topic, true);
+    return 0;
+}
+
 int release_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     size_t members, open;
-    if (shard->confirmed)
+    bool much = false;
+    if (shard->confirmed) {
+        topic_set_due(gossip, topic, false);
         return 0;
+    }
     open = members_open(gossip, topic, &members);
-    if (open == 0)
-        return 0;
-    if (open == members || BROKEN("confirm-alone")) {
+    if (open > 0 && (open == members || BROKEN("confirm-alone"))) {
         int error = shard_confirm(shard, step->batch);
         if (error)
             return error;
         trace(gossip->trace, "%s: replica id confirmed", shard->name);
+        topic_well(topic, FAULT_KEEPING);
+        topic_set_due(gossip, topic, false);
         topic_changed(gossip, topic);
         return topic_touch(gossip, topic);
     }
-    if (!topic->release_at)
-        topic->release_at = step->now.mono_ms + RELEASE_WAIT_MS;
-    if (step->now.mono_ms >= topic->release_at)
-        return release_redot(step, topic, shard, "not all confirmed it");
-    topic_wake(gossip, topic, topic->release_at);
+    int error = release_measure(step, topic, shard, &much);
+    if (error)
+        return error;
+    topic_set_due(gossip, topic, much);
+    if (open > 0)
+        return release_wait(step, topic, shard);
+    topic->release_at = 0;
     return 0;
+}
+
+bool gossip_has_due(const struct gossip *gossip)
+{
+    return gossip->due_count > 0;
+}
+
+int gossip_before_write(struct gossip *gossip, struct now now, uint64_t id, struct batch *batch)
+{
+    struct step step = {gossip, now, batch, NULL};
+    struct topic *topic = topic_find(gossip, id);
+    struct shard *shard = store_find(gossip->store, id);
+    if (!topic || !shard || !topic->due)
+        return 0;
+    return release_redot(&step, topic, shard,
+                         shard_released(shard) ? "not all confirmed it" : "much is unconfirmed");
 }
 
 int release_check(struct step *step, struct topic *topic, struct shard *shard,

@@ -9,6 +9,7 @@
 #define NEAP_GOSSIP_STATE_H
 #include "base/rng.h"
 #include "gossip/gossip.h"
+#include "store/chunk.h"
 
 enum {
     BACKOFF_MS_MIN = 100,
@@ -17,6 +18,7 @@ enum {
     PULLS_MAX = 4,              /* shards that are pulled from one peer at a time */
     PULL_AGAIN_MS = 500,        /* after a peer had nothing to give */
     PULL_READY_MS = 100,        /* after a peer was not ready to give */
+    FAULT_AGAIN_MS = 10000,     /* a shard in trouble, or a peer that can't give one, rests */
     PUSH_WAIT_MS = 200,         /* events that a peer made may be on their way as a push */
     PUSH_EVENTS_MAX = 4096,     /* a peer that lacks more of mine is left to pull... */
     PUSH_AGAIN_MAX = 1024,      /* ... until it lacks no more than that */
@@ -24,17 +26,20 @@ enum {
     UNLISTED_MS = 3600000,      /* the log waits so long for a peer that is not in the list */
     UNLISTED_HELLO_MS = 60000,  /* and so long when it has said nothing but hello */
     RELEASE_WAIT_MS = 1000,     /* for those who could confirm that my directory did not go back */
-    CONTEXT_BYTES = 27          /* of one entry of a context, packed */
+    UNRELEASED_MAX = 16384,     /* unconfirmed events of a shard: a new id before there are more */
+    UNRELEASED_BYTES_MAX = 32 << 20, /* the same, of what re-dotting them would write */
+    CONTEXT_BYTES = 27               /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                 \
-    X(malformed)                                                                          \
-    X(unexpected)                                                                         \
-    X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel) X(no_hello)         \
-        X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)    \
-            X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) \
-                X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)      \
-                    X(nothing_new)
+#define GOSSIP_REASONS(X)                                                                    \
+    X(malformed)                                                                             \
+    X(unexpected)                                                                            \
+    X(wrong_cluster)                                                                         \
+    X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) \
+        X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)          \
+            X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)      \
+                X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)  \
+                    X(shard_damaged) X(not_given)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -71,6 +76,7 @@ struct peer {
     uint64_t dial_at[CHANNELS];
     uint32_t backoff_ms[CHANNELS];
     uint64_t heard_ms;
+    uint64_t promises;     /* the name of whoever is here, for what it promised */
     uint64_t forget_at;    /* what it promised; 0: no */
     uint64_t heartbeat_at; /* the next one to it */
     bool digest_soon;      /* it waits for one */
@@ -80,6 +86,12 @@ struct peer {
     uint64_t pushed_bytes; /* in this turn */
     uint64_t pushes, pulls, compares, behind;
     char last_error[96];
+};
+
+/* A node that left its entry to another: what it promised holds while its messages may be under
+ * way. */
+struct departed {
+    uint64_t node, promises, forget_at;
 };
 
 /* A shard as one peer has it. */
@@ -99,6 +111,10 @@ struct pair {
     uint64_t awaited;      /* the peer's own event that should come by push before pull_after */
 };
 
+/* What can't be done with a shard, for a reason of this node's own. */
+enum fault_in { FAULT_TAKING, FAULT_GIVING, FAULT_KEEPING };
+enum { FAULT_TEXT_MAX = 256 };
+
 enum pull_state { PULL_NONE, PULL_EVENTS, PULL_CELLS, PULL_CHANGED };
 
 struct topic {
@@ -106,11 +122,22 @@ struct topic {
     uint64_t version;    /* counts changes of what a digest tells */
     struct pair **pairs; /* by index of peer; NULL: never met there */
     size_t pairs_room;
-    bool queued;         /* is in gossip->work */
-    bool touched;        /* is in gossip->touched: has own events to push */
-    bool waiting;        /* is in gossip->waiting */
-    uint64_t wake_at;    /* 0: no need */
-    uint64_t release_at; /* 0: nobody waits for my unconfirmed events */
+    bool queued;          /* is in gossip->work */
+    bool touched;         /* is in gossip->touched: has own events to push */
+    bool waiting;         /* is in gossip->waiting */
+    uint64_t wake_at;     /* 0: no need */
+    uint64_t release_at;  /* when those who are here have waited enough; 0: nobody is */
+    bool due;             /* the next write takes a new replica id first */
+    uint64_t redot_after; /* mono_ms: one failed */
+    struct unreleased {
+        uint64_t replica, to, bytes; /* events opened_at..to of it, measured */
+    } unreleased;
+    uint64_t rest_until; /* nothing is pulled before; 0: now */
+    struct fault {
+        int code; /* 0: none */
+        enum fault_in in;
+        char text[FAULT_TEXT_MAX];
+    } fault;
     struct pull {
         enum pull_state state;
         size_t peer;
@@ -132,12 +159,16 @@ struct gossip {
     uint64_t link_next;
     struct peer *peers; /* PEERS_MAX */
     size_t peers_count;
+    struct departed departed[PEERS_MAX];
+    size_t departed_count;
+    uint64_t promises_next;
     struct topic **topics; /* sorted by shard */
     size_t topics_count, topics_room;
     struct topics { /* lists, a topic at most once in each */
         struct topic **items;
         size_t count, room;
     } work, touched, waiting /* for a turn to pull */;
+    size_t due_count; /* topics that are due */
     bool touched_all; /* there was no memory to note which */
     uint64_t wake_at; /* the earliest of all topics; 0: none */
     uint64_t session_next;
@@ -176,6 +207,9 @@ int peer_find(struct gossip *gossip, const struct link *link, const struct hello
 /* The peer's link of this channel is another one from now on (0: none). A new control link begins
  * a session. */
 int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_t link);
+/* The entry is from now on that of another node; call it before the entry changes. What was known
+ * of the shards there is forgotten, what was promised later. */
+void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node);
 int peers_tick(struct step *step);
 uint64_t peers_deadline(const struct gossip *gossip);
 void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channel);
@@ -193,6 +227,7 @@ struct pair *topic_pair(const struct topic *topic, size_t peer); /* NULL */
 int topic_get_pair(struct topic *topic, size_t peer, struct pair **ret_pair);
 void topic_drop_pair(struct topic *topic, size_t peer);
 void topic_changed(struct gossip *gossip, struct topic *topic);
+void topic_set_due(struct gossip *gossip, struct topic *topic, bool due);
 int topic_queue(struct gossip *gossip, struct topic *topic);
 int topics_queue(struct gossip *gossip); /* all */
 int topic_touch(struct gossip *gossip, struct topic *topic);
@@ -211,6 +246,17 @@ bool shard_lacks(const struct shard *shard, const struct context *context);
 int topics_work(struct step *step);
 int topics_tick(struct step *step);
 
+/* fault.c */
+/* LIMIT and CORRUPT in work on a shard are noted as its fault, and 0 comes back; other errors do
+ * as they are. */
+int topic_fault(struct step *step, struct topic *topic, const struct shard *shard, int error,
+                enum fault_in in);
+/* The same for bytes that could not be taken: nothing is pulled for a while. What comes back is the
+ * sender's fault. */
+int topic_fault_taking(struct step *step, struct topic *topic, const struct shard *shard, int error,
+                       enum chunk_kind kind, struct slice bytes);
+void topic_well(struct topic *topic, enum fault_in in);
+
 /* release.c: may my events be told (rule 9)? */
 /* My context as it may be told. ret_context is replaced. */
 int shard_told(const struct shard *shard, struct context *ret_context);
@@ -228,7 +274,7 @@ int digests_send(struct step *step); /* to whoever waits and may have one */
 uint64_t digests_deadline(const struct gossip *gossip);
 
 /* push.c */
-int push_work(struct step *step, const struct topic *topic, struct shard *shard);
+int push_work(struct step *step, struct topic *topic, struct shard *shard);
 int push_take(struct step *step, size_t peer, const struct message *message);
 
 /* pull.c, compare.c */

@@ -131,6 +131,13 @@ void topic_changed(struct gossip *gossip, struct topic *topic)
     topic->version = ++gossip->version_next;
 }
 
+void topic_set_due(struct gossip *gossip, struct topic *topic, bool due)
+{
+    gossip->due_count += due;
+    gossip->due_count -= topic->due;
+    topic->due = due;
+}
+
 /* ---- pairs ---- */
 
 struct pair *topic_pair(const struct topic *topic, size_t peer)
@@ -175,8 +182,11 @@ struct pair *topic_open_pair(const struct gossip *gossip, const struct topic *to
 
 int pair_see(struct pair *pair, const struct context *context, bool replaces)
 {
-    int error = replaces || BROKEN("later-is-newer") ? context_copy(&pair->context, context)
-                                                     : context_join(&pair->context, context);
+    bool copies = replaces || BROKEN("later-is-newer");
+    int error = copies ? 0 : context_join(&pair->context, context);
+    /* More ids than one shard can have: it has left some. */
+    if (copies || error == NEAP_LIMIT)
+        error = context_copy(&pair->context, context);
     if (!error)
         pair->known = true;
     return error;
@@ -213,7 +223,7 @@ static int topic_work(struct step *step, struct topic *topic)
         error = pull_work(step, topic, shard);
     if (!error)
         error = truncate_work(step, topic, shard);
-    return error;
+    return topic_fault(step, topic, shard, error, FAULT_KEEPING);
 }
 
 int topics_work(struct step *step)

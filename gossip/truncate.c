@@ -35,12 +35,15 @@ static void members_meet(const struct gossip *gossip, const struct topic *topic,
         context_clear(stable);
 }
 
-/* A bound was passed: the oldest events of each replica id go, whoever lacks them. */
-static int cut_early(struct step *step, struct shard *shard, uint64_t count)
+/* A bound was passed: the oldest events of each replica id go, whoever lacks them. What is not
+ * confirmed can't. */
+int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut)
 {
-    struct gossip *gossip = step->gossip;
-    uint64_t keep = gossip->options.log_max / 4 * 3;
+    uint64_t keep = log_max / 4 * 3, count = shard_log_count(shard);
     struct context stable = {0};
+    *ret_cut = false;
+    if (!log_max || count <= log_max)
+        return 0;
     int error = shard_told(shard, &stable);
     for (size_t i = stable.count; i-- > 0 && !error;) {
         struct context_entry entry = stable.entries[i];
@@ -48,10 +51,19 @@ static int cut_early(struct step *step, struct shard *shard, uint64_t count)
         kept = (uint64_t)((double)kept * (double)keep / (double)count);
         context_clip(&stable, entry.id, entry.n - (kept < entry.n ? kept : entry.n), 0);
     }
-    if (!error)
-        error = shard_truncate(shard, step->batch, &stable);
+    if (!error && !context_covers(&shard->horizon, &stable))
+        error = shard_truncate(shard, batch, &stable);
     context_done(&stable);
-    if (error)
+    *ret_cut = !error && shard_log_count(shard) < count;
+    return error;
+}
+
+static int cut_early(struct step *step, struct shard *shard)
+{
+    struct gossip *gossip = step->gossip;
+    bool cut;
+    int error = gossip_cut_early(shard, step->batch, gossip->options.log_max, &cut);
+    if (error || !cut)
         return error;
     gossip->counts[REASON_log_cut_early]++;
     trace(gossip->trace, "%s: log cut early, %llu left", shard->name,
@@ -62,9 +74,8 @@ static int cut_early(struct step *step, struct shard *shard, uint64_t count)
 int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
-    uint64_t count = shard_log_count(shard);
     struct context stable = {0};
-    if (count == 0 || shard->session.id)
+    if (shard_log_count(shard) == 0 || shard->session.id)
         return 0;
     int error = shard_told(shard, &stable);
     if (error)
@@ -78,8 +89,5 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
                   (unsigned long long)shard_log_count(shard));
     }
     context_done(&stable);
-    count = shard_log_count(shard);
-    if (!error && gossip->options.log_max && count > gossip->options.log_max)
-        error = cut_early(step, shard, count);
-    return error;
+    return error ? error : cut_early(step, shard);
 }

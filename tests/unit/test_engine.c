@@ -168,6 +168,24 @@ TEST(alone_every_level_is_reached)
     rig_close(&rig);
 }
 
+TEST(a_node_without_peers_keeps_its_log_short)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = {.ops = &op, .count = 1};
+    int64_t number = 0;
+
+    rig_open(&rig);
+    for (int i = 0; i < 3000; i++)
+        CHECK_OK(rig_write(&rig, &write));
+    CHECK(shard_log_count(rig_shard(&rig, "a")) <= 1000);
+    CHECK_OK(rig_counter(rig.disk, "a", "n", &number));
+    CHECK_EQUAL(number, 3000);
+    rig_crash(&rig);
+    CHECK(shard_log_count(rig_shard(&rig, "a")) <= 1000);
+    rig_close(&rig);
+}
+
 /* ---- events of the net that fail ---- */
 
 struct step_rig {

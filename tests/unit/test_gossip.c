@@ -156,7 +156,8 @@ static int nodes_run(struct pair_of_nodes *nodes, uint64_t ms)
     return error;
 }
 
-static int nodes_write(struct pair_of_nodes *nodes, size_t index, const char *key, int64_t number)
+static int nodes_write_to(struct pair_of_nodes *nodes, size_t index, const char *bucket,
+                          const char *key, int64_t number)
 {
     struct side *side = &nodes->sides[index];
     struct op op = {.kind = OP_COUNTER_ADD, .number = number};
@@ -164,7 +165,11 @@ static int nodes_write(struct pair_of_nodes *nodes, size_t index, const char *ke
     struct buffer path;
     struct dot dot;
     buffer_init(&path, NEAP_PATH_MAX);
-    int error = store_shard(&side->store, side->batch, "box", &shard);
+    int error = gossip_has_due(side->gossip)
+                    ? gossip_before_write(side->gossip, nodes->now, bucket_id(bucket), side->batch)
+                    : 0;
+    if (!error)
+        error = store_shard(&side->store, side->batch, bucket, &shard);
     if (!error)
         error = path_level(&path, slice_text(key), NEAP_COUNTER);
     if (!error)
@@ -172,11 +177,16 @@ static int nodes_write(struct pair_of_nodes *nodes, size_t index, const char *ke
     buffer_done(&path);
     if (error)
         return error;
-    gossip_touched(side->gossip, bucket_id("box"));
+    gossip_touched(side->gossip, bucket_id(bucket));
     if (side->gossip->touched_all)
         return NEAP_NOMEM; /* swallowed there: the flush would look everywhere */
     error = gossip_flush(side->gossip, nodes->now, side->batch, &side->outbox);
     return error ? error : side_commit(side);
+}
+
+static int nodes_write(struct pair_of_nodes *nodes, size_t index, const char *key, int64_t number)
+{
+    return nodes_write_to(nodes, index, "box", key, number);
 }
 
 static struct shard *box(struct pair_of_nodes *nodes, size_t index)
@@ -339,6 +349,256 @@ TEST(many_buckets_are_told_of_in_several_messages)
     }
     CHECK_OK(nodes_run(&nodes, 2500));
     CHECK_EQUAL(nodes.sides[1].store.shards_count, 700);
+    nodes_close(&nodes);
+}
+
+/* ---- a shard in trouble is alone in it ---- */
+
+static bool contains(const char *text, const char *part)
+{
+    return text && strstr(text, part);
+}
+
+static struct shard *shard_of(struct pair_of_nodes *nodes, size_t index, const char *bucket)
+{
+    return store_find(&nodes->sides[index].store, bucket_id(bucket));
+}
+
+/* The bucket has all the replica ids that it may have. */
+static void fill_ids(struct shard *shard)
+{
+    for (uint64_t i = 0; shard->context.count < CONTEXT_IDS_MAX; i++) {
+        CHECK_OK(context_raise(&shard->context, 1000 + i, 1, 1));
+        CHECK_OK(context_raise(&shard->horizon, 1000 + i, 1, 1));
+    }
+}
+
+static void box_still_travels(struct pair_of_nodes *nodes, uint64_t link)
+{
+    for (int i = 0; i < 5; i++) {
+        CHECK_OK(nodes_write(nodes, 1, "apples", 1));
+        CHECK_OK(nodes_write(nodes, 0, "apples", 1));
+        CHECK_OK(nodes_run(nodes, 1000));
+        CHECK(context_equal(&box(nodes, 0)->context, &box(nodes, 1)->context));
+    }
+    CHECK_EQUAL(nodes->sides[0].gossip->peers[0].links[CHANNEL_BULK], link);
+}
+
+TEST(a_bucket_with_too_many_ids_stops_alone_and_says_so)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_run(&nodes, 500));
+    uint64_t link = nodes.sides[0].gossip->peers[0].links[CHANNEL_BULK];
+    CHECK_OK(nodes_write_to(&nodes, 0, "full", "x", 1));
+    fill_ids(shard_of(&nodes, 0, "full"));
+    CHECK_OK(nodes_write_to(&nodes, 1, "full", "x", 1));
+    box_still_travels(&nodes, link);
+    const char *problem = gossip_problem(nodes.sides[0].gossip, bucket_id("full"));
+    CHECK(contains(problem, "full"));
+    CHECK(contains(problem, "replica ids"));
+    CHECK(!gossip_problem(nodes.sides[0].gossip, bucket_id("box")));
+    CHECK(nodes.sides[0].gossip->counts[REASON_shard_limit] > 0);
+    CHECK(nodes.sides[0].gossip->counts[REASON_shard_limit] < 5); /* it is not tried all the time */
+    nodes_close(&nodes);
+}
+
+/* Hands on to a disk in memory, but for the cells of one shard. */
+static struct damage {
+    const struct disk_ops *inner;
+    uint64_t shard; /* 0: nothing is damaged */
+} damage;
+
+static int damaged_get(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                       struct slice key, struct buffer *ret_value)
+{
+    if (family == DISK_CELLS && key.size > 8 && bytes_get_u64(key.data) == damage.shard)
+        return NEAP_CORRUPT;
+    return damage.inner->get(disk, snapshot, family, key, ret_value);
+}
+
+static void damage_stops_one_bucket(size_t damaged, const char *key)
+{
+    struct pair_of_nodes nodes;
+    struct disk_ops ops;
+    CHECK_OK(nodes_open(&nodes));
+    damage = (struct damage){.inner = nodes.sides[damaged].disk->ops};
+    ops = *damage.inner;
+    ops.get = damaged_get;
+    nodes.sides[damaged].disk->ops = &ops;
+    CHECK_OK(nodes_run(&nodes, 500));
+    uint64_t link = nodes.sides[0].gossip->peers[0].links[CHANNEL_BULK];
+    CHECK_OK(nodes_write_to(&nodes, 0, "bad", "x", 1));
+    damage.shard = bucket_id("bad");
+    box_still_travels(&nodes, link);
+    const char *problem = gossip_problem(nodes.sides[damaged].gossip, damage.shard);
+    CHECK(contains(problem, "bad"));
+    CHECK(contains(problem, key));
+    damage.shard = 0;
+    CHECK_OK(nodes_run(&nodes, 2 * FAULT_AGAIN_MS));
+    CHECK(
+        context_equal(&shard_of(&nodes, 0, "bad")->context, &shard_of(&nodes, 1, "bad")->context));
+    CHECK(!gossip_problem(nodes.sides[damaged].gossip, bucket_id("bad")));
+    nodes_close(&nodes);
+}
+
+TEST(a_cell_that_cannot_be_read_stops_its_bucket_alone_where_it_is_given)
+{
+    damage_stops_one_bucket(0, "");
+}
+
+TEST(a_cell_that_cannot_be_read_stops_its_bucket_alone_where_it_is_taken)
+{
+    damage_stops_one_bucket(1, "key x");
+}
+
+/* ---- replica ids ---- */
+
+/* As after a restart: nothing is confirmed. */
+static void reopened(struct shard *shard)
+{
+    shard->confirmed = false;
+    shard->opened_at = context_get(&shard->context, shard->replica);
+    shard->opened_nonce = shard->nonce;
+    shard->openings[0].since = shard->opened_at;
+}
+
+/* One that is configured and never there. */
+static void absent_member(struct gossip *gossip)
+{
+    struct peer *peer = &gossip->peers[gossip->peers_count];
+    peer_init(gossip, "test://9", true, peer);
+    for (unsigned channel = 0; channel < CHANNELS; channel++)
+        peer->dial_at[channel] = UINT64_MAX;
+    gossip->peers_count++;
+}
+
+TEST(without_a_new_event_no_replica_id_is_used_up)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    reopened(box(&nodes, 0));
+    absent_member(nodes.sides[0].gossip);
+    uint64_t old = box(&nodes, 0)->replica;
+    CHECK_OK(nodes_run(&nodes, 5000));
+    CHECK_EQUAL(box(&nodes, 0)->replica, old);
+    CHECK_EQUAL(nodes.sides[0].gossip->counts[REASON_redotted], 0);
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1)); /* under an id of its own at once */
+    CHECK(box(&nodes, 0)->replica != old);
+    CHECK_EQUAL(context_get(&box(&nodes, 0)->context, old), 1);
+    CHECK_EQUAL(box(&nodes, 0)->counts.redotted, 0);
+    CHECK_OK(nodes_run(&nodes, 1500));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    nodes_close(&nodes);
+}
+
+TEST(when_ids_have_run_out_the_old_one_stays)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    fill_ids(box(&nodes, 0));
+    reopened(box(&nodes, 0));
+    absent_member(nodes.sides[0].gossip);
+    uint64_t old = box(&nodes, 0)->replica;
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK_OK(nodes_run(&nodes, 5000));
+    CHECK_EQUAL(box(&nodes, 0)->replica, old);
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1)); /* no limit for whoever writes here */
+    CHECK(gossip_problem(nodes.sides[0].gossip, bucket_id("box")));
+    nodes.sides[0].gossip->peers_count--; /* all who are left confirm it */
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK_OK(nodes_run(&nodes, 1500));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    CHECK(!gossip_problem(nodes.sides[0].gossip, bucket_id("box")));
+    nodes_close(&nodes);
+}
+
+TEST(a_release_waits_anew_for_whoever_comes_back)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    reopened(box(&nodes, 0));
+    absent_member(nodes.sides[0].gossip);
+    CHECK_OK(nodes_run(&nodes, 2000));
+    struct topic *topic = topic_find(nodes.sides[0].gossip, bucket_id("box"));
+    CHECK(topic->release_at && topic->due);
+    uint64_t link = nodes.sides[0].gossip->peers[0].links[CHANNEL_CONTROL];
+    CHECK_OK(give(&nodes, 0, NET_DOWN, link, slice_of(NULL, 0)));
+    CHECK(!topic->release_at && !topic->due);
+    nodes_close(&nodes);
+}
+
+/* Offline after a restart: what is not confirmed can't be cut, and must fit one batch. */
+TEST(a_long_log_takes_a_new_id_before_it_is_too_long)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    absent_member(nodes.sides[0].gossip);
+    reopened(box(&nodes, 0));
+    const uint64_t *counts = nodes.sides[0].gossip->counts;
+    for (int i = 0; i < UNRELEASED_MAX; i++)
+        CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK(counts[REASON_log_cut_early] <= 1); /* what was told before */
+    CHECK_EQUAL(counts[REASON_redotted], 0);
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK_EQUAL(counts[REASON_redotted], 1);
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK(shard_log_count(box(&nodes, 0)) <= 100);
+    nodes_close(&nodes);
+}
+
+TEST(large_values_take_a_new_id_sooner)
+{
+    static const char letters[1 << 20];
+    struct pair_of_nodes nodes;
+    struct op op = {.kind = OP_LWW_SET, .value = slice_of(letters, sizeof letters)};
+    struct side *side = &nodes.sides[0];
+    struct buffer path;
+    struct dot dot;
+    char key[8];
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    reopened(box(&nodes, 0));
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        buffer_init(&path, NEAP_PATH_MAX);
+        CHECK_OK(path_level(&path, slice_text(key), NEAP_LWW));
+        CHECK_OK(shard_write(box(&nodes, 0), side->batch, bucket_id("box"), buffer_slice(&path),
+                             &op, &dot));
+        CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+        buffer_done(&path);
+    }
+    CHECK_EQUAL(side->gossip->counts[REASON_redotted], 1);
+    nodes_close(&nodes);
+}
+
+/* Its messages may still be under way when another node comes to its address. */
+TEST(what_a_node_promised_outlives_its_entry)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK_OK(nodes_run(&nodes, 1500));
+    struct gossip *gossip = nodes.sides[0].gossip;
+    uint64_t node = gossip->peers[0].node, name = gossip->peers[0].promises;
+    CHECK_EQUAL(box(&nodes, 0)->promises_count, 1);
+    CHECK_EQUAL(box(&nodes, 0)->promises[0].node, name);
+    peer_hand_over(gossip, 0, 777);
+    gossip->peers[0].node = 777;
+    CHECK(gossip->peers[0].promises != name);
+    CHECK_EQUAL(box(&nodes, 0)->promises_count, 1);
+    peer_hand_over(gossip, 0, node); /* it is back, and is known */
+    gossip->peers[0].node = node;
+    CHECK_EQUAL(gossip->peers[0].promises, name);
+    peer_hand_over(gossip, 0, 777);
+    nodes.now.mono_ms += 2 * gossip->options.silence_ms;
+    CHECK(gossip_deadline(gossip) <= nodes.now.mono_ms);
+    CHECK_OK(gossip_tick(gossip, nodes.now, nodes.sides[0].batch, &nodes.sides[0].outbox));
+    CHECK_EQUAL(box(&nodes, 0)->promises_count, 0);
     nodes_close(&nodes);
 }
 

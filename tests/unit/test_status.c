@@ -65,6 +65,9 @@ TEST(the_status_shows_the_node_and_its_buckets)
         entry = json_array_get(json_object_get(bucket, "context"), 0);
         CHECK_EQUAL(json_integer_value(json_object_get(entry, "n")), name[0] == 'a' ? 1 : 2);
         CHECK_EQUAL(json_integer_value(json_object_get(bucket, "residues")), 0);
+        CHECK_EQUAL(json_integer_value(json_object_get(bucket, "ids")), 1);
+        CHECK_EQUAL(json_integer_value(json_object_get(bucket, "ids_max")), CONTEXT_IDS_MAX);
+        CHECK(json_is_null(json_object_get(bucket, "problem")));
     }
     json_decref(status);
     rig_close(&rig);
