@@ -121,14 +121,14 @@ TEST(the_token_names_what_was_written)
 
     write_setup(&test);
     token_init(&token);
-    test.fake.dot = (struct dot){UINT64_MAX, UINT64_MAX};
+    test.fake.dot = (struct dot){UINT64_MAX, DOT_COUNT_MAX};
     test.call.ret_token = &test.token;
     test.call.submit = 1;
     CHECK_OK(neap_lww_set(&test.neap, &at, value, &test.call));
     CHECK_OK(token_decode(slice_of(test.token.data, test.token.size), &token));
     CHECK_EQUAL(token.ticket, 77);
     CHECK_EQUAL(context_get(token_find(&token, hash_name(slice_text("b"))), UINT64_MAX),
-                UINT64_MAX);
+                DOT_COUNT_MAX);
     token_done(&token);
     write_end(&test);
 }
