@@ -42,7 +42,9 @@ struct engine {
     uint64_t unsynced_since; /* mono_ms, 0: nothing unsynced */
     uint64_t tick_after;     /* mono_ms: after a tick that failed, no other before this */
     bool wants_sync;         /* this turn's commit must be a synced one */
-    uint64_t log_max;         /* of a node without gossip, which has its own */
+    uint64_t log_max;        /* of a node without gossip, which has its own */
+    bool ids_due;            /* without gossip: some shard needs another replica id */
+    bool ids_stay;           /* that failed once: not again before a restart */
     struct engine_counts {
         uint64_t writes, events, turns, syncs, errors;
     } counts;

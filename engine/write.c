@@ -262,6 +262,22 @@ static int write_check_peers(const struct engine *engine, struct write *write)
     return 0;
 }
 
+static int write_take_id(struct engine *engine, struct now now, uint64_t id, struct batch *batch)
+{
+    struct shard *shard;
+    int error;
+
+    if (engine->gossip)
+        return gossip_before_write(engine->gossip, now, id, batch);
+    shard = store_find(&engine->store, id);
+    error = shard ? gossip_alone_before_write(&engine->store, shard, batch) : 0;
+    if (error != NEAP_LIMIT && error != NEAP_CORRUPT)
+        return error;
+    engine_note(engine, error, "another replica id");
+    engine->ids_stay = true; /* the write can do without */
+    return 0;
+}
+
 /* Some shard is due for another replica id, which has to be taken before its first event here. */
 static int write_take_ids(struct engine *engine, struct now now, const struct write *write,
                           struct batch *batch)
@@ -273,8 +289,10 @@ static int write_take_ids(struct engine *engine, struct now now, const struct wr
         if (last && !strcmp(last, write->ops[i].bucket))
             continue;
         last = write->ops[i].bucket;
-        error = gossip_before_write(engine->gossip, now, bucket_id(last), batch);
+        error = write_take_id(engine, now, bucket_id(last), batch);
     }
+    if (!error && !engine->gossip)
+        engine->ids_due = false;
     return error;
 }
 
@@ -290,6 +308,8 @@ static void write_cut_logs(const struct writing *writing)
 
         if (error)
             engine_note(engine, error, "a log to be cut");
+        if (!engine->ids_stay && gossip_alone_is_due(shard))
+            engine->ids_due = true;
     }
 }
 
@@ -301,7 +321,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
     error = write_check(write, &write->error);
     if (!error)
         error = write_check_peers(engine, write);
-    if (!error && engine->gossip && gossip_has_due(engine->gossip))
+    if (!error && (engine->gossip ? gossip_has_due(engine->gossip) : engine->ids_due))
         error = write_take_ids(engine, now, write, batch);
     if (error)
         return error;

@@ -43,6 +43,10 @@ uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next ti
  * only when something is due. */
 bool gossip_has_due(const struct gossip *gossip);
 int gossip_before_write(struct gossip *gossip, struct now now, uint64_t shard, struct batch *batch);
+/* The same for a node without gossip, which nobody ever confirms: has the shard so many unconfirmed
+ * events that it takes another id? */
+bool gossip_alone_is_due(const struct shard *shard);
+int gossip_alone_before_write(struct store *store, struct shard *shard, struct batch *batch);
 /* A local event was made in this shard: it is pushed by the next flush. */
 void gossip_touched(struct gossip *gossip, uint64_t shard);
 /* End of a turn: pushes events made in it to connected peers, reading through the batch. */

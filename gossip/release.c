@@ -190,6 +190,18 @@ int gossip_before_write(struct gossip *gossip, struct now now, uint64_t id, stru
                          shard_released(shard) ? "not all confirmed it" : "much is unconfirmed");
 }
 
+bool gossip_alone_is_due(const struct shard *shard)
+{
+    uint64_t counter = context_get(&shard->context, shard->replica);
+    return !shard->confirmed && counter - shard->opened_at >= UNRELEASED_MAX &&
+           release_has_room(shard);
+}
+
+int gossip_alone_before_write(struct store *store, struct shard *shard, struct batch *batch)
+{
+    return gossip_alone_is_due(shard) ? shard_redot(shard, batch, store_new_id(store)) : 0;
+}
+
 int release_check(struct step *step, struct topic *topic, struct shard *shard,
                   const struct context_entry *seen, bool *ret_fine)
 {

@@ -56,6 +56,14 @@ static int peer_is_known(json_t *peer)
     return address && *address;
 }
 
+/* Three quarters of the replica ids that a bucket may have are used up. */
+static int ids_run_out(json_t *bucket)
+{
+    json_int_t most = number_of(bucket, "ids_max");
+
+    return most > 0 && number_of(bucket, "ids") * 4 >= most * 3;
+}
+
 /* What an operator has to look at: exit 1. */
 static int status_degraded(json_t *status)
 {
@@ -72,6 +80,8 @@ static int status_degraded(json_t *status)
     json_array_foreach(json_object_get(status, "buckets"), i, item)
     {
         degraded |= number_of(json_object_get(item, "counts"), "healed") > 0;
+        degraded |= json_is_string(json_object_get(item, "problem"));
+        degraded |= ids_run_out(item);
     }
     return degraded;
 }
@@ -91,6 +101,12 @@ static void print_warnings(json_t *status)
         printf("SUSPECT: the end of the write-ahead log was damaged when it was opened\n");
     json_array_foreach(json_object_get(status, "buckets"), i, item)
     {
+        if (json_is_string(json_object_get(item, "problem")))
+            printf("PROBLEM: %s\n", text_of(item, "problem"));
+        if (ids_run_out(item))
+            printf("IDS: bucket %s has %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+                   " replica ids\n",
+                   text_of(item, "name"), number_of(item, "ids"), number_of(item, "ids_max"));
         if (number_of(json_object_get(item, "counts"), "healed"))
             printf("DAMAGE: bucket %s had lost %" JSON_INTEGER_FORMAT
                    " dots; peers gave them back\n",

@@ -186,6 +186,26 @@ TEST(a_node_without_peers_keeps_its_log_short)
     rig_close(&rig);
 }
 
+/* After a restart nobody confirms what it writes, so that can't be cut under its old id. */
+TEST(a_node_without_peers_keeps_its_log_short_after_a_restart)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = {.ops = &op, .count = 1};
+    int64_t number = 0;
+
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &write));
+    rig_crash(&rig);
+    for (int i = 0; i < 18000; i++)
+        CHECK_OK(rig_write(&rig, &write));
+    CHECK(shard_log_count(rig_shard(&rig, "a")) <= 1000);
+    CHECK_EQUAL(rig_shard(&rig, "a")->context.count, 2);
+    CHECK_OK(rig_counter(rig.disk, "a", "n", &number));
+    CHECK_EQUAL(number, 18001);
+    rig_close(&rig);
+}
+
 /* ---- events of the net that fail ---- */
 
 struct step_rig {
