@@ -53,6 +53,24 @@ void *mem_resize(void *memory, size_t size)
     return moved;
 }
 
+void *mem_reserve(void *array, size_t count, size_t *room, size_t more, size_t size)
+{
+    size_t wanted = *room ? *room : 16;
+    void *grown;
+
+    if (*room - count >= more)
+        return array;
+    while (wanted - count < more) {
+        if (wanted > PTRDIFF_MAX / 2 / size)
+            return NULL;
+        wanted *= 2;
+    }
+    grown = mem_resize(array, wanted * size);
+    if (grown)
+        *room = wanted;
+    return grown;
+}
+
 char *mem_text(const char *text)
 {
     size_t size;

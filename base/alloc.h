@@ -13,6 +13,9 @@ void *mem_new_array(size_t count, size_t size);
 void *mem_resize(void *memory, size_t size);
 char *mem_text(const char *text); /* a copy; NULL in, NULL out */
 void mem_free(void *memory);      /* NULL is fine */
+/* An array of `count` elements of `size` bytes, with room for `more` (1 at least) behind them:
+ * where it is now, *room raised. NULL when out of memory; then it stays as it was. */
+void *mem_reserve(void *array, size_t count, size_t *room, size_t more, size_t size);
 
 /* For tests: the call numbered `call` from now on (1 = the next) fails; 0 = none. With `repeat`
  * all later ones fail as well. */

@@ -127,14 +127,6 @@ int buffer_append_u8(struct buffer *buffer, uint8_t byte)
     return buffer_append(buffer, slice_of(&byte, 1));
 }
 
-int buffer_append_u64(struct buffer *buffer, uint64_t value)
-{
-    uint8_t bytes[8];
-
-    bytes_put_u64(bytes, value);
-    return buffer_append(buffer, slice_of(bytes, sizeof bytes));
-}
-
 int buffer_set(struct buffer *buffer, struct slice bytes)
 {
     bool inside = buffer_holds(buffer, bytes.data);

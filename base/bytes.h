@@ -34,7 +34,6 @@ void buffer_init(struct buffer *buffer, size_t size_max);
 /* LIMIT past size_max, NOMEM; the buffer is unchanged on error. The bytes may lie in the buffer. */
 int buffer_append(struct buffer *buffer, struct slice bytes);
 int buffer_append_u8(struct buffer *buffer, uint8_t byte);
-int buffer_append_u64(struct buffer *buffer, uint64_t value); /* big-endian, 8 bytes */
 int buffer_reserve(struct buffer *buffer, size_t more);
 int buffer_set(struct buffer *buffer, struct slice bytes); /* replaces the contents */
 void buffer_clear(struct buffer *buffer);                  /* keeps the memory */

@@ -1,7 +1,5 @@
 #include "crdt/types.h"
 
-#include <string.h>
-
 #include "crdt/type_ops.h"
 
 static const struct type_ops map_ops = {
@@ -124,15 +122,6 @@ int type_edit(const struct cell *old, const struct op *op, const struct editor *
 const struct type *type_find(unsigned type)
 {
     return type < TYPES_COUNT && types[type] ? &types[type]->type : NULL;
-}
-
-const struct type *type_find_name(const char *name)
-{
-    for (unsigned i = 0; i < TYPES_COUNT; i++) {
-        if (types[i] && strcmp(types[i]->type.name, name) == 0)
-            return &types[i]->type;
-    }
-    return NULL;
 }
 
 int type_check_cell(enum neap_type type, const struct cell *cell)

@@ -61,7 +61,6 @@ struct type {
 };
 
 const struct type *type_find(unsigned type);         /* NULL when unknown */
-const struct type *type_find_name(const char *name); /* NULL when unknown */
 /* Every payload of the cell fits the type: for whatever a peer sends. */
 int type_check_cell(enum neap_type type, const struct cell *cell);
 enum neap_type op_type(enum op_kind kind); /* 0 for OP_REMOVE */

@@ -7,10 +7,10 @@
 #include "base/sorted.h"
 
 /* Values and slots live in an arena that is emptied at once after the commit. */
-enum { ARENA_CHUNK = 64 << 10, ARENA_ALIGN = 16 };
+enum { ARENA_BLOCK = 64 << 10, ARENA_ALIGN = 16 };
 
-struct chunk {
-    struct chunk *next;
+struct arena_block {
+    struct arena_block *next;
     size_t room, used;
     _Alignas(ARENA_ALIGN) uint8_t bytes[];
 };
@@ -31,7 +31,7 @@ struct undo {
 struct batch {
     struct disk *disk;
     struct sorted *slots[DISK_FAMILIES]; /* key -> address of its slot, which never moves */
-    struct chunk *chunks;                /* the newest first; the oldest is kept */
+    struct arena_block *blocks;          /* the newest first; the oldest is kept */
     struct range *ranges;
     size_t ranges_count, ranges_room;
     struct undo *undos;
@@ -62,13 +62,13 @@ int batch_new(struct disk *disk, struct batch **ret_batch)
     return 0;
 }
 
-static void chunks_free(struct chunk *chunk)
+static void blocks_free(struct arena_block *block)
 {
-    while (chunk) {
-        struct chunk *next = chunk->next;
+    while (block) {
+        struct arena_block *next = block->next;
 
-        mem_free(chunk);
-        chunk = next;
+        mem_free(block);
+        block = next;
     }
 }
 
@@ -80,7 +80,7 @@ void batch_free(struct batch *batch)
         return;
     for (i = 0; i < DISK_FAMILIES; i++)
         sorted_free(batch->slots[i]);
-    chunks_free(batch->chunks);
+    blocks_free(batch->blocks);
     mem_free(batch->ranges);
     mem_free(batch->undos);
     mem_free(batch);
@@ -93,22 +93,22 @@ struct view batch_view(const struct batch *batch)
 
 static void *arena_take(struct batch *batch, size_t size)
 {
-    struct chunk *chunk = batch->chunks;
+    struct arena_block *block = batch->blocks;
     void *memory;
 
     size = (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-    if (!chunk || chunk->room - chunk->used < size) {
-        size_t room = size > ARENA_CHUNK ? size : ARENA_CHUNK;
+    if (!block || block->room - block->used < size) {
+        size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
 
-        chunk = mem_new(sizeof(*chunk) + room);
-        if (!chunk)
+        block = mem_new(sizeof(*block) + room);
+        if (!block)
             return NULL;
-        chunk->room = room;
-        chunk->next = batch->chunks;
-        batch->chunks = chunk;
+        block->room = room;
+        block->next = batch->blocks;
+        batch->blocks = block;
     }
-    memory = chunk->bytes + chunk->used;
-    chunk->used += size;
+    memory = block->bytes + block->used;
+    block->used += size;
     return memory;
 }
 
@@ -124,35 +124,17 @@ static int arena_copy(struct batch *batch, struct slice bytes, struct slice *ret
     return 0;
 }
 
-/* Room for `more` elements at the end of an array. */
-static int array_reserve(void **array, size_t count, size_t *room, size_t more, size_t size)
-{
-    size_t want = *room ? *room : 16;
-    void *grown;
-
-    if (*room - count >= more)
-        return 0;
-    while (want - count < more)
-        want *= 2;
-    grown = mem_resize(*array, want * size);
-    if (!grown)
-        return NEAP_NOMEM;
-    *array = grown;
-    *room = want;
-    return 0;
-}
-
 static int journal_reserve(struct batch *batch, size_t more)
 {
-    void *undos = batch->undos;
-    int error;
+    struct undo *undos;
 
     if (!batch->journal)
         return 0;
-    error =
-        array_reserve(&undos, batch->undos_count, &batch->undos_room, more, sizeof(*batch->undos));
+    undos = mem_reserve(batch->undos, batch->undos_count, &batch->undos_room, more, sizeof(*undos));
+    if (!undos)
+        return NEAP_NOMEM;
     batch->undos = undos;
-    return error;
+    return 0;
 }
 
 static void journal_add(struct batch *batch, struct batch_slot *slot)
@@ -277,13 +259,14 @@ static int range_add(struct batch *batch, enum disk_family family, struct slice 
                      struct slice to)
 {
     struct range range = {.family = family};
-    void *ranges = batch->ranges;
+    struct range *ranges =
+        mem_reserve(batch->ranges, batch->ranges_count, &batch->ranges_room, 1, sizeof(range));
     int error;
 
-    error = array_reserve(&ranges, batch->ranges_count, &batch->ranges_room, 1, sizeof(range));
+    if (!ranges)
+        return NEAP_NOMEM;
     batch->ranges = ranges;
-    if (!error)
-        error = arena_copy(batch, from, &range.from);
+    error = arena_copy(batch, from, &range.from);
     if (!error)
         error = arena_copy(batch, to, &range.to);
     if (!error)
@@ -363,14 +346,14 @@ void batch_clear(struct batch *batch)
 
     for (i = 0; i < DISK_FAMILIES; i++)
         sorted_clear(batch->slots[i]);
-    while (batch->chunks && batch->chunks->next) {
-        struct chunk *chunk = batch->chunks;
+    while (batch->blocks && batch->blocks->next) {
+        struct arena_block *block = batch->blocks;
 
-        batch->chunks = chunk->next;
-        mem_free(chunk);
+        batch->blocks = block->next;
+        mem_free(block);
     }
-    if (batch->chunks)
-        batch->chunks->used = 0;
+    if (batch->blocks)
+        batch->blocks->used = 0;
     batch->ranges_count = 0;
     batch->writes = batch->bytes = batch->exempt = 0;
     batch_forget(batch);

@@ -17,7 +17,7 @@ struct scan; /* a pass over a view in key order; no write to its batch while it 
 int view_scan(const struct view *view, enum disk_family family, struct slice from, struct slice to,
               struct scan **ret_scan);
 int scan_next(struct scan *scan, struct slice *ret_key, struct slice *ret_value); /* END */
-void scan_close(struct scan *scan); /* NULL is fine */
+void scan_close(struct scan *scan);                                               /* NULL is fine */
 
 struct batch;
 int batch_new(struct disk *disk, struct batch **ret_batch);

@@ -96,18 +96,13 @@ static int residue_write(const struct change *change, const struct residue *resi
 
 static int residue_add(struct change *change, const struct context *beyond, uint64_t *ret_ref)
 {
-    struct residue *residue;
+    struct residue *fresh, *residue;
     int error;
 
-    if (change->fresh_count == change->fresh_room) {
-        size_t room = change->fresh_room ? change->fresh_room * 2 : 4;
-        struct residue *fresh = mem_resize(change->fresh, room * sizeof *fresh);
-
-        if (!fresh)
-            return NEAP_NOMEM;
-        change->fresh = fresh;
-        change->fresh_room = room;
-    }
+    fresh = mem_reserve(change->fresh, change->fresh_count, &change->fresh_room, 1, sizeof *fresh);
+    if (!fresh)
+        return NEAP_NOMEM;
+    change->fresh = fresh;
     residue = &change->fresh[change->fresh_count];
     *residue = (struct residue){.ref = change->residue_next};
     error = context_copy(&residue->context, beyond);
@@ -229,7 +224,7 @@ int change_merge(struct change *change, struct slot *slot, const struct cell *th
     return error;
 }
 
-/* Copies keys of the range, as [size 2][key]..., up to a page of them. END: all were copied. */
+/* Copies keys of the range, up to a page of them. END: all were copied. */
 static int keys_collect(const struct change *change, const struct key *from, const struct key *end,
                         struct buffer *ret_keys)
 {
@@ -241,13 +236,7 @@ static int keys_collect(const struct change *change, const struct key *from, con
     if (error)
         return error;
     while (!(error = scan_next(scan, &key, &value)) && ret_keys->size < SETTLE_PAGE) {
-        uint8_t size[2] = {(uint8_t)(key.size >> 8), (uint8_t)key.size};
-
-        error = key_unsettled_is(key) ? 0 : NEAP_CORRUPT;
-        if (!error)
-            error = buffer_append(ret_keys, slice_of(size, sizeof size));
-        if (!error)
-            error = buffer_append(ret_keys, key);
+        error = key_unsettled_is(key) ? key_page_add(ret_keys, key) : NEAP_CORRUPT;
         if (error)
             break;
     }
@@ -277,6 +266,7 @@ static int residue_settle(struct change *change, const struct residue *residue, 
                           bool *ret_gone)
 {
     size_t at = keys->size;
+    struct slice listed;
     struct key key, end;
     int error;
 
@@ -287,12 +277,8 @@ static int residue_settle(struct change *change, const struct residue *residue, 
     *ret_gone = error == NEAP_END;
     if (error == NEAP_END)
         error = 0;
-    while (at < keys->size && !error) {
-        size_t size = (size_t)keys->data[at] << 8 | keys->data[at + 1];
-
-        error = cell_settle(change, residue, slice_of(keys->data + at + 2, size));
-        at += 2 + size;
-    }
+    while (!error && key_page_next(keys, &at, &listed))
+        error = cell_settle(change, residue, listed);
     key_residue(&key, change->shard->id, residue->ref);
     if (!error && *ret_gone)
         error = batch_delete(change->batch, DISK_META, key_slice(&key));
@@ -322,23 +308,6 @@ static int change_settle(struct change *change)
     }
     buffer_done(&keys);
     return error;
-}
-
-static int residues_reserve(struct shard *shard, size_t more)
-{
-    size_t room = shard->residues_room ? shard->residues_room : 4;
-    struct residue *residues;
-
-    while (room < shard->residues_count + more)
-        room *= 2;
-    if (room == shard->residues_room)
-        return 0;
-    residues = mem_resize(shard->residues, room * sizeof *residues);
-    if (!residues)
-        return NEAP_NOMEM;
-    shard->residues = residues;
-    shard->residues_room = room;
-    return 0;
 }
 
 /* Cuts the residues down to what goes beyond the context, and drops those of which nothing is left,
@@ -395,11 +364,11 @@ int change_commit(struct change *change)
     struct shard *shard = change->shard;
     int error = change_settle(change);
 
-    if (!error)
+    if (!error && change->fresh_count > 0)
         error = residues_reserve(shard, change->fresh_count);
     if (!error)
-        error = record_write(shard, change->batch, &change->context, &change->horizon,
-                             change->residue_next);
+        error = shard_record_write(shard, change->batch, &change->context, &change->horizon,
+                                   change->residue_next);
     if (error) {
         change_abort(change);
         return error;

@@ -31,8 +31,8 @@ int change_begin(struct change *change, struct shard *shard, struct batch *batch
  * knowledge is the same; RESIDUE_UNKNOWN at first. */
 int change_merge(struct change *change, struct slot *slot, const struct cell *theirs,
                  const struct knowledge *know_theirs, uint64_t *common);
-/* Writes the record, drops what is settled (up to a bound), and moves everything into the shard. Ends the change
- * either way. */
+/* Writes the record, drops what is settled (up to a bound), and moves everything into the shard.
+ * Ends the change either way. */
 int change_commit(struct change *change);
 void change_abort(struct change *change);
 void change_end(struct change *change); /* only what it has in memory */
@@ -40,8 +40,9 @@ void change_end(struct change *change); /* only what it has in memory */
 bool cell_same(const struct cell *a, const struct cell *b); /* dots and payloads */
 
 /* The shard record (shard.c). */
-int record_write(const struct shard *shard, struct batch *batch, const struct context *context,
-                 const struct context *horizon, uint64_t residue_next);
+int shard_record_write(const struct shard *shard, struct batch *batch,
+                       const struct context *context, const struct context *horizon,
+                       uint64_t residue_next);
 void shard_set_new_id(struct shard *shard, uint64_t replica);
 
 /* Rule 9 (shard_redot.c): may something that knows this be taken? STALE:

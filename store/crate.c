@@ -90,29 +90,15 @@ static int crate_residue(struct crate *crate, uint64_t ref, size_t *ret_index)
     return 0;
 }
 
-/* Room for one more element; doubles. */
-static int array_reserve(void **array, size_t count, size_t *room, size_t size)
-{
-    size_t wanted = *room ? *room * 2 : 16;
-    void *grown;
-
-    if (count < *room)
-        return 0;
-    grown = mem_resize(*array, wanted * size);
-    if (!grown)
-        return NEAP_NOMEM;
-    *array = grown;
-    *room = wanted;
-    return 0;
-}
-
 static int cells_reserve(struct crate *crate)
 {
-    void *cells = crate->cells;
-    int error = array_reserve(&cells, crate->cells_count, &crate->cells_room, sizeof *crate->cells);
+    struct crate_cell *cells =
+        mem_reserve(crate->cells, crate->cells_count, &crate->cells_room, 1, sizeof *cells);
 
+    if (!cells)
+        return NEAP_NOMEM;
     crate->cells = cells;
-    return error;
+    return 0;
 }
 
 int crate_add(struct crate *crate, uint64_t bucket, struct slice path, struct slice value,
@@ -155,15 +141,18 @@ int crate_add(struct crate *crate, uint64_t bucket, struct slice path, struct sl
 static int event_reserve(struct crate *crate)
 {
     struct chunk *chunk = &crate->chunk;
-    void *events = chunk->event_cells, *runs = chunk->runs;
-    int error = array_reserve(&events, chunk->events_count, &crate->events_room,
-                              sizeof *chunk->event_cells);
+    uint32_t *events = mem_reserve(chunk->event_cells, chunk->events_count, &crate->events_room, 1,
+                                   sizeof *events);
+    struct chunk_run *runs;
 
+    if (!events)
+        return NEAP_NOMEM;
     chunk->event_cells = events;
-    if (!error)
-        error = array_reserve(&runs, chunk->runs_count, &crate->runs_room, sizeof *chunk->runs);
+    runs = mem_reserve(chunk->runs, chunk->runs_count, &crate->runs_room, 1, sizeof *runs);
+    if (!runs)
+        return NEAP_NOMEM;
     chunk->runs = runs;
-    return error;
+    return 0;
 }
 
 int crate_add_event(struct crate *crate, struct dot dot, uint32_t nonce, uint32_t number)

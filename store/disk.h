@@ -29,7 +29,8 @@ struct disk_iter_ops {
 
 /* Every function may be called from any thread, `commit` by one at a time. Errors: NOTFOUND (get
  * only), REFUSED (commit and sync of a disk that was opened to be read), NOMEM, CORRUPT (nothing
- * happened), IO (a commit may have happened; the disk takes no more writes until it is reopened). */
+ * happened), IO (a commit may have happened; the disk takes no more writes until it is reopened).
+ */
 struct disk_ops {
     int (*get)(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
                struct slice key, struct buffer *ret_value);
@@ -42,7 +43,7 @@ struct disk_ops {
     void (*release)(struct disk *disk, struct disk_snapshot *snapshot); /* NULL is fine */
     /* The text of the last error, for people: file, reason, what to do. */
     void (*error)(struct disk *disk, struct neap_error *ret_error);
-    void (*trust)(struct disk *disk);                                  /* may be NULL */
+    void (*trust)(struct disk *disk); /* may be NULL */
     void (*close)(struct disk *disk); /* NULL is not fine: disk_close() */
 };
 

@@ -660,8 +660,8 @@ static int rocks_open_failed(const struct disk_rocks *rocks, struct neap_error *
 /* Mode 0 takes a torn end of the WAL for what it is after power loss, and refuses damage before it:
  * RocksDB's default would drop what follows the damage without a word. Only when mode 0 refuses is
  * mode 2 taken, which recovers what comes before the damage: then writes that were acknowledged may
- * be gone, and the caller must act as one who went back in time. Mode 2 also cuts the damage off, so
- * that mode 0 has nothing against the next opening: that it was there must be durable before. */
+ * be gone, and the caller must act as one who went back in time. Mode 2 also cuts the damage off,
+ * so that mode 0 has nothing against the next opening: that it was there must be durable before. */
 static int rocks_open_policy(struct disk_rocks *rocks, bool *ret_suspect, struct neap_error *error)
 {
     char *text = rocks_open_mode(rocks, rocksdb_tolerate_corrupted_tail_records_recovery);

@@ -10,7 +10,7 @@
 enum { IDENTITY_FIELDS = 5, MARK_FIELDS = 5, RECORD_SIZE_MAX = 256 };
 
 /* What 'I' says. A life of 0 stands for none. */
-struct record {
+struct identity_record {
     uint64_t node, life, former;
     enum identity_reason reason;
     struct directory_mark mark;
@@ -144,9 +144,9 @@ static void mark_write(struct writer *writer, const struct directory_mark *mark)
     write_bin(writer, slice_of(mark->machine, sizeof(mark->machine)));
 }
 
-static int record_read(struct slice bytes, struct record *ret_record)
+static int identity_record_read(struct slice bytes, struct identity_record *ret_record)
 {
-    struct record record = {0};
+    struct identity_record record = {0};
     struct reader reader;
     uint64_t reason;
 
@@ -165,7 +165,8 @@ static int record_read(struct slice bytes, struct record *ret_record)
     return 0;
 }
 
-static int record_write(struct batch *batch, const struct record *record, struct buffer *scratch)
+static int identity_record_write(struct batch *batch, const struct identity_record *record,
+                                 struct buffer *scratch)
 {
     struct writer writer;
 
@@ -184,8 +185,8 @@ static int record_write(struct batch *batch, const struct record *record, struct
 }
 
 /* The record as it is on disk; a zeroed one for an empty directory. */
-static int record_load(const struct view *view, struct buffer *scratch, struct record *ret_record,
-                       struct neap_error *error)
+static int identity_record_load(const struct view *view, struct buffer *scratch,
+                                struct identity_record *ret_record, struct neap_error *error)
 {
     bool empty = false;
     int failed = meta_get(view, 'F', scratch);
@@ -204,7 +205,7 @@ static int record_load(const struct view *view, struct buffer *scratch, struct r
         return failed;
     failed = meta_get(view, 'I', scratch);
     if (!failed)
-        failed = record_read(buffer_slice(scratch), ret_record);
+        failed = identity_record_read(buffer_slice(scratch), ret_record);
     if (failed == NEAP_NOTFOUND || failed == NEAP_CORRUPT)
         return error_set(error, NEAP_CORRUPT, "the record of the directory's identity is %s",
                          failed == NEAP_NOTFOUND ? "missing" : "damaged");
@@ -218,8 +219,8 @@ static bool marks_differ(const struct directory_mark *a, const struct directory_
 }
 
 /* Must the life end, and why? The first reason that holds is the one that says most. */
-static bool life_ends(const struct record *record, const struct directory_mark *mark, bool suspect,
-                      enum identity_reason *ret_reason)
+static bool life_ends(const struct identity_record *record, const struct directory_mark *mark,
+                      bool suspect, enum identity_reason *ret_reason)
 {
     if (record->node == 0)
         *ret_reason = IDENTITY_NEW;
@@ -236,7 +237,7 @@ static bool life_ends(const struct record *record, const struct directory_mark *
     return true;
 }
 
-static int identity_renew(struct record *record, const struct directory_mark *mark,
+static int identity_renew(struct identity_record *record, const struct directory_mark *mark,
                           struct clock *clock, struct batch *batch, struct buffer *scratch)
 {
     bool is_new = record->node == 0;
@@ -252,7 +253,7 @@ static int identity_renew(struct record *record, const struct directory_mark *ma
     if (is_new)
         error = format_write(batch, scratch);
     if (!error)
-        error = record_write(batch, record, scratch);
+        error = identity_record_write(batch, record, scratch);
     if (error)
         batch_rollback(batch, before);
     return error;
@@ -262,13 +263,13 @@ int identity_open(const struct view *view, const struct directory_mark *mark, bo
                   struct clock *clock, struct batch *batch, struct identity *ret_identity,
                   struct neap_error *error)
 {
-    struct record record = {0};
+    struct identity_record record = {0};
     struct buffer scratch;
     bool fresh = false;
     int failed;
 
     buffer_init(&scratch, RECORD_SIZE_MAX);
-    failed = record_load(view, &scratch, &record, error);
+    failed = identity_record_load(view, &scratch, &record, error);
     if (!failed) {
         fresh = life_ends(&record, mark, suspect, &record.reason);
         if (fresh)
@@ -288,18 +289,18 @@ int identity_open(const struct view *view, const struct directory_mark *mark, bo
 
 int identity_forget_life(const struct view *view, struct batch *batch)
 {
-    struct record record = {0};
+    struct identity_record record = {0};
     struct buffer scratch;
     int error;
 
     buffer_init(&scratch, RECORD_SIZE_MAX);
-    error = record_load(view, &scratch, &record, NULL);
+    error = identity_record_load(view, &scratch, &record, NULL);
     if (!error && record.node == 0)
         error = NEAP_NOTFOUND;
     if (!error) {
         record.former = record.life ? record.life : record.former;
         record.life = 0;
-        error = record_write(batch, &record, &scratch);
+        error = identity_record_write(batch, &record, &scratch);
     }
     buffer_done(&scratch);
     return error;

@@ -167,8 +167,8 @@ uint64_t key_residue_ref(struct slice key)
 
 bool key_unsettled_is(struct slice key)
 {
-    return key.size > KEY_UNSETTLED_HEAD &&
-           key.size <= KEY_UNSETTLED_HEAD + NEAP_PATH_MAX && key.data[0] == 'U';
+    return key.size > KEY_UNSETTLED_HEAD && key.size <= KEY_UNSETTLED_HEAD + NEAP_PATH_MAX &&
+           key.data[0] == 'U';
 }
 
 uint64_t key_unsettled_bucket(struct slice key)
@@ -181,4 +181,28 @@ struct slice key_unsettled_path(struct slice key)
 {
     must(key.size >= KEY_UNSETTLED_HEAD);
     return slice_of(key.data + KEY_UNSETTLED_HEAD, key.size - KEY_UNSETTLED_HEAD);
+}
+
+/* As [size 2][key]. */
+int key_page_add(struct buffer *page, struct slice key)
+{
+    uint8_t size[2] = {(uint8_t)(key.size >> 8), (uint8_t)key.size};
+    int error = buffer_reserve(page, sizeof size + key.size);
+
+    must(key.size <= KEY_SIZE_MAX);
+    if (!error)
+        must(!buffer_append(page, slice_of(size, sizeof size)) && !buffer_append(page, key));
+    return error;
+}
+
+bool key_page_next(const struct buffer *page, size_t *at, struct slice *ret_key)
+{
+    size_t size;
+
+    if (*at == page->size)
+        return false;
+    size = (size_t)page->data[*at] << 8 | page->data[*at + 1];
+    *ret_key = slice_of(page->data + *at + 2, size);
+    *at += 2 + size;
+    return true;
 }

@@ -51,4 +51,10 @@ uint64_t key_residue_ref(struct slice key); /* of R or U */
 bool key_unsettled_is(struct slice key);
 uint64_t key_unsettled_bucket(struct slice key);
 struct slice key_unsettled_path(struct slice key);
+
+/* Keys (or ends of keys) one after the other in a buffer, for work that can't be done while they
+ * are scanned. `next` moves *at, which is 0 at first, behind the key that it gives; false at the
+ * end. */
+int key_page_add(struct buffer *page, struct slice key);
+bool key_page_next(const struct buffer *page, size_t *at, struct slice *ret_key);
 #endif

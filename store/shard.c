@@ -12,7 +12,7 @@ enum { RECORD_VERSION = 1, RECORD_FIELDS = 11, RECORD_SIZE_MAX = 1 << 20, NAME_S
 /* ---- the record ---- */
 
 /* What the 'S' key of a shard holds. */
-struct record {
+struct shard_record {
     struct slice name; /* borrowed */
     uint64_t life, replica;
     struct context context, horizon;
@@ -24,14 +24,15 @@ struct record {
     size_t openings_count;
 };
 
-static void record_done(struct record *record)
+static void shard_record_done(struct shard_record *record)
 {
     context_done(&record->context);
     context_done(&record->horizon);
 }
 
-int record_write(const struct shard *shard, struct batch *batch, const struct context *context,
-                 const struct context *horizon, uint64_t residue_next)
+int shard_record_write(const struct shard *shard, struct batch *batch,
+                       const struct context *context, const struct context *horizon,
+                       uint64_t residue_next)
 {
     struct buffer bytes;
     struct writer writer;
@@ -72,7 +73,7 @@ static uint32_t read_u32(struct reader *reader)
     return (uint32_t)value;
 }
 
-static void openings_read(struct reader *reader, struct record *record)
+static void openings_read(struct reader *reader, struct shard_record *record)
 {
     uint64_t confirmed;
     uint32_t count;
@@ -91,7 +92,7 @@ static void openings_read(struct reader *reader, struct record *record)
     }
 }
 
-static int record_decode(struct slice bytes, struct record *record)
+static int shard_record_decode(struct slice bytes, struct shard_record *record)
 {
     struct reader reader;
 
@@ -161,8 +162,8 @@ static int context_raise_by_log(const struct view *view, uint64_t shard, uint64_
     return context_raise(context, id, last, nonce);
 }
 
-static int record_read(const struct view *view, uint64_t shard, struct buffer *bytes,
-                       struct record *record)
+static int shard_record_read(const struct view *view, uint64_t shard, struct buffer *bytes,
+                             struct shard_record *record)
 {
     struct key key;
     int error;
@@ -170,7 +171,7 @@ static int record_read(const struct view *view, uint64_t shard, struct buffer *b
     key_shard(&key, shard);
     error = view_get(view, DISK_META, key_slice(&key), bytes);
     if (!error)
-        error = record_decode(buffer_slice(bytes), record);
+        error = shard_record_decode(buffer_slice(bytes), record);
     if (!error)
         error = context_raise_by_log(view, shard, record->replica, &record->context);
     return error;
@@ -178,19 +179,19 @@ static int record_read(const struct view *view, uint64_t shard, struct buffer *b
 
 int shard_context_read(const struct view *view, uint64_t shard, struct context *ret_context)
 {
-    struct record record = {0};
+    struct shard_record record = {0};
     struct buffer bytes;
     int error;
 
     buffer_init(&bytes, RECORD_SIZE_MAX);
-    error = record_read(view, shard, &bytes, &record);
+    error = shard_record_read(view, shard, &bytes, &record);
     if (!error) {
         struct context old = *ret_context;
 
         *ret_context = record.context;
         record.context = old;
     }
-    record_done(&record);
+    shard_record_done(&record);
     buffer_done(&bytes);
     return error;
 }
@@ -239,7 +240,8 @@ void shard_free(struct shard *shard)
 
 int shard_save(struct shard *shard, struct batch *batch)
 {
-    int error = record_write(shard, batch, &shard->context, &shard->horizon, shard->residue_next);
+    int error =
+        shard_record_write(shard, batch, &shard->context, &shard->horizon, shard->residue_next);
 
     if (!error)
         shard->recorded = true;
@@ -266,29 +268,16 @@ int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t 
     return 0;
 }
 
-static int residues_room(struct shard *shard)
-{
-    size_t room = shard->residues_room ? shard->residues_room * 2 : 4;
-    struct residue *residues = mem_resize(shard->residues, room * sizeof *residues);
-
-    if (!residues)
-        return NEAP_NOMEM;
-    shard->residues = residues;
-    shard->residues_room = room;
-    return 0;
-}
-
 /* One 'R' record into the table, which stays sorted as the keys are. */
 static int residue_load(struct shard *shard, struct slice key, struct slice value)
 {
     struct residue residue = {0};
     struct reader reader;
-    int error = 0;
+    int error;
 
     if (!key_residue_is(key))
         return NEAP_CORRUPT;
-    if (shard->residues_count == shard->residues_room)
-        error = residues_room(shard);
+    error = residues_reserve(shard, 1);
     if (error)
         return error;
     residue.ref = key_residue_ref(key);
@@ -349,7 +338,7 @@ void shard_set_new_id(struct shard *shard, uint64_t replica)
 
 /* Rule 9: opened_at moves only past what was confirmed; what an unconfirmed opening left behind
  * stays suspect. Openings that made nothing are forgotten; of very many, the oldest. */
-static void shard_reopen(struct shard *shard, const struct record *record)
+static void shard_reopen(struct shard *shard, const struct shard_record *record)
 {
     const struct context_entry *own = context_find(&shard->context, record->replica);
     uint64_t counter = own ? own->n : 0;
@@ -373,13 +362,13 @@ static void shard_reopen(struct shard *shard, const struct record *record)
 int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
                struct shard **ret_shard)
 {
-    struct record record = {0};
+    struct shard_record record = {0};
     struct shard *shard = NULL;
     struct buffer bytes;
     int error;
 
     buffer_init(&bytes, RECORD_SIZE_MAX);
-    error = record_read(view, id, &bytes, &record);
+    error = shard_record_read(view, id, &bytes, &record);
     if (!error)
         error = shard_alloc(record.name, id, &shard);
     if (!error) {
@@ -395,7 +384,7 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
             shard_set_new_id(shard, replica);
         error = residues_load(shard, view);
     }
-    record_done(&record);
+    shard_record_done(&record);
     buffer_done(&bytes);
     if (error) {
         shard_free(shard);
@@ -434,9 +423,9 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
         error = range_delete(batch, DISK_META, &prefix);
     shard_set_new_id(&written, replica);
     if (!error)
-        error = record_write(&written, batch,
-                             BROKEN("keep-context-after-drop") ? &shard->context : &nothing,
-                             &nothing, shard->residue_next);
+        error = shard_record_write(&written, batch,
+                                   BROKEN("keep-context-after-drop") ? &shard->context : &nothing,
+                                   &nothing, shard->residue_next);
     return error;
 }
 

@@ -18,8 +18,8 @@ struct residue {
     struct context context;
 };
 
-/* Past it pushes are BEHIND: a pull settles. Pulls and compares may pass it, as they are what brings
- * the count down; then only so many are searched for an equal one. */
+/* Past it pushes are BEHIND: a pull settles. Pulls and compares may pass it, as they are what
+ * brings the count down; then only so many are searched for an equal one. */
 enum { SHARD_RESIDUES_MAX = 1024 };
 
 /* Catching up by comparing cells (rule 7): while it runs, remote events are taken only from it. */
@@ -77,7 +77,8 @@ struct shard {
     struct context horizon; /* what the log no longer tells */
     struct residue *residues;
     size_t residues_count, residues_room;
-    size_t settling; /* residues that the context covers, kept until their lists of cells are done */
+    size_t
+        settling; /* residues that the context covers, kept until their lists of cells are done */
     uint64_t residue_next;
     struct compare_session session;
     struct shard_counts counts;
@@ -223,7 +224,8 @@ enum quote_verdict shard_check_quote(const struct shard *shard, const struct con
 int shard_confirm(struct shard *shard, struct batch *batch);
 /* The events made beyond opened_at get dots of the new id, which needs no confirmation; once the
  * opening was confirmed, only the next events do. All cells of those events are written in this one
- * batch, whose limit does not bind here: it needs memory for them. LIMIT: no room for another id. */
+ * batch, whose limit does not bind here: it needs memory for them. LIMIT: no room for another id.
+ */
 int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica);
 
 struct shard_claim {

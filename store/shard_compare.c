@@ -49,10 +49,12 @@ void shard_compare_stop(struct shard *shard)
 
 /* ---- a page ---- */
 
-/* Keys of my own cells in a range, as [size 2][bucket 8][path]... */
+/* Keys of my own cells in a range, without the shard. */
 struct local {
     struct buffer keys;
     size_t at;
+    struct slice next; /* when has_next */
+    bool has_next;
     struct key end; /* whole key behind the last one that was collected, if there are more */
     bool cut;
 };
@@ -90,8 +92,6 @@ static int local_collect(struct local *local, const struct shard *shard, const s
     if (error)
         return error;
     while (!(error = scan_next(scan, &key, &value))) {
-        uint8_t size[2] = {(uint8_t)((key.size - 8) >> 8), (uint8_t)(key.size - 8)};
-
         if (!key_cell_is(key))
             error = NEAP_CORRUPT;
         if (!error && local->keys.size >= LOCAL_PAGE) {
@@ -101,9 +101,7 @@ static int local_collect(struct local *local, const struct shard *shard, const s
             break;
         }
         if (!error)
-            error = buffer_append(&local->keys, slice_of(size, sizeof size));
-        if (!error)
-            error = buffer_append(&local->keys, slice_of(key.data + 8, key.size - 8));
+            error = key_page_add(&local->keys, slice_of(key.data + 8, key.size - 8));
         if (error)
             break;
     }
@@ -111,21 +109,9 @@ static int local_collect(struct local *local, const struct shard *shard, const s
     return error == NEAP_END ? 0 : error;
 }
 
-/* The next of my keys; false at the end. */
-static bool local_peek(const struct local *local, struct slice *ret_key)
+static void local_step(struct local *local)
 {
-    size_t size;
-
-    if (local->at == local->keys.size)
-        return false;
-    size = (size_t)local->keys.data[local->at] << 8 | local->keys.data[local->at + 1];
-    *ret_key = slice_of(local->keys.data + local->at + 2, size);
-    return true;
-}
-
-static void local_skip(struct local *local, struct slice key)
-{
-    local->at += 2 + key.size;
+    local->has_next = key_page_next(&local->keys, &local->at, &local->next);
 }
 
 /* The peer has no such cell: it removed what it knows of it. */
@@ -156,27 +142,26 @@ static int page_merge(struct change *change, const struct chunk *page, struct lo
 {
     struct slice end = slice_of(local->end.bytes + 8, local->cut ? local->end.size - 8 : 0);
     uint64_t common = RESIDUE_UNKNOWN;
-    struct slice mine, theirs;
+    struct slice theirs;
     struct key key;
     int error = 0;
 
+    local_step(local);
     for (size_t i = 0; i < page->cells_count && !error; i++) {
         key_cell(&key, 0, page->cells[i].bucket, page->cells[i].path);
         theirs = slice_of(key.bytes + 8, key.size - 8);
         if (local->cut && slice_compare(theirs, end) >= 0)
             break;
-        while (!error && local_peek(local, &mine) && slice_compare(mine, theirs) <= 0) {
-            if (!slice_equal(mine, theirs))
-                error = absent_take(change, page, mine, &common);
-            local_skip(local, mine);
+        while (!error && local->has_next && slice_compare(local->next, theirs) <= 0) {
+            if (!slice_equal(local->next, theirs))
+                error = absent_take(change, page, local->next, &common);
+            local_step(local);
         }
         if (!error)
             error = present_take(change, page, &page->cells[i], &common);
     }
-    while (!error && local_peek(local, &mine)) {
-        error = absent_take(change, page, mine, &common);
-        local_skip(local, mine);
-    }
+    for (; !error && local->has_next; local_step(local))
+        error = absent_take(change, page, local->next, &common);
     return error;
 }
 

@@ -139,16 +139,13 @@ static int promise_make(struct shard *shard, uint64_t node, struct promise **ret
 
     if (!promise && shard->promises_count == PROMISES_MAX)
         return NEAP_LIMIT;
-    if (!promise && shard->promises_count == shard->promises_room) {
-        size_t room = shard->promises_room ? shard->promises_room * 2 : 4;
-        struct promise *promises = mem_resize(shard->promises, room * sizeof *promises);
+    if (!promise) {
+        struct promise *promises = mem_reserve(shard->promises, shard->promises_count,
+                                               &shard->promises_room, 1, sizeof *promises);
 
         if (!promises)
             return NEAP_NOMEM;
         shard->promises = promises;
-        shard->promises_room = room;
-    }
-    if (!promise) {
         promise = &shard->promises[shard->promises_count++];
         *promise = (struct promise){.node = node};
     }
@@ -309,8 +306,8 @@ static int redot_write(struct redot *redot)
     written = *redot->change.shard; /* only looked at by the record */
     shard_set_new_id(&written, redot->replica);
     if (!error)
-        error = record_write(&written, redot->change.batch, &redot->change.context,
-                             &redot->change.horizon, redot->change.residue_next);
+        error = shard_record_write(&written, redot->change.batch, &redot->change.context,
+                                   &redot->change.horizon, redot->change.residue_next);
     return error;
 }
 

@@ -321,8 +321,8 @@ int cell_messages_merge(const struct slice *messages, size_t count, struct buffe
     cell_init(&merging.cell);
     buffer_init(&merging.bytes, STORED_SIZE_MAX);
     buffer_init(&merging.bytes_new, STORED_SIZE_MAX);
-    buffer_init(&bytes, ret_message->size_max < CHUNK_BYTES_MAX ? ret_message->size_max
-                                                                : CHUNK_BYTES_MAX);
+    buffer_init(&bytes,
+                ret_message->size_max < CHUNK_BYTES_MAX ? ret_message->size_max : CHUNK_BYTES_MAX);
     /* The first is merged into nothing that knows nothing. */
     context_clear(&merging.chunk.context);
     for (size_t i = 0; i < count && !error; i++)

@@ -107,7 +107,7 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
 
 /* ---- removing what is below a prefix ---- */
 
-/* Paths of a page of cells from *from on, as [size 2][path]...; *from is moved behind the last. */
+/* Paths of a page of cells from *from on, in ret_paths; *from is moved behind the last. */
 static int paths_collect(const struct batch *batch, struct key *from, const struct key *end,
                          struct buffer *ret_paths)
 {
@@ -121,18 +121,13 @@ static int paths_collect(const struct batch *batch, struct key *from, const stru
         return error;
     while (ret_paths->size < REMOVE_PAGE && !(error = scan_next(scan, &key, &value))) {
         struct slice path;
-        uint8_t size[2];
 
         if (!key_cell_is(key) || key.size >= KEY_SIZE_MAX) {
             error = NEAP_CORRUPT;
             break;
         }
         path = key_cell_path(key);
-        size[0] = (uint8_t)(path.size >> 8);
-        size[1] = (uint8_t)path.size;
-        error = buffer_append(ret_paths, slice_of(size, sizeof size));
-        if (!error)
-            error = buffer_append(ret_paths, path);
+        error = key_page_add(ret_paths, path);
         if (error)
             break;
         key_cell(from, bytes_get_u64(key.data), key_cell_bucket(key), path);
@@ -145,15 +140,15 @@ static int paths_collect(const struct batch *batch, struct key *from, const stru
 static int paths_remove(struct shard *shard, struct batch *batch, uint64_t bucket,
                         const struct buffer *paths, const struct op *op, uint64_t *events)
 {
+    struct slice path;
+    size_t at = 0;
     int error = 0;
 
-    for (size_t at = 0; at < paths->size && !error;) {
-        size_t size = (size_t)paths->data[at] << 8 | paths->data[at + 1];
+    while (!error && key_page_next(paths, &at, &path)) {
         struct dot dot = {0};
 
-        error = shard_write(shard, batch, bucket, slice_of(paths->data + at + 2, size), op, &dot);
+        error = shard_write(shard, batch, bucket, path, op, &dot);
         *events += !error && dot.n > 0;
-        at += 2 + size;
     }
     return error;
 }

@@ -63,6 +63,17 @@ const struct residue *residue_find(const struct shard *shard, uint64_t ref)
     return NULL;
 }
 
+int residues_reserve(struct shard *shard, size_t more)
+{
+    struct residue *residues = mem_reserve(shard->residues, shard->residues_count,
+                                           &shard->residues_room, more, sizeof *residues);
+
+    if (!residues)
+        return NEAP_NOMEM;
+    shard->residues = residues;
+    return 0;
+}
+
 void residues_done(struct residue *residues, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -152,7 +163,7 @@ int log_put(const struct shard *shard, struct batch *batch, struct dot dot, uint
 
 int log_entry_read(struct slice key, struct slice value, struct log_entry *ret_entry)
 {
-    if (key.size != KEY_LOG_SIZE || value.size < LOG_HEAD || value.size > LOG_HEAD + NEAP_PATH_MAX)
+    if (!key_log_is(key) || value.size < LOG_HEAD || value.size > LOG_HEAD + NEAP_PATH_MAX)
         return NEAP_CORRUPT;
     ret_entry->dot = key_log_dot(key);
     ret_entry->nonce = (uint32_t)value.data[0] << 24 | (uint32_t)value.data[1] << 16 |

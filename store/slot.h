@@ -32,6 +32,7 @@ int slot_store(const struct shard *shard, struct batch *batch, const struct slot
 
 /* NULL when it is 0 or settled. */
 const struct residue *residue_find(const struct shard *shard, uint64_t ref);
+int residues_reserve(struct shard *shard, size_t more); /* 1 at least; NOMEM */
 void residues_done(struct residue *residues, size_t count);
 
 /* The reference of a stored cell, and what follows it. INVALID when it is not one. */

@@ -84,18 +84,15 @@ struct shard *store_find(const struct store *store, uint64_t id)
 
 static int store_reserve(struct store *store)
 {
-    size_t room = store->shards_room ? store->shards_room * 2 : 8;
     struct shard **shards;
 
     if (store->shards_count == BUCKETS_MAX)
         return NEAP_LIMIT;
-    if (store->shards_count < store->shards_room)
-        return 0;
-    shards = mem_resize(store->shards, room * sizeof(*shards));
+    shards =
+        mem_reserve(store->shards, store->shards_count, &store->shards_room, 1, sizeof(*shards));
     if (!shards)
         return NEAP_NOMEM;
     store->shards = shards;
-    store->shards_room = room;
     return 0;
 }
 

@@ -42,6 +42,25 @@ TEST(sizes_that_overflow_are_out_of_memory)
     CHECK_EQUAL(mem_live(), live);
 }
 
+TEST(an_array_grows_by_doubling)
+{
+    size_t room = 0, calls;
+    uint32_t *array = mem_reserve(NULL, 0, &room, 1, sizeof *array);
+
+    CHECK(array && room > 1);
+    calls = mem_calls();
+    CHECK(mem_reserve(array, 1, &room, room - 1, sizeof *array) == array);
+    CHECK_EQUAL(mem_calls(), calls);
+    array = mem_reserve(array, room, &room, 1000, sizeof *array);
+    CHECK(array && room >= 1001);
+    calls = room;
+    CHECK(!mem_reserve(array, room, &room, SIZE_MAX / 2, sizeof *array));
+    mem_fail_at(1, 0);
+    CHECK(!mem_reserve(array, room, &room, 1, sizeof *array));
+    CHECK_EQUAL(room, calls);
+    mem_free(array);
+}
+
 TEST(resize_keeps_contents_and_the_old_block_on_failure)
 {
     char *text = mem_resize(NULL, 4), *moved;

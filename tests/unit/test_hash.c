@@ -57,24 +57,20 @@ TEST(the_key_decides_the_hash)
     CHECK_EQUAL(hash_64(&key, slice_of(NULL, 0)), hash_64(&key, slice_text("")));
 }
 
-TEST(a_sum_of_digests_carries_and_borrows)
+TEST(a_sum_of_digests_carries)
 {
     struct digest sum = {0, UINT64_MAX}, one = {0, 1}, most = {UINT64_MAX, UINT64_MAX};
 
     digest_add(&sum, one);
     CHECK(digest_equal(sum, (struct digest){1, 0}));
-    digest_subtract(&sum, one);
-    CHECK(digest_equal(sum, (struct digest){0, UINT64_MAX}));
-    sum = (struct digest){0, 0};
-    digest_subtract(&sum, one);
-    CHECK(digest_equal(sum, most));
+    sum = most;
     digest_add(&sum, most);
     CHECK(digest_equal(sum, (struct digest){UINT64_MAX, UINT64_MAX - 1}));
     CHECK(!digest_equal(sum, most));
     CHECK(!digest_equal((struct digest){1, 2}, (struct digest){2, 2}));
 }
 
-TEST(a_sum_of_digests_has_no_order_and_can_be_taken_back)
+TEST(a_sum_of_digests_has_no_order)
 {
     struct digest there = {0}, back = {0};
     uint8_t i;
@@ -84,9 +80,6 @@ TEST(a_sum_of_digests_has_no_order_and_can_be_taken_back)
     for (i = 100; i-- > 0;)
         digest_add(&back, hash_128(&key, slice_of(&i, 1)));
     CHECK(digest_equal(there, back));
-    for (i = 0; i < 100; i++)
-        digest_subtract(&there, hash_128(&key, slice_of(&i, 1)));
-    CHECK(digest_equal(there, (struct digest){0, 0}));
 }
 
 TEST(a_digest_prints_as_32_digits)

@@ -13,15 +13,12 @@ TEST(types_are_found_by_number_and_name)
         CHECK(type);
         CHECK_EQUAL(type->type, i);
         CHECK_TEXT(type->name, names[i - 1]);
-        CHECK(type_find_name(names[i - 1]) == type);
         CHECK_EQUAL(type->is_cell, i != NEAP_MAP);
         CHECK_EQUAL(type->check != NULL, i != NEAP_MAP);
     }
     CHECK(!type_find(0));
     CHECK(!type_find(7));
     CHECK(!type_find(UINT32_MAX));
-    CHECK(!type_find_name(""));
-    CHECK(!type_find_name("Set"));
 }
 
 TEST(each_operation_belongs_to_a_type)
