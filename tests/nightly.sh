@@ -111,11 +111,12 @@ bare_make()
     apt-config dump Acquire | grep -iE 'proxy|check-' >"$root/etc/apt/apt.conf.d/01nightly"
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
     mount -t proc proc "$root/proc" && mount -t tmpfs tmpfs "$root/dev/shm" &&
+        mkdir -p "$root/dev/pts" && mount -t devpts devpts "$root/dev/pts" &&
         git clone -q --no-hardlinks "$source" "$root/root/neap"
 }
 bare_end()
 {
-    umount "$root/dev/shm" "$root/proc" 2>/dev/null
+    umount "$root/dev/pts" "$root/dev/shm" "$root/proc" 2>/dev/null
     case $root in
         */neap-bare-*) mountpoint -q "$root/proc" || rm -rf --one-file-system "$root" ;;
     esac

@@ -163,10 +163,10 @@ terminal()
         grep -q 'cells exported: 3000' "$work/seen" && cmp "$work/many" "$work/file" &&
         gives 0 export seen2 && test ! -s "$work/err"
 }
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     check "progress on a terminal, and only there" terminal
 else
-    skip "progress on a terminal, and only there" "script is not installed"
+    skip "progress on a terminal, and only there" "script cannot make a terminal here"
 fi
 check "a clean end" end a TERM
 finish
