@@ -63,7 +63,13 @@ static struct link *link_find(struct net_nng *net, uint64_t id)
     return NULL;
 }
 
-/* Frees dead links with nothing under way. Never from a callback: nng_aio_free() waits for it. */
+static bool link_is_busy(const struct link *link)
+{
+    return link->receive_busy || link->send_busy || link->dial_busy || link->delivering;
+}
+
+/* Frees dead links with nothing under way: nng_aio_free() waits for a callback that is about to
+ * return. While the net is being stopped they stay, for net_stop() walks the list. */
 static void net_reap(struct net_nng *net)
 {
     struct link *dead = NULL, **at;
@@ -73,7 +79,7 @@ static void net_reap(struct net_nng *net)
     while (*at) {
         struct link *link = *at;
 
-        if (link->dead && !link->receive_busy && !link->send_busy && !link->dial_busy) {
+        if (link->dead && !net->stopping && !link_is_busy(link)) {
             *at = link->next;
             link->next = dead;
             dead = link;
@@ -123,13 +129,24 @@ static void link_down(struct link *link, enum net_fault fault, const char *reaso
     }
 }
 
-/* With the mutex held and receive_busy raised, so that the link stays while the sink is told: whole
- * messages go to the sink, one at a time; then a receive is posted, or receive_busy is lowered. */
+/* With the mutex held and receive_busy raised: receives, or ends a link that there is no memory
+ * for. */
+static void link_listen(struct link *link)
+{
+    if (link_receive(link))
+        return;
+    link_down(link, NET_FAULT_MEMORY, NULL);
+    link->receive_busy = false;
+}
+
+/* With the mutex held: whole messages go to the sink, one at a time. `delivering` keeps the link,
+ * and keeps others out, while the sink is told; what arrives meanwhile is behind input_end. */
 static void link_deliver(struct link *link)
 {
     struct net_nng *net = link->net;
     enum net_fault fault = NET_FAULT_NONE;
 
+    link->delivering = true;
     while (!link->dead && !link->holds_message) {
         if (!link_take(link, &fault)) {
             if (fault)
@@ -143,7 +160,7 @@ static void link_deliver(struct link *link)
         net_post(net, NET_MESSAGE, link->id, link->side, &link->message, NULL);
         nng_mtx_lock(net->mutex);
     }
-    link_receive(link);
+    link->delivering = false;
 }
 
 static void received(void *arg)
@@ -161,7 +178,9 @@ static void received(void *arg)
     if (rv)
         link_down(link, rv == NNG_ETIMEDOUT ? NET_FAULT_DEADLINE : NET_FAULT_NONE,
                   nng_strerror(rv));
-    link_deliver(link);
+    if (!link->delivering)
+        link_deliver(link);
+    link_listen(link);
     nng_mtx_unlock(net->mutex);
 }
 
@@ -202,7 +221,7 @@ static void dialled(void *arg)
         net_post(net, NET_UP, link->id, link->side, NULL, NULL);
         nng_mtx_lock(net->mutex);
         link->receive_busy = true;
-        link_receive(link);
+        link_listen(link);
         link_flush(link);
     }
     link->dial_busy = false;
@@ -258,7 +277,7 @@ static void link_accept(struct net_nng *net, enum net_side side, nng_stream *str
     nng_mtx_unlock(net->mutex);
     net_post(net, NET_UP, link->id, side, NULL, NULL);
     nng_mtx_lock(net->mutex);
-    link_receive(link);
+    link_listen(link);
     link_flush(link);
 }
 
@@ -302,6 +321,11 @@ static int net_dial(struct net *base, uint64_t id, const char *address)
         return error;
     }
     nng_mtx_lock(net->mutex);
+    if (net->stopping) {
+        nng_mtx_unlock(net->mutex);
+        link_free(link);
+        return NEAP_UNAVAILABLE;
+    }
     link->next = net->links;
     net->links = link;
     link->dial_busy = true;
@@ -335,10 +359,11 @@ static void net_ready(struct net *base, uint64_t id)
     link = link_find(net, id);
     if (link && link->holds_message) {
         link->holds_message = false;
-        /* Still busy: the callback that delivered the message has not returned, and goes on. */
+        if (!link->delivering) /* else whoever delivered it goes on */
+            link_deliver(link);
         if (!link->receive_busy) {
             link->receive_busy = true;
-            link_deliver(link);
+            link_listen(link);
         }
     }
     nng_mtx_unlock(net->mutex);
@@ -373,7 +398,7 @@ static void net_close(struct net *base, uint64_t id)
 }
 
 /* nng_aio_stop() waits for a callback under way, so it is called without the mutex; the links stay
- * in the list, since only this thread would free them now. */
+ * in the list, and none is added, once `stopping` is set. */
 static void net_stop(struct net *base)
 {
     struct net_nng *net = net_of(base);

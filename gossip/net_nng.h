@@ -39,7 +39,8 @@ struct link {
     nng_aio *receive, *send, *dial; /* dial: NULL for an accepted link */
     bool receive_busy, send_busy, dial_busy;
     bool trusted, dead;
-    bool holds_message; /* one is with the sink: nothing is received until ready() */
+    bool holds_message; /* one is with the sink: the next is delivered after ready() */
+    bool delivering;    /* somebody hands messages to the sink, and the mutex is free meanwhile */
     nng_time deadline;  /* of the handshake */
     uint8_t *input;     /* bytes received and not yet taken: [input_start, input_end) */
     size_t input_room, input_start, input_end;
@@ -76,7 +77,8 @@ struct net_nng {
 /* net_nng_link.c: one link's receiving and sending. Called with the mutex held. */
 void link_free(struct link *link);    /* not busy */
 void link_kill(struct link *link);    /* closes the stream; the reaper frees */
-void link_receive(struct link *link); /* posts a receive when one is wanted */
+/* Posts a receive when there is room; false: no memory, nothing posted, receive_busy still raised. */
+bool link_receive(struct link *link);
 void link_flush(struct link *link);   /* posts a send when something waits */
 void link_sent(struct link *link, size_t count);
 /* Takes what it can from the input. True: a whole message is in link->message. A fault kills. */

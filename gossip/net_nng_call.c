@@ -7,7 +7,9 @@
 #include "gossip/net_nng.h"
 
 struct net_call {
-    nng_mtx *mutex; /* one call at a time */
+    nng_mtx *mutex; /* guards `busy` and `broken` */
+    nng_cv *turn;   /* told when the connection is free */
+    bool busy;      /* a call has the connection */
     nng_stream_dialer *dialer;
     nng_stream *stream;
     nng_aio *aio;
@@ -48,6 +50,8 @@ void net_call_close(struct net_call *call)
         nng_stream_dialer_free(call->dialer);
     if (call->aio)
         nng_aio_free(call->aio);
+    if (call->turn)
+        nng_cv_free(call->turn);
     if (call->mutex)
         nng_mtx_free(call->mutex);
     mem_free(call);
@@ -57,6 +61,8 @@ static int call_dial(struct net_call *call, const char *address, uint32_t timeou
 {
     int rv = nng_mtx_alloc(&call->mutex);
 
+    if (rv == 0)
+        rv = nng_cv_alloc(&call->turn, call->mutex);
     if (rv == 0)
         rv = nng_aio_alloc(&call->aio, NULL, NULL);
     if (rv == 0)
@@ -167,7 +173,23 @@ static int call_receive(struct net_call *call, struct buffer *ret_reply, nng_tim
     return 0;
 }
 
-/* Once the first byte went out, the other side may have done what was asked. */
+/* Calls take turns: one at a time has the connection. False: not before the deadline. */
+static bool call_turn(struct net_call *call, nng_time deadline)
+{
+    while (call->busy) {
+        nng_time now = nng_clock();
+
+        if (now >= deadline)
+            return false;
+        if (deadline == UINT64_MAX)
+            nng_cv_wait(call->turn);
+        else
+            (void)nng_cv_until(call->turn, deadline);
+    }
+    return nng_clock() < deadline;
+}
+
+/* Once it is sent, the other side may have done what was asked, whatever goes wrong here. */
 int net_call(struct net_call *call, struct slice request, uint32_t timeout_ms,
              struct buffer *ret_reply)
 {
@@ -177,17 +199,23 @@ int net_call(struct net_call *call, struct slice request, uint32_t timeout_ms,
     if (request.size > MESSAGE_SIZE_MAX)
         return NEAP_LIMIT;
     nng_mtx_lock(call->mutex);
-    error = call->broken ? NEAP_UNAVAILABLE : 0;
-    if (error == 0) {
-        error = call_send(call, request, deadline);
-        if (error == 0)
-            error = call_receive(call, ret_reply, deadline);
-        if (error) {
-            call->broken = true;
-            nng_stream_close(call->stream);
-            error = error == NEAP_NOMEM ? error : NEAP_UNCERTAIN;
-        }
+    if (!call_turn(call, deadline) || call->broken) {
+        error = call->broken ? NEAP_UNAVAILABLE : NEAP_BUSY;
+        nng_mtx_unlock(call->mutex);
+        return error;
     }
+    call->busy = true;
     nng_mtx_unlock(call->mutex);
-    return error;
+    error = call_send(call, request, deadline);
+    if (error == 0)
+        error = call_receive(call, ret_reply, deadline);
+    nng_mtx_lock(call->mutex);
+    call->busy = false;
+    if (error) {
+        call->broken = true;
+        nng_stream_close(call->stream);
+    }
+    nng_cv_wake(call->turn);
+    nng_mtx_unlock(call->mutex);
+    return error ? NEAP_UNCERTAIN : 0;
 }

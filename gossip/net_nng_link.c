@@ -46,17 +46,19 @@ void link_kill(struct link *link)
         nng_stream_dialer_close(link->dialer);
 }
 
-/* With receive_busy raised by the caller; lowered here when nothing is posted.
- * An untrusted link has little memory, and all of its time together ends at one deadline: sending
- * a byte now and then wins nothing. */
-void link_receive(struct link *link)
+/* With receive_busy raised by the caller; lowered here when nothing is posted. A receive is posted
+ * also while a message is held, as far as there is room: only so is it seen that the other side
+ * went away, and a stream that hung up with nobody receiving keeps nng's poller spinning. An
+ * untrusted link has little memory, and all of its time together ends at one deadline: sending a
+ * byte now and then wins nothing. */
+bool link_receive(struct link *link)
 {
     size_t want = link->trusted ? RECEIVE_LARGE : RECEIVE_SMALL;
     nng_iov iov;
 
-    if (link->dead || link->holds_message || link->stream == NULL) {
+    if (link->dead || link->stream == NULL) {
         link->receive_busy = false;
-        return;
+        return true;
     }
     if (link->input_start > 0) {
         memmove(link->input, link->input + link->input_start, link->input_end - link->input_start);
@@ -66,18 +68,17 @@ void link_receive(struct link *link)
     if (link->input_room < want) {
         uint8_t *input = mem_resize(link->input, want);
 
-        if (input == NULL && link->input_room == 0) {
-            net_fault_count(link->net, link->side, NET_FAULT_MEMORY);
-            link_kill(link);
-            link->receive_busy = false;
-            return;
-        }
+        if (input == NULL && link->input_room == 0)
+            return false;
         if (input) {
             link->input = input;
             link->input_room = want;
         }
     }
-    must(link->input_end < link->input_room);
+    if (link->input_end == link->input_room) { /* a message is held, and all room behind it full */
+        link->receive_busy = false;
+        return true;
+    }
     iov.iov_buf = link->input + link->input_end;
     iov.iov_len = link->input_room - link->input_end;
     (void)nng_aio_set_iov(link->receive, 1, &iov);
@@ -90,6 +91,7 @@ void link_receive(struct link *link)
                             now < link->deadline ? (nng_duration)(link->deadline - now) : 1);
     }
     nng_stream_recv(link->stream, link->receive);
+    return true;
 }
 
 static bool frame_begin(struct link *link, enum net_fault *ret_fault)

@@ -262,3 +262,78 @@ TEST(a_client_asks_and_is_answered)
     unlink(path);
     rmdir(directory);
 }
+
+struct waiting_call {
+    struct net_call *call;
+    int error;
+};
+
+static void *call_run(void *arg)
+{
+    struct waiting_call *waiting = arg;
+    struct buffer reply;
+
+    buffer_init(&reply, MESSAGE_SIZE_MAX);
+    waiting->error = net_call(waiting->call, slice_text("slow"), 60000, &reply);
+    buffer_done(&reply);
+    return NULL;
+}
+
+TEST(a_call_that_gets_no_turn_is_busy_and_harms_nobody)
+{
+    char directory[] = "/tmp/neap-net-XXXXXX", path[64], address[80];
+    struct waiting_call slow = {0};
+    struct inbox inbox;
+    struct net *net;
+    struct buffer reply;
+    pthread_t thread;
+    uint64_t link;
+
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(path, sizeof(path), "%s/s", directory);
+    snprintf(address, sizeof(address), "ipc://%s", path);
+    inbox_init(&inbox);
+    buffer_init(&reply, MESSAGE_SIZE_MAX);
+    CHECK_OK(net_nng_open(&(struct net_nng_options){.clients = address}, &inbox.sink, &net, NULL));
+    CHECK_OK(net_call_open(address, 5000, &slow.call, NULL));
+    link = inbox_take(&inbox)->link;
+    pthread_create(&thread, NULL, call_run, &slow);
+    CHECK_EQUAL(inbox_take(&inbox)->kind, NET_MESSAGE); /* the slow one has the connection */
+    CHECK_EQUAL(net_call(slow.call, slice_text("quick"), 20, &reply), NEAP_BUSY);
+    CHECK_OK(net->ops->send(net, link, slice_text("answer")));
+    pthread_join(thread, NULL);
+    CHECK_OK(slow.error);
+    net_call_close(slow.call);
+    net->ops->stop(net);
+    net->ops->free(net);
+    inbox_done(&inbox);
+    buffer_done(&reply);
+    unlink(path);
+    rmdir(directory);
+}
+
+TEST(a_link_that_hangs_up_while_its_message_is_held_is_seen)
+{
+    struct pair pair;
+
+    pair_open(&pair, 0, 0);
+    CHECK_OK(pair.near->ops->send(pair.near, 1, slice_text("question")));
+    CHECK_EQUAL(inbox_take(&pair.there)->kind, NET_MESSAGE);
+    pair.near->ops->close(pair.near, 1);
+    CHECK_EQUAL(inbox_take(&pair.there)->kind, NET_DOWN); /* and nobody said ready() */
+    pair_close(&pair);
+}
+
+TEST(a_net_that_stops_dials_no_more)
+{
+    struct net_nng_options options = {0};
+    struct inbox inbox;
+    struct net *net;
+
+    inbox_init(&inbox);
+    CHECK_OK(net_nng_open(&options, &inbox.sink, &net, NULL));
+    net->ops->stop(net);
+    CHECK_ERROR(net->ops->dial(net, 1, "tcp://127.0.0.1:1"), NEAP_UNAVAILABLE);
+    net->ops->free(net);
+    inbox_done(&inbox);
+}
