@@ -124,6 +124,19 @@ static void commit(struct neap *neap, struct neap_batch *batch, uint64_t number,
     check(neap_batch_commit(batch, &call), "commit", NULL);
 }
 
+static const char *start_of(struct neap *neap)
+{
+    static const char suspect[] = "\"suspect\":true";
+    const char *const words[] = {"status"};
+    struct neap_buffer json = {0};
+    int found;
+
+    check(neap_admin(neap, 1, words, &json, NULL), "status", NULL);
+    found = memmem(json.data, json.size, suspect, strlen(suspect)) != NULL;
+    neap_buffer_free(&json);
+    return found ? " suspect" : "";
+}
+
 int main(int argc, char **argv)
 {
     const char *nosync = getenv("NOSYNC");
@@ -148,7 +161,7 @@ int main(int argc, char **argv)
         check(code, "count", NULL);
     slots_check(neap, (uint64_t)count);
     kept_check(neap, (uint64_t)count);
-    printf("have %" PRIi64 "\n", count);
+    printf("have %" PRIi64 "%s\n", count, start_of(neap));
     check(neap_batch_new(neap, &batch), "batch", NULL);
     for (uint64_t number = (uint64_t)count + 1;; number++) {
         int acknowledge = mix(~number) % 100 < 30;
