@@ -5,6 +5,8 @@
 #include "base/broken.h"
 #include "base/error.h"
 
+enum { SETTLE_AGAIN_MS = 20 };
+
 /* Lowers every entry to what the other has. */
 static void context_meet(struct context *context, const struct context *other)
 {
@@ -71,13 +73,25 @@ static int cut_early(struct step *step, struct shard *shard)
     return 0;
 }
 
+/* A long list of cells that a residue was kept for goes in parts: the rest soon. */
+static int settle_work(struct step *step, struct topic *topic, struct shard *shard)
+{
+    int error = shard->settling > 0 ? shard_settle(shard, step->batch) : 0;
+    if (!error && shard->settling > 0)
+        topic_wake(step->gossip, topic, step->now.mono_ms + SETTLE_AGAIN_MS);
+    return error;
+}
+
 int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     struct context stable = {0};
-    if (shard_log_count(shard) == 0 || shard->session.id)
+    if (shard->session.id)
         return 0;
-    int error = shard_told(shard, &stable);
+    int error = settle_work(step, topic, shard);
+    if (error || shard_log_count(shard) == 0)
+        return error;
+    error = shard_told(shard, &stable);
     if (error)
         return error;
     if (!BROKEN("cut-blind"))
