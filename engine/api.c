@@ -169,7 +169,7 @@ static int words_check(struct api *api, int argc, const char *const argv[])
     int i;
 
     if (argc < 1 || !argv)
-        return error_set(api->error, NEAP_INVALID, "no words: `help` lists them");
+        return error_set(api->error, NEAP_INVALID, "no words: the first is a verb, such as status");
     if (argc > ADMIN_WORDS_MAX)
         return error_set(api->error, NEAP_LIMIT, "%d words, the limit is %d", argc,
                          ADMIN_WORDS_MAX);

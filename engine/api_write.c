@@ -1,4 +1,5 @@
 /* Writes: each is one op on one place, done now or queued in a batch. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/api.h"
@@ -47,19 +48,25 @@ static int token_give(struct api *api, const struct token *token, struct buffer 
     return api_give(api, api->call.ret_token, buffer_slice(bytes));
 }
 
-static int wait_after(struct api *api)
+/* The write that follows has what is left of the time: at least 1, since 0 is for ever. */
+static int wait_after(struct api *api, uint32_t *timeout_ms)
 {
     struct backend *backend = api->neap->backend;
+    struct clock *clock = clock_os();
     struct neap_error error = {0};
+    uint64_t began_ms, took_ms;
     int code;
 
     if (!api_after(api))
         return 0;
+    began_ms = clock->ops->now_ms(clock);
     code = backend->ops->wait(backend, &api->after, NEAP_ONE, api->call.timeout_ms, &error);
     if (code == NEAP_UNCERTAIN)
         return error_set(api->error, NEAP_UNAVAILABLE,
                          "call.after: not covered here within %u ms; nothing was written",
                          (unsigned)api->call.timeout_ms);
+    took_ms = clock->ops->now_ms(clock) - began_ms;
+    *timeout_ms = took_ms < *timeout_ms ? *timeout_ms - (uint32_t)took_ms : 1;
     return code ? api_failed(api, code, &error) : 0;
 }
 
@@ -76,7 +83,7 @@ int api_commit(struct api *api, struct write_op *ops, size_t count)
     write.timeout_ms = api->call.timeout_ms;
     buffer_init(&bytes, TOKEN_SIZE_MAX);
     token_init(&write.token);
-    error = wait_after(api);
+    error = wait_after(api, &write.timeout_ms);
     if (!error)
         error = token_reserve(api, ops, count, &bytes);
     if (!error && count) {

@@ -1,5 +1,6 @@
 /* The client's side of the protocol: a backend that asks a server. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/request.h"
 #include "gossip/net.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 /* The server gives its own answer when time is over; a little later nobody waits for it any more.
- */
+ * To connect has one deadline, for the dial and the hello together. */
 enum { REPLY_SLACK_MS = 2000, CONNECT_MS = 5000, SYNC_MS = 120000, ADDRESS_MAX = 256 };
 
 static_assert((int)REQUEST_SIZE_MAX == (int)MESSAGE_SIZE_MAX, "one limit for both");
@@ -94,11 +95,9 @@ static int call_failed(struct asking *asking, int code, uint32_t timeout_ms)
 }
 
 /* Sends what was written, and opens a reply of so many elements. */
-static int ask(struct asking *asking, uint32_t timeout_ms, uint32_t elements)
+static int ask_within(struct asking *asking, uint32_t patience, uint32_t elements)
 {
     struct transport *transport = asking->remote->transport;
-    uint32_t patience =
-        timeout_ms < UINT32_MAX - REPLY_SLACK_MS ? timeout_ms + REPLY_SLACK_MS : UINT32_MAX;
     int code = asking->writer.error;
 
     if (!code)
@@ -106,6 +105,15 @@ static int ask(struct asking *asking, uint32_t timeout_ms, uint32_t elements)
     if (code)
         return call_failed(asking, code, patience);
     return reply_open(asking, elements);
+}
+
+/* The same, of what the server itself takes up to timeout_ms for. */
+static int ask(struct asking *asking, uint32_t timeout_ms, uint32_t elements)
+{
+    uint32_t patience =
+        timeout_ms < UINT32_MAX - REPLY_SLACK_MS ? timeout_ms + REPLY_SLACK_MS : UINT32_MAX;
+
+    return ask_within(asking, patience, elements);
 }
 
 static int reply_end(struct asking *asking)
@@ -301,7 +309,7 @@ static const struct backend_ops remote_ops = {
     .close = remote_close,
 };
 
-static int remote_hello(struct remote *remote, struct neap_error *error)
+static int remote_hello(struct remote *remote, uint32_t patience, struct neap_error *error)
 {
     struct asking asking;
     uint64_t version;
@@ -310,7 +318,7 @@ static int remote_hello(struct remote *remote, struct neap_error *error)
     ask_begin(&asking, &remote->backend, REQUEST_HELLO, 2, error);
     write_u64(&asking.writer, REQUEST_VERSION_MIN);
     write_u64(&asking.writer, REQUEST_VERSION);
-    code = ask(&asking, CONNECT_MS, 2);
+    code = ask_within(&asking, patience, 2);
     if (!code) {
         version = read_u64(&asking.reader);
         (void)read_str(&asking.reader, sizeof error->text); /* its release, for people */
@@ -326,7 +334,8 @@ static int remote_hello(struct remote *remote, struct neap_error *error)
     return code;
 }
 
-int remote_new(struct transport *transport, struct backend **ret_backend, struct neap_error *error)
+static int remote_new_within(struct transport *transport, uint32_t patience,
+                             struct backend **ret_backend, struct neap_error *error)
 {
     struct neap_error ignored;
     struct remote *remote = mem_new(sizeof *remote);
@@ -338,13 +347,18 @@ int remote_new(struct transport *transport, struct backend **ret_backend, struct
         return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
     remote->backend.ops = &remote_ops;
     remote->transport = transport;
-    code = remote_hello(remote, error);
+    code = remote_hello(remote, patience, error);
     if (code) {
         mem_free(remote);
         return code;
     }
     *ret_backend = &remote->backend;
     return 0;
+}
+
+int remote_new(struct transport *transport, struct backend **ret_backend, struct neap_error *error)
+{
+    return remote_new_within(transport, CONNECT_MS, ret_backend, error);
 }
 
 /* Over the net. */
@@ -395,6 +409,8 @@ static int address_normal(const char *address, char ret_address[ADDRESS_MAX],
 int remote_open(const char *address, struct backend **ret_backend, struct neap_error *error)
 {
     char normal[ADDRESS_MAX];
+    struct clock *clock = clock_os();
+    uint64_t until_ms = clock->ops->now_ms(clock) + CONNECT_MS, now_ms;
     struct transport_net *net;
     int code;
 
@@ -410,7 +426,10 @@ int remote_open(const char *address, struct backend **ret_backend, struct neap_e
         mem_free(net);
         return code;
     }
-    code = remote_new(&net->transport, ret_backend, error);
+    now_ms = clock->ops->now_ms(clock);
+    /* 0 would be for ever. */
+    code = remote_new_within(&net->transport, now_ms < until_ms ? (uint32_t)(until_ms - now_ms) : 1,
+                             ret_backend, error);
     if (code)
         transport_net_close(&net->transport);
     return code;

@@ -53,13 +53,19 @@
  *   At the same time means: neither writer had seen the other's write.
  *
  *   NEAP_LWW       a value. The later one by the clocks of the two nodes, within about a minute of
- *                  skew; the same one everywhere. One that had seen the other always wins, clocks
- * or not. A set against a removal: the value stays. NEAP_REGISTER  a value that nobody's write is
- * lost of: both are kept as siblings, until a write that has seen them (call.seen) replaces them.
+ *                  skew; the same one everywhere. One that had seen the other always wins,
+ *                  clocks or not. Set against removed: the value stays.
+ *
+ *   NEAP_REGISTER  values of which no write is lost: all are kept, as siblings, until a write that
+ *                  has seen them (call.seen) replaces them.
+ *
  *   NEAP_FLAG      on against off: on.
+ *
  *   NEAP_COUNTER   all additions count. An addition against a removal of the counter: that addition
  *                  stays, together with what its node has added before, since they are one number.
+ *
  *   NEAP_SET       an element added against removed: it is in.
+ *
  *   NEAP_MAP       each field by its own type. A field updated against the map removed: the update
  *                  stays, what was in the map before goes.
  *
@@ -88,8 +94,9 @@
  *
  * THREADS
  *   Any thread may use a handle, several at once. A batch, an iterator, a buffer belongs to one
- *   thread at a time. Calls block, for timeout_ms at most where it says so. There are no callbacks,
- *   no signal handlers, no global state, and nothing is printed.
+ *   thread at a time. Calls block, for timeout_ms at most where it says so; on
+ *   a handle of neap_connect() up to 2 s more, for an answer that is on its way. There are no
+ *   callbacks, no signal handlers, no global state, and nothing is printed.
  *   neap_close() comes after every other call on the handle has returned.
  *
  * FORK
@@ -99,8 +106,8 @@
  * ERRORS
  *   Functions return 0 or a negative code of NEAP_ERRORS. In that list each code says what became
  *   of the write: NONE, nothing happened; MAYBE, it may have happened, or may yet. There is no code
- *   for "it happened, but". call.ret_error, or the parameter ret_error, gets the code and a line
- * for people: which field, key, limit or file, and what to do. It is written on errors only.
+ *   for "it happened, but". call.ret_error, or the parameter ret_error, gets the code and a
+ *   line for people: which field, key, limit or file, and what to do. It is written on errors only.
  *
  *   These may come from every function that takes a handle:
  *     INVALID      an argument is NULL that must not be, a size or name is none, a token is not a
@@ -244,7 +251,10 @@ struct neap_options {
     const char *listen;  /* where other nodes connect: tcp://127.0.0.1:7400; NULL: nowhere. Only
                           * loopback and sockets (ipc://PATH), since links are not encrypted yet */
     const char *peers;   /* addresses of other nodes, with commas between; NULL: none */
-    size_t memory_max;   /* bytes: one budget for caches, memtables and queues; 8 MiB or more */
+    size_t memory_max;   /* bytes: one budget for caches, memtables and the queue of writes; 8 MiB
+                          * or more. Not in it: what waits to be sent, up to 64 MiB in all and 4 MiB
+                          * a link; messages that are being received, up to 16 MiB a link; what
+                          * calls and iterators hold */
     unsigned flags;      /* NEAP_CREATE, NEAP_NOSYNC, NEAP_READONLY */
     unsigned sync_ms;    /* writes with NEAP_NOSYNC are durable after so long; 1 to 60000 */
     const char *socket;  /* where clients of this node connect: the path of a Unix socket, which
@@ -266,7 +276,8 @@ struct neap_place {
 struct neap_call {
     size_t size;                   /* sizeof (struct neap_call) */
     enum neap_level level;         /* writes, neap_wait() */
-    uint32_t timeout_ms;           /* 0: NEAP_TIMEOUT_MS */
+    uint32_t timeout_ms;           /* for all of the call, `after` too (but twice in a read after a
+                                    * submitted write); 0: NEAP_TIMEOUT_MS */
     struct neap_batch *batch;      /* writes: queue it there instead of doing it now */
     struct neap_bytes after;       /* a token: first wait until the node has what it names */
     struct neap_bytes seen;        /* writes: a token: act on exactly what was seen */
@@ -298,7 +309,7 @@ NEAP_VOID void neap_options_init(struct neap_options *options);
  * Threads: any.  Memory: *ret_neap is to be closed by neap_close(). ret_error may be NULL.
  * Errors, nothing happened:
  *   INVALID      options.size or a field is none; listen or peers without cluster; a cluster file
- *                that is none
+ *                that is none; an address that is not understood
  *   NOTFOUND     no such directory and no NEAP_CREATE; no such cluster file
  *   LOCKED       another process, or another handle of this one, has the directory open
  *   REFUSED      an address beyond loopback; no permission; a cluster file that others may read;
@@ -314,8 +325,9 @@ NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_nea
 /* Connects to a node that listens for clients: "unix:PATH" or just its path, ipc://PATH, or
  * tcp://127.0.0.1:PORT. A connection that broke stays so (UNAVAILABLE): close the handle and
  * connect again. Calls of several threads on one handle take turns; for more at once connect more
- * handles. Threads: any; blocks up to 5 s.  Memory: as neap_open(). Errors, nothing happened:
- *   INVALID      no address
+ * handles.
+ * Threads: any; blocks up to 5 s, for all of it.  Memory: as neap_open(). Errors, nothing happened:
+ *   INVALID      no address, or one that is not understood
  *   REFUSED      an address on another machine: not encrypted yet
  *   UNAVAILABLE  nobody listens there, or does not answer as a node would
  *   FORMAT       the node is too old or too new for this library
@@ -328,8 +340,11 @@ NEAP_API int neap_connect(const char *address, struct neap **ret_neap,
 NEAP_VOID void neap_close(struct neap *neap);
 
 /* What was written through this node and returned before this call, with NEAP_NOSYNC too, is
- * durable when it returns. Threads: any; blocks for one sync of the disk. Errors: INVALID, NOMEM,
- * UNAVAILABLE. IO, UNCERTAIN: what was not durable may be, or may get lost. */
+ * durable when it returns.
+ * Threads: any; blocks for one sync of the disk, for that of a node in another process 2 minutes at
+ * most.
+ * Errors: INVALID, NOMEM, UNAVAILABLE; REFUSED: NEAP_READONLY, there is nothing to sync. IO,
+ * UNCERTAIN: what was not durable may be, or may get lost. */
 NEAP_API int neap_sync(struct neap *neap);
 
 /* Waits until this node has all that the token names, and as many others as call->level says; and
@@ -362,7 +377,8 @@ NEAP_API int neap_lww_get(struct neap *neap, const struct neap_place *at,
 /* Adds a value of up to NEAP_VALUE_MAX bytes. Without call->seen it becomes a sibling of whatever
  * is there; with it, it replaces the values that the token covers: pass the token of the
  * neap_register_values() whose values it is made from.
- * Errors: of writes. LIMIT: there would be more than NEAP_SIBLINGS_MAX values here. */
+ * Errors: of writes. LIMIT: there would be more than NEAP_SIBLINGS_MAX values here, or more than
+ * 15 MiB of them. */
 NEAP_API int neap_register_set(struct neap *neap, const struct neap_place *at,
                                struct neap_bytes value, const struct neap_call *call);
 
@@ -485,9 +501,10 @@ NEAP_VOID void neap_iter_free(struct neap_iter *iter);
 
 /* ---- The rest ---- */
 
-/* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). `neap help`
- * lists the verbs; "status" is one. Of the call: ret_error (timeout_ms is for later).
- * Threads: any.  Limits: 64 words of 4096 bytes.
+/* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). "status"
+ * is a verb; an unknown one is INVALID, and the text of that error lists those that there are. Of
+ * the call: ret_error (timeout_ms is for later).
+ * Threads: any; a node in another process has 2 minutes to answer.  Limits: 64 words of 4096 bytes.
  * Errors: those of every function, IO and CORRUPT as for reads; INVALID, NOTFOUND: an unknown verb,
  * or what it was asked about. */
 NEAP_API int neap_admin(struct neap *neap, int argc, const char *const argv[],
