@@ -137,17 +137,38 @@ static int disk_error_set(struct disk *disk, int code, const char *place, struct
 static int write_error(const struct writing *writing, const struct write_op *op, int code)
 {
     struct neap_error *error = &writing->write->error;
+
+    if (error->code == code)
+        return code; /* said where it was found */
+    return disk_error_set(writing->engine->store.disk, code, PLACE(op), error);
+}
+
+/* What limit it was, of those that an operation on one shard can hit. The failed operation is not
+ * in the batch any more, so for want of room there is at most that of one cell left. */
+static int write_limit(const struct writing *writing, const struct write_op *op,
+                       const struct shard *shard)
+{
+    enum { OP_ROOM = 2 * CELL_SIZE_MAX };
+    struct neap_error *error = &writing->write->error;
     const char *place = PLACE(op);
 
-    if (code != NEAP_LIMIT)
-        return disk_error_set(writing->engine->store.disk, code, place, error);
+    if (shard->context.count >= CONTEXT_IDS_MAX && !context_get(&shard->context, shard->replica))
+        return error_set(error, NEAP_LIMIT, "%s: the bucket has all the %d replica ids that it can",
+                         place, CONTEXT_IDS_MAX);
+    if (op->prefix || batch_bytes(writing->batch) > BATCH_SIZE_MAX - OP_ROOM)
+        return error_set(error, NEAP_LIMIT,
+                         "%s: more than the %d MiB that are written at once: do it in parts", place,
+                         BATCH_SIZE_MAX >> 20);
     if (op->op.kind == OP_COUNTER_ADD)
-        return error_set(error, code, "%s: the counter would leave the range of 64 bits", place);
-    if (op->op.kind == OP_REGISTER_SET && batch_bytes(writing->batch) < BATCH_SIZE_MAX / 2)
-        return error_set(error, code, "%s: the register would have more than %d siblings", place,
-                         REGISTER_SIBLINGS_MAX);
-    return error_set(error, code, "%s: more replica ids, buckets or bytes than the limits allow",
-                     place);
+        return error_set(error, NEAP_LIMIT, "%s: the counter would leave the range of 64 bits",
+                         place);
+    if (op->op.kind == OP_REGISTER_SET)
+        return error_set(error, NEAP_LIMIT,
+                         "%s: the register would have more than %d siblings, or %d MiB of them",
+                         place, REGISTER_SIBLINGS_MAX, CELL_SIZE_MAX >> 20);
+    return error_set(error, NEAP_LIMIT,
+                     "%s: more than %d concurrent writes or %d MiB of them in one place", place,
+                     CELL_DOTS_MAX, CELL_SIZE_MAX >> 20);
 }
 
 static int write_shard(struct writing *writing, const struct write_op *op,
@@ -171,11 +192,17 @@ static int write_shard(struct writing *writing, const struct write_op *op,
             writing->last = &writing->touched[i];
     if (!writing->last) {
         if (writing->count == WRITE_SHARDS_MAX)
-            return NEAP_LIMIT;
+            return error_set(&writing->write->error, NEAP_LIMIT,
+                             "%s: one write may be to %d buckets at most", PLACE(op),
+                             WRITE_SHARDS_MAX);
         shard = store_find(store, id);
         made = !shard;
         if (!shard || strcmp(shard->name, op->bucket) != 0)
             error = store_shard(store, writing->batch, op->bucket, &shard);
+        if (error == NEAP_LIMIT)
+            return error_set(&writing->write->error, error,
+                             "%s: a node has %d buckets at most, and a write %d MiB", PLACE(op),
+                             BUCKETS_MAX, BATCH_SIZE_MAX >> 20);
         if (error)
             return error;
         writing->last = &writing->touched[writing->count++];
@@ -213,6 +240,8 @@ static int write_apply(struct writing *writing, struct write_op *op)
         error = shard_write(shard, writing->batch, touched->id, op->path, &op->op, &dot);
         events = dot.n != 0;
     }
+    if (error == NEAP_LIMIT)
+        return write_limit(writing, op, shard);
     if (error || !events)
         return error;
     if (writing->write->want_token || writing->write->level >= NEAP_QUORUM)
@@ -335,6 +364,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
     writing.bucket = NULL;
     writing.hlc_reserved = engine->store.hlc_reserved;
     writing.mark = batch_set_mark(batch);
+    write->error.code = 0;
     for (size_t i = 0; !error && i < write->count; i++) {
         error = write_apply(&writing, &write->ops[i]);
         if (error)

@@ -157,6 +157,28 @@ TEST(limits_are_checked_first_and_named)
     rig_close(&rig);
 }
 
+TEST(a_counter_without_a_replica_id_is_not_said_to_be_out_of_range)
+{
+    struct rig rig;
+    struct write_op op = rig_add("a", "n", 1);
+    struct write first = write_of(&op, 1), second = write_of(&op, 1);
+    struct shard *a;
+
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &first));
+    a = rig_shard(&rig, "a");
+    for (uint64_t id = 1; a->context.count < CONTEXT_IDS_MAX; id++)
+        CHECK_OK(context_raise(&a->context, id, 1, 0));
+    a->replica = CONTEXT_IDS_MAX + 1; /* not there, and there is no room for it */
+    CHECK_ERROR(rig_write(&rig, &second), NEAP_LIMIT);
+    CHECK(strstr(second.error.text, "a/n"));
+    CHECK(strstr(second.error.text, "replica ids"));
+    CHECK(!strstr(second.error.text, "64 bits"));
+    token_done(&first.token);
+    token_done(&second.token);
+    rig_close(&rig);
+}
+
 TEST(too_many_buckets_in_one_write_are_refused_whole)
 {
     static struct write_op ops[WRITE_SHARDS_MAX + 1];
@@ -172,6 +194,7 @@ TEST(too_many_buckets_in_one_write_are_refused_whole)
     }
     rig_open(&rig);
     CHECK_ERROR(rig_write(&rig, &write), NEAP_LIMIT);
+    CHECK(strstr(write.error.text, "buckets"));
     CHECK_EQUAL(rig.wheel.engine.store.shards_count, 0);
     CHECK_EQUAL(write.token.count, 0);
     write.count--;
