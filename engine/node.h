@@ -34,7 +34,11 @@ struct node_options {
 int node_open_with(const struct node_options *options, struct backend **ret_backend,
                    struct neap_error *error);
 
-enum { WORKERS_MAX = 32, TICKETS_KEPT = 65536, TICKET_TEXTS = 16, NET_EVENTS_MAX = 4096 };
+/* Of the workers, so many may be in requests that wait for other nodes or for a token. */
+enum { WORKERS_MAX = 32, WORKERS_BLOCKED_MAX = 24 };
+enum { TICKETS_KEPT = 65536, TICKET_TEXTS = 16 };
+/* Of peers; and requests of clients: twice the links that there may be, for those that left. */
+enum { NET_EVENTS_MAX = 4096, CLIENT_EVENTS_MAX = 1024 };
 enum { GATHER_YIELDS = 3 };
 enum { QUEUE_COUNT_MAX = 4096, QUEUE_BYTES_MAX = 64 << 20, SYNC_MS = 100 };
 
@@ -74,6 +78,7 @@ struct ticket_text {
 
 struct node {
     struct backend backend;
+    struct backend clients; /* the same for clients, with a limit on those that block */
     struct wheel wheel; /* its turner's alone, but for `unsynced` */
     struct disk *disk;
     struct clock *clock;
@@ -104,11 +109,11 @@ struct node {
     struct item tick;
     bool tick_queued;
 
-    struct item_net *net_items, *net_free;
+    struct item_net *net_items, *net_free, *clients_free;
     struct item_net *clients_head, **clients_tail;
     size_t clients_count, net_drops;
     pthread_t workers[WORKERS_MAX];
-    unsigned workers_count, workers_idle;
+    unsigned workers_count, workers_idle, workers_blocked;
 
     uint64_t ticket_first, ticket_next, ticket_done; /* done: all up to and with it */
     int8_t *ticket_codes;                            /* [TICKETS_KEPT], by ticket */

@@ -5,6 +5,121 @@
 #include "engine/node.h"
 #include "engine/request.h"
 
+enum { NET_ITEMS_MAX = NET_EVENTS_MAX + CLIENT_EVENTS_MAX };
+
+/* ---- this node as clients see it: some workers are kept for requests that end by themselves ---- */
+
+static struct node *clients_node(struct backend *backend)
+{
+    return (struct node *)(void *)((uint8_t *)(void *)backend - offsetof(struct node, clients));
+}
+
+/* Before a request that may wait for peers, or for a write that has yet to come. */
+static int blocking_begin(struct node *node, struct neap_error *error)
+{
+    bool room;
+
+    node_lock(node);
+    room = node->workers_blocked < WORKERS_BLOCKED_MAX;
+    node->workers_blocked += room;
+    node_unlock(node);
+    if (room)
+        return 0;
+    return error_set(error, NEAP_BUSY,
+                     "%d requests of clients wait for other nodes already, and that is the limit: "
+                     "nothing was done",
+                     WORKERS_BLOCKED_MAX);
+}
+
+static void blocking_end(struct node *node)
+{
+    node_lock(node);
+    node->workers_blocked--;
+    node_unlock(node);
+}
+
+static int clients_write(struct backend *backend, struct write *write)
+{
+    struct node *node = clients_node(backend);
+    int code;
+
+    if (write->submit || write->level < NEAP_QUORUM)
+        return node_write(&node->backend, write);
+    code = blocking_begin(node, &write->error);
+    if (code)
+        return code;
+    code = node_write(&node->backend, write);
+    blocking_end(node);
+    return code;
+}
+
+static int clients_read(struct backend *backend, struct read *read, struct buffer *ret_cell)
+{
+    struct node *node = clients_node(backend);
+    int code;
+
+    if (!read->after)
+        return node_read(&node->backend, read, ret_cell);
+    code = blocking_begin(node, &read->error);
+    if (code)
+        return code;
+    code = node_read(&node->backend, read, ret_cell);
+    blocking_end(node);
+    return code;
+}
+
+static int clients_page(struct backend *backend, struct page_request *request,
+                        struct page *ret_page)
+{
+    struct node *node = clients_node(backend);
+    int code;
+
+    if (!request->after || request->stats)
+        return node_page(&node->backend, request, ret_page);
+    code = blocking_begin(node, &request->error);
+    if (code)
+        return code;
+    code = node_page(&node->backend, request, ret_page);
+    blocking_end(node);
+    return code;
+}
+
+static int clients_sync(struct backend *backend)
+{
+    struct node *node = clients_node(backend);
+
+    return node->backend.ops->sync(&node->backend);
+}
+
+static int clients_wait(struct backend *backend, const struct token *token, enum neap_level level,
+                        uint32_t timeout_ms, struct neap_error *error)
+{
+    struct node *node = clients_node(backend);
+    int code = blocking_begin(node, error);
+
+    if (code)
+        return code;
+    code = node_wait(&node->backend, token, level, timeout_ms, error);
+    blocking_end(node);
+    return code;
+}
+
+static int clients_admin(struct backend *backend, int argc, const char *const argv[],
+                         struct buffer *ret_json, struct neap_error *error)
+{
+    return node_admin(&clients_node(backend)->backend, argc, argv, ret_json, error);
+}
+
+/* No client closes a node. */
+static const struct backend_ops clients_ops = {.write = clients_write,
+                                               .read = clients_read,
+                                               .page = clients_page,
+                                               .sync = clients_sync,
+                                               .wait = clients_wait,
+                                               .admin = clients_admin};
+
+/* ---- events ---- */
+
 /* One request after the other; while all threads are at work, clients wait. */
 static void client_answer(struct node *node, const struct item_net *item)
 {
@@ -14,7 +129,7 @@ static void client_answer(struct node *node, const struct item_net *item)
     int error;
 
     buffer_init(&reply, MESSAGE_SIZE_MAX);
-    error = request_serve(&node->backend, buffer_slice(&item->net.message), &reply);
+    error = request_serve(&node->clients, buffer_slice(&item->net.message), &reply);
     if (!error)
         error = ops->send(node->net, link, buffer_slice(&reply));
     buffer_done(&reply);
@@ -23,22 +138,6 @@ static void client_answer(struct node *node, const struct item_net *item)
         ops->close(node->net, link);
     else
         ops->ready(node->net, link);
-}
-
-static void client_serve(struct node *node, struct item_net *item)
-{
-    switch (item->net.kind) {
-    case NET_UP:
-        /* Its socket is only for those whom its owner lets in. */
-        node->net->ops->trust(node->net, item->net.link);
-        break;
-    case NET_MESSAGE:
-        client_answer(node, item);
-        break;
-    case NET_DOWN:
-        break;
-    }
-    buffer_done(&item->net.message);
 }
 
 static struct item_net *clients_pop(struct node *node)
@@ -54,10 +153,23 @@ static struct item_net *clients_pop(struct node *node)
     return item;
 }
 
-static void net_free_push(struct node *node, struct item_net *item)
+static void net_free_push(struct item_net **free, struct item_net *item)
 {
-    item->next = node->net_free;
-    node->net_free = item;
+    item->next = *free;
+    *free = item;
+}
+
+/* NULL: none is free. Lock held. */
+static struct item_net *net_free_pop(struct item_net **free, const struct net_event *event)
+{
+    struct item_net *item = *free;
+
+    if (!item)
+        return NULL;
+    *free = item->next;
+    item->net = *event;
+    item->next = NULL;
+    return item;
 }
 
 static void *worker_main(void *arg)
@@ -75,9 +187,10 @@ static void *worker_main(void *arg)
             continue;
         }
         node_unlock(node);
-        client_serve(node, item);
+        client_answer(node, item);
+        buffer_done(&item->net.message);
         node_lock(node);
-        net_free_push(node, item);
+        net_free_push(&node->clients_free, item);
     }
     node_unlock(node);
     return NULL;
@@ -96,42 +209,61 @@ static void workers_wake(struct node *node)
         node->workers_count++;
 }
 
+/* Lock held. False: there is no room. Peers and clients each have their own, so that neither takes
+ * the others'. */
+static bool peer_queue(struct node *node, const struct net_event *event)
+{
+    struct item_net *item = net_free_pop(&node->net_free, event);
+
+    if (!item)
+        return false;
+    item->item = (struct item){.kind = ITEM_NET, .event = {.kind = EVENT_NET, .net = &item->net}};
+    node_push(node, &item->item);
+    if (!node->turning)
+        node_pump_wake(node);
+    return true;
+}
+
+static bool client_queue(struct node *node, const struct net_event *event)
+{
+    struct item_net *item = net_free_pop(&node->clients_free, event);
+
+    if (!item)
+        return false;
+    *node->clients_tail = item;
+    node->clients_tail = &item->next;
+    node->clients_count++;
+    workers_wake(node);
+    return true;
+}
+
 static void sink_post(struct net_sink *sink, struct net_event *event)
 {
     struct node *node =
         (struct node *)(void *)((uint8_t *)(void *)sink - offsetof(struct node, sink));
-    struct item_net *item;
+    bool client = event->side == NET_CLIENT, queued = false, lost;
+    struct net *net;
 
-    node_lock(node);
-    item = node->net_free;
-    if (!item || node->closing) {
-        /* More than all links together may have under way: what is lost here ends by a deadline. */
-        node->net_drops += !item;
-        node_unlock(node);
-        buffer_done(&event->message);
+    /* Clients come and go without anything to do: the door trusts one by its first message. */
+    if (client && event->kind != NET_MESSAGE)
         return;
-    }
-    node->net_free = item->next;
-    item->net = *event;
-    item->next = NULL;
-    if (event->side == NET_CLIENT) {
-        *node->clients_tail = item;
-        node->clients_tail = &item->next;
-        node->clients_count++;
-        workers_wake(node);
-    } else {
-        item->item =
-            (struct item){.kind = ITEM_NET, .event = {.kind = EVENT_NET, .net = &item->net}};
-        node_push(node, &item->item);
-        if (!node->turning)
-            node_pump_wake(node);
-    }
+    node_lock(node);
+    if (!node->closing)
+        queued = client ? client_queue(node, event) : peer_queue(node, event);
+    lost = !queued && !node->closing;
+    node->net_drops += lost;
+    net = node->started ? node->net : NULL;
     node_unlock(node);
+    if (!queued)
+        buffer_done(&event->message);
+    /* What is lost of a peer ends by a deadline; a client must not wait for its answer. */
+    if (lost && client && net)
+        net->ops->close(net, event->link);
 }
 
 void node_net_done(struct node *node, struct item *item)
 {
-    net_free_push(node, (struct item_net *)(void *)item);
+    net_free_push(&node->net_free, (struct item_net *)(void *)item);
 }
 
 int node_net_open(struct node *node, const struct node_options *options, struct neap_error *error)
@@ -139,11 +271,13 @@ int node_net_open(struct node *node, const struct node_options *options, struct 
     if (!options->net_open)
         return 0;
     node->sink.post = sink_post;
-    node->net_items = mem_new_array(NET_EVENTS_MAX, sizeof *node->net_items);
+    node->clients.ops = &clients_ops;
+    node->net_items = mem_new_array(NET_ITEMS_MAX, sizeof *node->net_items);
     if (!node->net_items)
         return error_set(error, NEAP_NOMEM, "open: %s", error_text(NEAP_NOMEM));
-    for (size_t i = 0; i < NET_EVENTS_MAX; i++)
-        net_free_push(node, &node->net_items[i]);
+    for (size_t i = 0; i < NET_ITEMS_MAX; i++)
+        net_free_push(i < NET_EVENTS_MAX ? &node->net_free : &node->clients_free,
+                      &node->net_items[i]);
     return options->net_open(options->net_arg, &node->sink, &node->net, error);
 }
 
@@ -182,7 +316,7 @@ void node_net_stop(struct node *node)
 void node_net_close(struct node *node)
 {
     /* Those that nobody has taken; the messages of the others are gone. */
-    for (size_t i = 0; node->net_items && i < NET_EVENTS_MAX; i++)
+    for (size_t i = 0; node->net_items && i < NET_ITEMS_MAX; i++)
         buffer_done(&node->net_items[i].net.message);
     if (node->net)
         node->net->ops->free(node->net);

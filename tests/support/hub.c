@@ -241,8 +241,14 @@ int hub_open(void *arg, struct net_sink *sink, struct net **ret_net, struct neap
 
 void hub_init(struct hub *hub)
 {
+    pthread_mutexattr_t attributes;
+
     memset(hub, 0, sizeof *hub);
-    must(!pthread_mutex_init(&hub->lock, NULL));
+    /* A sink may close the link of the event it is told. */
+    must(!pthread_mutexattr_init(&attributes));
+    must(!pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE));
+    must(!pthread_mutex_init(&hub->lock, &attributes));
+    must(!pthread_mutexattr_destroy(&attributes));
 }
 
 void hub_done(struct hub *hub)

@@ -6,7 +6,7 @@
 
 #include "gossip/net.h"
 
-enum { HUB_NODES = 8, HUB_LINKS = 64 };
+enum { HUB_NODES = 64, HUB_LINKS = 64 };
 
 /* One end of a link. */
 struct hub_end {

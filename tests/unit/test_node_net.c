@@ -401,31 +401,241 @@ TEST(a_client_is_let_go_when_the_node_closes)
     hub_done(&pair.hub);
 }
 
-/* ---- more events than there is room for ---- */
+/* ---- clients that block ---- */
 
-TEST(events_beyond_all_bounds_are_counted_and_dropped)
+enum { BLOCKERS = WORKERS_MAX + 8 };
+
+static void wait_send(struct hub_client *client, const struct token *token)
+{
+    struct buffer request, bytes;
+    struct writer writer;
+
+    buffer_init(&request, 4096);
+    buffer_init(&bytes, 4096);
+    CHECK_OK(token_encode(token, &bytes));
+    writer_init(&writer, &request);
+    write_array(&writer, 5);
+    write_u64(&writer, REQUEST_VERSION);
+    write_u64(&writer, REQUEST_WAIT);
+    write_bin(&writer, buffer_slice(&bytes));
+    write_u64(&writer, NEAP_ONE);
+    write_u64(&writer, TIMEOUT_MS);
+    CHECK_OK(writer.error);
+    CHECK_OK(client->net.net.ops->send(&client->net.net, 1, buffer_slice(&request)));
+    buffer_done(&bytes);
+    buffer_done(&request);
+}
+
+/* How many have an answer, and of what code. */
+static unsigned answers(struct hub_client *clients, unsigned codes[2])
+{
+    unsigned count = 0;
+
+    codes[0] = codes[1] = 0;
+    for (unsigned i = 0; i < BLOCKERS; i++) {
+        struct reader reader;
+        int64_t code;
+
+        must(!pthread_mutex_lock(&clients[i].lock));
+        if (clients[i].replied) {
+            reader_init(&reader, buffer_slice(&clients[i].reply));
+            read_array(&reader, 16);
+            code = read_i64(&reader);
+            codes[0] += code == 0;
+            codes[1] += code == NEAP_BUSY;
+            count++;
+        }
+        must(!pthread_mutex_unlock(&clients[i].lock));
+    }
+    return count;
+}
+
+TEST(clients_that_wait_for_peers_leave_workers_to_others)
 {
     struct pair pair;
-    struct net_event event = {.kind = NET_DOWN, .link = 4711, .side = NET_CLIENT};
+    struct hub_client *clients = mem_new_array(BLOCKERS, sizeof *clients), other;
+    struct token token = {0};
+    unsigned codes[2];
+    int64_t code = 1;
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    isolate(pair.nodes[0], "on");
+    CHECK_OK(add(pair.nodes[0], rig_add("a", "n", 5), NEAP_ONE, false, &token));
+    for (unsigned i = 0; i < BLOCKERS; i++) {
+        CHECK_OK(hub_client_open(&clients[i], &pair.hub, "b"));
+        wait_send(&clients[i], &token);
+    }
+    while (answers(clients, codes) < BLOCKERS - WORKERS_BLOCKED_MAX)
+        sched_yield();
+    CHECK_EQUAL(codes[0], 0);
+    CHECK_EQUAL(codes[1], BLOCKERS - WORKERS_BLOCKED_MAX);
+    CHECK_OK(hub_client_open(&other, &pair.hub, "b"));
+    CHECK_OK(client_request(&other, REQUEST_ADMIN, "status", &code));
+    CHECK_EQUAL(code, 0);
+    isolate(pair.nodes[0], "off");
+    while (answers(clients, codes) < BLOCKERS)
+        sched_yield();
+    CHECK_EQUAL(codes[0], WORKERS_BLOCKED_MAX);
+    for (unsigned i = 0; i < BLOCKERS; i++)
+        hub_client_close(&clients[i]);
+    hub_client_close(&other);
+    CHECK_EQUAL(pair.nodes[1]->workers_blocked, 0);
+    token_done(&token);
+    mem_free(clients);
+    pair_close(&pair);
+}
+
+static void blocked_set(struct node *node, unsigned count)
+{
+    node_lock(node);
+    node->workers_blocked = count;
+    node_unlock(node);
+}
+
+TEST(only_what_can_block_is_busy)
+{
+    struct pair pair;
+    struct token token = {0};
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = {.ops = &op, .count = 1, .timeout_ms = TIMEOUT_MS};
+    struct read read = {.bucket = "a", .timeout_ms = TIMEOUT_MS};
+    struct page_request request = {.bucket = "a", .timeout_ms = TIMEOUT_MS, .size_max = 4096};
+    struct backend *clients;
+    struct buffer cell;
+    struct page page;
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    clients = &pair.nodes[0]->clients;
+    CHECK_OK(add(pair.nodes[0], op, NEAP_ONE, false, &token));
+    read.path = rig_path("n", NEAP_COUNTER);
+    buffer_init(&cell, 4096);
+    page_init(&page, 4096);
+    blocked_set(pair.nodes[0], WORKERS_BLOCKED_MAX);
+    CHECK_OK(clients->ops->write(clients, &write));
+    CHECK_OK(clients->ops->read(clients, &read, &cell));
+    CHECK_OK(clients->ops->page(clients, &request, &page));
+    CHECK_OK(clients->ops->sync(clients));
+    write.level = NEAP_QUORUM;
+    read.after = request.after = &token;
+    CHECK_ERROR(clients->ops->write(clients, &write), NEAP_BUSY);
+    CHECK(strstr(write.error.text, "nothing was done"));
+    CHECK_ERROR(clients->ops->read(clients, &read, &cell), NEAP_BUSY);
+    CHECK_ERROR(clients->ops->page(clients, &request, &page), NEAP_BUSY);
+    CHECK_ERROR(clients->ops->wait(clients, &token, NEAP_ONE, TIMEOUT_MS, NULL), NEAP_BUSY);
+    blocked_set(pair.nodes[0], WORKERS_BLOCKED_MAX - 1);
+    CHECK_OK(clients->ops->write(clients, &write));
+    CHECK_OK(clients->ops->read(clients, &read, &cell));
+    CHECK_OK(clients->ops->page(clients, &request, &page));
+    CHECK_OK(clients->ops->wait(clients, &token, NEAP_ONE, TIMEOUT_MS, NULL));
+    CHECK_EQUAL(pair.nodes[0]->workers_blocked, WORKERS_BLOCKED_MAX - 1);
+    page_done(&page);
+    buffer_done(&cell);
+    token_done(&write.token);
+    token_done(&token);
+    pair_close(&pair);
+}
+
+/* ---- more events than there is room for ---- */
+
+static void post(struct node *node, enum net_event_kind kind, enum net_side side)
+{
+    struct net_event event = {.kind = kind, .link = 4711, .side = side};
+
+    buffer_init(&event.message, 16);
+    if (kind == NET_MESSAGE)
+        CHECK_OK(buffer_append(&event.message, slice_text("hello")));
+    node->sink.post(&node->sink, &event);
+}
+
+static size_t drops(struct node *node)
+{
+    size_t count;
+
+    node_lock(node);
+    count = node->net_drops;
+    node_unlock(node);
+    return count;
+}
+
+/* Off: as if all workers were busy. */
+static void workers_set(struct node *node, bool on)
+{
+    node_lock(node);
+    node->started = on;
+    node_unlock(node);
+}
+
+TEST(events_of_peers_beyond_all_bounds_are_counted_and_dropped)
+{
+    struct pair pair;
     struct node *a;
-    size_t drops = 0;
+    bool turns = true;
 
     pair_open(&pair);
     a = pair.nodes[0];
-    for (unsigned i = 0; i < 4 * NET_EVENTS_MAX && !drops; i++) {
-        /* As if all workers were busy. */
+    while (turns) {
+        /* From here on nobody turns the wheel. */
         node_lock(a);
-        a->started = false;
+        turns = a->turning;
+        a->turning = true;
         node_unlock(a);
-        event.kind = i % 2 ? NET_MESSAGE : NET_DOWN;
-        buffer_init(&event.message, 16);
-        CHECK_OK(buffer_append(&event.message, slice_text("hello")));
-        a->sink.post(&a->sink, &event);
-        node_lock(a);
-        drops = a->net_drops;
-        node_unlock(a);
+        if (turns)
+            sched_yield();
     }
-    CHECK_EQUAL(drops, 1);
+    for (unsigned i = 0; i <= NET_EVENTS_MAX; i++)
+        post(a, i % 2 ? NET_MESSAGE : NET_DOWN, NET_PEER);
+    CHECK(drops(a) > 0);
+    node_lock(a);
+    a->turning = false;
+    node_pump_wake(a);
+    node_unlock(a);
+    pair_meet(&pair);
+    pair_close(&pair);
+}
+
+TEST(clients_take_no_room_of_peers)
+{
+    struct pair pair;
+    struct node *a;
+
+    pair_open(&pair);
+    a = pair.nodes[0];
+    workers_set(a, false);
+    for (unsigned i = 0; i < 2 * NET_EVENTS_MAX; i++)
+        post(a, i % 2 ? NET_UP : NET_DOWN, NET_CLIENT);
+    CHECK_EQUAL(drops(a), 0);
+    CHECK_EQUAL(a->clients_count, 0);
+    for (unsigned i = 0; i < CLIENT_EVENTS_MAX; i++)
+        post(a, NET_MESSAGE, NET_CLIENT);
+    CHECK_EQUAL(drops(a), 0);
+    post(a, NET_MESSAGE, NET_CLIENT);
+    CHECK_EQUAL(drops(a), 1);
+    pair_meet(&pair);
+    CHECK_EQUAL(drops(a), 1);
+    pair_close(&pair);
+}
+
+TEST(a_client_whose_request_is_dropped_is_let_go)
+{
+    struct pair pair;
+    struct hub_client client;
+    struct node *a;
+    int64_t code;
+
+    pair_open(&pair);
+    a = pair.nodes[0];
+    CHECK_OK(hub_client_open(&client, &pair.hub, "a"));
+    workers_set(a, false);
+    for (unsigned i = 0; i < CLIENT_EVENTS_MAX; i++)
+        post(a, NET_MESSAGE, NET_CLIENT);
+    workers_set(a, true);
+    CHECK(!client.down);
+    CHECK_ERROR(client_request(&client, REQUEST_SYNC, NULL, &code), NEAP_UNAVAILABLE);
+    CHECK(client.down);
+    CHECK_EQUAL(drops(a), 1);
+    hub_client_close(&client);
     pair_close(&pair);
 }
 
