@@ -466,7 +466,7 @@ static int net_listen(struct net_nng *net, struct accepter *accepter, enum net_s
                          address);
     rv = nng_stream_listener_alloc(&accepter->listener, address);
     if (rv)
-        return error_set(error, NEAP_INVALID, "%s: not an address to listen on: %s", address,
+        return error_set(error, nng_to_error(rv), "%s: not an address to listen on: %s", address,
                          nng_strerror(rv));
     if (strncmp(address, "ipc://", 6) == 0)
         rv = nng_stream_listener_set_int(accepter->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
@@ -475,10 +475,7 @@ static int net_listen(struct net_nng *net, struct accepter *accepter, enum net_s
     if (rv == 0)
         rv = nng_stream_listener_listen(accepter->listener);
     if (rv)
-        return error_set(error,
-                         rv == NNG_ENOMEM       ? NEAP_NOMEM
-                         : rv == NNG_EADDRINUSE ? NEAP_LOCKED
-                                                : NEAP_INVALID,
+        return error_set(error, rv == NNG_ENOMEM ? NEAP_NOMEM : NEAP_UNAVAILABLE,
                          "cannot listen on %s: %s", address, nng_strerror(rv));
     nng_stream_listener_accept(accepter->listener, accepter->aio);
     return 0;

@@ -11,13 +11,16 @@
 #include "tools/config.h"
 #include "tools/log.h"
 
-enum { LOOK_SECONDS = 1, PEERS_KNOWN = 64 };
+/* A look is at a few numbers; when they changed, and every so many looks, it is at each peer. */
+enum { LOOK_SECONDS = 1, LOOKS_FULL = 5, PEERS_KNOWN = 64 };
 
 /* What the last look saw, so that only changes are logged. */
 struct watch {
     int connected[PEERS_KNOWN];
     char why[PEERS_KNOWN][128];
-    int stopped;
+    json_int_t count;                 /* of connected peers */
+    unsigned looks;                   /* since the last full one */
+    int failed_numbers, failed_peers; /* codes of the last looks; 0: they went well */
 };
 
 static void watch_peer(struct watch *watch, size_t index, json_t *peer)
@@ -39,38 +42,66 @@ static void watch_peer(struct watch *watch, size_t index, json_t *peer)
     snprintf(watch->why[index], sizeof(watch->why[index]), "%s", why ? why : "");
 }
 
-/* 0 while the node runs. A node whose disk failed has stopped, and so must the daemon. */
-static int watch_look(struct watch *watch, struct neap *neap)
+/* NULL: what went wrong is logged, once for as long as it goes on. */
+static json_t *watch_ask(struct neap *neap, const char *word, int *failed)
 {
-    const char *const words[] = {"status"};
     struct neap_error error = {0};
     struct neap_call call = {.size = sizeof(call), .ret_error = &error};
     struct neap_buffer json = {0};
-    json_t *status, *peer;
-    size_t index;
-    int code = neap_admin(neap, 1, words, &json, &call);
+    json_t *answer = NULL;
+    int code = neap_admin(neap, 1, &word, &json, &call);
     char text[300];
 
-    if (code) {
-        log_line(LOG_ERROR, "stopped", "code=%d text=%s", code,
-                 log_quote(error.text, text, sizeof(text)));
-        return code;
+    if (!code) {
+        answer = json_loadb(json.data, json.size, 0, NULL);
+        code = answer ? 0 : NEAP_NOMEM;
+        neap_buffer_free(&json);
     }
-    status = json_loadb(json.data, json.size, 0, NULL);
+    if (code && code != *failed)
+        log_line(LOG_WARN, "look_failed", "code=%d text=%s", code,
+                 log_quote(error.text[0] ? error.text : neap_strerror(code), text, sizeof(text)));
+    *failed = code;
+    return answer;
+}
+
+static void watch_peers(struct watch *watch, json_t *status)
+{
+    json_t *peer;
+    size_t index;
+
     json_array_foreach(json_object_get(status, "peers"), index, peer)
     {
         if (index < PEERS_KNOWN)
             watch_peer(watch, index, peer);
     }
-    peer = json_object_get(status, "stopped");
-    if (json_is_string(peer)) {
-        log_line(LOG_ERROR, "stopped", "text=%s",
-                 log_quote(json_string_value(peer), text, sizeof(text)));
-        code = NEAP_IO;
+}
+
+/* 0 while the node runs. A node whose disk failed has stopped, and so must the daemon; a look that
+ * fails says nothing about the node. */
+static int watch_look(struct watch *watch, struct neap *neap)
+{
+    json_t *numbers = watch_ask(neap, "stats", &watch->failed_numbers), *status;
+    json_int_t count = json_integer_value(json_object_get(numbers, "peers_connected"));
+    int stopped = json_integer_value(json_object_get(numbers, "stopped")) != 0;
+    int full = stopped || count != watch->count || watch->looks == 0;
+    const char *why;
+    char text[300];
+
+    json_decref(numbers);
+    if (!numbers)
+        return 0;
+    watch->looks = (watch->looks + 1) % LOOKS_FULL;
+    if (!full)
+        return 0;
+    status = watch_ask(neap, "status", &watch->failed_peers);
+    watch->count = count;
+    watch_peers(watch, status);
+    if (stopped) {
+        why = json_string_value(json_object_get(status, "stopped"));
+        log_line(LOG_ERROR, "stopped", "text=%s", log_quote(why ? why : "", text, sizeof(text)));
     }
     json_decref(status);
-    neap_buffer_free(&json);
-    return code;
+    return stopped;
 }
 
 static void reload(struct config *config)
@@ -120,7 +151,9 @@ static int run(struct config *config, const sigset_t *signals)
     if (code) {
         log_line(LOG_ERROR, "open_failed", "code=%d text=%s", code,
                  log_quote(error.text[0] ? error.text : neap_strerror(code), text, sizeof(text)));
-        return code == NEAP_INVALID ? 2 : code == NEAP_REFUSED || code == NEAP_LOCKED ? 4 : 1;
+        if (code == NEAP_INVALID)
+            return 2;
+        return code == NEAP_REFUSED || code == NEAP_LOCKED || code == NEAP_UNAVAILABLE ? 4 : 1;
     }
     log_line(LOG_INFO, "started", "version=%s path=%s listen=%s socket=%s", neap_version(),
              log_quote(config->path, path, sizeof(path)),

@@ -107,6 +107,28 @@ TEST(what_a_node_cannot_be_opened_with_is_told)
     path_remove(folder);
 }
 
+TEST(where_it_cannot_listen_is_unavailable_and_no_address_is_invalid)
+{
+    struct neap_options options;
+    struct neap_error error = {0};
+    struct neap *neap = NULL, *second = NULL;
+    char folder[200], path[256];
+
+    snprintf(path, sizeof path, "%s/socket", path_new(folder, sizeof folder));
+    neap_options_init(&options);
+    options.socket = path;
+    CHECK_OK(neap_open(&options, &neap, &error));
+    CHECK_ERROR(neap_open(&options, &second, &error), NEAP_UNAVAILABLE);
+    CHECK(strstr(error.text, path));
+    neap_close(neap);
+    snprintf(path, sizeof path, "%s/none/socket", folder);
+    CHECK_ERROR(neap_open(&options, &second, &error), NEAP_UNAVAILABLE);
+    options.socket = "tcp://127.0.0.1:no";
+    CHECK_ERROR(neap_open(&options, &second, &error), NEAP_INVALID);
+    CHECK(!second);
+    path_remove(folder);
+}
+
 TEST(nobody_listens_where_nobody_listens)
 {
     struct neap_error error = {0};
