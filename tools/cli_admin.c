@@ -115,8 +115,7 @@ static void print_warnings(json_t *status)
     json_object_foreach(json_object_get(status, "links"), name, item)
     {
         if (json_integer_value(item))
-            printf("links dropped: %-20s %" JSON_INTEGER_FORMAT "\n", name,
-                   json_integer_value(item));
+            printf("counted: %-24s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(item));
     }
 }
 

@@ -69,7 +69,7 @@ check "who says nothing, or half of it, is dropped by its deadline" dropped "$wo
 counted()
 {
     number=$("$NEAP" -n "$work/a.sock" status |
-        sed -n "s/^links dropped: \\($1\\)  *//p" | awk '{ sum += $1 } END { print sum + 0 }')
+        sed -n "s/^counted: \\($1\\)  *//p" | awk '{ sum += $1 } END { print sum + 0 }')
     test "${number:-0}" -ge "$2" && return 0
     echo "$1: ${number:-0}, not $2"
     "$NEAP" -n "$work/a.sock" status

@@ -92,11 +92,11 @@ late()
 }
 check "a new node gets everything, and is heard" late
 
-# refused_by NODE NAME: its status counts links that it dropped for this.
+# refused_by NODE NAME: its status counts what it refused for this.
 refused_by()
 {
     on "$1" status >"$work/status"
-    grep -qE "^links dropped: $2 +[1-9]" "$work/status"
+    grep -qE "^counted: $2 +[1-9]" "$work/status"
 }
 stranger()
 {
