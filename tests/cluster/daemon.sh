@@ -208,6 +208,32 @@ unsynced()
 }
 check "nosync: a clean end keeps what was not synced" unsynced
 
+# A disk that takes no more: files end at a size, and what is written does not compress.
+gone()
+{
+    test "$(kill -s 0 "$1" 2>&1)"
+}
+broken()
+{
+    (
+        trap '' XFSZ
+        ulimit -f 600
+        exec "$NEAPD" --path "$work/f" --create --socket "$work/f.sock" 2>"$work/f.log" </dev/null
+    ) >"$work/f.out" &
+    pid=$!
+    echo "$pid" >"$work/f.pid"
+    running="$running $pid"
+    until_true 60 answers f && gives 0 -n "$work/f.sock" put b k v || return 1
+    value=$(head -c 75000 /dev/urandom | base64 | tr -d '\n')
+    for key in 1 2 3 4 5 6 7 8; do
+        "$NEAP" -n "$work/f.sock" put b "$key" "$value" >/dev/null 2>&1
+    done
+    until_true 30 gone "$pid"
+    wait "$pid"
+    test $? = 1 && grep -q 'level=error event=stopped text="the node has stopped' "$work/f.log"
+}
+check "a disk that fails ends it, exit 1, with the reason" broken
+
 # An old life is left when its directory was copied (rule 9 of the design).
 copied()
 {
