@@ -7,7 +7,7 @@
 
 enum { NET_ITEMS_MAX = NET_EVENTS_MAX + CLIENT_EVENTS_MAX };
 
-/* ---- this node as clients see it: some workers are kept for requests that end by themselves ---- */
+/* ---- this node as clients see it: some workers are kept for who does not wait for others ---- */
 
 static struct node *clients_node(struct backend *backend)
 {
