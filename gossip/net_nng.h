@@ -77,7 +77,8 @@ struct net_nng {
 /* net_nng_link.c: one link's receiving and sending. Called with the mutex held. */
 void link_free(struct link *link);    /* not busy */
 void link_kill(struct link *link);    /* closes the stream; the reaper frees */
-/* Posts a receive when there is room; false: no memory, nothing posted, receive_busy still raised. */
+/* Posts a receive when there is room. False: no memory, nothing posted, receive_busy still raised.
+ */
 bool link_receive(struct link *link);
 void link_flush(struct link *link);   /* posts a send when something waits */
 void link_sent(struct link *link, size_t count);
