@@ -241,19 +241,23 @@ static void sink_post(struct net_sink *sink, struct net_event *event)
 {
     struct node *node =
         (struct node *)(void *)((uint8_t *)(void *)sink - offsetof(struct node, sink));
-    bool client = event->side == NET_CLIENT, queued = false, lost;
+    bool client = event->side == NET_CLIENT, message = event->kind == NET_MESSAGE;
+    bool queued = false, lost;
     struct net *net;
 
-    /* Clients come and go without anything to do: the door trusts one by its first message. */
-    if (client && event->kind != NET_MESSAGE)
-        return;
     node_lock(node);
-    if (!node->closing)
+    /* Clients come and go without taking room. */
+    if (client && !message)
+        queued = true;
+    else if (!node->closing)
         queued = client ? client_queue(node, event) : peer_queue(node, event);
     lost = !queued && !node->closing;
     node->net_drops += lost;
     net = node->started ? node->net : NULL;
     node_unlock(node);
+    /* Its socket is only for those whom its owner lets in: a client may be silent. */
+    if (client && event->kind == NET_UP && net)
+        net->ops->trust(net, event->link);
     if (!queued)
         buffer_done(&event->message);
     /* What is lost of a peer ends by a deadline; a client must not wait for its answer. */
