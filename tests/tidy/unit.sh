@@ -7,6 +7,7 @@
 instead='
 gossip/compare.c tests/story/test_stories.c
 gossip/digest.c tests/unit/test_gossip.c
+gossip/fault.c tests/unit/test_gossip.c
 gossip/hello.c tests/unit/test_gossip.c
 gossip/link.c tests/unit/test_gossip.c
 gossip/peer.c tests/unit/test_gossip.c
