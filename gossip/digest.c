@@ -15,14 +15,16 @@ struct telling {
     struct message message;
     struct topic *topics[DIGESTS_MAX];
     size_t size, shards;
+    uint64_t from;     /* the first shard of the message */
+    unsigned messages; /* sent */
 };
 
 static bool digest_is_due(const struct peer *peer, const struct topic *topic,
                           const struct pair *pair)
 {
     if (!pair)
-        return peer->digest_all;
-    if (!peer->digest_all && !pair->soon)
+        return peer->round.all;
+    if (!peer->round.all && !pair->soon)
         return false;
     return pair->told != topic->version || pair->told_replica != pair->replica;
 }
@@ -63,6 +65,7 @@ static int telling_send(struct step *step, struct telling *telling, bool more)
         struct pair *pair = topic_pair(topic, telling->peer);
         pair->told = topic->version;
         pair->told_replica = pair->replica;
+        pair->told_turn = gossip->peers[telling->peer].round.turn;
         pair->soon = false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -73,46 +76,120 @@ static int telling_send(struct step *step, struct telling *telling, bool more)
     }
     telling->message.digests_count = telling->size = 0;
     telling->shards += error ? 0 : count;
+    telling->messages += !error;
     return error;
 }
 
-static int telling_add(struct step *step, struct telling *telling, struct topic *topic,
-                       const struct shard *shard)
+static size_t digest_size(const struct shard *shard)
 {
-    size_t size =
-        64 + strlen(shard->name) + CONTEXT_BYTES * (shard->context.count + shard->horizon.count);
+    return 64 + strlen(shard->name) + CONTEXT_BYTES * (shard->context.count + shard->horizon.count);
+}
+
+static bool telling_has_room(const struct telling *telling, const struct shard *shard)
+{
+    size_t count = telling->message.digests_count;
+    return count == 0 ||
+           (count < DIGESTS_MAX && telling->size + digest_size(shard) <= DIGEST_SIZE_AIM);
+}
+
+static int telling_add(struct telling *telling, struct topic *topic, const struct shard *shard)
+{
     struct pair *pair;
-    int error = 0;
-    if (telling->message.digests_count == DIGESTS_MAX ||
-        (telling->size > 0 && telling->size + size > DIGEST_SIZE_AIM))
-        error = telling_send(step, telling, true);
-    if (!error)
-        error = topic_get_pair(topic, telling->peer, &pair);
+    int error = topic_get_pair(topic, telling->peer, &pair);
     if (error)
         return error;
     size_t index = telling->message.digests_count++;
+    if (index == 0)
+        telling->from = topic->shard;
     telling->topics[index] = topic;
-    telling->size += size;
+    telling->size += digest_size(shard);
     return digest_fill(shard, pair, &telling->message.digests[index]);
 }
 
+/* One turn of the round: as far as the messages go that it may send. */
 static int peer_tell(struct step *step, struct telling *telling)
 {
     struct gossip *gossip = step->gossip;
     struct peer *peer = &gossip->peers[telling->peer];
     int error = 0;
-    for (size_t i = 0; i < gossip->topics_count && !error; i++) {
+    for (size_t i = topic_index(gossip, peer->round.from); i < gossip->topics_count && !error;
+         i++) {
         struct topic *topic = gossip->topics[i];
         const struct shard *shard;
         if (!digest_is_due(peer, topic, topic_pair(topic, telling->peer)))
             continue;
         shard = store_find(gossip->store, topic->shard);
-        if (shard)
-            error = telling_add(step, telling, topic, shard);
+        if (!shard)
+            continue;
+        if (!telling_has_room(telling, shard))
+            error = telling_send(step, telling, true);
+        if (!error && telling->messages >= peer->round.messages_max) {
+            peer->round.from = topic->shard;
+            return 0;
+        }
+        if (!error)
+            error = telling_add(telling, topic, shard);
     }
     if (!error)
         error = telling_send(step, telling, false);
+    if (!error)
+        peer->round.open = false;
     return error;
+}
+
+/* What is asked for while a round goes on is for the next one. */
+static void round_turn(struct peer *peer, uint64_t now_ms)
+{
+    struct digest_round *round = &peer->round;
+    if (!round->open) {
+        round->open = true;
+        round->all = peer->digest_all;
+        round->from = 0;
+        peer->digest_soon = peer->digest_all = false;
+    }
+    if (!round->refused) {
+        bool first = round->messages_max == 0;
+        unsigned more = first ? DIGEST_MESSAGES_MAX : round->messages_max * 2;
+        round->messages_max = more < DIGEST_MESSAGES_MAX ? more : DIGEST_MESSAGES_MAX;
+        round->again_ms = DIGEST_AGAIN_MS_MIN;
+    }
+    round->refused = false;
+    round->turn++;
+    round->turn_from = round->from;
+    round->turn_at = now_ms;
+    peer->digest_after = now_ms + DIGEST_QUICK_MS;
+}
+
+/* One message at a time is what a link that is nearly full may take: of more, those that it took
+ * would be told again with those that it refused, each time. */
+static void round_back_off(struct peer *peer, uint64_t now_ms)
+{
+    struct digest_round *round = &peer->round;
+    if (round->refused)
+        return;
+    round->refused = true;
+    round->messages_max = 1;
+    peer->digest_after = now_ms + round->again_ms;
+    round->again_ms =
+        round->again_ms * 2 < DIGEST_AGAIN_MS_MAX ? round->again_ms * 2 : DIGEST_AGAIN_MS_MAX;
+}
+
+void digests_refused(struct gossip *gossip, size_t index)
+{
+    struct peer *peer = &gossip->peers[index];
+    struct digest_round *round = &peer->round;
+    if (round->messages_max == 0 || round->turn_at != gossip->now_ms)
+        return; /* it was a heartbeat, and there will be others */
+    for (size_t i = 0; i < gossip->topics_count; i++) {
+        struct pair *pair = topic_pair(gossip->topics[i], index);
+        if (!pair || pair->told_turn != round->turn)
+            continue;
+        pair->told = 0;
+        pair->soon = true;
+    }
+    round->open = true;
+    round->from = round->turn_from;
+    round_back_off(peer, gossip->now_ms);
 }
 
 static int digests_send_to(struct step *step, size_t index)
@@ -126,22 +203,23 @@ static int digests_send_to(struct step *step, size_t index)
     telling->peer = index;
     telling->message.kind = MESSAGE_DIGEST;
     telling->message.digests = mem_new_array(DIGESTS_MAX, sizeof *telling->message.digests);
+    round_turn(peer, step->now.mono_ms);
     int error = telling->message.digests ? peer_tell(step, telling) : NEAP_NOMEM;
     if (telling->shards > 0)
         trace(gossip->trace, "%s: digest of %zu", peer_text(gossip, index), telling->shards);
+    if (error == NEAP_LIMIT) { /* no room in the outbox */
+        peer->round.from = telling->from;
+        round_back_off(peer, step->now.mono_ms);
+        error = 0;
+    }
     message_done(&telling->message);
     mem_free(telling);
-    /* What found no room in the outbox waits for the next heartbeat. */
-    if (error && error != NEAP_LIMIT)
-        return error;
-    peer->digest_soon = peer->digest_all = false;
-    peer->digest_after = step->now.mono_ms + DIGEST_QUICK_MS;
-    return 0;
+    return error;
 }
 
 static bool peer_waits_for_digest(const struct peer *peer)
 {
-    return peer->digest_soon && peer->links[CHANNEL_CONTROL];
+    return (peer->digest_soon || peer->round.open) && peer->links[CHANNEL_CONTROL];
 }
 
 int digests_send(struct step *step)

@@ -189,9 +189,11 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
     bool was_up = peer_is_up(gossip, index);
     peer->links[channel] = link;
     pulls_end(gossip, index);
-    peer_lost_messages(gossip, index, channel);
+    if (channel == CHANNEL_BULK)
+        peer_lost_messages(gossip, index, channel);
     if (channel == CHANNEL_CONTROL) {
         session_end(gossip, index);
+        peer->round = (struct digest_round){.turn = peer->round.turn};
         peer->forget_at = link ? 0 : step->now.mono_ms + 2 * (uint64_t)gossip->options.silence_ms;
         peer->digest_all = peer->digest_soon = link != 0;
         peer->digest_after = 0;
@@ -208,17 +210,15 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
  * to pull. */
 void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channel)
 {
+    if (channel == CHANNEL_CONTROL) {
+        digests_refused(gossip, index);
+        return;
+    }
     for (size_t i = 0; i < gossip->topics_count; i++) {
         struct pair *pair = topic_pair(gossip->topics[i], index);
-        if (!pair)
-            continue;
-        if (channel == CHANNEL_CONTROL)
-            pair->told = 0;
-        else
+        if (pair)
             pair->behind = true;
     }
-    if (channel == CHANNEL_CONTROL)
-        gossip->peers[index].digest_all = gossip->peers[index].digest_soon = true;
 }
 
 /* ---- heartbeats ---- */

@@ -15,6 +15,9 @@ enum {
     BACKOFF_MS_MIN = 100,
     DIGEST_SIZE_AIM = 48 << 10, /* of one message of digests */
     DIGEST_QUICK_MS = 20,       /* between two digests to a peer that waits for one */
+    DIGEST_MESSAGES_MAX = 5,    /* of digests to one peer in one turn */
+    DIGEST_AGAIN_MS_MIN = 200,  /* after one was refused; twice as long each time... */
+    DIGEST_AGAIN_MS_MAX = 2000, /* ... up to this */
     PULLS_MAX = 4,              /* shards that are pulled from one peer at a time */
     PULL_AGAIN_MS = 500,        /* after a peer had nothing to give */
     PULL_READY_MS = 100,        /* after a peer was not ready to give */
@@ -63,6 +66,19 @@ struct link {
     uint64_t since_ms, heard_ms;
 };
 
+/* A round of digests goes through all shards in order, a part of them each turn. */
+struct digest_round {
+    bool open;
+    bool all;              /* peer.digest_all, when it began */
+    uint64_t from;         /* shards before this are done with */
+    uint64_t turn;         /* the latest turn's number: not used again */
+    uint64_t turn_from;    /* its first shard */
+    uint64_t turn_at;      /* mono_ms */
+    bool refused;          /* a message of it found no room */
+    unsigned messages_max; /* of one turn; 0: none was sent in this session */
+    uint32_t again_ms;     /* to wait after the next refusal */
+};
+
 struct peer {
     char address[128]; /* where it listens; "" unknown */
     bool listed;       /* in the configuration: a member that logs wait for */
@@ -82,6 +98,7 @@ struct peer {
     bool digest_soon;      /* it waits for one */
     bool digest_all;       /* all that changed is due */
     uint64_t digest_after; /* not before */
+    struct digest_round round;
     unsigned pulling;
     uint64_t pushed_bytes; /* in this turn */
     uint64_t pushes, pulls, compares, behind;
@@ -102,6 +119,7 @@ struct pair {
     bool open;             /* this session's digest quoted my present replica id */
     uint64_t told;         /* the topic's version that it was told in this session; 0 none */
     uint64_t told_replica; /* the replica id of its that was quoted then */
+    uint64_t told_turn;    /* the turn of digests that did so */
     bool soon;             /* it waits for a digest */
     uint64_t sent;         /* my events up to here were pushed in this session */
     bool behind;           /* not pushed to until its digest shows that it caught up */
@@ -221,6 +239,7 @@ int hello_take(struct step *step, uint64_t link, const struct hello *hello);
 
 /* topic.c */
 struct topic *topic_find(const struct gossip *gossip, uint64_t shard); /* NULL */
+size_t topic_index(const struct gossip *gossip, uint64_t shard);       /* of it or the next one */
 int topic_get(struct gossip *gossip, uint64_t shard, struct topic **ret_topic);
 void topic_free(struct topic *topic);
 struct pair *topic_pair(const struct topic *topic, size_t peer); /* NULL */
@@ -272,6 +291,9 @@ int release_refused(struct step *step, struct topic *topic, struct shard *shard)
 int digest_take(struct step *step, size_t peer, const struct digest_item *item);
 int digests_send(struct step *step); /* to whoever waits and may have one */
 uint64_t digests_deadline(const struct gossip *gossip);
+/* A message on the control link was refused: what this turn told is told again, after a while and
+ * in smaller parts. */
+void digests_refused(struct gossip *gossip, size_t peer);
 
 /* push.c */
 int push_work(struct step *step, struct topic *topic, struct shard *shard);

@@ -62,7 +62,7 @@ void topics_unwait(struct gossip *gossip)
 
 /* ---- the table ---- */
 
-static size_t topic_index(const struct gossip *gossip, uint64_t shard)
+size_t topic_index(const struct gossip *gossip, uint64_t shard)
 {
     size_t from = 0, to = gossip->topics_count;
     while (from < to) {

@@ -39,6 +39,9 @@ struct pair_of_nodes {
     struct side sides[2];
     struct now now;
     struct test_clock clock;
+    size_t queue_max;   /* bytes that a node may send at once; 0: any */
+    unsigned digests;   /* messages of them that were sent or refused */
+    size_t digests_max; /* bytes of them that were sent at once, at most */
 };
 
 static int side_open(struct pair_of_nodes *nodes, size_t index)
@@ -113,16 +116,47 @@ static int give(struct pair_of_nodes *nodes, size_t to, enum net_event_kind kind
     return error ? error : side_commit(side);
 }
 
+static bool is_digest(struct slice bytes)
+{
+    struct message message;
+    CHECK_OK(message_decode(bytes, &message));
+    bool digest = message.kind == MESSAGE_DIGEST;
+    message_done(&message);
+    return digest;
+}
+
+/* What a node sends at once passes a queue with a bound, when a test wants one. */
+static bool refuse(struct pair_of_nodes *nodes, size_t from, const struct effect *effect,
+                   size_t *queued, size_t *digests)
+{
+    if (is_digest(effect->bytes)) {
+        nodes->digests++;
+        *digests += effect->bytes.size;
+        if (*digests > nodes->digests_max)
+            nodes->digests_max = *digests;
+    }
+    if (*queued + effect->bytes.size > nodes->queue_max) {
+        gossip_send_failed(nodes->sides[from].gossip, effect->link, NEAP_BUSY);
+        return true;
+    }
+    *queued += effect->bytes.size;
+    return false;
+}
+
 /* Hands over the effects of one side. */
 static int carry(struct pair_of_nodes *nodes, size_t from, bool *ret_any)
 {
     struct outbox outbox = nodes->sides[from].outbox;
+    size_t queued = 0, digests = 0;
     int error = 0;
     outbox_init(&nodes->sides[from].outbox, 1 << 20);
     for (size_t i = 0; i < outbox.count && !error; i++) {
         const struct effect *effect = &outbox.effects[i];
         uint64_t link = effect->link & ~NET_ACCEPTED;
         *ret_any = true;
+        if (nodes->queue_max && effect->kind == EFFECT_SEND &&
+            refuse(nodes, from, effect, &queued, &digests))
+            continue;
         if (effect->kind == EFFECT_DIAL) {
             error = give(nodes, 1, NET_UP, link, slice_of(NULL, 0));
             error = error ? error : give(nodes, 0, NET_UP, link, slice_of(NULL, 0));
@@ -349,6 +383,80 @@ TEST(many_buckets_are_told_of_in_several_messages)
     }
     CHECK_OK(nodes_run(&nodes, 2500));
     CHECK_EQUAL(nodes.sides[1].store.shards_count, 700);
+    nodes_close(&nodes);
+}
+
+enum { MANY_BUCKETS = 3000 }; /* about a megabyte of digests */
+
+static void many_buckets(struct pair_of_nodes *nodes)
+{
+    char name[256];
+    for (int i = 0; i < MANY_BUCKETS; i++) {
+        struct shard *shard;
+        snprintf(name, sizeof name, "%0200d", i);
+        CHECK_OK(store_shard(&nodes->sides[0].store, nodes->sides[0].batch, name, &shard));
+        gossip_touched(nodes->sides[0].gossip, shard->id);
+    }
+    CHECK_OK(side_commit(&nodes->sides[0]));
+}
+
+static size_t open_buckets(struct pair_of_nodes *nodes, size_t index)
+{
+    const struct gossip *gossip = nodes->sides[index].gossip;
+    size_t count = 0;
+    for (size_t i = 0; i < gossip->topics_count; i++)
+        count += topic_open_pair(gossip, gossip->topics[i], 0) != NULL;
+    return count;
+}
+
+TEST(digests_go_in_parts_so_that_no_queue_is_too_short)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    nodes.queue_max = 300 << 10;
+    many_buckets(&nodes);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK_EQUAL(open_buckets(&nodes, 0), MANY_BUCKETS);
+    CHECK_EQUAL(open_buckets(&nodes, 1), MANY_BUCKETS);
+    CHECK(nodes.digests_max <= 256 << 10);
+    CHECK_EQUAL(nodes.sides[0].gossip->counts[REASON_not_sent], 0);
+    nodes_close(&nodes);
+}
+
+TEST(a_refused_digest_is_told_again_and_nothing_else_is)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    nodes.queue_max = 60 << 10; /* one message */
+    many_buckets(&nodes);
+    CHECK_OK(nodes_run(&nodes, 30000));
+    CHECK_EQUAL(open_buckets(&nodes, 0), MANY_BUCKETS);
+    CHECK_EQUAL(open_buckets(&nodes, 1), MANY_BUCKETS);
+    CHECK(nodes.sides[0].gossip->counts[REASON_not_sent] > 0);
+    /* Each bucket is told of twice by whoever is first. Every second turn sends two messages, and
+     * is told again. */
+    unsigned once = MANY_BUCKETS * 264 / DIGEST_SIZE_AIM + 1;
+    CHECK(nodes.digests <= 4 * 3 * once);
+    nodes.digests = 0;
+    nodes.queue_max = 1 << 20;
+    CHECK_OK(nodes_run(&nodes, 5000)); /* all is said */
+    CHECK_EQUAL(nodes.digests, 0);
+    nodes_close(&nodes);
+}
+
+TEST(a_link_that_takes_nothing_is_tried_more_and_more_rarely)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    nodes.queue_max = 8 << 10;
+    many_buckets(&nodes);
+    CHECK_OK(nodes_run(&nodes, 20000));
+    CHECK_EQUAL(nodes.sides[1].store.shards_count, 0);
+    CHECK(nodes.digests >= 10);
+    CHECK(nodes.digests <= DIGEST_MESSAGES_MAX + 4 + 20000 / DIGEST_AGAIN_MS_MAX);
+    nodes.queue_max = 60 << 10;
+    CHECK_OK(nodes_run(&nodes, 30000));
+    CHECK_EQUAL(open_buckets(&nodes, 1), MANY_BUCKETS);
     nodes_close(&nodes);
 }
 
