@@ -19,6 +19,18 @@ int hello_send(struct step *step, const struct link *link)
     return link_send(step, link->id, &message, false);
 }
 
+/* A stranger is told that this is not its cluster, and nothing by which it could say that it is:
+ * whoever knows the cluster's id is believed. */
+static int hello_send_stranger(struct step *step, const struct link *link)
+{
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_HELLO;
+    message.hello =
+        (struct hello){.wire_version = WIRE_VERSION, .channel = link->channel, .address = ""};
+    return link_send(step, link->id, &message, false);
+}
+
 /* Why this hello is refused; REASONS when it is fine. */
 static enum reason hello_fault(struct gossip *gossip, const struct link *link,
                                const struct hello *hello)
@@ -131,14 +143,15 @@ int hello_take(struct step *step, uint64_t id, const struct hello *hello)
     int error = 0;
     if (link->state != LINK_WAITING)
         return link_drop(step, id, REASON_unexpected);
+    enum reason fault = hello_fault(gossip, link, hello);
     if (!link->dialed) {
         /* Answered even when refused, so that the other side can say why as well. */
         link->channel = hello->channel;
-        error = hello_send(step, link);
+        error = fault == REASON_wrong_cluster ? hello_send_stranger(step, link)
+                                              : hello_send(step, link);
     }
     if (error)
         return error;
-    enum reason fault = hello_fault(gossip, link, hello);
     error = fault != REASONS ? link_drop(step, id, fault) : hello_accept(step, id, hello);
     /* Who is a member may be another question now. */
     return error ? error : topics_queue(gossip);

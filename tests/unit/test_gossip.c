@@ -710,6 +710,66 @@ TEST(what_a_node_promised_outlives_its_entry)
     nodes_close(&nodes);
 }
 
+/* ---- strangers ---- */
+
+static int64_t find_bytes(struct slice in, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i + size <= in.size; i++) {
+        if (!memcmp(in.data + i, bytes, size))
+            return (int64_t)i;
+    }
+    return -1;
+}
+
+static void say_hello(struct pair_of_nodes *nodes, uint64_t link, uint64_t cluster)
+{
+    struct message message;
+    struct buffer bytes;
+    message_init(&message);
+    message.kind = MESSAGE_HELLO;
+    message.hello = (struct hello){.cluster = cluster,
+                                   .node = 8,
+                                   .nonce = 9,
+                                   .wire_version = WIRE_VERSION,
+                                   .channel = CHANNEL_CONTROL,
+                                   .address = "test://8"};
+    buffer_init(&bytes, 1 << 12);
+    CHECK_OK(message_encode(&message, &bytes));
+    CHECK_OK(give(nodes, 1, NET_UP, link, slice_of(NULL, 0)));
+    CHECK_OK(give(nodes, 1, NET_MESSAGE, link, buffer_slice(&bytes)));
+    buffer_done(&bytes);
+}
+
+TEST(a_stranger_does_not_learn_the_clusters_id)
+{
+    struct pair_of_nodes nodes;
+    struct message message;
+    CHECK_OK(nodes_open(&nodes));
+    struct side *side = &nodes.sides[1];
+    uint64_t cluster = 0x5152535455565758;
+    uint8_t id[8];
+    bytes_put_u64(id, cluster);
+    side->gossip->options.cluster = cluster;
+    for (uint64_t claimed = 0; claimed < 7; claimed += 6) {
+        outbox_clear(&side->outbox);
+        say_hello(&nodes, 100 + claimed, claimed);
+        CHECK_EQUAL(side->outbox.count, 2);
+        const struct effect *effects = side->outbox.effects;
+        CHECK(effects[0].kind == EFFECT_SEND && effects[1].kind == EFFECT_CLOSE);
+        CHECK_EQUAL(find_bytes(effects[0].bytes, id, sizeof id), -1);
+        CHECK_OK(message_decode(effects[0].bytes, &message));
+        CHECK_EQUAL(message.hello.cluster, 0);
+        CHECK_EQUAL(message.hello.node, 0);
+        CHECK_EQUAL(message.hello.nonce, 0);
+        message_done(&message);
+    }
+    CHECK_EQUAL(side->gossip->counts[REASON_wrong_cluster], 2);
+    outbox_clear(&side->outbox);
+    say_hello(&nodes, 200, cluster); /* one of us does */
+    CHECK(find_bytes(side->outbox.effects[0].bytes, id, sizeof id) >= 0);
+    nodes_close(&nodes);
+}
+
 TEST(counts_have_names)
 {
     struct pair_of_nodes nodes;
