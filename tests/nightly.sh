@@ -57,8 +57,8 @@ property()
 
 sim()
 {
-    try sim "$build/tests/sim/sim" --seed "$seed" --seeds $((rounds * 20))
-    try sim-long "$build/tests/sim/sim" --seed "$seed" --seeds "$rounds" --steps 4000
+    try sim "$build/neap-sim" --seed "$seed" --seeds $((rounds * 20))
+    try sim-long "$build/neap-sim" --seed "$seed" --seeds "$rounds" --events 10000
 }
 
 laws()

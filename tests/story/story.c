@@ -11,7 +11,7 @@ static void write_done(struct world *world, size_t node, struct event *event, bo
     (void)node;
     CHECK(!lost);
     CHECK_OK(event->code);
-    *(bool *)world->load = true;
+    *(bool *)world->story = true;
 }
 
 void story_begin(struct story *story, size_t nodes)
@@ -53,7 +53,7 @@ void story_add(struct story *story, size_t node, const char *key)
     struct write write = {.ops = &op, .count = 1};
     struct event event = {.kind = EVENT_WRITE, .write = &write};
     token_init(&write.token);
-    story->world.load = &done;
+    story->world.story = &done;
     sim_post(&story->world, node, &event);
     story_run(story, 5);
     CHECK(done);

@@ -1,7 +1,7 @@
 /* Stories: a few nodes in a simulated world, and the trace that they must leave. */
 #ifndef NEAP_STORY_H
 #define NEAP_STORY_H
-#include "tests/sim/world.h"
+#include "sim/world.h"
 #include "tests/support/test.h"
 
 struct story {

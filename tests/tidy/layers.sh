@@ -29,6 +29,7 @@ rule 'store includes base, crdt, store' "$(own store base crdt store)"
 rule 'gossip includes base to gossip' "$(own gossip base crdt store gossip)"
 rule 'engine includes base to engine' "$(own engine base crdt store gossip engine)"
 rule 'tools include neap.h and tools' "$(own tools tools)"
+rule 'sim includes all but doors and tools' "$(own sim base crdt store gossip engine sim)"
 rule 'examples include neap.h' "$(own examples neap.h)"
 rule 'headers of the house stand in quotes' \
     "$(includes '(base|crdt|store|gossip|engine|tools)/' "$(sources $house tools include)" |

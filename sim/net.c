@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "gossip/message.h"
-#include "tests/sim/world.h"
+#include "sim/check.h"
 
 enum { CUT_AGAIN_MS = 50, DIAL_LOST_MS = 1500 };
 
@@ -122,7 +122,7 @@ static void end_push(struct world *world, struct sim_link *link, unsigned side, 
     buffer_init(&message->bytes, MESSAGE_SIZE_MAX);
     must(buffer_set(&message->bytes, bytes) == 0);
     message->end = end_of_stream;
-    for (size_t i = 0; world->options.garble && i < 4; i++) {
+    for (size_t i = 0; world->garbles && i < 4; i++) {
         if (bytes.size > 0 && world_below(world, 100) == 0)
             message->bytes.data[world_below(world, bytes.size)] ^=
                 (uint8_t)(1 << world_below(world, 8));
@@ -273,18 +273,14 @@ void net_connect(struct world *world, const struct thing *thing)
              (struct net_event){.kind = NET_UP, .link = link->ends[1].number, .side = NET_PEER});
 }
 
-/* Rule 8: what names events leaves only when all that was committed is synced. */
-static void check_durable(struct sim_node *node, struct slice bytes)
+static void tell_checks(struct sim_node *node, struct slice bytes)
 {
     struct message message;
     if (message_decode(bytes, &message)) {
         world_fail(node->world, "%s sends what is no message", node->name);
         return;
     }
-    if (message.kind != MESSAGE_HELLO && message.kind != MESSAGE_HEARTBEAT &&
-        atomic_load(&node->wheel.unsynced))
-        world_fail(node->world, "%s sends a %s while something is not synced", node->name,
-                   message_name(message.kind));
+    checks_sent(node->world, node->index, &message);
     message_done(&message);
 }
 
@@ -300,7 +296,8 @@ static int sim_send(struct net *net, uint64_t number, struct slice bytes)
     if (to->queued + bytes.size > SIM_QUEUE_MAX && to->queued > 0)
         return NEAP_BUSY;
     world_feed(world);
-    check_durable(node, bytes);
+    if (world->checks)
+        tell_checks(node, bytes);
     end_push(world, link, !side, bytes, false);
     world_starve(world);
     return 0;

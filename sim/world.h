@@ -97,9 +97,6 @@ struct world_options {
     size_t chunk_size;     /* 0: as usual */
     uint32_t heartbeat_ms; /* 0: 1000. Silence is five of them */
     unsigned delay_ms_max; /* of messages */
-    bool amnesia;          /* directories may go back in time: events are lost */
-    bool garble;           /* some messages arrive with other bytes: nothing is promised then */
-    bool starve;           /* memory runs out now and then */
     bool print;            /* trace lines to stdout */
 };
 
@@ -123,8 +120,14 @@ struct world {
     char failed[512]; /* the first thing that must not be */
     /* A write has ended. `lost`: its process did first. */
     void (*write_done)(struct world *world, size_t node, struct event *event, bool lost);
-    void *load;
-    uint64_t starve_at; /* the number of the allocation that fails; 0: none */
+    struct load *load;
+    struct checks *checks; /* NULL: none */
+    void *story;           /* what a test wants to find again */
+    uint64_t faults;       /* that struck */
+    bool amnesia;          /* some directory went back in time: events may be lost */
+    bool garbles;          /* some messages arrive with other bytes: nothing is promised then */
+    bool starves;          /* memory runs out now and then */
+    uint64_t starve_at;    /* the number of the allocation that fails; 0: none */
 };
 
 void world_open(struct world *world, const struct world_options *options);
@@ -151,6 +154,13 @@ struct shard *sim_shard(struct world *world, size_t node, const char *bucket);
 /* The process must be down: the directory is replaced. */
 void sim_set_disk(struct world *world, size_t node, struct disk *disk);
 
+/* ---- world.c, node.c: for each other ---- */
+void world_line(struct world *world, const char *who, const char *text); /* into the trace */
+void node_init(struct world *world, size_t node);
+void node_down(struct world *world, size_t node);
+void node_turn(struct world *world, size_t node);
+void node_tick(struct world *world, size_t node);
+
 /* ---- net.c ---- */
 extern const struct net_ops sim_net_ops;
 void net_connect(struct world *world, const struct thing *thing);
@@ -160,27 +170,20 @@ void net_reset(struct world *world, size_t a, size_t b); /* all links between th
 void net_free(struct world *world);
 size_t net_open_links(const struct world *world, size_t a, size_t b);
 
-/* ---- check.c ---- */
-/* Do all nodes hold the same, and nothing that should be gone at rest? The first difference goes
- * into ret_why. */
-bool world_agrees(struct world *world, char *ret_why, size_t size);
-void world_dump(struct world *world);
-
-/* ---- load.c: writes, and what must be left of them ---- */
+/* ---- load.c: what callers do ---- */
 struct load;
-struct load *load_new(struct world *world, size_t buckets);
+struct workload;
+struct load *load_new(struct world *world, const struct workload *workload);
 void load_free(struct load *load);
-void load_write(struct load *load, size_t node);
-/* Whatever was acknowledged by this node may be gone. */
-void load_doubt(struct load *load, size_t node);
-/* After the nodes agree: nothing acknowledged is lost, nothing removed is back. */
-bool load_holds(struct load *load, char *ret_why, size_t size);
-uint64_t load_acknowledged(const struct load *load);
+/* One call through some node, if it is up. */
+void load_call(struct load *load, struct rng *rng);
+uint64_t load_calls(const struct load *load);
+/* The history of all calls: for checkers. */
+struct history *load_history(struct load *load);
+bool load_is_done(const struct load *load); /* nobody waits for an answer */
 
-/* ---- faults.c ---- */
-struct faults;
-struct faults *faults_new(struct world *world, struct load *load);
-void faults_free(struct faults *faults);
-void faults_step(struct faults *faults); /* one fault, or its end */
-void faults_heal(struct faults *faults);
+/* ---- for people ---- */
+void world_dump(struct world *world);
+/* Equal and at rest? As the checkers of those names say. */
+bool world_agrees(struct world *world, char *ret_why, size_t size);
 #endif

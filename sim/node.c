@@ -1,54 +1,11 @@
-#include "tests/sim/world.h"
+/* A node of the world: the real wheel between a simulated disk, net and clock. */
+#include "sim/check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-
-static const struct hash_key trace_key = {"trace of a world"};
-
-/* ---- words ---- */
-
-static void world_line(struct world *world, const char *who, const char *text)
-{
-    char line[1200];
-    int size = snprintf(line, sizeof line, "[%6llu] %s %s\n", (unsigned long long)world->now_ms,
-                        who, text);
-    struct slice bytes = slice_of(line, (size_t)size < sizeof line ? (size_t)size : sizeof line);
-    struct digest digest = hash_128(&trace_key, bytes);
-    /* Order matters: each line is mixed with what was before it. */
-    uint64_t mixed[4] = {world->digest.high, world->digest.low, digest.high, digest.low};
-    world->digest = hash_128(&trace_key, slice_of(mixed, sizeof mixed));
-    world->lines++;
-    if (world->options.print)
-        fwrite(line, 1, bytes.size, stdout);
-    if (world->keep_text && (!world->only || !strcmp(world->only, who)))
-        must(buffer_append(&world->text, bytes) == 0);
-}
-
-void world_note(struct world *world, const char *format, ...)
-{
-    char text[1000];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    world_line(world, "-", text);
-}
-
-void world_fail(struct world *world, const char *format, ...)
-{
-    va_list arguments;
-    if (world->failed[0])
-        return;
-    va_start(arguments, format);
-    vsnprintf(world->failed, sizeof world->failed, format, arguments);
-    va_end(arguments);
-    world_line(world, "!", world->failed);
-}
 
 static struct sim_node *node_of_trace(struct trace *trace)
 {
@@ -60,67 +17,6 @@ static void node_line(struct trace *trace, const char *text)
     struct sim_node *node = node_of_trace(trace);
     if (strncmp(text, "wheel: commit", 13) != 0)
         world_line(node->world, node->name, text);
-}
-
-/* ---- the heap ---- */
-
-static bool thing_before(const struct thing *a, const struct thing *b)
-{
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-void world_after(struct world *world, uint64_t delay_ms, struct thing thing)
-{
-    if (world->heap_count == world->heap_room) {
-        world->heap_room = world->heap_room ? world->heap_room * 2 : 256;
-        world->heap = mem_resize(world->heap, world->heap_room * sizeof *world->heap);
-        must(world->heap);
-    }
-    thing.at = world->now_ms + delay_ms;
-    thing.order = world->order++;
-    size_t i = world->heap_count++;
-    while (i > 0 && thing_before(&thing, &world->heap[(i - 1) / 2])) {
-        world->heap[i] = world->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    world->heap[i] = thing;
-}
-
-static struct thing heap_take(struct world *world)
-{
-    struct thing first = world->heap[0], last = world->heap[--world->heap_count];
-    size_t i = 0;
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= world->heap_count)
-            break;
-        if (child + 1 < world->heap_count &&
-            thing_before(&world->heap[child + 1], &world->heap[child]))
-            child++;
-        if (!thing_before(&world->heap[child], &last))
-            break;
-        world->heap[i] = world->heap[child];
-        i = child;
-    }
-    world->heap[i] = last;
-    return first;
-}
-
-void world_feed(struct world *world)
-{
-    (void)world;
-    mem_fail_at(0, 0);
-}
-
-void world_starve(struct world *world)
-{
-    if (world->starve_at > mem_calls())
-        mem_fail_at(world->starve_at - mem_calls(), 0);
-}
-
-uint64_t world_below(struct world *world, uint64_t bound)
-{
-    return rng_below(&world->rng, bound);
 }
 
 /* ---- clocks ---- */
@@ -158,7 +54,7 @@ static const char *const node_names[NODES_MAX] = {"A", "B", "C", "D", "E", "F", 
 
 /* ---- nodes ---- */
 
-static void node_init(struct world *world, size_t index)
+void node_init(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     *node = (struct sim_node){.world = world, .index = index};
@@ -166,7 +62,7 @@ static void node_init(struct world *world, size_t index)
     node->clock.ops = &clock_ops;
     node->trace.line = node_line;
     snprintf(node->name, sizeof node->name, "%s", node_names[index]);
-    snprintf(node->address, sizeof node->address, "sim://%s", node->name);
+    snprintf(node->address, sizeof node->address, "sim://%s", node_names[index]);
     node->mark.directory = node->mark.file = index + 1;
     node->mark.machine[0] = (uint8_t)(index + 1);
     rng_init(&node->entropy, world->options.seed * 1000 + index);
@@ -235,9 +131,10 @@ void sim_start(struct world *world, size_t index)
     node->up = true;
     node->tick_at = 0;
     node_plan_tick(world, index);
+    checks_started(world, index);
 }
 
-static void node_down(struct world *world, size_t index)
+void node_down(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     for (size_t i = 0; i < node->inbox_count; i++) {
@@ -290,6 +187,8 @@ void sim_set_disk(struct world *world, size_t index, struct disk *disk)
     must(!node->up);
     disk_close(node->disk);
     node->disk = disk;
+    world->amnesia = true;
+    checks_replaced(world, index);
 }
 
 struct shard *sim_shard(struct world *world, size_t index, const char *bucket)
@@ -343,7 +242,7 @@ static bool is_done(const struct wheel *wheel, const struct event *event)
     return false;
 }
 
-static void node_turn(struct world *world, size_t index)
+void node_turn(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     struct event *events[TURN_EVENTS_MAX];
@@ -356,7 +255,7 @@ static void node_turn(struct world *world, size_t index)
     memmove(node->inbox, node->inbox + count, node->inbox_count * sizeof *events);
     node->turns++;
     world->starve_at = 0;
-    if (world->options.starve && world_below(world, 20) == 0)
+    if (world->starves && world_below(world, 20) == 0)
         world->starve_at = mem_calls() + 1 + world_below(world, 300);
     world_starve(world);
     wheel_turn(&node->wheel, sim_now(node), events, count);
@@ -366,7 +265,7 @@ static void node_turn(struct world *world, size_t index)
     for (size_t i = 0; i < count; i++)
         node_finish(world, index, events[i], crashed && !is_done(&node->wheel, events[i]));
     if (node->wheel.stopped && !crashed) {
-        if (!node->disk_fails && !world->options.starve)
+        if (!node->disk_fails && !world->starves)
             world_fail(world, "%s stopped: %s", node->name, node->wheel.error.text);
         node->disk_fails = false;
         crashed = true;
@@ -385,82 +284,11 @@ static void node_turn(struct world *world, size_t index)
     node_plan_tick(world, index);
 }
 
-static void node_tick(struct world *world, size_t index)
+void node_tick(struct world *world, size_t index)
 {
     struct event *event = mem_new(sizeof *event);
     must(event);
     event->kind = EVENT_TICK;
     world->nodes[index].tick_at = 0;
     sim_post(world, index, event);
-}
-
-/* ---- the world ---- */
-
-void world_open(struct world *world, const struct world_options *options)
-{
-    *world = (struct world){.options = *options, .nodes_count = options->nodes, .link_next = 1};
-    rng_init(&world->rng, options->seed);
-    buffer_init(&world->text, 16 << 20);
-    for (size_t i = 0; i < options->nodes; i++)
-        node_init(world, i);
-    for (size_t i = 0; i < options->nodes; i++) {
-        struct sim_node *node = &world->nodes[i];
-        for (size_t j = 0; j < options->nodes; j++) {
-            if (j != i)
-                node->peers[node->peers_count++] = world->nodes[j].address;
-        }
-    }
-}
-
-void world_close(struct world *world)
-{
-    for (size_t i = 0; i < world->nodes_count; i++) {
-        if (world->nodes[i].up)
-            node_down(world, i);
-        disk_close(world->nodes[i].disk);
-        mem_free(world->nodes[i].inbox);
-    }
-    net_free(world);
-    mem_free(world->heap);
-    buffer_done(&world->text);
-}
-
-static void world_do(struct world *world, const struct thing *thing)
-{
-    struct sim_node *node = &world->nodes[thing->node];
-    bool meant = node->up && node->epoch == thing->epoch;
-    switch (thing->kind) {
-    case THING_TURN:
-        if (meant)
-            node_turn(world, thing->node);
-        break;
-    case THING_TICK:
-        if (meant && node->tick_at == world->now_ms)
-            node_tick(world, thing->node);
-        break;
-    case THING_ARRIVE:
-        net_arrive(world, thing);
-        break;
-    case THING_CONNECT:
-        net_connect(world, thing);
-        break;
-    case THING_RESTART:
-        sim_start(world, thing->node);
-        break;
-    case THING_CALL:
-        thing->call(thing->arg);
-        break;
-    }
-}
-
-bool world_run(struct world *world, uint64_t until_ms)
-{
-    while (!world->failed[0] && world->heap_count > 0 && world->heap[0].at <= until_ms) {
-        struct thing thing = heap_take(world);
-        world->now_ms = thing.at;
-        world_do(world, &thing);
-    }
-    if (world->now_ms < until_ms)
-        world->now_ms = until_ms;
-    return !world->failed[0];
 }

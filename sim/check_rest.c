@@ -1,0 +1,71 @@
+/* At rest there is nothing but live cells: logs and residues are empty, everything is synced, no
+ * session is open, and two nodes have the links they need and no more. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "gossip/state.h"
+#include "sim/find.h"
+
+static bool family_is_empty(struct sim_node *node, enum disk_family family, const char *kinds,
+                            struct why why)
+{
+    struct scan *scan = scan_of(node, family);
+    struct slice key, value;
+    bool empty = true;
+    while (empty && scan_next(scan, &key, &value) == 0) {
+        if (!kinds)
+            empty = differs(why, "%s: the log is not empty", node->name);
+        else if (key.size > 0 && strchr(kinds, key.data[0]))
+            empty = differs(why, "%s: residues are left ('%c')", node->name, key.data[0]);
+    }
+    scan_close(scan);
+    return empty;
+}
+
+static bool shards_rest(struct sim_node *node, struct why why)
+{
+    const struct store *store = &node->wheel.engine.store;
+    for (size_t i = 0; i < store->shards_count; i++) {
+        const struct shard *shard = store->shards[i];
+        /* Of lost events nobody can settle what was known. */
+        if ((shard->residues_count && !node->world->amnesia) || shard->session.id)
+            return differs(why, "%s: %zu residues, session %" PRIx64 " in %s", node->name,
+                           shard->residues_count, shard->session.id, shard->name);
+        if (shard_log_count(shard))
+            return differs(why, "%s: %" PRIu64 " log entries in %s", node->name,
+                           shard_log_count(shard), shard->name);
+    }
+    return true;
+}
+
+static bool links_are_two(struct world *world, struct why why)
+{
+    for (size_t a = 0; a < world->nodes_count; a++) {
+        for (size_t b = 0; b < a; b++) {
+            size_t links = net_open_links(world, a, b);
+            if (links != CHANNELS)
+                return differs(why, "%zu links between %s and %s", links, world->nodes[b].name,
+                               world->nodes[a].name);
+        }
+    }
+    return true;
+}
+
+static bool holds(struct world *world, void *state, char *ret_why, size_t size)
+{
+    struct why why = {ret_why, size};
+    (void)state;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        if (atomic_load(&node->wheel.unsynced))
+            return differs(why, "%s is not synced", node->name);
+        if (!shards_rest(node, why) || !family_is_empty(node, DISK_LOG, NULL, why) ||
+            (!world->amnesia && !family_is_empty(node, DISK_META, "RU", why)))
+            return false;
+    }
+    return links_are_two(world, why);
+}
+
+const struct checker check_rest = {
+    .name = "rest", .promise = "at rest there are live cells and nothing else", .holds = holds};

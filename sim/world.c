@@ -1,0 +1,184 @@
+#include "sim/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+static const struct hash_key trace_key = {"trace of a world"};
+
+/* ---- words ---- */
+
+void world_line(struct world *world, const char *who, const char *text)
+{
+    char line[1200];
+    int size = snprintf(line, sizeof line, "[%6llu] %s %s\n", (unsigned long long)world->now_ms,
+                        who, text);
+    struct slice bytes = slice_of(line, (size_t)size < sizeof line ? (size_t)size : sizeof line);
+    struct digest digest = hash_128(&trace_key, bytes);
+    /* Order matters: each line is mixed with what was before it. */
+    uint64_t mixed[4] = {world->digest.high, world->digest.low, digest.high, digest.low};
+    world->digest = hash_128(&trace_key, slice_of(mixed, sizeof mixed));
+    world->lines++;
+    if (world->options.print)
+        fwrite(line, 1, bytes.size, stdout);
+    if (world->keep_text && (!world->only || !strcmp(world->only, who)))
+        must(buffer_append(&world->text, bytes) == 0);
+}
+
+void world_note(struct world *world, const char *format, ...)
+{
+    char text[1000];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    world_line(world, "-", text);
+}
+
+void world_fail(struct world *world, const char *format, ...)
+{
+    va_list arguments;
+    if (world->failed[0])
+        return;
+    va_start(arguments, format);
+    vsnprintf(world->failed, sizeof world->failed, format, arguments);
+    va_end(arguments);
+    world_line(world, "!", world->failed);
+}
+
+/* ---- the heap ---- */
+
+static bool thing_before(const struct thing *a, const struct thing *b)
+{
+    return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+void world_after(struct world *world, uint64_t delay_ms, struct thing thing)
+{
+    if (world->heap_count == world->heap_room) {
+        world->heap_room = world->heap_room ? world->heap_room * 2 : 256;
+        world->heap = mem_resize(world->heap, world->heap_room * sizeof *world->heap);
+        must(world->heap);
+    }
+    thing.at = world->now_ms + delay_ms;
+    thing.order = world->order++;
+    size_t i = world->heap_count++;
+    while (i > 0 && thing_before(&thing, &world->heap[(i - 1) / 2])) {
+        world->heap[i] = world->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    world->heap[i] = thing;
+}
+
+static struct thing heap_take(struct world *world)
+{
+    struct thing first = world->heap[0], last = world->heap[--world->heap_count];
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= world->heap_count)
+            break;
+        if (child + 1 < world->heap_count &&
+            thing_before(&world->heap[child + 1], &world->heap[child]))
+            child++;
+        if (!thing_before(&world->heap[child], &last))
+            break;
+        world->heap[i] = world->heap[child];
+        i = child;
+    }
+    world->heap[i] = last;
+    return first;
+}
+
+void world_feed(struct world *world)
+{
+    (void)world;
+    mem_fail_at(0, 0);
+}
+
+void world_starve(struct world *world)
+{
+    if (world->starve_at > mem_calls())
+        mem_fail_at(world->starve_at - mem_calls(), 0);
+}
+
+uint64_t world_below(struct world *world, uint64_t bound)
+{
+    return rng_below(&world->rng, bound);
+}
+
+/* ---- the world ---- */
+
+void world_open(struct world *world, const struct world_options *options)
+{
+    *world = (struct world){.options = *options, .nodes_count = options->nodes, .link_next = 1};
+    rng_init(&world->rng, options->seed);
+    buffer_init(&world->text, 16 << 20);
+    for (size_t i = 0; i < options->nodes; i++)
+        node_init(world, i);
+    for (size_t i = 0; i < options->nodes; i++) {
+        struct sim_node *node = &world->nodes[i];
+        for (size_t j = 0; j < options->nodes; j++) {
+            if (j != i)
+                node->peers[node->peers_count++] = world->nodes[j].address;
+        }
+    }
+}
+
+void world_close(struct world *world)
+{
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        if (world->nodes[i].up)
+            node_down(world, i);
+        disk_close(world->nodes[i].disk);
+        mem_free(world->nodes[i].inbox);
+    }
+    net_free(world);
+    mem_free(world->heap);
+    buffer_done(&world->text);
+}
+
+static void world_do(struct world *world, const struct thing *thing)
+{
+    struct sim_node *node = &world->nodes[thing->node];
+    bool meant = node->up && node->epoch == thing->epoch;
+    switch (thing->kind) {
+    case THING_TURN:
+        if (meant)
+            node_turn(world, thing->node);
+        break;
+    case THING_TICK:
+        if (meant && node->tick_at == world->now_ms)
+            node_tick(world, thing->node);
+        break;
+    case THING_ARRIVE:
+        net_arrive(world, thing);
+        break;
+    case THING_CONNECT:
+        net_connect(world, thing);
+        break;
+    case THING_RESTART:
+        sim_start(world, thing->node);
+        break;
+    case THING_CALL:
+        thing->call(thing->arg);
+        break;
+    }
+}
+
+bool world_run(struct world *world, uint64_t until_ms)
+{
+    while (!world->failed[0] && world->heap_count > 0 && world->heap[0].at <= until_ms) {
+        struct thing thing = heap_take(world);
+        if (thing.at > world->now_ms)
+            world->now_ms = thing.at;
+        world_do(world, &thing);
+    }
+    if (world->now_ms < until_ms)
+        world->now_ms = until_ms;
+    return !world->failed[0];
+}
