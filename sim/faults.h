@@ -1,0 +1,37 @@
+/* What the files of faults share: each group is a file that exports its rows. */
+#ifndef NEAP_SIM_FAULTS_H
+#define NEAP_SIM_FAULTS_H
+#include "sim/fault.h"
+
+enum { IMAGES_MAX = 6 };
+
+/* A directory as it was. */
+struct image {
+    struct disk *disk;
+    size_t node;
+};
+
+struct faults {
+    struct world *world;
+    struct image images[IMAGES_MAX]; /* fault_life.c */
+    size_t images_count;
+    bool isolated[NODES_MAX];
+};
+
+struct fault_group_file {
+    const struct fault_kind *kinds;
+    size_t count;
+    /* Lifts what lasts; nodes that are down start when all groups have done so. NULL: nothing. */
+    void (*heal)(struct faults *faults);
+    void (*done)(struct faults *faults); /* frees what it keeps; NULL: nothing */
+};
+
+extern const struct fault_group_file faults_of_net, faults_of_node, faults_of_disk, faults_of_clock,
+    faults_of_life, faults_of_memory;
+
+struct sim_node *node_draw(struct faults *faults, struct rng *rng);
+/* Its process begins again in some seconds. */
+void restart_later(struct world *world, size_t node, struct rng *rng);
+/* An operator takes a node off the net, or back. */
+void isolate(struct faults *faults, struct sim_node *node, bool isolated);
+#endif
