@@ -4,24 +4,19 @@
 
 static void strike_write(struct faults *faults, struct rng *rng)
 {
+    static const char *const words[] = {"none of it is there", "it may go with the power",
+                                        "all of it is there"};
     struct sim_node *node = node_draw(faults, rng);
-    if (!node->up)
-        return;
-    node->disk_fails = true;
-    disk_mem_fault(node->disk, rng_below(rng, 2) ? DISK_FAULT_COMMIT : DISK_FAULT_SYNC,
-                   (unsigned)rng_below(rng, 20), 1, NEAP_IO);
+    uint64_t after = rng_below(rng, 20);
+    enum disk_failure failure = (enum disk_failure)rng_below(rng, 3);
+    world_note(faults->world, "%s: a write will fail, %s", node->name, words[failure]);
+    disk_fail_write(&node->door, after, failure);
 }
 
 static void heal(struct faults *faults)
 {
-    for (size_t i = 0; i < faults->world->nodes_count; i++) {
-        struct sim_node *node = &faults->world->nodes[i];
-        if (node->disk_fails)
-            sim_crash(faults->world, i);
-        disk_mem_fault(node->disk, DISK_FAULT_COMMIT, 0, 0, 0);
-        disk_mem_fault(node->disk, DISK_FAULT_SYNC, 0, 0, 0);
-        node->disk_fails = false;
-    }
+    for (size_t i = 0; i < faults->world->nodes_count; i++)
+        disk_mend(&faults->world->nodes[i].door);
 }
 
 static const struct fault_kind kinds[] = {

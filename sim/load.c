@@ -83,8 +83,7 @@ static void write_done(struct world *world, size_t node, struct event *event, bo
     struct load *load = world->load;
     struct sim_write *write = (struct sim_write *)event;
     enum outcome outcome = outcome_of(world, node, write, lost);
-    bool excused = (event->code == NEAP_NOMEM && world->starves) ||
-                   (event->code == NEAP_IO && world->nodes[node].disk_fails);
+    bool excused = sim_excuses(&world->nodes[node], event->code);
     if (event->code && !lost && !excused && !world->nodes[node].wheel.stopped)
         world_fail(world, "%s: a write gives %s: %s", world->nodes[node].name,
                    error_name(event->code), write->write.error.text);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "sim/load.h"
 
 static struct sim_node *node_of_trace(struct trace *trace)
 {
@@ -69,6 +70,7 @@ void node_init(struct world *world, size_t index)
     node->inbox = mem_new_array(SIM_INBOX_MAX, sizeof *node->inbox);
     must(node->inbox);
     must(disk_mem_open(&node->disk) == 0);
+    sim_disk_init(&node->door, node);
     uint32_t beat = world->options.heartbeat_ms ? world->options.heartbeat_ms : 1000;
     node->gossip = (struct gossip_options){.cluster = 1,
                                            .address = node->address,
@@ -84,6 +86,8 @@ static bool node_crashes(void *arg, const char *before)
 {
     struct sim_node *node = arg;
     (void)before;
+    if (disk_loses_power(&node->door))
+        return true;
     return node->crash_percent && world_below(node->world, 1000) < node->crash_percent;
 }
 
@@ -103,6 +107,51 @@ static void node_plan_tick(struct world *world, size_t index)
                 (struct thing){.kind = THING_TICK, .node = index, .epoch = node->epoch});
 }
 
+void sim_wipe(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    struct disk *disk;
+    must(disk_mem_open(&disk) == 0);
+    if (node->up)
+        sim_crash(world, index);
+    if (world->load)
+        history_doubt(load_history(world->load), index);
+    sim_set_disk(world, index, disk);
+}
+
+/* Does a start fail for a reason that the disk was ordered to have? Then whoever operates it tries
+ * again; what is rotten will not open then either, so that such a directory is given up. */
+static bool start_fails_again(struct world *world, size_t index, int code)
+{
+    struct sim_node *node = &world->nodes[index];
+    if (!disk_gave(&node->door, code))
+        return false;
+    if (node->door.met_rot) {
+        world_note(world, "%s: its directory is rotten, and thrown away", node->name);
+        sim_wipe(world, index);
+    }
+    world_after(world, 500 + world_below(world, 3000),
+                (struct thing){.kind = THING_RESTART, .node = index});
+    return true;
+}
+
+static int sim_open(struct sim_node *node, struct neap_error *error)
+{
+    struct wheel_options options = {.disk = &node->door.disk,
+                                    .net = &node->net,
+                                    .clock = &node->clock,
+                                    .mark = &node->mark,
+                                    .suspect = node->door.suspect,
+                                    .gossip = &node->gossip,
+                                    .trace = &node->trace,
+                                    .sync_ms = 100,
+                                    .log_max = node->gossip.log_max};
+    int code = disk_reopen(&node->door);
+    if (!code)
+        code = wheel_open(&node->wheel, &options, error);
+    return code ? error_set(error, code, "%s", error->text[0] ? error->text : error_text(code)) : 0;
+}
+
 void sim_start(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
@@ -113,19 +162,16 @@ void sim_start(struct world *world, size_t index)
     node->starts++;
     node->boot_ms = world->now_ms;
     node->gossip.peers_count = node->peers_count;
-    struct wheel_options options = {.disk = node->disk,
-                                    .net = &node->net,
-                                    .clock = &node->clock,
-                                    .mark = &node->mark,
-                                    .gossip = &node->gossip,
-                                    .trace = &node->trace,
-                                    .sync_ms = 100,
-                                    .log_max = node->gossip.log_max};
-    if (wheel_open(&node->wheel, &options, &error)) {
-        world_fail(world, "%s does not open: %s", node->name, error.text);
+    bool suspect = node->door.suspect;
+    int code = sim_open(node, &error);
+    if (code) {
+        world_line(world, node->name, error.text);
+        disk_crash(&node->door);
+        if (!start_fails_again(world, index, code))
+            world_fail(world, "%s does not open: %s", node->name, error.text);
         return;
     }
-    world_line(world, node->name, "starts");
+    world_line(world, node->name, suspect ? "starts, suspect" : "starts");
     node->wheel.crash = node_crashes;
     node->wheel.crash_arg = node;
     node->up = true;
@@ -165,7 +211,7 @@ void sim_crash(struct world *world, size_t index)
     world_line(world, node->name, "crashes");
     node->crashes++;
     node_down(world, index);
-    disk_mem_crash_keep(node->disk, (size_t)world_below(world, disk_mem_unsynced(node->disk) + 1));
+    disk_crash(&node->door);
 }
 
 void sim_stop(struct world *world, size_t index)
@@ -173,7 +219,7 @@ void sim_stop(struct world *world, size_t index)
     struct sim_node *node = &world->nodes[index];
     if (!node->up)
         return;
-    if (node->disk->ops->sync(node->disk)) {
+    if (node->door.disk.ops->sync(&node->door.disk)) {
         sim_crash(world, index);
         return;
     }
@@ -187,8 +233,14 @@ void sim_set_disk(struct world *world, size_t index, struct disk *disk)
     must(!node->up);
     disk_close(node->disk);
     node->disk = disk;
+    disk_replaced(&node->door);
     world->amnesia = true;
     checks_replaced(world, index);
+}
+
+bool sim_excuses(const struct sim_node *node, int code)
+{
+    return disk_gave(&node->door, code) || (code == NEAP_NOMEM && node->world->starves);
 }
 
 struct shard *sim_shard(struct world *world, size_t index, const char *bucket)
@@ -209,7 +261,10 @@ void sim_post(struct world *world, size_t index, struct event *event)
     if (node->turning)
         return;
     node->turning = true;
-    world_after(world, node->slow_ms + world_below(world, 2),
+    uint64_t delay = node->slow_ms + world_below(world, 2);
+    if (node->door.free_at_ms > world->now_ms + delay)
+        delay = node->door.free_at_ms - world->now_ms;
+    world_after(world, delay,
                 (struct thing){.kind = THING_TURN, .node = index, .epoch = node->epoch});
 }
 
@@ -254,6 +309,7 @@ void node_turn(struct world *world, size_t index)
     node->inbox_count -= count;
     memmove(node->inbox, node->inbox + count, node->inbox_count * sizeof *events);
     node->turns++;
+    node->door.hurt = 0;
     world->starve_at = 0;
     if (world->starves && world_below(world, 20) == 0)
         world->starve_at = mem_calls() + 1 + world_below(world, 300);
@@ -265,9 +321,8 @@ void node_turn(struct world *world, size_t index)
     for (size_t i = 0; i < count; i++)
         node_finish(world, index, events[i], crashed && !is_done(&node->wheel, events[i]));
     if (node->wheel.stopped && !crashed) {
-        if (!node->disk_fails && !world->starves)
+        if (!sim_excuses(node, node->wheel.stopped))
             world_fail(world, "%s stopped: %s", node->name, node->wheel.error.text);
-        node->disk_fails = false;
         crashed = true;
     }
     if (crashed) {
@@ -277,8 +332,9 @@ void node_turn(struct world *world, size_t index)
         return;
     }
     if (node->inbox_count > 0 && !node->turning) {
+        uint64_t now = world->now_ms, free_at = node->door.free_at_ms;
         node->turning = true;
-        world_after(world, 1,
+        world_after(world, free_at > now ? free_at - now : 1,
                     (struct thing){.kind = THING_TURN, .node = index, .epoch = node->epoch});
     }
     node_plan_tick(world, index);

@@ -134,6 +134,7 @@ void world_close(struct world *world)
     for (size_t i = 0; i < world->nodes_count; i++) {
         if (world->nodes[i].up)
             node_down(world, i);
+        sim_disk_done(&world->nodes[i].door);
         disk_close(world->nodes[i].disk);
         mem_free(world->nodes[i].inbox);
     }

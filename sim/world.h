@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "engine/wheel.h"
+#include "sim/disk.h"
 
 enum { NODES_MAX = 8, SIM_INBOX_MAX = 4096, SIM_QUEUE_MAX = 1 << 20 };
 
@@ -67,7 +68,8 @@ struct sim_node {
     struct world *world;
     size_t index;
     char name[8], address[32];
-    struct disk *disk;
+    struct disk *disk;    /* what is there: for whoever looks on */
+    struct sim_disk door; /* before it: what the wheel gets, faults and all */
     struct directory_mark mark;
     struct wheel wheel;
     bool up;
@@ -76,7 +78,6 @@ struct sim_node {
     int64_t skew_ms;             /* of its wall clock */
     uint64_t boot_ms;            /* its monotonic clock began then */
     uint64_t slow_ms;            /* every turn takes that much longer to come */
-    bool disk_fails;             /* the disk was told to: the node may stop */
     unsigned crash_percent;      /* at each effect, in tenths of a percent */
     struct net_event *inbox_net; /* ring of SIM_INBOX_MAX */
     struct event **inbox;
@@ -153,6 +154,11 @@ struct now sim_now(const struct sim_node *node);
 struct shard *sim_shard(struct world *world, size_t node, const char *bucket);
 /* The process must be down: the directory is replaced. */
 void sim_set_disk(struct world *world, size_t node, struct disk *disk);
+/* An operator throws the directory away, whatever it was good for. The process goes down. */
+void sim_wipe(struct world *world, size_t node);
+/* Is this error, which its callers get or it stopped with, no fault of neap's? Its disk gave it in
+ * this very turn (IO, CORRUPT), or memory is scarce (NOMEM). For those told of what a turn did. */
+bool sim_excuses(const struct sim_node *node, int code);
 
 /* ---- world.c, node.c: for each other ---- */
 void world_line(struct world *world, const char *who, const char *text); /* into the trace */
