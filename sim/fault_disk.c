@@ -1,26 +1,119 @@
-/* Faults of disks. */
+/* Faults of disks: orders for the door before the memory disk (sim/disk.h). */
 #include "base/error.h"
+#include "sim/check.h"
 #include "sim/faults.h"
+#include "sim/load.h"
+
+/* A node of which nothing can be lost but what its disk loses, and the mark of that moment. */
+static bool is_settled(struct faults *faults, struct sim_node *node, uint64_t *ret_mark)
+{
+    struct disk *disk = &node->door.disk;
+    if (!node->up || !all_is_released(node) || disk->ops->sync(disk))
+        return false;
+    *ret_mark = load_history(faults->world->load)->ended;
+    return true;
+}
 
 static void strike_write(struct faults *faults, struct rng *rng)
 {
-    static const char *const words[] = {"none of it is there", "it may go with the power",
+    static const char *const words[] = {"nothing of it is there", "it may go with the power",
                                         "all of it is there"};
     struct sim_node *node = node_draw(faults, rng);
     uint64_t after = rng_below(rng, 20);
     enum disk_failure failure = (enum disk_failure)rng_below(rng, 3);
-    world_note(faults->world, "%s: a write will fail, %s", node->name, words[failure]);
+    world_note(faults->world, "%s: a write will fail, and %s", node->name, words[failure]);
     disk_fail_write(&node->door, after, failure);
 }
 
+static void strike_sync(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = node_draw(faults, rng);
+    uint64_t after = rng_below(rng, 20);
+    world_note(faults->world, "%s: a sync will fail", node->name);
+    disk_fail_sync(&node->door, after);
+}
+
+static void strike_torn(struct faults *faults, struct rng *rng)
+{
+    static const char *const words[] = {"", "and tear the last write", "and damage a log",
+                                        "and damage what was synced"};
+    struct sim_node *node = node_draw(faults, rng);
+    enum disk_damage damage = (enum disk_damage)(DISK_TAIL + rng_below(rng, 3));
+    unsigned after = (unsigned)rng_below(rng, 80);
+    uint64_t mark = 0;
+    if (damage == DISK_SYNCED && !is_settled(faults, node, &mark))
+        damage = DISK_MIDDLE;
+    world_note(faults->world, "%s: power will fail %s", node->name, words[damage]);
+    disk_tear(&node->door, damage, after, mark);
+}
+
+static void strike_full(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = node_draw(faults, rng);
+    uint64_t after = rng_below(rng, 10);
+    uint64_t lasts_ms = 100 + rng_below(rng, 8000);
+    world_note(faults->world, "%s: the disk gets full", node->name);
+    disk_fill(&node->door, after, faults->world->now_ms + lasts_ms);
+}
+
+static void strike_read(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = node_draw(faults, rng);
+    uint64_t after = rng_below(rng, 100);
+    uint64_t count = rng_below(rng, 4);
+    uint64_t lasts_ms = count ? 0 : rng_below(rng, 3000);
+    int code = rng_chance(rng, 50) ? NEAP_IO : NEAP_CORRUPT;
+    world_note(faults->world, "%s: reads will fail (%s)", node->name, error_name(code));
+    disk_fail_read(&node->door, after, count, faults->world->now_ms + lasts_ms, code);
+}
+
+static void strike_rot(struct faults *faults, struct rng *rng)
+{
+    static const enum disk_family families[] = {DISK_CELLS, DISK_CELLS, DISK_CELLS, DISK_LOG,
+                                                DISK_META};
+    struct sim_node *node = node_draw(faults, rng);
+    enum disk_family family = families[rng_below(rng, sizeof families / sizeof *families)];
+    size_t count = disk_rot_candidates(&node->door, family);
+    uint64_t at = count ? rng_below(rng, count) : 0;
+    if (disk_rot_at(&node->door, family, at))
+        world_note(faults->world, "%s: value %llu of %s rots", node->name, (unsigned long long)at,
+                   disk_family_name(family));
+}
+
+static void strike_slow(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = node_draw(faults, rng);
+    uint64_t sync_ms = 5 + rng_below(rng, 300);
+    uint64_t lasts_ms = 100 + rng_below(rng, 10000);
+    world_note(faults->world, "%s: a sync takes %llu ms", node->name, (unsigned long long)sync_ms);
+    disk_slow(&node->door, sync_ms, faults->world->now_ms + lasts_ms);
+}
+
+/* A value that is rotten stays so: others' copies are not asked for it yet (that is for repair by
+ * Merkle trees to come). So whoever looks after such a node throws its directory away. */
 static void heal(struct faults *faults)
 {
-    for (size_t i = 0; i < faults->world->nodes_count; i++)
-        disk_mend(&faults->world->nodes[i].door);
+    struct world *world = faults->world;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        disk_mend(&node->door);
+        if (disk_rotten(&node->door) == 0)
+            continue;
+        world_note(world, "%s has %zu rotten values: its directory is thrown away", node->name,
+                   disk_rotten(&node->door));
+        sim_wipe(world, i);
+    }
 }
 
 static const struct fault_kind kinds[] = {
-    {"write", "the disk fails a write or a sync", FAULTS_DISK, false, strike_write},
+    {"write", "a write fails: it may be there or not", FAULTS_DISK, false, strike_write},
+    {"sync", "a sync fails: the disk takes no more writes", FAULTS_DISK, false, strike_sync},
+    {"torn", "power fails in a write, and damages what it wrote or more", FAULTS_DISK, false,
+     strike_torn},
+    {"full", "there is no room on a disk for a while", FAULTS_DISK, false, strike_full},
+    {"read", "reads fail, once or for a while", FAULTS_DISK, false, strike_read},
+    {"rot", "a stored value no longer passes its checksum", FAULTS_DISK, false, strike_rot},
+    {"slowdisk", "syncs take their time", FAULTS_DISK, false, strike_slow},
 };
 
 const struct fault_group_file faults_of_disk = {

@@ -4,9 +4,7 @@
 #include "sim/faults.h"
 #include "sim/load.h"
 
-/* An image of events that may get other names later would bring them back under both: a limit of
- * rule 9 (docs/guarantees.md), so none is taken then. */
-static bool all_is_released(const struct sim_node *node)
+bool all_is_released(const struct sim_node *node)
 {
     for (size_t i = 0; node->up && i < node->wheel.engine.store.shards_count; i++) {
         if (!shard_released(node->wheel.engine.store.shards[i]))
