@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/broken.h"
 #include "base/error.h"
 
 static void done_add(struct done *done, struct event *event, int code)
@@ -52,7 +53,7 @@ static int engine_net(struct engine *engine, struct now now, const struct net_ev
     if (!error)
         return 0;
     engine_note(engine, error, "an event of the net");
-    if (error != NEAP_IO)
+    if (error != NEAP_IO && !BROKEN("lost-unnoticed"))
         engine_drop_link(engine, now, event, batch, outbox);
     return error;
 }
@@ -62,7 +63,8 @@ static int engine_tick(struct engine *engine, struct now now, struct batch *batc
 {
     int error = 0;
 
-    if (engine->unsynced_since && now.mono_ms >= engine->unsynced_since + engine->sync_ms)
+    if (engine->unsynced_since && now.mono_ms >= engine->unsynced_since + engine->sync_ms &&
+        !BROKEN("never-synced"))
         engine->wants_sync = true;
     if (engine->gossip)
         error = gossip_tick(engine->gossip, now, batch, outbox);

@@ -100,7 +100,7 @@ static int wheel_commit(struct wheel *wheel, struct now now)
     }
     if (!empty)
         error = ops->commit(wheel->disk, wheel->batch, sync);
-    else if (sync && engine->unsynced_since)
+    else if (sync && engine->unsynced_since && !BROKEN("nothing-to-sync"))
         error = ops->sync(wheel->disk);
     else
         return 0;
@@ -142,6 +142,13 @@ static void wheel_send(struct wheel *wheel)
     }
 }
 
+static void wheel_ready(struct wheel *wheel, const struct event *event)
+{
+    if (wheel->net && event->kind == EVENT_NET && event->net->kind == NET_MESSAGE &&
+        !wheel->stopped && !wheel->crashed)
+        wheel->net->ops->ready(wheel->net, event->net->link);
+}
+
 /* Steps 1 and 2. Returns how many events were stepped. */
 static size_t wheel_step(struct wheel *wheel, struct now now, struct event **events, size_t count)
 {
@@ -150,9 +157,12 @@ static size_t wheel_step(struct wheel *wheel, struct now now, struct event **eve
     int error = 0;
 
     engine->wants_sync = false;
-    while (!error && stepped < count && batch_bytes(wheel->batch) < TURN_BYTES)
+    while (!error && stepped < count && batch_bytes(wheel->batch) < TURN_BYTES) {
         error =
             engine_step(engine, now, events[stepped++], wheel->batch, &wheel->outbox, &wheel->done);
+        if (BROKEN("credit-early"))
+            wheel_ready(wheel, events[stepped - 1]);
+    }
     if (!error)
         error = engine_flush(engine, now, wheel->batch, &wheel->outbox);
     if (!error && BROKEN("send-first"))
@@ -161,9 +171,9 @@ static size_t wheel_step(struct wheel *wheel, struct now now, struct event **eve
         return stepped;
     if (!error)
         error = wheel_commit(wheel, now);
-    if (error) {
+    if (error && !BROKEN("commit-ignored")) {
         wheel_stop(wheel, error);
-        for (size_t i = first; i < wheel->done.count; i++)
+        for (size_t i = first; i < wheel->done.count && !BROKEN("stop-untold"); i++)
             event_stop(wheel, wheel->done.events[i]);
     }
     return stepped;
@@ -175,8 +185,7 @@ static void wheel_release(struct wheel *wheel, struct event *event)
     if (event->kind != EVENT_NET)
         return;
     buffer_done(&event->net->message);
-    if (wheel->net && event->net->kind == NET_MESSAGE && !wheel->stopped && !wheel->crashed)
-        wheel->net->ops->ready(wheel->net, event->net->link);
+    wheel_ready(wheel, event);
 }
 
 void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size_t count)
@@ -202,5 +211,6 @@ void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size
     for (size_t i = 0; wheel->crash && i < told; i++)
         if (wheel_crashes(wheel, "done"))
             told = i;
-    wheel->done.count = told;
+    if (!BROKEN("done-first"))
+        wheel->done.count = told;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/error.h"
 
 int hello_send(struct step *step, const struct link *link)
@@ -36,11 +37,11 @@ static enum reason hello_fault(struct gossip *gossip, const struct link *link,
                                const struct hello *hello)
 {
     const struct identity *own = &gossip->store->identity;
-    if (hello->cluster != gossip->options.cluster)
+    if (hello->cluster != gossip->options.cluster && !BROKEN("any-cluster"))
         return REASON_wrong_cluster;
-    if (hello->wire_version < WIRE_VERSION_MIN)
+    if (hello->wire_version < WIRE_VERSION_MIN && !BROKEN("any-version"))
         return REASON_wire_version;
-    if (hello->node == own->node && hello->nonce == own->nonce) {
+    if (hello->node == own->node && hello->nonce == own->nonce && !BROKEN("own-peer")) {
         if (link->dialed_for != NO_PEER)
             gossip->peers[link->dialed_for].self = true;
         return REASON_dialled_self;
@@ -68,7 +69,8 @@ static int peer_meet(struct step *step, size_t index, const struct hello *hello,
     struct gossip *gossip = step->gossip;
     struct peer *peer = &gossip->peers[index];
     int error = 0;
-    if (peer->met && (peer->node != hello->node || peer->nonce != hello->nonce))
+    if (peer->met && (peer->node != hello->node || peer->nonce != hello->nonce) &&
+        !BROKEN("links-outlive"))
         error = peer_drop_links(step, index, link);
     if (error)
         return error;
@@ -105,7 +107,7 @@ static int link_settle(struct step *step, size_t index, const struct link *link)
     int error = 0;
     if (wins)
         error = peer_set_link(step, index, link->channel, id);
-    if (!error && (same || smaller))
+    if (!error && (same || smaller) && !BROKEN("two-links"))
         error = link_drop(step, wins ? rival_id : id, REASON_duplicate);
     return error;
 }

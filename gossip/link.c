@@ -179,11 +179,11 @@ static uint64_t link_expires(const struct gossip *gossip, const struct link *lin
             return 0;
         return link->since_ms + silence * DIALING_SILENCES;
     case LINK_WAITING:
-        return link->since_ms + silence;
+        return BROKEN("no-hello-deadline") ? UINT64_MAX : link->since_ms + silence;
     case LINK_OPEN:
         break;
     }
-    return link->heard_ms + silence;
+    return BROKEN("silence-forgiven") ? UINT64_MAX : link->heard_ms + silence;
 }
 
 int links_tick(struct step *step)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/error.h"
 
 void peer_init(struct gossip *gossip, const char *address, bool listed, struct peer *ret_peer)
@@ -169,7 +170,8 @@ static void session_end(struct gossip *gossip, size_t index)
         if (!pair)
             continue;
         pair->replica = pair->told = pair->told_replica = pair->pull_after = pair->awaited = 0;
-        pair->open = pair->soon = pair->behind = pair->gap = pair->short_log = false;
+        pair->open = pair->open && BROKEN("quoted-once");
+        pair->soon = pair->behind = pair->gap = pair->short_log = false;
     }
 }
 
@@ -188,7 +190,8 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
     struct peer *peer = &gossip->peers[index];
     bool was_up = peer_is_up(gossip, index);
     peer->links[channel] = link;
-    pulls_end(gossip, index);
+    if (!BROKEN("pull-outlives"))
+        pulls_end(gossip, index);
     if (channel == CHANNEL_BULK)
         peer_lost_messages(gossip, index, channel);
     if (channel == CHANNEL_CONTROL) {
@@ -211,12 +214,13 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
 void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channel)
 {
     if (channel == CHANNEL_CONTROL) {
-        digests_refused(gossip, index);
+        if (!BROKEN("digest-unmarked"))
+            digests_refused(gossip, index);
         return;
     }
     for (size_t i = 0; i < gossip->topics_count; i++) {
         struct pair *pair = topic_pair(gossip->topics[i], index);
-        if (pair)
+        if (pair && !BROKEN("overflow-unmarked"))
             pair->behind = true;
     }
 }
@@ -238,7 +242,7 @@ static int peer_beat(struct step *step, size_t index)
     }
     peer->heartbeat_at =
         step->now.mono_ms + beat * 4 / 5 + rng_below(&gossip->rng, beat * 2 / 5 + 1);
-    peer->digest_all = peer->digest_soon = true;
+    peer->digest_all = peer->digest_soon = !BROKEN("digest-once");
     return error == NEAP_LIMIT ? 0 : error;
 }
 
@@ -276,7 +280,8 @@ void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
 {
     struct peer *peer = &gossip->peers[index];
     for (size_t i = 0; i < gossip->topics_count; i++)
-        topic_drop_pair(gossip->topics[i], index);
+        if (!BROKEN("known-of-another"))
+            topic_drop_pair(gossip->topics[i], index);
     if (peer->met)
         departed_add(gossip, peer);
     peer->promises = ++gossip->promises_next;

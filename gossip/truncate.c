@@ -44,7 +44,7 @@ int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max,
     uint64_t keep = log_max / 4 * 3, count = shard_log_count(shard);
     struct context stable = {0};
     *ret_cut = false;
-    if (!log_max || count <= log_max)
+    if (!log_max || count <= log_max || BROKEN("log-unbounded"))
         return 0;
     int error = shard_told(shard, &stable);
     for (size_t i = stable.count; i-- > 0 && !error;) {
@@ -76,7 +76,8 @@ static int cut_early(struct step *step, struct shard *shard)
 /* A long list of cells that a residue was kept for goes in parts: the rest soon. */
 static int settle_work(struct step *step, struct topic *topic, struct shard *shard)
 {
-    int error = shard->settling > 0 ? shard_settle(shard, step->batch) : 0;
+    int error =
+        shard->settling > 0 && !BROKEN("settles-once") ? shard_settle(shard, step->batch) : 0;
     if (!error && shard->settling > 0)
         topic_wake(step->gossip, topic, step->now.mono_ms + SETTLE_AGAIN_MS);
     return error;
@@ -89,7 +90,7 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
     if (shard->session.id)
         return 0;
     int error = settle_work(step, topic, shard);
-    if (error || shard_log_count(shard) == 0)
+    if (error || shard_log_count(shard) == 0 || BROKEN("log-stays"))
         return error;
     error = shard_told(shard, &stable);
     if (error)

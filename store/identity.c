@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/error.h"
 #include "base/pack.h"
 #include "store/keys.h"
@@ -230,7 +231,7 @@ static bool life_ends(const struct identity_record *record, const struct directo
         *ret_reason = IDENTITY_SUSPECT;
     else if (memcmp(record->mark.machine, mark->machine, sizeof(mark->machine)) != 0)
         *ret_reason = IDENTITY_MOVED;
-    else if (marks_differ(&record->mark, mark))
+    else if (marks_differ(&record->mark, mark) && !BROKEN("mark-ignored"))
         *ret_reason = IDENTITY_COPIED;
     else
         return false;
@@ -248,7 +249,7 @@ static int identity_renew(struct identity_record *record, const struct directory
         record->node = draw_u64(clock);
     if (record->life)
         record->former = record->life;
-    record->life = draw_u64(clock);
+    record->life = record->former && BROKEN("life-kept") ? record->former : draw_u64(clock);
     record->mark = *mark;
     if (is_new)
         error = format_write(batch, scratch);
@@ -281,7 +282,7 @@ int identity_open(const struct view *view, const struct directory_mark *mark, bo
     *ret_identity = (struct identity){.node = record.node,
                                       .life = record.life,
                                       .former = record.former,
-                                      .nonce = draw_u32(clock),
+                                      .nonce = BROKEN("nonce-same") ? 1 : draw_u32(clock),
                                       .fresh_life = fresh,
                                       .reason = record.reason};
     return 0;

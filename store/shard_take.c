@@ -147,7 +147,7 @@ static int events_take(struct shard *shard, struct batch *batch, const struct ch
         error = context_join(&change.context, &chunk->context);
     if (!error && taken == TAKEN)
         error = cells_take(&change, chunk, &shard->context);
-    if (!error && taken == TAKEN)
+    if (!error && taken == TAKEN && !BROKEN("log-own-only"))
         error = log_take(&change, chunk, &shard->context);
     if (!error && taken == TAKEN && source == CHUNK_PUSH && change.fresh_count > 0 &&
         shard->residues_count + change.fresh_count > SHARD_RESIDUES_MAX)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 
 enum { REF_SIZE_MAX = 8, LOG_HEAD = 12 };
@@ -125,7 +126,7 @@ int slot_store(const struct shard *shard, struct batch *batch, const struct slot
     struct key key;
     int error;
 
-    if (cell->count == 0 && ref == 0) {
+    if (cell->count == 0 && ref == 0 && !BROKEN("tombstones")) {
         error = slot->stored ? batch_delete(batch, DISK_CELLS, key_slice(&slot->key)) : 0;
     } else {
         error = stored_encode(cell, ref, scratch);
@@ -136,7 +137,7 @@ int slot_store(const struct shard *shard, struct batch *batch, const struct slot
         key_unsettled(&key, shard->id, listed_old, slot->bucket, slot->path);
         error = batch_delete(batch, DISK_META, key_slice(&key));
     }
-    if (!error && listed_new != 0 && listed_old != listed_new) {
+    if (!error && listed_new != 0 && listed_old != listed_new && !BROKEN("residue-unlisted")) {
         key_unsettled(&key, shard->id, listed_new, slot->bucket, slot->path);
         error = batch_put(batch, DISK_META, key_slice(&key), slice_of(NULL, 0));
     }

@@ -215,7 +215,7 @@ static int store_start(struct store *store, struct batch *batch, const struct di
 
     if (code)
         return code;
-    code = hlc_mark_open(&view, &store->hlc);
+    code = BROKEN("clock-restarts") ? 0 : hlc_mark_open(&view, &store->hlc);
     if (!code)
         code = store_load(store, batch);
     if (!code && !batch_is_empty(batch))
