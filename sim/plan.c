@@ -7,40 +7,129 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { GAP_MS_MAX = 40, LOG_MAX = 100000, FAULT_PERCENT_MAX = 12, NODES_DRAWN_MAX = 5 };
+enum { FAULT_PERCENT_MAX = 12, FEW_FAULTS = 3, MOOD_STEPS_MIN = 20, MOOD_STEPS_MAX = 200 };
+
+#define PICK(rng, table) (table)[rng_below((rng), sizeof(table) / sizeof *(table))]
+
+/* ---- the world ---- */
+
+static size_t nodes_draw(struct rng *rng)
+{
+    static const size_t nodes[] = {2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 8};
+    return PICK(rng, nodes);
+}
 
 static void world_draw(struct plan *plan, const struct settings *settings, struct rng *rng)
 {
+    static const uint64_t logs[] = {4, 40, 40, 200, 100000, 100000, 100000};
+    static const size_t chunks[] = {0, 0, 0, 100, 200, 400, 800, 1600, 3200, 6400};
+    static const uint32_t beats[] = {200, 300, 500, 700, 1000, 1000, 2000};
+    static const unsigned delays[] = {1, 5, 5, 20, 80, 80, 200};
     plan->world = (struct world_options){.seed = settings->seed, .print = settings->trace};
-    size_t nodes = 2 + (size_t)rng_below(rng, NODES_DRAWN_MAX - 1);
+    size_t nodes = nodes_draw(rng);
     plan->world.nodes = settings->nodes ? settings->nodes : nodes;
-    plan->world.log_max = rng_chance(rng, 50) ? 40 : LOG_MAX;
-    if (rng_chance(rng, 70))
-        plan->world.chunk_size = (size_t)100 << rng_below(rng, 6);
-    plan->world.heartbeat_ms = 200 + (uint32_t)rng_below(rng, 800);
-    plan->world.delay_ms_max = rng_chance(rng, 50) ? 5 : 80;
+    plan->world.log_max = PICK(rng, logs);
+    plan->world.chunk_size = PICK(rng, chunks);
+    plan->world.heartbeat_ms = PICK(rng, beats);
+    plan->world.delay_ms_max = PICK(rng, delays);
 }
 
-/* A part of the faults that are allowed: what hides behind one fault shows without it. */
-static void faults_draw(struct plan *plan, const struct settings *settings, struct rng *rng)
+/* ---- faults ---- */
+
+/* What chance says of a fault with this seed, whatever other faults there are: so a plan stays what
+ * it is when the table grows, or when faults that it doesn't use are not allowed any more. */
+static uint64_t lot(uint64_t seed, const struct fault_kind *kind)
 {
-    uint64_t part = rng_u64(rng);
-    if (rng_chance(rng, 50))
-        part |= rng_u64(rng);
-    plan->faults = settings->faults & part;
+    struct rng rng;
+    for (const char *at = kind->name; *at; at++)
+        seed = (seed ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
+    rng_init(&rng, seed);
+    return rng_u64(&rng);
 }
 
-static const struct fault_kind *fault_draw(uint64_t set, struct rng *rng)
+static size_t faults_in(uint64_t set)
 {
-    size_t count = 0, at;
+    size_t count = 0;
     for (size_t i = 0; i < faults_count(); i++)
         count += set >> i & 1;
-    at = (size_t)rng_below(rng, count);
+    return count;
+}
+
+/* A part of the faults that are allowed: what hides behind one fault shows without it. Whoever
+ * names but a few wants them all. */
+static void faults_draw(struct plan *plan, const struct settings *settings, struct rng *rng)
+{
+    static const uint64_t parts[] = {0, 15, 30, 30, 50, 50, 50, 70, 70, 100};
+    uint64_t percent = PICK(rng, parts);
+    uint64_t seed = rng_u64(rng);
+    if (faults_in(settings->faults) <= FEW_FAULTS)
+        percent = 100;
     for (size_t i = 0; i < faults_count(); i++) {
-        if ((set >> i & 1) && at-- == 0)
-            return faults_at(i);
+        if ((settings->faults >> i & 1) && lot(seed, faults_at(i)) % 100 < percent)
+            plan->faults |= UINT64_C(1) << i;
     }
-    return NULL;
+}
+
+/* Whoever draws the highest lot for this step. */
+static const struct fault_kind *fault_draw(uint64_t set, uint64_t seed)
+{
+    const struct fault_kind *best = NULL;
+    uint64_t highest = 0;
+    for (size_t i = 0; i < faults_count(); i++) {
+        uint64_t drawn = set >> i & 1 ? lot(seed, faults_at(i)) : 0;
+        if (set >> i & 1 && (!best || drawn > highest)) {
+            best = faults_at(i);
+            highest = drawn;
+        }
+    }
+    return best;
+}
+
+/* ---- steps ---- */
+
+/* How steps follow each other, for a while. */
+struct mood {
+    uint32_t left; /* steps */
+    uint32_t gap_ms_max;
+    uint32_t burst; /* so many come at once, after a gap that is as many times as long */
+    unsigned fault_percent;
+};
+
+static void mood_draw(struct mood *mood, bool lasts, unsigned fault_percent, struct rng *rng)
+{
+    static const uint32_t gaps[] = {2, 10, 20, 40, 40, 40, 40, 80, 150};
+    static const uint32_t bursts[] = {1, 1, 1, 1, 4, 20, 100};
+    static const unsigned storms[] = {0, 1, 1, 1, 3};
+    mood->gap_ms_max = PICK(rng, gaps);
+    mood->burst = PICK(rng, bursts);
+    unsigned storm = PICK(rng, storms);
+    uint32_t left = MOOD_STEPS_MIN + (uint32_t)rng_below(rng, MOOD_STEPS_MAX - MOOD_STEPS_MIN);
+    mood->fault_percent = lasts ? fault_percent : fault_percent * storm;
+    mood->left = lasts ? UINT32_MAX : left;
+}
+
+static uint32_t gap_draw(const struct mood *mood, uint32_t number, struct rng *rng)
+{
+    uint32_t gap = (uint32_t)rng_below(rng, mood->gap_ms_max * mood->burst);
+    return number % mood->burst == 0 ? gap : 0;
+}
+
+static void steps_draw(struct plan *plan, struct rng *rng)
+{
+    struct mood mood = {0};
+    unsigned percent = 1 + (unsigned)rng_below(rng, FAULT_PERCENT_MAX);
+    bool even = rng_chance(rng, 50);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct step *step = &plan->steps[i];
+        if (mood.left-- == 0)
+            mood_draw(&mood, even, percent, rng);
+        step->number = i + 1;
+        step->gap_ms = gap_draw(&mood, step->number, rng);
+        bool fault = rng_chance(rng, mood.fault_percent);
+        step->seed = rng_u64(rng);
+        if (fault)
+            step->fault = fault_draw(plan->faults, step->seed);
+    }
 }
 
 void plan_make(struct plan *ret_plan, const struct settings *settings)
@@ -50,16 +139,9 @@ void plan_make(struct plan *ret_plan, const struct settings *settings)
     *ret_plan = (struct plan){.count = settings->events};
     world_draw(ret_plan, settings, &rng);
     faults_draw(ret_plan, settings, &rng);
-    unsigned percent = 1 + (unsigned)rng_below(&rng, FAULT_PERCENT_MAX);
     ret_plan->steps = mem_new_array(settings->events, sizeof *ret_plan->steps);
     must(ret_plan->steps);
-    for (uint32_t i = 0; i < settings->events; i++) {
-        struct step *step = &ret_plan->steps[i];
-        *step = (struct step){.number = i + 1, .gap_ms = (uint32_t)rng_below(&rng, GAP_MS_MAX)};
-        if (ret_plan->faults && rng_chance(&rng, percent))
-            step->fault = fault_draw(ret_plan->faults, &rng);
-        step->seed = rng_u64(&rng);
-    }
+    steps_draw(ret_plan, &rng);
 }
 
 void plan_done(struct plan *plan)
@@ -67,6 +149,18 @@ void plan_done(struct plan *plan)
     mem_free(plan->steps);
     *plan = (struct plan){0};
 }
+
+uint64_t plan_used(const struct plan *plan)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        for (size_t j = 0; plan->steps[i].fault && j < faults_count(); j++)
+            set |= (uint64_t)(plan->steps[i].fault == faults_at(j)) << j;
+    }
+    return set;
+}
+
+/* ---- lists of steps ---- */
 
 /* "3,17-20" as one range after the other. False: at the end, or bad (*list is not at the end). */
 static bool range_next(const char **list, unsigned long *ret_from, unsigned long *ret_to)
@@ -77,23 +171,31 @@ static bool range_next(const char **list, unsigned long *ret_from, unsigned long
     *ret_from = *ret_to = strtoul(*list, &end, 10);
     if (*end == '-' && end[1] >= '0' && end[1] <= '9')
         *ret_to = strtoul(end + 1, &end, 10);
-    if (*end != 0 && *end != ',')
+    if ((*end != 0 && *end != ',') || *ret_from == 0 || *ret_to < *ret_from)
         return false;
     *list = end + (*end == ',');
     return true;
 }
 
-bool plan_only(struct plan *plan, const char *only)
+/* Numbers of steps rise, so a range is a stretch of them. */
+static void stretch_keep(const struct plan *plan, bool *kept, unsigned long from, unsigned long to)
 {
-    bool *kept = mem_new_array(plan->count, sizeof *kept);
-    unsigned long from, to;
-    size_t count = 0;
-    uint32_t gap = 0;
-    must(kept);
-    while (range_next(&only, &from, &to)) {
-        for (size_t i = 0; i < plan->count; i++)
-            kept[i] |= plan->steps[i].number >= from && plan->steps[i].number <= to;
+    size_t low = 0, high = plan->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (plan->steps[middle].number < from)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    for (; low < plan->count && plan->steps[low].number <= to; low++)
+        kept[low] = true;
+}
+
+void plan_keep(struct plan *plan, const bool *kept)
+{
+    size_t count = 0;
+    uint64_t gap = 0;
     for (size_t i = 0; i < plan->count; i++) {
         gap += plan->steps[i].gap_ms;
         if (!kept[i])
@@ -103,12 +205,32 @@ bool plan_only(struct plan *plan, const char *only)
         gap = 0;
     }
     plan->count = count;
+}
+
+bool plan_only(struct plan *plan, const char *only)
+{
+    bool *kept = mem_new_array(plan->count, sizeof *kept);
+    unsigned long from, to, last = plan->count ? plan->steps[plan->count - 1].number : 0;
+    bool good = true;
+    must(kept);
+    if (!strcmp(only, PLAN_NONE))
+        only = "";
+    else
+        good = *only != 0;
+    while (good && range_next(&only, &from, &to)) {
+        stretch_keep(plan, kept, from, to);
+        good = to <= last;
+    }
+    if (good && *only == 0)
+        plan_keep(plan, kept);
     mem_free(kept);
-    return *only == 0;
+    return good && *only == 0;
 }
 
 void plan_numbers(const struct plan *plan, struct buffer *ret_text)
 {
+    if (plan->count == 0)
+        must(buffer_append(ret_text, slice_text(PLAN_NONE)) == 0);
     for (size_t i = 0; i < plan->count; i++) {
         size_t last = i;
         char text[32];

@@ -7,6 +7,7 @@
 #include "sim/workload.h"
 
 enum { EVENTS_MAX = 1000000 };
+#define PLAN_NONE "none" /* as a list of steps */
 
 /* What the user said. */
 struct settings {
@@ -15,13 +16,13 @@ struct settings {
     uint32_t events; /* steps: operations and faults */
     uint64_t faults; /* faults_parse() */
     const struct workload *workload;
-    const char *only; /* "3,17-20": no other steps; NULL: all */
+    const char *only; /* "3,17-20": no other steps; PLAN_NONE; NULL: all */
     bool trace;
 };
 
 struct step {
     uint32_t number;                /* 1 is the first */
-    uint32_t gap_ms;                /* since the step before, left out or not */
+    uint64_t gap_ms;                /* since the step before it in the plan */
     const struct fault_kind *fault; /* NULL: a call */
     uint64_t seed;
 };
@@ -36,8 +37,13 @@ struct plan {
 
 void plan_make(struct plan *ret_plan, const struct settings *settings);
 void plan_done(struct plan *plan);
-/* Keeps only those steps; the gaps of the others are added to what follows. False: bad list. */
+/* Keeps step i when kept[i]; the gaps of the others are added to what follows. */
+void plan_keep(struct plan *plan, const bool *kept);
+/* The same by number. False: a bad list, or a step that there isn't; the plan stays whole. */
 bool plan_only(struct plan *plan, const char *only);
 /* The numbers of its steps as such a list. */
 void plan_numbers(const struct plan *plan, struct buffer *ret_text);
+/* The faults that it has steps of. The same seed with only these allowed makes the same plan, at
+ * the steps that it has. */
+uint64_t plan_used(const struct plan *plan);
 #endif

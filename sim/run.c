@@ -1,5 +1,6 @@
 #include "sim/run.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,83 +8,129 @@
 #include "base/error.h"
 #include "sim/check.h"
 
-enum {
-    GARBLED_MS = 10000,
-    REST_MS_MAX = 20000,
-    REST_MS_MAX_SLOW = 1800000, /* with small chunks: one is a round trip */
-    REST_LOOK_MS = 500
-};
+enum { GARBLED_MS = 10000, ROUNDS_FEW = 100, CHUNK_SMALL = 800, CHUNK_USUAL = 65536 };
+
+uint64_t run_round_ms(const struct plan *plan)
+{
+    return plan->world.heartbeat_ms + 2 * (uint64_t)plan->world.delay_ms_max;
+}
+
+/* Most worlds need a few, a compare in small chunks one for each chunk: of 5,000 seeds with 1,000
+ * steps none needed more than 49, with chunks below 1,600 bytes none more than 288. */
+uint32_t run_rounds_max(const struct plan *plan)
+{
+    uint64_t chunk = plan->world.chunk_size ? plan->world.chunk_size : CHUNK_USUAL;
+    if (chunk < CHUNK_SMALL)
+        chunk = CHUNK_SMALL;
+    return ROUNDS_FEW + (uint32_t)(plan->count * CHUNK_SMALL / chunk);
+}
 
 /* Rounds of looking until everything holds. */
-static bool run_rest(struct world *world, struct result *result)
+static bool run_rest(struct world *world, const struct plan *plan, struct result *result)
 {
     uint64_t healed = world->now_ms;
-    uint64_t rest_ms_max = world->options.chunk_size ? REST_MS_MAX_SLOW : REST_MS_MAX;
-    for (;;) {
-        if (!world_run(world, world->now_ms + REST_LOOK_MS))
+    for (result->rounds = 1;; result->rounds++) {
+        if (!world_run(world, world->now_ms + run_round_ms(plan)))
             return false;
         if (checks_hold(world, result->why, sizeof result->why))
             break;
-        if (world->now_ms > healed + rest_ms_max)
+        if (result->rounds >= run_rounds_max(plan))
             return false;
     }
     result->rest_ms = world->now_ms - healed;
     return true;
 }
 
-static void run_steps(struct world *world, const struct plan *plan, struct faults *faults,
+static void step_do(struct world *world, const struct step *step, struct faults *faults)
+{
+    struct rng rng;
+    rng_init(&rng, step->seed);
+    if (step->fault) {
+        world->faults++;
+        world_note(world, "step %u: fault %s: %s", step->number, step->fault->name,
+                   step->fault->about);
+        step->fault->strike(faults, &rng);
+    } else {
+        world_note(world, "step %u: call", step->number);
+        load_call(world->load, &rng);
+    }
+}
+
+static bool run_steps(struct world *world, const struct plan *plan, struct faults *faults,
                       struct result *result)
 {
     for (size_t i = 0; i < plan->count; i++) {
         const struct step *step = &plan->steps[i];
-        struct rng rng;
         if (!world_run(world, world->now_ms + step->gap_ms))
-            return;
-        rng_init(&rng, step->seed);
-        if (step->fault) {
-            world->faults++;
-            step->fault->strike(faults, &rng);
-        } else {
-            load_call(world->load, &rng);
-        }
+            return false;
         result->step = step->number;
+        step_do(world, step, faults);
         checks_step(world);
     }
+    if (world->failed[0])
+        return false;
     result->step++;
+    return true;
 }
 
-bool run_plan(const struct plan *plan, const struct settings *settings, struct result *ret_result)
+static void run_count(const struct world *world, struct result *result)
 {
-    struct world *world = mem_new(sizeof *world);
-    must(world);
-    world_open(world, &plan->world);
+    result->digest = world->digest;
+    result->calls = load_calls(world->load);
+    result->acknowledged = load_history(world->load)->sure;
+    result->faults = world->faults;
+    result->things = world->order;
+    result->simulated_ms = world->now_ms;
+    for (size_t i = 0; i < world->nodes_count; i++)
+        result->crashes += world->nodes[i].crashes;
+}
+
+static bool run_world(struct world *world, const struct plan *plan, const struct settings *settings,
+                      struct result *result)
+{
     struct load *load = load_new(world, settings->workload);
     struct faults *faults = faults_new(world);
     world->checks = checks_new(world);
-    *ret_result = (struct result){0};
+    world_note(world,
+               "%zu nodes, log of %" PRIu64
+               ", chunks of %zu bytes (0: as usual), heartbeat %" PRIu32 " ms, delays to %u ms",
+               plan->world.nodes, plan->world.log_max, plan->world.chunk_size,
+               plan->world.heartbeat_ms, plan->world.delay_ms_max);
     for (size_t i = 0; i < world->nodes_count; i++)
         sim_start(world, i);
-    run_steps(world, plan, faults, ret_result);
-    bool garbled = world->garbles;
-    faults_heal(faults);
-    bool fine =
-        garbled ? world_run(world, world->now_ms + GARBLED_MS) : run_rest(world, ret_result);
+    bool fine = run_steps(world, plan, faults, result);
+    if (fine) {
+        bool garbled = world->garbles;
+        faults_heal(faults);
+        fine =
+            garbled ? world_run(world, world->now_ms + GARBLED_MS) : run_rest(world, plan, result);
+    }
     if (world->failed[0])
-        snprintf(ret_result->why, sizeof ret_result->why, "%s", world->failed);
+        snprintf(result->why, sizeof result->why, "%s", world->failed);
     if (!fine && settings->trace)
         world_dump(world);
-    ret_result->digest = world->digest;
-    ret_result->calls = load_calls(load);
-    ret_result->acknowledged = load_history(load)->sure;
-    ret_result->faults = world->faults;
-    ret_result->things = world->order;
-    for (size_t i = 0; i < world->nodes_count; i++)
-        ret_result->crashes += world->nodes[i].crashes;
+    run_count(world, result);
     world_close(world);
     checks_free(world->checks);
     faults_free(faults);
     load_free(load);
+    return fine;
+}
+
+bool run_plan(const struct plan *plan, const struct settings *settings, struct result *ret_result)
+{
+    uint64_t live = mem_live();
+    struct world *world = mem_new(sizeof *world);
+    must(world);
+    *ret_result = (struct result){0};
+    world_open(world, &plan->world);
+    bool fine = run_world(world, plan, settings, ret_result);
     mem_free(world);
+    if (fine && mem_live() != live) {
+        snprintf(ret_result->why, sizeof ret_result->why,
+                 "memory: %" PRIu64 " blocks are not freed", mem_live() - live);
+        fine = false;
+    }
     return fine;
 }
 
@@ -92,7 +139,7 @@ bool run_seed(const struct settings *settings, struct result *ret_result)
     struct plan plan;
     plan_make(&plan, settings);
     if (settings->only)
-        plan_only(&plan, settings->only);
+        must(plan_only(&plan, settings->only));
     bool fine = run_plan(&plan, settings, ret_result);
     plan_done(&plan);
     return fine;
