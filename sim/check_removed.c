@@ -1,41 +1,43 @@
-/* What was removed stays removed, and nothing is there that nobody wrote. */
+/* What was removed or replaced stays so, and nothing is there that nobody wrote. */
 #include <stdio.h>
-#include <string.h>
 
 #include "sim/check.h"
+#include "sim/judge.h"
 #include "sim/load.h"
 
-static bool is_of(const struct record *record, const struct record *added)
+/* Looking for what no record speaks of. */
+struct search {
+    const struct history *history;
+    char *why;
+    size_t size;
+    bool fine;
+};
+
+static bool search_place(void *arg, enum record_kind kind, const char *bucket, const char *key,
+                         const char *member)
 {
-    return !strcmp(record->bucket, added->bucket) && !strcmp(record->key, added->key) &&
-           !strcmp(record->member, added->member);
+    struct search *search = arg;
+    if (history_find(search->history, kind, bucket, key, member) != SIZE_MAX)
+        return true;
+    snprintf(search->why, search->size, "%s/%s%s%s is there, and nobody wrote it", bucket, key,
+             member[0] ? " " : "", member);
+    search->fine = false;
+    return false;
 }
 
 bool history_gone(const struct history *history, struct replicas *replicas, size_t node,
                   char *ret_why, size_t size)
 {
-    for (size_t i = 0; i < history->count; i++) {
-        const struct record *record = &history->records[i];
-        const char *fault = NULL;
-        if (record->kind == RECORD_SET_REMOVE && record->outcome == OUTCOME_SURE)
-            fault = "was removed, and is there";
-        if (record->kind == RECORD_SET_ADD && record->outcome == OUTCOME_NONE)
-            fault = "was never added, and is there";
-        for (size_t j = 0; fault && j < history->count; j++) {
-            const struct record *other = &history->records[j];
-            /* Added once more: concurrently, or since. */
-            if (j != i && other->kind == RECORD_SET_ADD && other->outcome != OUTCOME_NONE &&
-                is_of(other, record) && j > i)
-                fault = NULL;
-        }
-        if (fault &&
-            replicas->has(replicas, node, record->bucket, record->key, record->member) == 1) {
-            snprintf(ret_why, size, "%s of %s/%s %s", record->member, record->bucket, record->key,
-                     fault);
-            return false;
-        }
-    }
-    return true;
+    struct search search = {history, ret_why, size, true};
+    struct judge judge;
+    judge_init(&judge, history, replicas, node, ret_why, size);
+    bool gone = judge_calls(&judge);
+    for (size_t i = 0; gone && i < history->cells_count; i++)
+        gone = judge_gone(&judge, i);
+    judge_done(&judge);
+    if (gone && replicas->all)
+        replicas->all(replicas, node, search_place, &search);
+    return gone && search.fine;
 }
 
 static bool holds(struct world *world, void *state, char *ret_why, size_t size)
@@ -43,7 +45,9 @@ static bool holds(struct world *world, void *state, char *ret_why, size_t size)
     struct sim_replicas replicas;
     (void)state;
     sim_replicas_init(&replicas, world);
-    return history_gone(load_history(world->load), &replicas.replicas, 0, ret_why, size);
+    bool gone = history_gone(load_history(world->load), &replicas.replicas, 0, ret_why, size);
+    sim_replicas_done(&replicas);
+    return gone;
 }
 
 const struct checker check_removed = {

@@ -6,7 +6,8 @@
 #include "sim/check.h"
 
 static const struct checker *const table[] = {&check_durable, &check_equal, &check_rest,
-                                              &check_acknowledged, &check_removed};
+                                              &check_acknowledged, &check_removed,
+                                              &check_sessions};
 enum { CHECKERS = sizeof table / sizeof *table };
 
 struct checks {

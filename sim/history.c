@@ -142,7 +142,7 @@ size_t history_add(struct history *history, const struct record *record)
     added->outcome = OUTCOME_OPEN;
     added->doubted = false;
     added->begun = ++history->ended;
-    added->ended = 0;
+    added->ended = added->durable = 0;
     added->next = 0;
     if (history->count == 1 || added[-1].serial != added->serial)
         history->calls++;
@@ -156,8 +156,10 @@ static void done_are(struct history *history, size_t node, enum outcome outcome)
 {
     for (size_t i = history->done_from[node]; i < history->count; i++) {
         struct record *record = &history->records[i];
-        if (record->node == node && record->outcome == OUTCOME_DONE)
-            record->outcome = record->doubted ? OUTCOME_MAYBE : outcome;
+        if (record->node != node || record->outcome != OUTCOME_DONE)
+            continue;
+        record->outcome = outcome;
+        record->durable = outcome == OUTCOME_SURE ? history->ended : 0;
     }
     history->done_from[node] = SIZE_MAX;
 }
@@ -169,6 +171,7 @@ void history_end(struct history *history, size_t number, enum outcome outcome)
     must(record->outcome == OUTCOME_OPEN);
     record->outcome = outcome;
     record->ended = ++history->ended;
+    record->durable = outcome == OUTCOME_SURE ? record->ended : 0;
     history->sure += first && outcome == OUTCOME_SURE;
     if (outcome == OUTCOME_DONE && number < history->done_from[record->node])
         history->done_from[record->node] = number;
@@ -190,7 +193,7 @@ void history_doubt_since(struct history *history, size_t node, uint64_t mark)
 {
     for (size_t i = 0; i < history->count; i++) {
         struct record *record = &history->records[i];
-        if (record->node != node || (record->ended && record->ended <= mark))
+        if (record->node != node || (record->durable && record->durable <= mark))
             continue;
         record->doubted = true;
         if (record->outcome == OUTCOME_SURE || record->outcome == OUTCOME_DONE)

@@ -46,6 +46,7 @@ struct record {
     enum outcome outcome;
     bool doubted;          /* its node's directory went back to before it */
     uint64_t begun, ended; /* moments; ended 0: it is open */
+    uint64_t durable;      /* since that moment; 0: not known to be */
     uint32_t cell, next;   /* its place, and the next record there; 0: the last */
     uint32_t call;
 };

@@ -1,4 +1,4 @@
-/* The callers of a simulated world: calls by chance, each with its record in the history. */
+/* The callers of a simulated world: calls by chance, each with its records in the history. */
 #include "sim/load.h"
 
 #include <stdio.h>
@@ -7,25 +7,30 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sim/check.h"
-#include "sim/workload.h"
 
-enum { OPS_MAX = 16 };
+enum { NO_SESSION = SESSIONS, LINE_MAX = 400, LINE_ENOUGH = 300 };
 
-struct load {
-    struct world *world;
-    const struct workload *workload;
-    struct history history;
-    uint64_t serial, calls, pending;
+struct sim_op {
+    uint8_t path[128];
+    struct context seen;
+};
+
+/* What the call does in one bucket. */
+struct sim_part {
+    bool touched;
+    struct sight_entry begun;
+    uint32_t sight;
 };
 
 struct sim_write {
     struct event event; /* first */
     struct write write;
-    struct write_op ops[OPS_MAX];
-    struct buffer paths[OPS_MAX];
-    struct record records[OPS_MAX];
-    size_t numbers[OPS_MAX]; /* in the history */
-    struct context seen;
+    struct sim_op *ops;
+    struct buffer values;
+    size_t first; /* of its records */
+    size_t session;
+    uint32_t session_id;
+    struct sim_part parts[WORKLOAD_BUCKETS];
 };
 
 static void write_done(struct world *world, size_t node, struct event *event, bool lost);
@@ -37,6 +42,8 @@ struct load *load_new(struct world *world, const struct workload *workload)
     load->world = world;
     load->workload = workload;
     history_init(&load->history);
+    for (size_t i = 0; i < SESSIONS; i++)
+        session_begin(&load->sessions[i], ++load->sessions_count);
     world->load = load;
     world->write_done = write_done;
     return load;
@@ -46,6 +53,12 @@ void load_free(struct load *load)
 {
     if (!load)
         return;
+    for (size_t i = 0; i < SESSIONS; i++)
+        session_end(&load->sessions[i]);
+    for (size_t i = 0; i < OLD_CONTEXTS; i++)
+        context_done(&load->old[i].context);
+    sights_done(&load->sights);
+    mem_free(load->drawn);
     history_done(&load->history);
     mem_free(load);
 }
@@ -65,6 +78,26 @@ bool load_is_done(const struct load *load)
     return load->pending == 0;
 }
 
+void load_settle(struct load *load)
+{
+    for (size_t i = 0; i < load->world->nodes_count; i++) {
+        if (load->crashes[i] == load->world->nodes[i].crashes)
+            continue;
+        load->crashes[i] = load->world->nodes[i].crashes;
+        history_crash(&load->history, i);
+    }
+}
+
+void load_replaced(struct load *load, size_t node)
+{
+    load->sights.replaced[node] = true;
+    /* What they had seen may be gone, or be named as something else is now. */
+    for (size_t i = 0; i < SESSIONS; i++) {
+        session_end(&load->sessions[i]);
+        session_begin(&load->sessions[i], ++load->sessions_count);
+    }
+}
+
 /* ---- an end ---- */
 
 static enum outcome outcome_of(struct world *world, size_t node, const struct sim_write *write,
@@ -75,7 +108,71 @@ static enum outcome outcome_of(struct world *world, size_t node, const struct si
         return OUTCOME_MAYBE;
     if (code)
         return OUTCOME_NONE;
-    return write->write.nosync ? OUTCOME_MAYBE : OUTCOME_SURE;
+    return write->write.nosync && !write->write.want_token ? OUTCOME_DONE : OUTCOME_SURE;
+}
+
+/* Registers have a limit of siblings, which blind writes can reach. */
+static bool may_hit_limit(const struct load *load, const struct sim_write *write)
+{
+    for (size_t i = 0; i < write->write.count; i++) {
+        if (load->history.records[write->first + i].kind == RECORD_REGISTER_SET)
+            return true;
+    }
+    return false;
+}
+
+static void check_code(struct world *world, size_t node, const struct sim_write *write, bool lost)
+{
+    int code = write->event.code;
+    bool excused = sim_excuses(&world->nodes[node], code) ||
+                   (code == NEAP_LIMIT && may_hit_limit(world->load, write));
+    if (code && !lost && !excused && !world->nodes[node].wheel.stopped)
+        world_fail(world, "%s: a write gives %s: %s", world->nodes[node].name, error_name(code),
+                   write->write.error.text);
+}
+
+/* What it made, and what it can't have seen. */
+static void parts_end(struct load *load, size_t node, struct sim_write *write)
+{
+    struct history *history = &load->history;
+    for (size_t i = 0; i < WORKLOAD_BUCKETS; i++) {
+        struct sim_part *part = &write->parts[i];
+        char bucket[16];
+        if (!part->touched)
+            continue;
+        snprintf(bucket, sizeof bucket, "b%u", (unsigned)i);
+        sights_end(&load->sights, load->world, node, bucket, &part->begun,
+                   history->records[write->first].begun, history->ended);
+        const struct shard *shard = sim_shard(load->world, node, bucket);
+        if (part->sight && shard)
+            sights_from(&load->sights, load->world, bucket, &shard->context, shard,
+                        &history->sights[part->sight - 1]);
+    }
+}
+
+static void write_free(struct sim_write *write)
+{
+    for (size_t i = 0; i < write->write.count; i++)
+        context_done(&write->ops[i].seen);
+    token_done(&write->write.token);
+    buffer_done(&write->values);
+    mem_free(write->ops);
+    mem_free(write->write.ops);
+    mem_free(write);
+}
+
+/* The caller's session goes on from here. */
+static void session_wrote(struct load *load, const struct sim_write *write)
+{
+    struct session *session = &load->sessions[write->session];
+    if (session->id != write->session_id)
+        return;
+    for (size_t i = 0; i < write->write.token.count; i++) {
+        const struct token_part *part = &write->write.token.parts[i];
+        must(token_join(&session->token, part->shard, &part->context) == 0);
+    }
+    for (size_t i = 0; i < write->write.count; i++)
+        session_touches(session, load->history.records[write->first + i].cell);
 }
 
 static void write_done(struct world *world, size_t node, struct event *event, bool lost)
@@ -83,188 +180,239 @@ static void write_done(struct world *world, size_t node, struct event *event, bo
     struct load *load = world->load;
     struct sim_write *write = (struct sim_write *)event;
     enum outcome outcome = outcome_of(world, node, write, lost);
-    bool excused = sim_excuses(&world->nodes[node], event->code);
-    if (event->code && !lost && !excused && !world->nodes[node].wheel.stopped)
-        world_fail(world, "%s: a write gives %s: %s", world->nodes[node].name,
-                   error_name(event->code), write->write.error.text);
+    load_settle(load);
+    check_code(world, node, write, lost);
     for (size_t i = 0; i < write->write.count; i++) {
-        history_end(&load->history, write->numbers[i], outcome);
-        checks_answered(world, &load->history.records[write->numbers[i]]);
-        buffer_done(&write->paths[i]);
+        history_end(&load->history, write->first + i, outcome);
+        checks_answered(world, &load->history.records[write->first + i]);
     }
-    token_done(&write->write.token);
-    context_done(&write->seen);
+    if (outcome == OUTCOME_SURE || outcome == OUTCOME_DONE)
+        parts_end(load, node, write);
+    if (outcome == OUTCOME_SURE && write->session != NO_SESSION)
+        session_wrote(load, write);
     load->pending--;
-    mem_free(write);
+    write_free(write);
 }
 
-/* ---- what is there ---- */
+/* ---- the trace ---- */
 
-static bool cell_at(struct world *world, size_t node, const char *bucket, struct slice path,
-                    struct buffer *bytes, struct cell *ret_cell)
+static size_t line_record(char *line, size_t size, const struct record *record)
 {
-    struct view view = {.disk = world->nodes[node].disk};
-    uint64_t shard = bucket_id(bucket);
-    return cell_read(&view, shard, shard, path, bytes, ret_cell) == 0;
+    switch (record->kind) {
+    case RECORD_COUNTER_ADD:
+        return (size_t)snprintf(line, size, "counter %s %+lld", record->key,
+                                (long long)record->number);
+    case RECORD_SET_ADD:
+        return (size_t)snprintf(line, size, "set %s add %s", record->key, record->member);
+    case RECORD_SET_REMOVE:
+        return (size_t)snprintf(line, size, "set %s remove %s", record->key, record->member);
+    case RECORD_LWW_SET:
+        return (size_t)snprintf(line, size, "lww %s = %s", record->key, record->value);
+    case RECORD_REGISTER_SET:
+        return (size_t)snprintf(line, size, "register %s %s %s", record->key,
+                                record->blind ? "also" : "=", record->value);
+    case RECORD_FLAG_ON:
+        return (size_t)snprintf(line, size, "flag %s on", record->key);
+    case RECORD_FLAG_OFF:
+        return (size_t)snprintf(line, size, "flag %s off", record->key);
+    case RECORD_REMOVE:
+        return (size_t)snprintf(line, size, "remove %s", record->key);
+    case RECORD_KINDS:
+        break;
+    }
+    return 0;
 }
 
-static int replicas_count(struct replicas *replicas, size_t node, const char *bucket,
-                          const char *key, int64_t *ret_value)
+static void trace_call(struct load *load, const struct sim_write *write)
 {
-    struct world *world = ((struct sim_replicas *)replicas)->world;
-    struct buffer path, bytes;
-    struct cell cell;
-    int code = NEAP_NOTFOUND;
-    buffer_init(&path, NEAP_PATH_MAX);
-    buffer_init(&bytes, 1 << 20);
-    must(path_level(&path, slice_text(key), NEAP_COUNTER) == 0);
-    cell_init(&cell);
-    if (cell_at(world, node, bucket, buffer_slice(&path), &bytes, &cell))
-        code = counter_value(&cell, ret_value);
-    cell_done(&cell);
-    buffer_done(&path);
-    buffer_done(&bytes);
-    return code;
-}
-
-static int replicas_has(struct replicas *replicas, size_t node, const char *bucket, const char *key,
-                        const char *member)
-{
-    struct world *world = ((struct sim_replicas *)replicas)->world;
-    struct buffer path, bytes;
-    struct cell cell;
-    buffer_init(&path, NEAP_PATH_MAX);
-    buffer_init(&bytes, 1 << 20);
-    must(path_level(&path, slice_text(key), NEAP_SET) == 0);
-    must(path_element(&path, slice_text(member)) == 0);
-    cell_init(&cell);
-    bool live =
-        cell_at(world, node, bucket, buffer_slice(&path), &bytes, &cell) && cell_is_live(&cell);
-    cell_done(&cell);
-    buffer_done(&path);
-    buffer_done(&bytes);
-    return live;
-}
-
-void sim_replicas_init(struct sim_replicas *replicas, struct world *world)
-{
-    *replicas = (struct sim_replicas){.replicas = {.count = replicas_count, .has = replicas_has},
-                                      .world = world};
+    const struct record *records = &load->history.records[write->first];
+    char line[LINE_MAX];
+    size_t size = 0, i;
+    for (i = 0; i < write->write.count && size < LINE_ENOUGH; i++) {
+        const char *bucket =
+            i && !strcmp(records[i].bucket, records[i - 1].bucket) ? "" : records[i].bucket;
+        size += (size_t)snprintf(line + size, LINE_MAX - size, "%s%s%s", i ? ", " : "", bucket,
+                                 *bucket ? " " : "");
+        size += line_record(line + size, LINE_MAX - size, &records[i]);
+    }
+    if (i < write->write.count)
+        size +=
+            (size_t)snprintf(line + size, LINE_MAX - size, " and %zu more", write->write.count - i);
+    if (write->session != NO_SESSION)
+        size += (size_t)snprintf(line + size, LINE_MAX - size, " by session %zu", write->session);
+    snprintf(line + size, LINE_MAX - size, write->write.nosync ? " (nosync)" : " (synced)");
+    world_line(load->world, load->world->nodes[records->node].name, line);
 }
 
 /* ---- a beginning ---- */
 
-static enum record_kind kind_draw(const struct workload *workload, struct rng *rng)
+static enum op_kind op_kind_of(enum record_kind kind)
 {
-    uint64_t total = 0, at;
-    for (size_t i = 0; i < RECORD_KINDS; i++)
-        total += workload->weights[i];
-    at = rng_below(rng, total);
-    for (size_t i = 0; i < RECORD_KINDS; i++) {
-        if (at < workload->weights[i])
-            return (enum record_kind)i;
-        at -= workload->weights[i];
+    static const enum op_kind kinds[RECORD_KINDS] = {
+        [RECORD_COUNTER_ADD] = OP_COUNTER_ADD,   [RECORD_SET_ADD] = OP_SET_ADD,
+        [RECORD_SET_REMOVE] = OP_SET_REMOVE,     [RECORD_LWW_SET] = OP_LWW_SET,
+        [RECORD_REGISTER_SET] = OP_REGISTER_SET, [RECORD_FLAG_ON] = OP_FLAG_ON,
+        [RECORD_FLAG_OFF] = OP_FLAG_OFF,         [RECORD_REMOVE] = OP_REMOVE};
+    return kinds[kind];
+}
+
+static bool takes_away(const struct record *record)
+{
+    return record->kind == RECORD_SET_REMOVE || record->kind == RECORD_FLAG_OFF ||
+           record->kind == RECORD_REMOVE || record->kind == RECORD_LWW_SET;
+}
+
+/* Of the bucket that the record is in: how it begins, and what the node has there. */
+static void part_begin(struct load *load, struct sim_write *write, struct record *record)
+{
+    struct sim_part *part = &write->parts[bucket_number(record->bucket)];
+    const struct shard *shard = sim_shard(load->world, record->node, record->bucket);
+    struct sight *sight;
+    if (!part->touched) {
+        part->touched = true;
+        sights_begin(load->world, record->node, record->bucket, &part->begun);
     }
-    return RECORD_COUNTER_ADD;
-}
-
-static unsigned key_draw(const struct workload *workload, struct rng *rng)
-{
-    return rng_chance(rng, workload->hot_percent) ? 0 : (unsigned)rng_below(rng, workload->keys);
-}
-
-/* An element that was added here before, and that this node has. */
-static bool member_draw(struct load *load, struct rng *rng, struct record *record)
-{
-    struct sim_replicas replicas;
-    sim_replicas_init(&replicas, load->world);
-    for (unsigned tries = 0; tries < 8 && load->history.count > 0; tries++) {
-        const struct record *old = &load->history.records[rng_below(rng, load->history.count)];
-        if (old->kind != RECORD_SET_ADD || strcmp(old->bucket, record->bucket) != 0 ||
-            replicas_has(&replicas.replicas, record->node, old->bucket, old->key, old->member) != 1)
-            continue;
-        snprintf(record->key, sizeof record->key, "%s", old->key);
-        snprintf(record->member, sizeof record->member, "%s", old->member);
-        return true;
-    }
-    return false;
-}
-
-static void record_draw(struct load *load, struct rng *rng, struct record *record)
-{
-    static const char letters[RECORD_KINDS] = {'c', 's', 's', 'l', 'r', 'x', 'x', 'm', 'm', 'm'};
-    unsigned key = key_draw(load->workload, rng);
-    record->kind = kind_draw(load->workload, rng);
-    if (record->kind == RECORD_SET_REMOVE && !member_draw(load, rng, record))
-        record->kind = RECORD_SET_ADD;
-    if (record->kind == RECORD_SET_REMOVE)
+    if (!takes_away(record))
         return;
-    snprintf(record->key, sizeof record->key, "%c%u", letters[record->kind], key);
-    record->number = 1 + (int64_t)rng_below(rng, 9);
-    if (record->kind == RECORD_MAP_ADD || record->kind == RECORD_MAP_SET)
-        snprintf(record->member, sizeof record->member, "f%u", (unsigned)rng_below(rng, 4));
-    else
-        snprintf(record->member, sizeof record->member, "e%llu",
-                 (unsigned long long)load->history.count);
+    if (!part->sight) {
+        part->sight = history_sight(&load->history, &sight);
+        if (shard)
+            sights_until(&load->sights, record->bucket, &shard->context, NULL, sight);
+    }
+    record->sight = part->sight;
 }
 
-static void op_fill(struct write_op *op, struct buffer *path, const struct record *record,
-                    const struct context *seen)
+/* What an earlier look has seen; else what this node has now, which is kept for later looks. */
+static void seen_find(struct load *load, const struct record *record, bool stale,
+                      const struct shard *shard, struct context *ret_seen)
 {
-    static const enum op_kind ops[RECORD_KINDS] = {
-        OP_COUNTER_ADD, OP_SET_ADD,  OP_SET_REMOVE,  OP_LWW_SET, OP_REGISTER_SET,
-        OP_FLAG_ON,     OP_FLAG_OFF, OP_COUNTER_ADD, OP_LWW_SET, OP_REMOVE};
-    static const enum neap_type types[RECORD_KINDS] = {
-        NEAP_COUNTER, NEAP_SET,  NEAP_SET, NEAP_LWW, NEAP_REGISTER,
-        NEAP_FLAG,    NEAP_FLAG, NEAP_MAP, NEAP_MAP, NEAP_MAP};
-    buffer_init(path, NEAP_PATH_MAX);
-    must(path_level(path, slice_text(record->key), types[record->kind]) == 0);
+    for (size_t i = 0; stale && i < OLD_CONTEXTS; i++) {
+        const struct old_context *old = &load->old[(load->serial + i) % OLD_CONTEXTS];
+        if (strcmp(old->bucket, record->bucket) != 0)
+            continue;
+        must(context_copy(ret_seen, &old->context) == 0);
+        return;
+    }
+    if (!shard)
+        return;
+    struct old_context *kept = &load->old[load->serial % OLD_CONTEXTS];
+    memcpy(kept->bucket, record->bucket, sizeof kept->bucket);
+    must(context_copy(&kept->context, &shard->context) == 0);
+    must(context_copy(ret_seen, &shard->context) == 0);
+}
+
+/* A write that replaces what its caller has seen. */
+static void register_begin(struct load *load, struct record *record, struct sim_op *op)
+{
+    static const struct context nothing;
+    const struct shard *shard = sim_shard(load->world, record->node, record->bucket);
+    bool stale = record->sight > 0;
+    struct sight *sight;
+    record->sight = 0;
+    if (record->blind)
+        return;
+    seen_find(load, record, stale, shard, &op->seen);
+    record->sight = history_sight(&load->history, &sight);
+    sights_until(&load->sights, record->bucket, &op->seen, shard ? &shard->context : &nothing,
+                 sight);
+    sights_from(&load->sights, load->world, record->bucket, &op->seen, NULL, sight);
+    /* Names that were never told may be others when the write comes to it. */
+    if (!shard || !shard_released(shard))
+        sight->until[record->node] = 0;
+}
+
+static void op_fill(struct write_op *op, struct sim_op *more, const struct record *record,
+                    struct buffer *scratch, struct buffer *values)
+{
+    size_t from = values->size;
+    place_path(record->key, record_type(record->kind), scratch);
     if (record->kind == RECORD_SET_ADD || record->kind == RECORD_SET_REMOVE)
-        must(path_element(path, slice_text(record->member)) == 0);
-    if (record->kind == RECORD_MAP_ADD)
-        must(path_level(path, slice_text(record->member), NEAP_COUNTER) == 0);
-    if (record->kind == RECORD_MAP_SET)
-        must(path_level(path, slice_text(record->member), NEAP_LWW) == 0);
-    *op = (struct write_op){.bucket = record->bucket,
-                            .path = buffer_slice(path),
+        must(path_element(scratch, slice_text(record->member)) == 0);
+    must(scratch->size <= sizeof more->path);
+    memcpy(more->path, scratch->data, scratch->size);
+    *op = (struct write_op){.path = slice_of(more->path, scratch->size),
                             .prefix = record->kind == RECORD_REMOVE,
-                            .op = {.kind = ops[record->kind], .number = record->number}};
-    if (op->op.kind == OP_LWW_SET || op->op.kind == OP_REGISTER_SET)
-        op->op.value = slice_text(record->member);
-    if (op->op.kind == OP_REGISTER_SET)
-        op->op.seen = seen;
+                            .op = {.kind = op_kind_of(record->kind), .number = record->number}};
+    if (record->kind == RECORD_LWW_SET || record->kind == RECORD_REGISTER_SET) {
+        value_write(record, values);
+        op->op.value = slice_of(values->data + from, values->size - from);
+    }
+    if (record->kind == RECORD_REGISTER_SET && !record->blind)
+        op->op.seen = &more->seen;
+}
+
+static const char *bucket_name(const char *bucket)
+{
+    static const char *const names[WORKLOAD_BUCKETS] = {"b0",  "b1",  "b2",  "b3", "b4",  "b5",
+                                                        "b6",  "b7",  "b8",  "b9", "b10", "b11",
+                                                        "b12", "b13", "b14", "b15"};
+    return names[bucket_number(bucket)];
+}
+
+/* What was drawn becomes records of the history and operations of one write. */
+static struct sim_write *write_make(struct load *load, size_t session)
+{
+    struct sim_write *write = mem_new(sizeof *write);
+    must(write);
+    struct buffer scratch;
+    uint8_t place[NEAP_PATH_MAX];
+    size_t size = 0;
+    write->write.count = load->drawn_count;
+    write->write.ops = mem_new_array(load->drawn_count, sizeof *write->write.ops);
+    write->ops = mem_new_array(load->drawn_count, sizeof *write->ops);
+    must(write->write.ops && write->ops);
+    token_init(&write->write.token);
+    for (size_t i = 0; i < load->drawn_count; i++)
+        size += HISTORY_TEXT + (load->drawn[i].value[0] ? (size_t)load->drawn[i].number : 0);
+    buffer_init(&write->values, size);
+    must(buffer_reserve(&write->values, size) == 0); /* so that slices of it stay */
+    scratch = (struct buffer){place, 0, sizeof place, sizeof place};
+    write->first = load->history.count;
+    write->session = session;
+    for (size_t i = 0; i < load->drawn_count; i++) {
+        struct record *record = &load->drawn[i];
+        bool is_register = record->kind == RECORD_REGISTER_SET;
+        if (is_register)
+            register_begin(load, record, &write->ops[i]);
+        part_begin(load, write, record);
+        if (session != NO_SESSION)
+            record->session = load->sessions[session].id;
+        history_add(&load->history, record);
+        op_fill(&write->write.ops[i], &write->ops[i], record, &scratch, &write->values);
+        write->write.ops[i].bucket = bucket_name(record->bucket);
+    }
+    if (session != NO_SESSION)
+        write->session_id = load->sessions[session].id;
+    write->event.kind = EVENT_WRITE;
+    write->event.write = &write->write;
+    return write;
 }
 
 void load_call(struct load *load, struct rng *rng)
 {
     struct world *world = load->world;
     const struct workload *workload = load->workload;
+    size_t session = NO_SESSION;
+    load_settle(load);
+    enum workload_operation first = operation_draw(workload, rng, true);
+    if (first == WORKLOAD_SESSION_READ) {
+        session_read(load, rng);
+        return;
+    }
     size_t node = (size_t)rng_below(rng, world->nodes_count);
-    struct record record = {.node = node, .serial = load->serial};
     if (!world->nodes[node].up)
         return;
+    bool nosync = rng_chance(rng, workload->nosync_percent);
+    bool of_session = rng_chance(rng, workload->session_percent);
+    if (of_session)
+        session = (size_t)rng_below(rng, SESSIONS);
+    load_draw(load, node, rng, first);
     load->serial++;
     load->calls++;
     load->pending++;
-    snprintf(record.bucket, sizeof record.bucket, "b%u",
-             (unsigned)rng_below(rng, workload->buckets));
-    struct shard *shard = sim_shard(world, node, record.bucket);
-    struct sim_write *write = mem_new(sizeof *write);
-    must(write);
-    if (shard)
-        must(context_copy(&write->seen, &shard->context) == 0);
-    write->write.ops = write->ops;
-    write->write.count = workload->batch.from +
-                         (size_t)rng_below(rng, workload->batch.to - workload->batch.from + 1);
-    write->write.nosync = rng_chance(rng, workload->nosync_percent);
-    token_init(&write->write.token);
-    for (size_t i = 0; i < write->write.count; i++) {
-        record_draw(load, rng, &record);
-        write->records[i] = record;
-        write->numbers[i] = history_add(&load->history, &record);
-        op_fill(&write->ops[i], &write->paths[i], &write->records[i], &write->seen);
-    }
-    write->event.kind = EVENT_WRITE;
-    write->event.write = &write->write;
+    struct sim_write *write = write_make(load, session);
+    write->write.nosync = nosync && !of_session;
+    write->write.want_token = of_session;
+    trace_call(load, write);
     sim_post(world, node, &write->event);
 }

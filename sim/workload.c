@@ -1,29 +1,36 @@
 #include "sim/workload.h"
 
-#include <stdio.h>
-
 const struct workload workload_default = {
-    .weights = {[RECORD_COUNTER_ADD] = 20,
-                [RECORD_SET_ADD] = 20,
-                [RECORD_SET_REMOVE] = 8,
-                [RECORD_LWW_SET] = 12,
-                [RECORD_REGISTER_SET] = 12,
-                [RECORD_FLAG_ON] = 6,
-                [RECORD_FLAG_OFF] = 6,
-                [RECORD_MAP_ADD] = 5,
-                [RECORD_MAP_SET] = 6,
-                [RECORD_REMOVE] = 2},
+    .weights = {[WORKLOAD_COUNTER_ADD] = 16,    [WORKLOAD_COUNTER_SUBTRACT] = 4,
+                [WORKLOAD_COUNTER_REMOVE] = 1,  [WORKLOAD_SET_ADD] = 18,
+                [WORKLOAD_SET_AGAIN] = 4,       [WORKLOAD_SET_REMOVE] = 8,
+                [WORKLOAD_SET_CLEAR] = 1,       [WORKLOAD_LWW_SET] = 12,
+                [WORKLOAD_LWW_REMOVE] = 1,      [WORKLOAD_REGISTER_SET] = 8,
+                [WORKLOAD_REGISTER_STALE] = 4,  [WORKLOAD_REGISTER_BLIND] = 1,
+                [WORKLOAD_REGISTER_REMOVE] = 1, [WORKLOAD_FLAG_ON] = 6,
+                [WORKLOAD_FLAG_OFF] = 6,        [WORKLOAD_MAP_ADD] = 4,
+                [WORKLOAD_MAP_SET] = 4,         [WORKLOAD_MAP_PUT] = 4,
+                [WORKLOAD_MAP_REMOVE] = 3,      [WORKLOAD_SESSION_READ] = 10},
     .buckets = 3,
     .keys = 3,
-    .hot_percent = 30,
-    .nosync_percent = 33,
+    .depth = {1, 2},
     .batch = {1, 4},
-    .value = {4, 24},
+    .big = {20, 100},
+    .value = {16, 48},
+    .large = {1024, 32768},
+    .hot_percent = 30,
+    .elsewhere_percent = 10,
+    .nosync_percent = 33,
+    .large_percent = 0,
+    .session_percent = 10,
 };
 
-bool workload_read(const char *path, struct workload *ret_workload, char *ret_why, size_t size)
+const char *workload_operation_name(enum workload_operation operation)
 {
-    (void)ret_workload;
-    snprintf(ret_why, size, "%s: workload files cannot be read yet", path);
-    return false;
+    static const char *const names[] = {
+#define X(name, text) text,
+        WORKLOAD_OPERATIONS(X)
+#undef X
+    };
+    return names[operation];
 }
