@@ -482,10 +482,14 @@ void sim_disk_done(struct sim_disk *disk)
 
 bool disk_loses_power(struct sim_disk *disk)
 {
+    static const size_t unsynced[] = {[DISK_TAIL] = 1, [DISK_MIDDLE] = 2, [DISK_SYNCED] = 0};
     if (disk->damage == DISK_WHOLE || disk->torn)
         return false;
-    disk->torn = disk->tear_after == 0;
-    disk->tear_after -= !disk->torn;
+    if (disk->tear_after > 0) {
+        disk->tear_after--;
+        return false;
+    }
+    disk->torn = disk_mem_unsynced(behind(disk)) >= unsynced[disk->damage];
     return disk->torn;
 }
 
@@ -537,11 +541,14 @@ int disk_reopen(struct sim_disk *disk)
     disk->hurt = 0;
     disk->free_at_ms = 0;
     disk->error = (struct neap_error){0};
-    if (!disk->full.active || now_ms(disk) >= disk->full.until_ms)
-        return 0;
-    disk->full.after = world_below(world, 4);
-    if (disk->full.after == 0)
-        return disk_fails(disk, NEAP_IO, "no space left on device");
+    if (disk->full.active && now_ms(disk) < disk->full.until_ms) {
+        disk->full.after = world_below(world, 4);
+        if (disk->full.after == 0)
+            return disk_fails(disk, NEAP_IO, "no space left on device");
+    }
+    /* What a process that was killed left in a log is read, and written to tables at once. */
+    must(behind(disk)->ops->sync(behind(disk)) == 0);
+    rot_settle(disk);
     return 0;
 }
 

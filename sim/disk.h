@@ -79,7 +79,8 @@ bool disk_rot_at(struct sim_disk *disk, enum disk_family family, uint64_t at);
 size_t disk_rot_candidates(struct sim_disk *disk, enum disk_family family);
 size_t disk_rotten(const struct sim_disk *disk); /* values, now */
 void disk_slow(struct sim_disk *disk, uint64_t sync_ms, uint64_t until_ms);
-/* Power fails after so many effects of turns. `mark`: of the history, now. */
+/* Power fails after so many effects of turns, when there is something to tear. `mark`: of the
+ * history, now. */
 void disk_tear(struct sim_disk *disk, enum disk_damage damage, unsigned after, uint64_t mark);
 /* It does no wrong from now on. What is rotten stays so. */
 void disk_mend(struct sim_disk *disk);

@@ -4,16 +4,6 @@
 #include "sim/faults.h"
 #include "sim/load.h"
 
-/* A node of which nothing can be lost but what its disk loses, and the mark of that moment. */
-static bool is_settled(struct faults *faults, struct sim_node *node, uint64_t *ret_mark)
-{
-    struct disk *disk = &node->door.disk;
-    if (!node->up || !all_is_released(node) || disk->ops->sync(disk))
-        return false;
-    *ret_mark = load_history(faults->world->load)->ended;
-    return true;
-}
-
 static void strike_write(struct faults *faults, struct rng *rng)
 {
     static const char *const words[] = {"nothing of it is there", "it may go with the power",
@@ -36,15 +26,16 @@ static void strike_sync(struct faults *faults, struct rng *rng)
 static void strike_torn(struct faults *faults, struct rng *rng)
 {
     static const char *const words[] = {"", "and tear the last write", "and damage a log",
-                                        "and damage what was synced"};
+                                        "and damage what is synced from now on"};
     struct sim_node *node = node_draw(faults, rng);
     enum disk_damage damage = (enum disk_damage)(DISK_TAIL + rng_below(rng, 3));
-    unsigned after = (unsigned)rng_below(rng, 80);
-    uint64_t mark = 0;
-    if (damage == DISK_SYNCED && !is_settled(faults, node, &mark))
-        damage = DISK_MIDDLE;
+    unsigned after = (unsigned)rng_below(rng, damage == DISK_SYNCED ? 400 : 80);
+    if (damage == DISK_SYNCED)
+        node = node_settled(faults, node);
+    if (!node)
+        return;
     world_note(faults->world, "%s: power will fail %s", node->name, words[damage]);
-    disk_tear(&node->door, damage, after, mark);
+    disk_tear(&node->door, damage, after, load_history(faults->world->load)->ended);
 }
 
 static void strike_full(struct faults *faults, struct rng *rng)

@@ -4,20 +4,32 @@
 #include "sim/faults.h"
 #include "sim/load.h"
 
-bool all_is_released(const struct sim_node *node)
+static bool is_settled(struct sim_node *node)
 {
+    struct disk *disk = &node->door.disk;
     for (size_t i = 0; node->up && i < node->wheel.engine.store.shards_count; i++) {
         if (!shard_released(node->wheel.engine.store.shards[i]))
             return false;
     }
-    return node->up;
+    return node->up && disk_rotten(&node->door) == 0 && disk->ops->sync(disk) == 0;
+}
+
+struct sim_node *node_settled(struct faults *faults, struct sim_node *node)
+{
+    struct world *world = faults->world;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        struct sim_node *other = &world->nodes[(node->index + i) % world->nodes_count];
+        if (is_settled(other))
+            return other;
+    }
+    return NULL;
 }
 
 static void image_take(struct faults *faults, struct sim_node *node, struct rng *rng)
 {
-    struct disk *disk = node->disk;
     struct image *image;
-    if (!all_is_released(node) || disk->ops->sync(disk))
+    node = node_settled(faults, node);
+    if (!node)
         return;
     if (faults->images_count < IMAGES_MAX) {
         image = &faults->images[faults->images_count++];
@@ -26,7 +38,7 @@ static void image_take(struct faults *faults, struct sim_node *node, struct rng 
         disk_close(image->disk);
     }
     image->node = node->index;
-    must(disk_mem_copy(disk, &image->disk) == 0);
+    must(disk_mem_copy(node->disk, &image->disk) == 0);
 }
 
 static void forget_life(struct disk *disk)

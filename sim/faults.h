@@ -32,9 +32,10 @@ extern const struct fault_group_file faults_of_net, faults_of_node, faults_of_di
 struct sim_node *node_draw(struct faults *faults, struct rng *rng);
 /* Its process begins again in some seconds. */
 void restart_later(struct world *world, size_t node, struct rng *rng);
-/* An image of events that may get other names later would bring them back under both: a limit of
- * rule 9 (docs/guarantees.md). False: this node has such events, or is down. */
-bool all_is_released(const struct sim_node *node);
+/* This node, or the next one of which an image can be taken: it has synced all that it told
+ * callers, and has no events that may get other names later, which an image would bring back under
+ * both (a limit of rule 9: docs/guarantees.md). NULL: there is none. */
+struct sim_node *node_settled(struct faults *faults, struct sim_node *node);
 /* An operator takes a node off the net, or back. */
 void isolate(struct faults *faults, struct sim_node *node, bool isolated);
 #endif
