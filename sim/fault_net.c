@@ -28,7 +28,7 @@ static void strike_mend(struct faults *faults, struct rng *rng)
     (void)rng;
     world_note(faults->world, "no more cuts");
     memset(faults->world->cut, 0, sizeof faults->world->cut);
-    memset(faults->world->delay_ms, 0, sizeof faults->world->delay_ms);
+    memset(faults->world->ways, 0, sizeof faults->world->ways);
 }
 
 static void strike_reset(struct faults *faults, struct rng *rng)
@@ -41,7 +41,7 @@ static void strike_reset(struct faults *faults, struct rng *rng)
 static void strike_delay(struct faults *faults, struct rng *rng)
 {
     struct sim_node *a = node_draw(faults, rng), *b = node_draw(faults, rng);
-    faults->world->delay_ms[a->index][b->index] = (unsigned)rng_below(rng, 1500);
+    faults->world->ways[a->index][b->index].delay_ms = (unsigned)rng_below(rng, 1500);
 }
 
 void isolate(struct faults *faults, struct sim_node *node, bool isolated)
@@ -73,7 +73,7 @@ static void heal(struct faults *faults)
     struct world *world = faults->world;
     world->garbles = false;
     memset(world->cut, 0, sizeof world->cut);
-    memset(world->delay_ms, 0, sizeof world->delay_ms);
+    memset(world->ways, 0, sizeof world->ways);
 }
 
 static const struct fault_kind kinds[] = {

@@ -21,20 +21,22 @@ static void strike_crash(struct faults *faults, struct rng *rng)
 
 static void strike_effect(struct faults *faults, struct rng *rng)
 {
-    node_draw(faults, rng)->crash_percent = rng_chance(rng, 50) ? 0 : (unsigned)rng_below(rng, 20);
+    node_draw(faults, rng)->effects_left = 1 + rng_below(rng, 200);
 }
 
 static void strike_slow(struct faults *faults, struct rng *rng)
 {
-    node_draw(faults, rng)->slow_ms = rng_below(rng, 4) ? 0 : rng_below(rng, 300);
+    struct sim_node *node = node_draw(faults, rng);
+    node->slow_ms = rng_below(rng, 300);
+    node->slow_until_ms = faults->world->now_ms + rng_below(rng, 3000);
 }
 
 static void heal(struct faults *faults)
 {
     for (size_t i = 0; i < faults->world->nodes_count; i++) {
         struct sim_node *node = &faults->world->nodes[i];
-        node->crash_percent = 0;
-        node->slow_ms = 0;
+        node->effects_left = 0;
+        node->slow_until_ms = 0;
     }
 }
 

@@ -1,5 +1,6 @@
-/* The net of a simulated world. A link is a stream: what is sent arrives, in order, unless the link
- * breaks; what is sent into a cut waits there, as TCP would send it again and again. */
+/* The door of a simulated node to its net: links are dialled, made, and end. */
+#include "sim/net.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -8,196 +9,101 @@
 #include "gossip/message.h"
 #include "sim/check.h"
 
-enum { CUT_AGAIN_MS = 50, DIAL_LOST_MS = 1500 };
+enum { DIAL_LOST_MS = 1500 };
 
 static struct sim_node *node_of(struct net *net)
 {
     return (struct sim_node *)net;
 }
 
-static struct sim_link *link_of(struct world *world, uint64_t id)
-{
-    for (struct sim_link *link = world->links; link; link = link->next) {
-        if (link->id == id)
-            return link;
-    }
-    return NULL;
-}
+/* ---- links ---- */
 
-/* The end that this node calls by this number. */
+/* The end that this node calls by this number; its open ends are few. */
 static struct sim_link *link_at(const struct sim_node *node, uint64_t number, unsigned *ret_side)
 {
-    for (struct sim_link *link = node->world->links; link; link = link->next) {
-        for (unsigned side = 0; side < 2; side++) {
-            const struct sim_end *end = &link->ends[side];
-            if (end->open && end->node == node->index && end->epoch == node->epoch &&
-                end->number == number) {
-                *ret_side = side;
-                return link;
-            }
+    for (size_t i = 0; i < node->lines_count; i++) {
+        if (node->lines[i].number == number) {
+            *ret_side = node->lines[i].side;
+            return node->lines[i].link;
         }
     }
     return NULL;
 }
 
-static void end_clear(struct sim_end *end)
+static void line_add(struct sim_node *node, struct sim_link *link, unsigned side)
+{
+    if (node->lines_count == node->lines_room) {
+        node->lines_room = node->lines_room ? node->lines_room * 2 : 16;
+        node->lines = mem_resize(node->lines, node->lines_room * sizeof *node->lines);
+        must(node->lines);
+    }
+    node->lines[node->lines_count++] =
+        (struct sim_line){.number = link->ends[side].number, .link = link, .side = side};
+}
+
+void end_clear(struct sim_end *end)
 {
     while (end->first) {
-        struct sim_message *message = end->first;
-        end->first = message->next;
-        buffer_done(&message->bytes);
-        mem_free(message);
+        struct sim_mail *mail = end->first;
+        end->first = mail->next;
+        buffer_done(&mail->net.message);
+        mem_free(mail);
     }
     end->last = NULL;
     end->queued = 0;
 }
 
-static void link_collect(struct world *world)
+static void end_close(struct world *world, struct sim_link *link, unsigned side)
 {
-    for (struct sim_link **at = &world->links; *at;) {
-        struct sim_link *link = *at;
-        bool gone = !link->ends[0].open && !link->ends[1].open;
-        if (!gone || link->ends[0].arriving || link->ends[1].arriving) {
-            at = &link->next;
-            continue;
+    struct sim_end *end = &link->ends[side];
+    struct sim_node *node = &world->nodes[end->node];
+    end->open = false;
+    end_clear(end);
+    for (size_t i = 0; i < node->lines_count; i++) {
+        if (node->lines[i].link == link && node->lines[i].side == side) {
+            node->lines[i] = node->lines[--node->lines_count];
+            return;
         }
-        *at = link->next;
-        end_clear(&link->ends[0]);
-        end_clear(&link->ends[1]);
-        mem_free(link);
     }
 }
 
-static void post_net(struct world *world, size_t node, struct net_event net)
+void link_release(struct world *world, struct sim_link *link)
 {
-    struct event *event = mem_new(sizeof *event);
-    struct net_event *copy = mem_new(sizeof *copy);
-    must(event && copy);
-    *copy = net;
-    event->kind = EVENT_NET;
-    event->net = copy;
-    sim_post(world, node, event);
+    if (link->ends[0].open || link->ends[1].open || link->arriving > 0)
+        return;
+    world->links[link->index] = world->links[--world->links_count];
+    world->links[link->index]->index = link->index;
+    end_clear(&link->ends[0]);
+    end_clear(&link->ends[1]);
+    mem_free(link);
 }
 
-static bool end_lives(const struct world *world, const struct sim_end *end)
+static void post_net(struct world *world, size_t node, const struct net_event *net)
 {
-    const struct sim_node *node = &world->nodes[end->node];
-    return end->open && node->up && node->epoch == end->epoch;
+    struct sim_mail *mail = mem_new(sizeof *mail);
+    must(mail);
+    mail->event.kind = EVENT_NET;
+    mail->event.net = &mail->net;
+    mail->net = *net;
+    sim_post(world, node, &mail->event);
 }
 
-/* The node at this end learns that the link is gone. */
-static void end_break(struct world *world, struct sim_link *link, unsigned side, const char *why)
+void end_break(struct world *world, struct sim_link *link, unsigned side, const char *why)
 {
     struct sim_end *end = &link->ends[side];
     struct net_event down = {
         .kind = NET_DOWN, .link = end->number, .side = side == 0 ? NET_DIALED : NET_PEER};
-    if (!end_lives(world, end)) {
-        end->open = false;
+    if (!end->open)
         return;
-    }
     snprintf(down.reason, sizeof down.reason, "%s", why);
-    end->open = false;
-    end_clear(end);
-    post_net(world, end->node, down);
+    end_close(world, link, side);
+    post_net(world, end->node, &down);
 }
 
-/* ---- what is under way ---- */
-
-static void end_plan(struct world *world, struct sim_link *link, unsigned side)
+void link_break(struct world *world, struct sim_link *link, const char *why)
 {
-    struct sim_end *end = &link->ends[side];
-    if (end->arriving || !end->first)
-        return;
-    uint64_t delay = end->first->at > world->now_ms ? end->first->at - world->now_ms : 0;
-    end->arriving = true;
-    world_after(world, delay, (struct thing){.kind = THING_ARRIVE, .link = link->id, .side = side});
-}
-
-static void end_push(struct world *world, struct sim_link *link, unsigned side, struct slice bytes,
-                     bool end_of_stream)
-{
-    struct sim_end *end = &link->ends[side], *from = &link->ends[!side];
-    struct sim_message *message = mem_new(sizeof *message);
-    must(message);
-    buffer_init(&message->bytes, MESSAGE_SIZE_MAX);
-    must(buffer_set(&message->bytes, bytes) == 0);
-    message->end = end_of_stream;
-    for (size_t i = 0; world->garbles && i < 4; i++) {
-        if (bytes.size > 0 && world_below(world, 100) == 0)
-            message->bytes.data[world_below(world, bytes.size)] ^=
-                (uint8_t)(1 << world_below(world, 8));
-    }
-    message->at = world->now_ms + 1 + world_below(world, world->options.delay_ms_max + 1) +
-                  world->delay_ms[from->node][end->node];
-    if (end->last) {
-        if (message->at < end->last->at)
-            message->at = end->last->at;
-        end->last->next = message;
-    } else {
-        end->first = message;
-    }
-    end->last = message;
-    end->queued += bytes.size;
-    end_plan(world, link, side);
-}
-
-static void end_deliver(struct world *world, struct sim_link *link, unsigned side)
-{
-    struct sim_end *end = &link->ends[side];
-    struct sim_message *message = end->first;
-    end->first = message->next;
-    if (!end->first)
-        end->last = NULL;
-    end->queued -= message->bytes.size;
-    if (message->end) {
-        end_break(world, link, side, "closed by the peer");
-    } else if (!end->trusted && message->bytes.size > HELLO_SIZE_MAX) {
-        world_fail(world, "%s sent %zu bytes before it was trusted",
-                   world->nodes[link->ends[!side].node].name, message->bytes.size);
-    } else {
-        struct net_event event = {.kind = NET_MESSAGE,
-                                  .link = end->number,
-                                  .side = side == 0 ? NET_DIALED : NET_PEER,
-                                  .message = message->bytes};
-        message->bytes = (struct buffer){0};
-        end->ready = false;
-        post_net(world, end->node, event);
-    }
-    buffer_done(&message->bytes);
-    mem_free(message);
-}
-
-void net_arrive(struct world *world, const struct thing *thing)
-{
-    struct sim_link *link = link_of(world, thing->link);
-    if (!link)
-        return;
-    struct sim_end *end = &link->ends[thing->side], *from = &link->ends[!thing->side];
-    end->arriving = false;
-    if (!end->first) {
-        link_collect(world);
-        return;
-    }
-    if (world->cut[from->node][end->node]) {
-        end->first->at = world->now_ms + CUT_AGAIN_MS;
-        end_plan(world, link, thing->side);
-        return;
-    }
-    if (!end_lives(world, end)) {
-        /* Nobody is there: the sender gets a reset, if that gets through. */
-        end->open = false;
-        end_clear(end);
-        if (!world->cut[end->node][from->node])
-            end_break(world, link, !thing->side, "reset by the peer");
-        link_collect(world);
-        return;
-    }
-    if (end->ready || end->first->end) {
-        end_deliver(world, link, thing->side);
-        if (end->ready || (end->first && end->first->end))
-            end_plan(world, link, thing->side);
-    }
-    link_collect(world);
+    end_break(world, link, 0, why);
+    end_break(world, link, 1, why);
 }
 
 /* ---- the door ---- */
@@ -216,7 +122,11 @@ static int sim_dial(struct net *net, uint64_t number, const char *address)
         if (!strcmp(world->nodes[i].address, address))
             thing.target = i;
     }
-    world_after(world, 1 + world_below(world, world->options.delay_ms_max + 1), thing);
+    uint64_t delay = 1 + world_below(world, world->options.delay_ms_max + 1);
+    if (thing.target < NODES_MAX)
+        delay += world->ways[node->index][thing.target].delay_ms +
+                 world->ways[thing.target][node->index].delay_ms;
+    world_after(world, delay, thing);
     world_starve(world);
     return 0;
 }
@@ -225,52 +135,57 @@ static void dial_fails(struct world *world, const struct thing *thing, const cha
 {
     struct net_event down = {.kind = NET_DOWN, .link = thing->dialed, .side = NET_DIALED};
     snprintf(down.reason, sizeof down.reason, "%s", why);
-    post_net(world, thing->node, down);
+    post_net(world, thing->node, &down);
+}
+
+static void link_make(struct world *world, const struct thing *thing)
+{
+    struct sim_link *link = mem_new(sizeof *link);
+    must(link);
+    if (world->links_count == world->links_room) {
+        world->links_room = world->links_room ? world->links_room * 2 : 64;
+        world->links = mem_resize(world->links, world->links_room * sizeof(struct sim_link *));
+        must(world->links);
+    }
+    link->index = world->links_count;
+    world->links[world->links_count++] = link;
+    link->ends[0] =
+        (struct sim_end){.node = thing->node, .number = thing->dialed, .open = true, .ready = true};
+    link->ends[1] =
+        (struct sim_end){.node = thing->target,
+                         .number = NET_ACCEPTED | world->nodes[thing->target].accepted_next++,
+                         .open = true,
+                         .ready = true};
+    for (unsigned side = 0; side < 2; side++) {
+        const struct sim_end *end = &link->ends[side];
+        line_add(&world->nodes[end->node], link, side);
+        post_net(world, end->node,
+                 &(struct net_event){.kind = NET_UP,
+                                     .link = end->number,
+                                     .side = side == 0 ? NET_DIALED : NET_PEER});
+    }
 }
 
 void net_connect(struct world *world, const struct thing *thing)
 {
-    struct sim_node *node = &world->nodes[thing->node], *target;
+    const struct sim_node *node = &world->nodes[thing->node];
     if (!node->up || node->epoch != thing->epoch)
         return;
     if (thing->target == NODES_MAX) {
         dial_fails(world, thing, "no such address");
-        return;
-    }
-    target = &world->nodes[thing->target];
-    if (world->cut[thing->node][thing->target] || world->cut[thing->target][thing->node]) {
-        if (thing->side == 0) {
-            struct thing later = *thing;
-            later.side = 1;
+    } else if (way_is_cut(world, thing->node, thing->target) ||
+               way_is_cut(world, thing->target, thing->node)) {
+        struct thing later = *thing;
+        later.side = 1;
+        if (thing->side == 0)
             world_after(world, DIAL_LOST_MS, later);
-        } else {
+        else
             dial_fails(world, thing, "timed out");
-        }
-        return;
-    }
-    if (!target->up) {
+    } else if (!world->nodes[thing->target].up) {
         dial_fails(world, thing, "refused");
-        return;
+    } else {
+        link_make(world, thing);
     }
-    struct sim_link *link = mem_new(sizeof *link);
-    must(link);
-    link->id = world->link_next++;
-    link->ends[0] = (struct sim_end){.node = thing->node,
-                                     .epoch = node->epoch,
-                                     .number = thing->dialed,
-                                     .open = true,
-                                     .ready = true};
-    link->ends[1] = (struct sim_end){.node = thing->target,
-                                     .epoch = target->epoch,
-                                     .number = NET_ACCEPTED | target->accepted_next++,
-                                     .open = true,
-                                     .ready = true};
-    link->next = world->links;
-    world->links = link;
-    post_net(world, thing->node,
-             (struct net_event){.kind = NET_UP, .link = thing->dialed, .side = NET_DIALED});
-    post_net(world, thing->target,
-             (struct net_event){.kind = NET_UP, .link = link->ends[1].number, .side = NET_PEER});
 }
 
 static void tell_checks(struct sim_node *node, struct slice bytes)
@@ -298,7 +213,7 @@ static int sim_send(struct net *net, uint64_t number, struct slice bytes)
     world_feed(world);
     if (world->checks)
         tell_checks(node, bytes);
-    end_push(world, link, !side, bytes, false);
+    way_push(world, link, !side, bytes);
     world_starve(world);
     return 0;
 }
@@ -312,7 +227,7 @@ static void sim_ready(struct net *net, uint64_t number)
         return;
     link->ends[side].ready = true;
     world_feed(node->world);
-    end_plan(node->world, link, side);
+    way_plan(node->world, link, side);
     world_starve(node->world);
 }
 
@@ -331,12 +246,11 @@ static void sim_close(struct net *net, uint64_t number)
     struct sim_link *link = link_at(node, number, &side);
     if (!link)
         return;
-    link->ends[side].open = false;
-    end_clear(&link->ends[side]);
     world_feed(node->world);
+    end_close(node->world, link, side);
     if (link->ends[!side].open)
-        end_push(node->world, link, !side, slice_of(NULL, 0), true);
-    link_collect(node->world);
+        way_push(node->world, link, !side, slice_of(NULL, 0));
+    link_release(node->world, link);
     world_starve(node->world);
 }
 
@@ -345,59 +259,77 @@ static void net_stop(struct net *net)
     (void)net;
 }
 
-const struct net_ops sim_net_ops = {sim_dial,  sim_send, sim_ready, sim_trust,
-                                    sim_close, net_stop, net_stop,  NULL};
+const struct net_ops sim_net_ops = {.dial = sim_dial,
+                                    .send = sim_send,
+                                    .ready = sim_ready,
+                                    .trust = sim_trust,
+                                    .close = sim_close,
+                                    .stop = net_stop,
+                                    .free = net_stop};
 
-/* ---- what happens to links ---- */
+/* ---- for the world ---- */
 
-void net_node_gone(struct world *world, size_t node)
+void net_node_gone(struct world *world, size_t node, bool says)
 {
-    for (struct sim_link *link = world->links; link; link = link->next) {
-        for (unsigned side = 0; side < 2; side++) {
-            if (!link->ends[side].open || link->ends[side].node != node)
-                continue;
-            link->ends[side].open = false;
-            end_clear(&link->ends[side]);
-            /* Mostly the kernel says so to the other side; a power failure doesn't. */
-            if (link->ends[!side].open && world_below(world, 4) > 0)
-                end_push(world, link, !side, slice_of(NULL, 0), true);
-        }
+    struct sim_node *gone = &world->nodes[node];
+    while (gone->lines_count > 0) {
+        struct sim_link *link = gone->lines[0].link;
+        unsigned side = gone->lines[0].side;
+        end_close(world, link, side);
+        /* Even when power fails, somebody mostly says so. */
+        if (link->ends[!side].open && (says || world_below(world, 4) > 0))
+            way_push(world, link, !side, slice_of(NULL, 0));
+        link_release(world, link);
     }
-    link_collect(world);
+}
+
+static bool is_between(const struct sim_link *link, size_t a, size_t b)
+{
+    size_t from = link->ends[0].node, to = link->ends[1].node;
+    return (from == a && to == b) || (from == b && to == a);
 }
 
 void net_reset(struct world *world, size_t a, size_t b)
 {
-    for (struct sim_link *link = world->links; link; link = link->next) {
-        size_t from = link->ends[0].node, to = link->ends[1].node;
-        if (!((from == a && to == b) || (from == b && to == a)))
+    for (size_t i = world->links_count; i-- > 0;) {
+        struct sim_link *link = world->links[i];
+        if (!is_between(link, a, b))
             continue;
-        for (unsigned side = 0; side < 2; side++) {
-            if (link->ends[side].open)
-                end_break(world, link, side, "reset");
-        }
+        link_break(world, link, "reset");
+        link_release(world, link);
     }
-    link_collect(world);
+}
+
+void net_reset_spoilt(struct world *world)
+{
+    for (size_t i = world->links_count; i-- > 0;) {
+        struct sim_link *link = world->links[i];
+        if (!link->spoilt)
+            continue;
+        link_break(world, link, "reset");
+        link_release(world, link);
+    }
 }
 
 size_t net_open_links(const struct world *world, size_t a, size_t b)
 {
     size_t count = 0;
-    for (const struct sim_link *link = world->links; link; link = link->next) {
-        size_t from = link->ends[0].node, to = link->ends[1].node;
-        count += link->ends[0].open && link->ends[1].open &&
-                 ((from == a && to == b) || (from == b && to == a));
+    for (size_t i = 0; i < world->links_count; i++) {
+        const struct sim_link *link = world->links[i];
+        count += link->ends[0].open && link->ends[1].open && is_between(link, a, b);
     }
     return count;
 }
 
 void net_free(struct world *world)
 {
-    while (world->links) {
-        struct sim_link *link = world->links;
-        world->links = link->next;
+    while (world->links_count > 0) {
+        struct sim_link *link = world->links[--world->links_count];
         end_clear(&link->ends[0]);
         end_clear(&link->ends[1]);
         mem_free(link);
     }
+    mem_free(world->links);
+    for (size_t i = 0; i < world->nodes_count; i++)
+        mem_free(world->nodes[i].lines);
 }

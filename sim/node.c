@@ -7,6 +7,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sim/load.h"
+#include "sim/net.h"
+
+static const uint64_t WALL_START_MS = 1700000000000;
 
 static struct sim_node *node_of_trace(struct trace *trace)
 {
@@ -27,12 +30,26 @@ static struct sim_node *node_of_clock(struct clock *clock)
     return (struct sim_node *)((char *)clock - offsetof(struct sim_node, clock));
 }
 
+int64_t sim_skew(const struct sim_node *node)
+{
+    int64_t since = (int64_t)(node->world->now_ms - node->drift_from_ms);
+    return node->drift
+               ? node->skew_ms + since / 1000 * node->drift + since % 1000 * node->drift / 1000
+               : node->skew_ms;
+}
+
+void sim_set_clock(struct sim_node *node, int64_t skew_ms, int drift)
+{
+    node->skew_ms = skew_ms;
+    node->drift = drift;
+    node->drift_from_ms = node->world->now_ms;
+}
+
 struct now sim_now(const struct sim_node *node)
 {
-    uint64_t start = 1700000000000;
-    return (struct now){.mono_ms = node->world->now_ms - node->boot_ms + 1000,
-                        .wall_ms =
-                            (uint64_t)((int64_t)(start + node->world->now_ms) + node->skew_ms)};
+    int64_t wall = (int64_t)(WALL_START_MS + node->world->now_ms) + sim_skew(node);
+    return (struct now){.mono_ms = node->world->now_ms - node->boot_ms,
+                        .wall_ms = wall > 0 ? (uint64_t)wall : 0};
 }
 
 static uint64_t clock_now(struct clock *clock)
@@ -58,7 +75,7 @@ static const char *const node_names[NODES_MAX] = {"A", "B", "C", "D", "E", "F", 
 void node_init(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
-    *node = (struct sim_node){.world = world, .index = index};
+    *node = (struct sim_node){.world = world, .index = index, .off = true};
     node->net.ops = &sim_net_ops;
     node->clock.ops = &clock_ops;
     node->trace.line = node_line;
@@ -88,7 +105,7 @@ static bool node_crashes(void *arg, const char *before)
     (void)before;
     if (disk_loses_power(&node->door))
         return true;
-    return node->crash_percent && world_below(node->world, 1000) < node->crash_percent;
+    return node->effects_left > 0 && --node->effects_left == 0;
 }
 
 static void node_plan_tick(struct world *world, size_t index)
@@ -160,7 +177,9 @@ void sim_start(struct world *world, size_t index)
         return;
     node->epoch++;
     node->starts++;
-    node->boot_ms = world->now_ms;
+    if (node->off)
+        node->boot_ms = world->now_ms;
+    node->off = false;
     node->gossip.peers_count = node->peers_count;
     bool suspect = node->door.suspect;
     int code = sim_open(node, &error);
@@ -180,26 +199,33 @@ void sim_start(struct world *world, size_t index)
     checks_started(world, index);
 }
 
-void node_down(struct world *world, size_t index)
+/* What the net tells is one block (struct sim_mail), what a test does may be two. */
+static void event_free(struct event *event)
+{
+    if (event->kind == EVENT_NET && event->net != &((struct sim_mail *)event)->net)
+        mem_free(event->net);
+    mem_free(event);
+}
+
+void node_down(struct world *world, size_t index, bool says)
 {
     struct sim_node *node = &world->nodes[index];
     for (size_t i = 0; i < node->inbox_count; i++) {
         struct event *event = node->inbox[i];
         if (event->kind == EVENT_NET) {
             buffer_done(&event->net->message);
-            mem_free(event->net);
-            mem_free(event);
+            event_free(event);
         } else if (world->write_done && event->kind == EVENT_WRITE) {
             world->write_done(world, index, event, true);
         } else {
-            mem_free(event);
+            event_free(event);
         }
     }
     node->inbox_count = 0;
-    node->turning = false;
+    node->turn_at = node->effects_left = node->paused_until_ms = 0;
     node->up = false;
     node->epoch++;
-    net_node_gone(world, index);
+    net_node_gone(world, index, says);
     wheel_close(&node->wheel);
 }
 
@@ -210,8 +236,19 @@ void sim_crash(struct world *world, size_t index)
         return;
     world_line(world, node->name, "crashes");
     node->crashes++;
-    node_down(world, index);
+    node->off = true;
+    node_down(world, index, false);
     disk_crash(&node->door);
+}
+
+void sim_kill(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    if (!node->up)
+        return;
+    world_line(world, node->name, "is killed");
+    node->crashes++;
+    node_down(world, index, true);
 }
 
 void sim_stop(struct world *world, size_t index)
@@ -224,7 +261,7 @@ void sim_stop(struct world *world, size_t index)
         return;
     }
     world_line(world, node->name, "stops");
-    node_down(world, index);
+    node_down(world, index, true);
 }
 
 void sim_set_disk(struct world *world, size_t index, struct disk *disk)
@@ -249,6 +286,31 @@ struct shard *sim_shard(struct world *world, size_t index, const char *bucket)
     return node->up ? store_find(&node->wheel.engine.store, bucket_id(bucket)) : NULL;
 }
 
+static void node_plan_turn(struct world *world, size_t index, uint64_t delay)
+{
+    struct sim_node *node = &world->nodes[index];
+    uint64_t at = world->now_ms + delay;
+    if (node->turn_at)
+        return;
+    if (at < node->door.free_at_ms)
+        at = node->door.free_at_ms;
+    if (at < node->paused_until_ms)
+        at = node->paused_until_ms;
+    node->turn_at = at;
+    world_after(world, at - world->now_ms,
+                (struct thing){.kind = THING_TURN, .node = index, .epoch = node->epoch});
+}
+
+void sim_pause(struct world *world, size_t index, uint64_t until_ms)
+{
+    struct sim_node *node = &world->nodes[index];
+    bool waits = node->turn_at != 0;
+    node->paused_until_ms = until_ms;
+    node->turn_at = 0; /* the one that was planned is not meant any more */
+    if (waits)
+        node_plan_turn(world, index, 1);
+}
+
 void sim_post(struct world *world, size_t index, struct event *event)
 {
     struct sim_node *node = &world->nodes[index];
@@ -258,32 +320,27 @@ void sim_post(struct world *world, size_t index, struct event *event)
         return;
     }
     node->inbox[node->inbox_count++] = event;
-    if (node->turning)
+    if (node->turn_at)
         return;
-    node->turning = true;
-    uint64_t delay = node->slow_ms + world_below(world, 2);
-    if (node->door.free_at_ms > world->now_ms + delay)
-        delay = node->door.free_at_ms - world->now_ms;
-    world_after(world, delay,
-                (struct thing){.kind = THING_TURN, .node = index, .epoch = node->epoch});
+    uint64_t delay = world_below(world, 2);
+    if (world->now_ms < node->slow_until_ms)
+        delay += node->slow_ms;
+    node_plan_turn(world, index, delay);
 }
 
 static void node_finish(struct world *world, size_t index, struct event *event, bool lost)
 {
     switch (event->kind) {
-    case EVENT_NET:
-        mem_free(event->net);
-        mem_free(event);
-        break;
     case EVENT_WRITE:
         if (world->write_done)
             world->write_done(world, index, event, lost);
         break;
+    case EVENT_NET:
     case EVENT_SYNC:
     case EVENT_TICK:
     case EVENT_ISOLATE:
     case EVENT_CALL:
-        mem_free(event);
+        event_free(event);
         break;
     }
 }
@@ -302,7 +359,7 @@ void node_turn(struct world *world, size_t index)
     struct sim_node *node = &world->nodes[index];
     struct event *events[TURN_EVENTS_MAX];
     size_t count = node->inbox_count < TURN_EVENTS_MAX ? node->inbox_count : TURN_EVENTS_MAX;
-    node->turning = false;
+    node->turn_at = 0;
     if (count > 1 && world_below(world, 3) == 0)
         count = 1 + (size_t)world_below(world, count);
     memcpy(events, node->inbox, count * sizeof *events);
@@ -331,12 +388,8 @@ void node_turn(struct world *world, size_t index)
                     (struct thing){.kind = THING_RESTART, .node = index});
         return;
     }
-    if (node->inbox_count > 0 && !node->turning) {
-        uint64_t now = world->now_ms, free_at = node->door.free_at_ms;
-        node->turning = true;
-        world_after(world, free_at > now ? free_at - now : 1,
-                    (struct thing){.kind = THING_TURN, .node = index, .epoch = node->epoch});
-    }
+    if (node->inbox_count > 0)
+        node_plan_turn(world, index, 1);
     node_plan_tick(world, index);
 }
 

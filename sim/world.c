@@ -108,14 +108,14 @@ void world_starve(struct world *world)
 
 uint64_t world_below(struct world *world, uint64_t bound)
 {
-    return rng_below(&world->rng, bound);
+    return world->options.steady ? 0 : rng_below(&world->rng, bound);
 }
 
 /* ---- the world ---- */
 
 void world_open(struct world *world, const struct world_options *options)
 {
-    *world = (struct world){.options = *options, .nodes_count = options->nodes, .link_next = 1};
+    *world = (struct world){.options = *options, .nodes_count = options->nodes};
     rng_init(&world->rng, options->seed);
     buffer_init(&world->text, 16 << 20);
     for (size_t i = 0; i < options->nodes; i++)
@@ -133,7 +133,7 @@ void world_close(struct world *world)
 {
     for (size_t i = 0; i < world->nodes_count; i++) {
         if (world->nodes[i].up)
-            node_down(world, i);
+            node_down(world, i, false);
         sim_disk_done(&world->nodes[i].door);
         disk_close(world->nodes[i].disk);
         mem_free(world->nodes[i].inbox);
@@ -149,11 +149,11 @@ static void world_do(struct world *world, const struct thing *thing)
     bool meant = node->up && node->epoch == thing->epoch;
     switch (thing->kind) {
     case THING_TURN:
-        if (meant)
+        if (meant && node->turn_at == thing->at)
             node_turn(world, thing->node);
         break;
     case THING_TICK:
-        if (meant && node->tick_at == world->now_ms)
+        if (meant && node->tick_at == thing->at)
             node_tick(world, thing->node);
         break;
     case THING_ARRIVE:
@@ -163,7 +163,8 @@ static void world_do(struct world *world, const struct thing *thing)
         net_connect(world, thing);
         break;
     case THING_RESTART:
-        sim_start(world, thing->node);
+        if (!node->away)
+            sim_start(world, thing->node);
         break;
     case THING_CALL:
         thing->call(thing->arg);

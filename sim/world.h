@@ -20,12 +20,14 @@ enum thing_kind {
     THING_CALL     /* whatever a test wants */
 };
 
+struct sim_link; /* sim/net.h */
+
 struct thing {
     uint64_t at, order;
     enum thing_kind kind;
     size_t node; /* and the epoch in which it was meant */
     uint64_t epoch;
-    uint64_t link;
+    struct sim_link *link;
     unsigned side;
     uint64_t dialed; /* THING_CONNECT: the dialler's number */
     size_t target;
@@ -33,30 +35,22 @@ struct thing {
     void *arg;
 };
 
-/* ---- links ---- */
+/* ---- the net ---- */
 
-struct sim_message {
-    struct sim_message *next;
-    uint64_t at;
-    bool end; /* of the stream, instead of bytes */
-    struct buffer bytes;
+/* From one node to another. What is wrong there: all zero is a good way. */
+struct sim_way {
+    bool cut;
+    unsigned delay_ms, jitter_ms;         /* beyond the usual */
+    unsigned bytes_per_s;                 /* of each link; 0: no limit */
+    unsigned loses, duplicates, reorders; /* percent of messages */
+    unsigned garbles;                     /* percent of messages get other bits */
 };
 
-/* One end of a link, and what is on its way to it. */
-struct sim_end {
-    size_t node;
-    uint64_t epoch;
-    uint64_t number; /* as that node calls the link */
-    bool open, ready, trusted;
-    struct sim_message *first, *last;
-    size_t queued;
-    bool arriving; /* a THING_ARRIVE is in the heap */
-};
-
-struct sim_link {
-    uint64_t id;
-    struct sim_end ends[2]; /* 0 dialled */
-    struct sim_link *next;
+/* An open end, as its node calls it. */
+struct sim_line {
+    uint64_t number;
+    struct sim_link *link;
+    unsigned side;
 };
 
 /* ---- nodes ---- */
@@ -75,16 +69,22 @@ struct sim_node {
     bool up;
     uint64_t epoch; /* of the process */
     struct rng entropy;
-    int64_t skew_ms;             /* of its wall clock */
-    uint64_t boot_ms;            /* its monotonic clock began then */
-    uint64_t slow_ms;            /* every turn takes that much longer to come */
-    unsigned crash_percent;      /* at each effect, in tenths of a percent */
-    struct net_event *inbox_net; /* ring of SIM_INBOX_MAX */
+    int64_t skew_ms;                 /* of its wall clock */
+    int drift;                       /* permille that it runs too fast; -1000: it stands still */
+    uint64_t drift_from_ms;          /* since then */
+    uint64_t boot_ms;                /* its monotonic clock began then */
+    bool off;                        /* the machine: it boots when the process starts */
+    bool away;                       /* nobody starts it, but a hand */
+    uint64_t slow_ms, slow_until_ms; /* every turn takes that much longer to come */
+    uint64_t paused_until_ms;        /* no turn before */
+    uint64_t effects_left;           /* power fails before the last of them; 0: it does not */
     struct event **inbox;
     size_t inbox_count;
-    bool turning;     /* a THING_TURN is in the heap */
+    uint64_t turn_at; /* of the THING_TURN in the heap; 0 none */
     uint64_t tick_at; /* of the THING_TICK in the heap; 0 none */
     uint64_t accepted_next;
+    struct sim_line *lines;
+    size_t lines_count, lines_room;
     const char *peers[NODES_MAX];
     size_t peers_count;
     struct gossip_options gossip;
@@ -99,6 +99,7 @@ struct world_options {
     uint32_t heartbeat_ms; /* 0: 1000. Silence is five of them */
     unsigned delay_ms_max; /* of messages */
     bool print;            /* trace lines to stdout */
+    bool steady;           /* the world leaves nothing to chance: for stories */
 };
 
 struct world {
@@ -109,10 +110,11 @@ struct world {
     size_t heap_count, heap_room;
     struct sim_node nodes[NODES_MAX];
     size_t nodes_count;
-    bool cut[NODES_MAX][NODES_MAX];          /* [from][to] */
-    unsigned delay_ms[NODES_MAX][NODES_MAX]; /* beyond the usual */
-    struct sim_link *links;
-    uint64_t link_next;
+    bool cut[NODES_MAX][NODES_MAX];            /* [from][to]: for tests; faults have their own */
+    struct sim_way ways[NODES_MAX][NODES_MAX]; /* [from][to] */
+    struct sim_link **links;
+    size_t links_count, links_room;
+    uint64_t spoilt;      /* messages that were lost, doubled, or overtaken */
     struct digest digest; /* over all trace lines */
     uint64_t lines;
     struct buffer text; /* trace lines kept, when wanted */
@@ -123,6 +125,7 @@ struct world {
     void (*write_done)(struct world *world, size_t node, struct event *event, bool lost);
     struct load *load;
     struct checks *checks; /* NULL: none */
+    struct oracle *oracle; /* what happened, for checkers; NULL: nobody watches */
     void *story;           /* what a test wants to find again */
     uint64_t faults;       /* that struck */
     bool amnesia;          /* some directory went back in time: events may be lost */
@@ -149,6 +152,13 @@ void sim_start(struct world *world, size_t node);
 void sim_stop(struct world *world, size_t node); /* in good order: synced */
 /* Power fails: what is not synced may go. */
 void sim_crash(struct world *world, size_t node);
+/* The process dies; what it wrote is the kernel's, and stays. */
+void sim_kill(struct world *world, size_t node);
+/* No turns until then; its clocks go on, and what comes waits. In the past: it goes on at once. */
+void sim_pause(struct world *world, size_t node, uint64_t until_ms);
+/* Its wall clock is so far off from now on, and gets so many permille wrong. */
+void sim_set_clock(struct sim_node *node, int64_t skew_ms, int drift);
+int64_t sim_skew(const struct sim_node *node); /* of its wall clock, now */
 void sim_post(struct world *world, size_t node, struct event *event);
 struct now sim_now(const struct sim_node *node);
 struct shard *sim_shard(struct world *world, size_t node, const char *bucket);
@@ -163,7 +173,7 @@ bool sim_excuses(const struct sim_node *node, int code);
 /* ---- world.c, node.c: for each other ---- */
 void world_line(struct world *world, const char *who, const char *text); /* into the trace */
 void node_init(struct world *world, size_t node);
-void node_down(struct world *world, size_t node);
+void node_down(struct world *world, size_t node, bool says); /* to its peers, as kernels do */
 void node_turn(struct world *world, size_t node);
 void node_tick(struct world *world, size_t node);
 
@@ -171,8 +181,11 @@ void node_tick(struct world *world, size_t node);
 extern const struct net_ops sim_net_ops;
 void net_connect(struct world *world, const struct thing *thing);
 void net_arrive(struct world *world, const struct thing *thing);
-void net_node_gone(struct world *world, size_t node);    /* its ends are closed without a word */
+/* Its ends are closed; when it can't say so, the other sides mostly learn it all the same. */
+void net_node_gone(struct world *world, size_t node, bool says);
 void net_reset(struct world *world, size_t a, size_t b); /* all links between the two break */
+void net_reset_spoilt(struct world *world); /* those that have not been streams at some time */
+void net_hurry(struct world *world);        /* what waits for slow ways that are so no longer */
 void net_free(struct world *world);
 size_t net_open_links(const struct world *world, size_t a, size_t b);
 
