@@ -25,7 +25,8 @@ enum {
     SHRINK_RUNS = 150,
     SAMPLE = 6, /* under sanitizers: one rule of so many */
     WORKERS_MAX = 64,
-    EXIT_NOTICED = 3
+    EXIT_NOTICED = 3,
+    EXIT_STORY = 1 /* of a story that failed; 2: there is none of that name */
 };
 
 /* One rule that is tried by a process of its own, which writes here what it finds. */
@@ -118,8 +119,7 @@ static void job_end(struct job *job, int status)
 {
     bool tells = job->rule && job->rule->story;
     job->died = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    job->noticed =
-        job->died || (tells ? WEXITSTATUS(status) != 0 : WEXITSTATUS(status) == EXIT_NOTICED);
+    job->noticed = job->died || WEXITSTATUS(status) == (tells ? EXIT_STORY : EXIT_NOTICED);
     if (job->died)
         job->found->steps = job->found->steps_left = EVENTS;
 }
