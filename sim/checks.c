@@ -4,14 +4,19 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sim/check.h"
+#include "sim/oracle.h"
 
-static const struct checker *const table[] = {&check_durable, &check_equal, &check_rest,
-                                              &check_acknowledged, &check_removed,
+/* At rest they are asked in this order, but for the first one: what is cheap and basic comes first.
+ * check_contexts feeds the oracle, so it is told of everything before those that ask the oracle;
+ * but it looks at every cell when it is asked. */
+static const struct checker *const table[] = {&check_contexts, &check_durable, &check_equal,
+                                              &check_rest, &check_acknowledged, &check_removed,
                                               &check_sessions};
 enum { CHECKERS = sizeof table / sizeof *table };
 
 struct checks {
     void *states[CHECKERS];
+    struct oracle *oracle;
 };
 
 size_t checks_count(void)
@@ -28,6 +33,7 @@ struct checks *checks_new(struct world *world)
 {
     struct checks *checks = mem_new(sizeof *checks);
     must(checks);
+    checks->oracle = world->oracle = oracle_new();
     for (size_t i = 0; i < CHECKERS; i++)
         checks->states[i] = table[i]->begin ? table[i]->begin(world) : NULL;
     return checks;
@@ -39,6 +45,8 @@ void checks_free(struct checks *checks)
         if (table[i]->end)
             table[i]->end(checks->states[i]);
     }
+    if (checks)
+        oracle_free(checks->oracle);
     mem_free(checks);
 }
 
@@ -89,7 +97,8 @@ void checks_step(struct world *world)
 
 bool checks_hold(struct world *world, char *ret_why, size_t size)
 {
-    for (size_t i = 0; i < CHECKERS; i++) {
+    for (size_t asked = 1; asked <= CHECKERS; asked++) {
+        size_t i = asked % CHECKERS;
         int head = snprintf(ret_why, size, "%s: ", table[i]->name);
         if (table[i]->holds &&
             !table[i]->holds(world, world->checks->states[i], ret_why + head, size - (size_t)head))

@@ -1,0 +1,522 @@
+/* Contexts never claim an event whose effect is missing: after each commit of a node every cell
+ * that it changed, or about which its node knows more than before, is what the events that it knows
+ * leave. Whatever is not looked at is as it was. All cells are looked at when a process begins, and
+ * at rest. What is caught, too: what was removed comes back, a counter goes back or has gaps, a
+ * context goes back, somebody knows of what a crash took. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "sim/oracle.h"
+
+struct state {
+    struct world *world;
+    struct oracle *oracle;
+    bool off;         /* messages had other bytes: nothing is promised any more */
+    uint32_t *marked; /* paths to look at */
+    size_t marked_count, marked_room;
+    uint32_t shards[64]; /* of this commit */
+    size_t shards_count;
+    struct buffer bytes; /* of a cell */
+    struct cell cell;
+};
+
+/* A commit of a node on its way, or its state when `batch` is NULL. */
+struct look {
+    struct state *state;
+    struct sim_node *node;
+    const struct batch *batch;
+};
+
+static void *begin(struct world *world)
+{
+    struct state *state = mem_new(sizeof *state);
+    must(state);
+    state->world = world;
+    state->oracle = world->oracle;
+    buffer_init(&state->bytes, STORED_SIZE_MAX);
+    cell_init(&state->cell);
+    return state;
+}
+
+static void end(void *memory)
+{
+    struct state *state = memory;
+    mem_free(state->marked);
+    buffer_done(&state->bytes);
+    cell_done(&state->cell);
+    mem_free(state);
+}
+
+static bool is_off(struct state *state)
+{
+    state->off |= state->world->garbles || state->world->failed[0];
+    return state->off;
+}
+
+static struct shard *shard_of(const struct look *look, uint32_t shard)
+{
+    return store_find(&look->node->wheel.engine.store, look->state->oracle->shards[shard].id);
+}
+
+static struct oracle_replica *replica_of(const struct look *look, uint32_t shard)
+{
+    return &look->state->oracle->shards[shard].replicas[look->node->index];
+}
+
+static void look_fails(const struct look *look, uint32_t shard, const char *what)
+{
+    const struct shard *of = shard_of(look, shard);
+    world_fail(look->state->world, "contexts: %s, %s: %s", look->node->name, of ? of->name : "?",
+               what);
+}
+
+static void mark_path(struct state *state, uint32_t path)
+{
+    struct oracle *oracle = state->oracle;
+    if (oracle->paths[path].marked == oracle->commit)
+        return;
+    oracle->paths[path].marked = oracle->commit;
+    if (state->marked_count == state->marked_room) {
+        state->marked = mem_reserve(state->marked, state->marked_count, &state->marked_room, 1,
+                                    sizeof *state->marked);
+        must(state->marked);
+    }
+    state->marked[state->marked_count++] = path;
+}
+
+static uint32_t mark_shard(struct state *state, uint64_t id)
+{
+    uint32_t shard = oracle_shard(state->oracle, id);
+    for (size_t i = 0; i < state->shards_count; i++) {
+        if (state->shards[i] == shard)
+            return shard;
+    }
+    must(state->shards_count < sizeof state->shards / sizeof *state->shards);
+    state->shards[state->shards_count++] = shard;
+    return shard;
+}
+
+/* ---- what a batch says ---- */
+
+static void fails_at(const struct look *look, uint32_t shard, struct dot dot, const char *what)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%04x:%" PRIu64 " %s", (unsigned)(dot.id >> 48), dot.n, what);
+    look_fails(look, shard, text);
+}
+
+/* The cell of an event that had another name, if it had: this node has re-dotted what was beyond
+ * some event of its former id. */
+static uint32_t renamed_path(const struct look *look, uint32_t shard, struct dot dot)
+{
+    const struct oracle *oracle = look->state->oracle;
+    const struct oracle_replica *replica = replica_of(look, shard);
+    const struct shard *of = shard_of(look, shard);
+    const struct context_entry *old = context_find(&replica->known, replica->own);
+    if (!old || dot.id != of->replica || dot.id == old->id)
+        return ORACLE_NONE;
+    const struct context_entry *now = context_find(&of->context, old->id);
+    uint64_t top = !now ? 0 : now->n < old->n ? now->n : old->n;
+    while (top > 0 &&
+           oracle_resolve(oracle, shard, now, top) != oracle_resolve(oracle, shard, old, top))
+        top--;
+    uint32_t event = oracle_resolve(oracle, shard, old, top + dot.n);
+    return event == ORACLE_NONE ? ORACLE_NONE : oracle->events[event].path;
+}
+
+/* An event whose log entry was cut by the commit that made it. */
+static void hidden_event(const struct look *look, uint32_t shard, uint32_t opening)
+{
+    struct oracle *oracle = look->state->oracle;
+    const struct oracle_opening *of = &oracle->openings[opening];
+    uint32_t path = renamed_path(look, shard, (struct dot){of->id, of->since + of->count + 1});
+    (void)oracle_make(oracle, opening, path);
+    if (path != ORACLE_NONE)
+        mark_path(look->state, path);
+}
+
+/* An event that this node made in this opening. */
+static void own_event(const struct look *look, uint32_t shard, struct dot dot, uint32_t nonce,
+                      uint32_t path)
+{
+    struct oracle *oracle = look->state->oracle;
+    uint32_t opening = oracle_opening(oracle, shard, dot.id, nonce);
+    if (opening == ORACLE_NONE)
+        opening = oracle_open(oracle, shard, look->node->index, dot.id, nonce,
+                              (struct context_entry){.id = dot.id});
+    const struct oracle_opening *of = &oracle->openings[opening];
+    if (of->valid != of->count || dot.n <= of->since + of->count) {
+        fails_at(look, shard, dot, "is made twice");
+        return;
+    }
+    while (dot.n > oracle->openings[opening].since + oracle->openings[opening].count + 1)
+        hidden_event(look, shard, opening);
+    (void)oracle_make(oracle, opening, path);
+}
+
+static void see_log(const struct look *look, struct slice key, struct slice value)
+{
+    struct state *state = look->state;
+    struct oracle *oracle = state->oracle;
+    struct log_entry entry;
+    struct key cell;
+    must(log_entry_read(key, value, &entry) == 0);
+    uint32_t shard = mark_shard(state, bytes_get_u64(key.data));
+    key_cell(&cell, oracle->shards[shard].id, entry.bucket, entry.path);
+    uint32_t path = oracle_path(oracle, shard, key_slice(&cell));
+    if (entry.nonce == look->node->wheel.engine.store.identity.nonce) {
+        own_event(look, shard, entry.dot, entry.nonce, path);
+        mark_path(state, path);
+        return;
+    }
+    struct context_entry name = {.id = entry.dot.id, .n = entry.dot.n, .nonce = entry.nonce};
+    uint32_t event = oracle_resolve(oracle, shard, &name, name.n);
+    if (event == ORACLE_NONE)
+        fails_at(look, shard, entry.dot, "is in the log, and nobody has made it");
+    else if (oracle->events[event].path != path && oracle->events[event].path != ORACLE_NONE)
+        fails_at(look, shard, entry.dot, "is in the log with another cell");
+}
+
+static void see_range(const struct look *look, struct slice from, struct slice to)
+{
+    const struct oracle *oracle = look->state->oracle;
+    for (size_t i = 0; i < oracle->paths_count; i++) {
+        if (slice_compare(oracle->paths[i].key, from) >= 0 &&
+            slice_compare(oracle->paths[i].key, to) < 0)
+            mark_path(look->state, (uint32_t)i);
+    }
+}
+
+/* batch_visit */
+static int see(void *arg, enum batch_kind kind, enum disk_family family, struct slice key,
+               struct slice value)
+{
+    const struct look *look = arg;
+    struct state *state = look->state;
+    if (family == DISK_LOG && kind == BATCH_PUT)
+        see_log(look, key, value);
+    else if (family == DISK_CELLS && kind == BATCH_RANGE)
+        see_range(look, key, value);
+    else if (family == DISK_CELLS)
+        mark_path(state,
+                  oracle_path(state->oracle, mark_shard(state, bytes_get_u64(key.data)), key));
+    else if (family == DISK_META && key.data[0] == 'S')
+        mark_shard(state, key_shard_of(key));
+    return 0;
+}
+
+/* ---- what a context says ---- */
+
+/* Whoever knows of an event knows what it did. */
+static void mark_events(const struct look *look, uint32_t shard, const struct context_entry *entry,
+                        uint64_t from)
+{
+    const struct oracle *oracle = look->state->oracle;
+    for (uint64_t n = entry->n; n > from; n--) {
+        uint32_t event = oracle_resolve(oracle, shard, entry, n);
+        if (event == ORACLE_NONE) {
+            fails_at(look, shard, (struct dot){entry->id, n}, "is known, and no event any more");
+            return;
+        }
+        if (oracle->events[event].path != ORACLE_NONE)
+            mark_path(look->state, oracle->events[event].path);
+    }
+}
+
+/* Own events whose log entries were all cut. */
+static void blind_events(const struct look *look, uint32_t shard, const struct context_entry *entry)
+{
+    struct oracle *oracle = look->state->oracle;
+    const struct shard *of = shard_of(look, shard);
+    uint32_t opening = oracle_opening(oracle, shard, entry->id, entry->nonce);
+    if (entry->nonce != of->nonce || context_get(&of->horizon, entry->id) < entry->n)
+        return;
+    if (opening == ORACLE_NONE)
+        opening = oracle_open(oracle, shard, look->node->index, entry->id, entry->nonce,
+                              (struct context_entry){.id = entry->id});
+    while (entry->n > oracle->openings[opening].since + oracle->openings[opening].count)
+        hidden_event(look, shard, opening);
+}
+
+static bool is_own(const struct look *look, uint32_t shard, const struct context_entry *entry)
+{
+    const struct oracle *oracle = look->state->oracle;
+    uint32_t opening = oracle_opening(oracle, shard, entry->id, entry->nonce);
+    return opening != ORACLE_NONE && oracle->openings[opening].node == look->node->index;
+}
+
+/* Is what was known of an id still known, as part of the same history? */
+static bool goes_on(const struct look *look, uint32_t shard, const struct context_entry *old,
+                    const struct context_entry *now)
+{
+    const struct oracle *oracle = look->state->oracle;
+    return now && now->n >= old->n &&
+           (now->nonce == old->nonce || oracle_resolve(oracle, shard, now, old->n) ==
+                                            oracle_resolve(oracle, shard, old, old->n));
+}
+
+/* Events that were told must not have gone with a crash, or have got other names. */
+static void lost_events(const struct look *look, uint32_t shard)
+{
+    const struct oracle *oracle = look->state->oracle;
+    for (size_t node = 0; node < look->state->world->nodes_count; node++) {
+        const struct oracle_replica *replica = &oracle->shards[shard].replicas[node];
+        for (size_t i = 0; replica->present && i < replica->known.count; i++) {
+            const struct context_entry *entry = &replica->known.entries[i];
+            if (node == look->node->index || !oracle_entry_is_wrong(oracle, shard, entry))
+                continue;
+            fails_at(look, shard, (struct dot){entry->id, entry->n},
+                     "was told before it was durable, or renamed");
+        }
+    }
+}
+
+/* Own ids can go back by re-dotting (rule 9): then those events have other names. */
+static void context_moves(const struct look *look, uint32_t shard)
+{
+    struct oracle *oracle = look->state->oracle;
+    const struct shard *of = shard_of(look, shard);
+    const struct context *known = &replica_of(look, shard)->known;
+    bool back = false;
+    for (size_t i = 0; i < known->count; i++) {
+        const struct context_entry *old = &known->entries[i];
+        if (goes_on(look, shard, old, context_find(&of->context, old->id)))
+            continue;
+        back = true;
+        if (!is_own(look, shard, old))
+            fails_at(look, shard, (struct dot){old->id, old->n}, "was known, and is no longer");
+    }
+    for (size_t i = 0; i < of->context.count; i++) {
+        const struct context_entry *now = &of->context.entries[i];
+        const struct context_entry *old = context_find(known, now->id);
+        if (old && old->n == now->n && old->nonce == now->nonce)
+            continue;
+        blind_events(look, shard, now);
+        mark_events(look, shard, now, old && goes_on(look, shard, old, now) ? old->n : 0);
+    }
+    if (back && oracle_revalidate(oracle, shard, look->node->index, &of->context))
+        lost_events(look, shard);
+}
+
+/* ---- cells ---- */
+
+static void cell_fails(const struct look *look, uint32_t path, const char *what)
+{
+    char text[400], place[200];
+    const struct oracle_path *of = &look->state->oracle->paths[path];
+    path_text(key_cell_path(of->key), place, sizeof place);
+    snprintf(text, sizeof text, "%s: %s", place, what);
+    look_fails(look, of->shard, text);
+    if (look->state->world->options.print)
+        oracle_dump(look->state->oracle, path);
+}
+
+/* The cell as stored is judged. An empty value: there is none. */
+static bool look_at_cell(const struct look *look, uint32_t path, struct slice value)
+{
+    struct state *state = look->state;
+    struct oracle *oracle = state->oracle;
+    const struct shard *shard = shard_of(look, oracle->paths[path].shard);
+    char text[200] = "";
+    struct why why = {text, sizeof text};
+    const struct residue *residue = NULL;
+    uint64_t ref = 0;
+    bool fine = true;
+    cell_clear(&state->cell);
+    if (!shard)
+        fine = value.size == 0 || differs(why, "there is no such bucket");
+    else if (value.size > 0 && cell_stored(value, &ref, &state->cell))
+        fine = differs(why, "what is stored is no cell");
+    else
+        residue = residue_find(shard, ref);
+    if (fine && value.size > 0 && state->cell.count == 0 && !residue)
+        fine = differs(why, "an empty cell is kept");
+    struct knowledge know = {.context = shard ? &shard->context : NULL,
+                             .residue = residue ? &residue->context : NULL};
+    if (fine && shard)
+        fine =
+            oracle_explains(oracle, path, &know,
+                            &replica_of(look, oracle->paths[path].shard)->known, &state->cell, why);
+    if (!fine)
+        cell_fails(look, path, text);
+    return fine;
+}
+
+static bool look_at_path(const struct look *look, uint32_t path)
+{
+    struct state *state = look->state;
+    struct slice key = state->oracle->paths[path].key, value = {0};
+    enum batch_kind kind =
+        look->batch ? batch_find(look->batch, DISK_CELLS, key, &value) : BATCH_NONE;
+    if (kind == BATCH_NONE &&
+        look->node->disk->ops->get(look->node->disk, NULL, DISK_CELLS, key, &state->bytes) == 0)
+        value = buffer_slice(&state->bytes);
+    else if (kind != BATCH_PUT)
+        value = slice_of(NULL, 0);
+    return look_at_cell(look, path, value);
+}
+
+/* All cells, and all that should be there. */
+static bool look_at_all(const struct look *look)
+{
+    struct state *state = look->state;
+    struct oracle *oracle = state->oracle;
+    struct scan *scan = scan_of(look->node, DISK_CELLS);
+    struct slice key, value;
+    bool fine = true;
+    oracle->commit++;
+    while (fine && scan_next(scan, &key, &value) == 0) {
+        uint32_t path = oracle_path(oracle, oracle_shard(oracle, bytes_get_u64(key.data)), key);
+        oracle->paths[path].marked = oracle->commit;
+        fine = look_at_cell(look, path, value);
+    }
+    scan_close(scan);
+    for (size_t i = 0; fine && i < oracle->paths_count; i++) {
+        if (oracle->paths[i].marked != oracle->commit && oracle->paths[i].count > 0)
+            fine = look_at_cell(look, (uint32_t)i, slice_of(NULL, 0));
+    }
+    return fine;
+}
+
+/* ---- what happens ---- */
+
+static void commit(struct world *world, void *memory, size_t index, const struct batch *batch,
+                   bool sync)
+{
+    struct state *state = memory;
+    struct oracle *oracle = state->oracle;
+    struct look look = {.state = state, .node = &world->nodes[index], .batch = batch};
+    (void)sync;
+    if (is_off(state) || !look.node->up)
+        return; /* a directory that is being opened: nothing but its identity */
+    oracle->commit++;
+    state->marked_count = state->shards_count = 0;
+    (void)batch_each(batch, see, &look);
+    for (size_t i = 0; i < state->shards_count && !world->failed[0]; i++) {
+        if (shard_of(&look, state->shards[i]))
+            context_moves(&look, state->shards[i]);
+    }
+    for (size_t i = 0; i < state->marked_count && !world->failed[0]; i++)
+        (void)look_at_path(&look, state->marked[i]);
+    for (size_t i = 0; i < state->shards_count; i++) {
+        struct oracle_replica *replica = replica_of(&look, state->shards[i]);
+        const struct shard *shard = shard_of(&look, state->shards[i]);
+        if (!shard)
+            continue;
+        replica->present = replica->dirty = true;
+        replica->own = shard->replica;
+        must(context_copy(&replica->known, &shard->context) == 0);
+    }
+}
+
+static void committed(struct world *world, void *memory, size_t index, bool sync, int error)
+{
+    struct state *state = memory;
+    if (!world->nodes[index].up)
+        return; /* an opening: what is there is looked at when it has begun */
+    for (size_t i = 0; sync && !error && i < state->oracle->shards_count; i++)
+        oracle_synced(state->oracle, (uint32_t)i, index);
+}
+
+static void replaced(struct world *world, void *memory, size_t index)
+{
+    struct state *state = memory;
+    struct oracle *oracle = state->oracle;
+    (void)world;
+    oracle->eras[index]++;
+    for (size_t i = 0; i < oracle->shards_count; i++) {
+        struct oracle_replica *replica = &oracle->shards[i].replicas[index];
+        replica->present = replica->dirty = false;
+        context_clear(&replica->known);
+        context_clear(&replica->synced);
+    }
+}
+
+/* What a process finds is no less than what was synced, and no more than what was committed. Of own
+ * ids the log says how far they went, and a re-dotting may have been undone. */
+static void start_bounds(const struct look *look, uint32_t shard, const struct context *found)
+{
+    const struct oracle_replica *replica = replica_of(look, shard);
+    for (size_t i = 0; i < replica->synced.count; i++) {
+        const struct context_entry *entry = &replica->synced.entries[i];
+        if (!is_own(look, shard, entry) && context_get(found, entry->id) < entry->n)
+            fails_at(look, shard, (struct dot){entry->id, entry->n}, "was synced, and is unknown");
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        const struct context_entry *entry = &found->entries[i];
+        if (!is_own(look, shard, entry) && context_get(&replica->known, entry->id) < entry->n)
+            fails_at(look, shard, (struct dot){entry->id, entry->n}, "is known since a crash");
+    }
+}
+
+static void start_shard(const struct look *look, uint32_t number)
+{
+    static const struct context nothing;
+    struct oracle *oracle = look->state->oracle;
+    struct oracle_replica *replica = replica_of(look, number);
+    const struct shard *shard = shard_of(look, number);
+    const struct context *found = shard ? &shard->context : &nothing;
+    if (replica->present && !shard && replica->synced.count > 0)
+        look_fails(look, number, "the bucket is gone");
+    if (replica->present)
+        start_bounds(look, number, found);
+    if (oracle_revalidate(oracle, number, look->node->index, found))
+        lost_events(look, number);
+    replica->present = replica->dirty = shard != NULL;
+    must(context_copy(&replica->known, found) == 0);
+    if (disk_mem_unsynced(look->node->disk) == 0)
+        oracle_synced(oracle, number, look->node->index);
+    if (!shard)
+        return;
+    replica->own = shard->replica;
+    for (size_t i = 0; i < found->count; i++) {
+        if (oracle_entry_is_wrong(oracle, number, &found->entries[i]))
+            fails_at(look, number, (struct dot){found->entries[i].id, found->entries[i].n},
+                     "is known at a start, and no event any more");
+    }
+    const struct context_entry *own = context_find(found, shard->replica);
+    (void)oracle_open(oracle, number, look->node->index, shard->replica, shard->nonce,
+                      own ? *own : (struct context_entry){.id = shard->replica});
+}
+
+static void started(struct world *world, void *memory, size_t index)
+{
+    struct state *state = memory;
+    struct look look = {.state = state, .node = &world->nodes[index]};
+    const struct store *store = &look.node->wheel.engine.store;
+    if (is_off(state))
+        return;
+    for (size_t i = 0; i < store->shards_count; i++)
+        (void)oracle_shard(state->oracle, store->shards[i]->id);
+    for (size_t i = 0; i < state->oracle->shards_count; i++)
+        start_shard(&look, (uint32_t)i);
+    (void)look_at_all(&look);
+}
+
+static bool holds(struct world *world, void *memory, char *ret_why, size_t size)
+{
+    struct state *state = memory;
+    if (is_off(state))
+        return true;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        struct look look = {.state = state, .node = &world->nodes[i]};
+        if (!look_at_all(&look)) {
+            snprintf(ret_why, size, "%s", world->failed);
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct checker check_contexts = {
+    .name = "contexts",
+    .promise = "a context never claims an event whose effect is missing",
+    .begin = begin,
+    .end = end,
+    .commit = commit,
+    .committed = committed,
+    .started = started,
+    .replaced = replaced,
+    .holds = holds};

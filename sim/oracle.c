@@ -1,0 +1,617 @@
+#include "sim/oracle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+enum { TABLE_ROOM_MIN = 64, PRUNE_MIN = 8 };
+
+/* ---- arrays and tables ---- */
+
+/* Room for one more, of whatever type; a world does not run out of memory here. */
+#define RESERVE(array, count, room)                                               \
+    do {                                                                          \
+        if ((count) == (room)) {                                                  \
+            (array) = mem_reserve((array), (count), &(room), 1, sizeof *(array)); \
+            must(array);                                                          \
+        }                                                                         \
+    } while (0)
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
+}
+
+static uint64_t bytes_hash(struct slice bytes)
+{
+    uint64_t hash = bytes.size;
+    while (bytes.size >= 8) {
+        hash = mix(hash, bytes_get_u64(bytes.data));
+        bytes = slice_of(bytes.data + 8, bytes.size - 8);
+    }
+    for (size_t i = 0; i < bytes.size; i++)
+        hash = mix(hash, bytes.data[i]);
+    return hash;
+}
+
+static uint64_t name_hash(uint32_t shard, uint64_t id, uint32_t nonce)
+{
+    return mix(mix(id, nonce), shard);
+}
+
+/* The slot from which on an item of this hash is looked for. */
+static size_t table_at(const struct oracle_table *table, uint64_t hash)
+{
+    return (size_t)(hash >> 7) & (table->room - 1);
+}
+
+static void table_put(struct oracle_table *table, uint64_t hash, uint32_t item)
+{
+    size_t at = table_at(table, hash);
+    while (table->slots[at] != ORACLE_NONE)
+        at = (at + 1) & (table->room - 1);
+    table->slots[at] = item;
+}
+
+/* Twice as large and empty, when it is half full. */
+static bool table_grows(struct oracle_table *table)
+{
+    if (++table->count * 2 <= table->room)
+        return false;
+    mem_free(table->slots);
+    table->room = table->room ? table->room * 2 : TABLE_ROOM_MIN;
+    table->slots = mem_new_array(table->room, sizeof *table->slots);
+    must(table->slots);
+    memset(table->slots, 0xff, table->room * sizeof *table->slots);
+    return true;
+}
+
+/* ---- the whole ---- */
+
+struct oracle *oracle_new(void)
+{
+    struct oracle *oracle = mem_new(sizeof *oracle);
+    must(oracle);
+    oracle->commit = 1;
+    return oracle;
+}
+
+void oracle_free(struct oracle *oracle)
+{
+    if (!oracle)
+        return;
+    for (size_t i = 0; i < oracle->openings_count; i++)
+        mem_free(oracle->openings[i].events);
+    for (size_t i = 0; i < oracle->paths_count; i++) {
+        mem_free((void *)(uintptr_t)oracle->paths[i].key.data);
+        mem_free(oracle->paths[i].events);
+    }
+    for (size_t i = 0; i < oracle->shards_count; i++) {
+        for (size_t node = 0; node < NODES_MAX; node++) {
+            context_done(&oracle->shards[i].replicas[node].known);
+            context_done(&oracle->shards[i].replicas[node].synced);
+        }
+        mem_free(oracle->shards[i].paths);
+    }
+    mem_free(oracle->events);
+    mem_free(oracle->edges);
+    mem_free(oracle->openings);
+    mem_free(oracle->paths);
+    mem_free(oracle->shards);
+    mem_free(oracle->openings_by_name.slots);
+    mem_free(oracle->paths_by_key.slots);
+    mem_free(oracle);
+}
+
+uint32_t oracle_shard(struct oracle *oracle, uint64_t id)
+{
+    for (size_t i = 0; i < oracle->shards_count; i++) {
+        if (oracle->shards[i].id == id)
+            return (uint32_t)i;
+    }
+    RESERVE(oracle->shards, oracle->shards_count, oracle->shards_room);
+    struct oracle_shard *shard = &oracle->shards[oracle->shards_count];
+    *shard = (struct oracle_shard){.id = id};
+    for (size_t node = 0; node < NODES_MAX; node++)
+        shard->replicas[node].openings = ORACLE_NONE;
+    return (uint32_t)oracle->shards_count++;
+}
+
+/* ---- paths ---- */
+
+static void paths_rehash(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->paths_count; i++)
+        table_put(&oracle->paths_by_key, bytes_hash(oracle->paths[i].key), (uint32_t)i);
+}
+
+uint32_t oracle_path(struct oracle *oracle, uint32_t shard, struct slice key)
+{
+    struct oracle_table *table = &oracle->paths_by_key;
+    uint64_t hash = bytes_hash(key);
+    for (size_t at = table->room ? table_at(table, hash) : 0;
+         table->room && table->slots[at] != ORACLE_NONE; at = (at + 1) & (table->room - 1)) {
+        if (slice_equal(oracle->paths[table->slots[at]].key, key))
+            return table->slots[at];
+    }
+    RESERVE(oracle->paths, oracle->paths_count, oracle->paths_room);
+    uint8_t *copy = mem_new(key.size);
+    must(copy);
+    memcpy(copy, key.data, key.size);
+    uint32_t number = (uint32_t)oracle->paths_count++;
+    oracle->paths[number] = (struct oracle_path){
+        .shard = shard, .key = slice_of(copy, key.size), .prune_at = PRUNE_MIN};
+    if (table_grows(table))
+        paths_rehash(oracle);
+    else
+        table_put(table, hash, number);
+    struct oracle_shard *of = &oracle->shards[shard];
+    RESERVE(of->paths, of->paths_count, of->paths_room);
+    of->paths[of->paths_count++] = number;
+    return number;
+}
+
+/* ---- openings ---- */
+
+static void openings_rehash(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->openings_count; i++) {
+        const struct oracle_opening *opening = &oracle->openings[i];
+        table_put(&oracle->openings_by_name, name_hash(opening->shard, opening->id, opening->nonce),
+                  (uint32_t)i);
+    }
+}
+
+uint32_t oracle_opening(const struct oracle *oracle, uint32_t shard, uint64_t id, uint32_t nonce)
+{
+    const struct oracle_table *table = &oracle->openings_by_name;
+    if (table->room == 0)
+        return ORACLE_NONE;
+    for (size_t at = table_at(table, name_hash(shard, id, nonce)); table->slots[at] != ORACLE_NONE;
+         at = (at + 1) & (table->room - 1)) {
+        const struct oracle_opening *opening = &oracle->openings[table->slots[at]];
+        if (opening->id == id && opening->nonce == nonce && opening->shard == shard)
+            return table->slots[at];
+    }
+    return ORACLE_NONE;
+}
+
+uint32_t oracle_open(struct oracle *oracle, uint32_t shard, size_t node, uint64_t id,
+                     uint32_t nonce, struct context_entry before)
+{
+    struct oracle_replica *replica = &oracle->shards[shard].replicas[node];
+    RESERVE(oracle->openings, oracle->openings_count, oracle->openings_room);
+    uint32_t number = (uint32_t)oracle->openings_count++;
+    oracle->openings[number] = (struct oracle_opening){
+        .shard = shard,
+        .id = id,
+        .nonce = nonce,
+        .since = before.n,
+        .before = before.n ? oracle_opening(oracle, shard, id, before.nonce) : ORACLE_NONE,
+        .node = node,
+        .era = oracle->eras[node],
+        .next = replica->openings};
+    replica->openings = number;
+    if (table_grows(&oracle->openings_by_name))
+        openings_rehash(oracle);
+    else
+        table_put(&oracle->openings_by_name, name_hash(shard, id, nonce), number);
+    return number;
+}
+
+/* Of the openings that lead to `from`, the one that made event n of the id. */
+static uint32_t opening_of(const struct oracle *oracle, uint32_t from, uint64_t n)
+{
+    while (from != ORACLE_NONE && n <= oracle->openings[from].since)
+        from = oracle->openings[from].before;
+    return from;
+}
+
+uint32_t oracle_resolve(const struct oracle *oracle, uint32_t shard,
+                        const struct context_entry *entry, uint64_t n)
+{
+    uint32_t number = opening_of(oracle, oracle_opening(oracle, shard, entry->id, entry->nonce), n);
+    if (number == ORACLE_NONE || n > entry->n)
+        return ORACLE_NONE;
+    const struct oracle_opening *opening = &oracle->openings[number];
+    uint64_t at = n - opening->since - 1;
+    return at < opening->valid ? opening->events[at] : ORACLE_NONE;
+}
+
+bool oracle_entry_is_wrong(const struct oracle *oracle, uint32_t shard,
+                           const struct context_entry *entry)
+{
+    uint64_t top = entry->n;
+    uint32_t at = oracle_opening(oracle, shard, entry->id, entry->nonce);
+    while (top > 0) {
+        at = opening_of(oracle, at, top);
+        if (at == ORACLE_NONE || top - oracle->openings[at].since > oracle->openings[at].valid)
+            return true;
+        top = oracle->openings[at].since;
+    }
+    return false;
+}
+
+bool oracle_entry_is_durable(const struct oracle *oracle, uint32_t shard,
+                             const struct context_entry *entry)
+{
+    uint64_t top = entry->n;
+    uint32_t at = oracle_opening(oracle, shard, entry->id, entry->nonce);
+    while (top > 0) {
+        at = opening_of(oracle, at, top);
+        if (at == ORACLE_NONE || top - oracle->openings[at].since > oracle->openings[at].durable)
+            return false;
+        top = oracle->openings[at].since;
+    }
+    return true;
+}
+
+/* ---- events ---- */
+
+static void path_list(struct oracle *oracle, uint32_t number)
+{
+    struct oracle_event *event = &oracle->events[number];
+    struct oracle_path *path = &oracle->paths[event->path];
+    if (event->listed)
+        return;
+    event->listed = true;
+    RESERVE(path->events, path->count, path->room);
+    path->events[path->count++] = number;
+}
+
+uint32_t oracle_make(struct oracle *oracle, uint32_t number, uint32_t path_number)
+{
+    struct oracle_opening *opening = &oracle->openings[number];
+    RESERVE(oracle->events, oracle->events_count, oracle->events_room);
+    uint32_t event = (uint32_t)oracle->events_count++;
+    oracle->events[event] = (struct oracle_event){.n = opening->since + opening->count + 1,
+                                                  .opening = number,
+                                                  .path = path_number,
+                                                  .gone = ORACLE_NONE,
+                                                  .next_fresh = ORACLE_NONE};
+    RESERVE(opening->events, opening->count, opening->room);
+    opening->events[opening->count++] = event;
+    opening->valid = opening->count;
+    if (path_number == ORACLE_NONE) {
+        struct oracle_shard *shard = &oracle->shards[opening->shard];
+        if (shard->blind_commit != oracle->commit)
+            shard->blind_first = event;
+        shard->blind_last = event;
+        shard->blind_commit = oracle->commit;
+        return event;
+    }
+    struct oracle_path *path = &oracle->paths[path_number];
+    if (path->fresh_commit == oracle->commit)
+        oracle->events[event].next_fresh = path->fresh;
+    path->fresh = event;
+    path->fresh_commit = oracle->commit;
+    return event;
+}
+
+static bool event_is_valid(const struct oracle *oracle, uint32_t number)
+{
+    const struct oracle_event *event = &oracle->events[number];
+    const struct oracle_opening *opening = &oracle->openings[event->opening];
+    return event->n - opening->since <= opening->valid;
+}
+
+/* The entry of the id with the higher n, of the two parts of a knowledge. */
+static const struct context_entry *entry_of(const struct knowledge *know, uint64_t id)
+{
+    const struct context_entry *a = know->context ? context_find(know->context, id) : NULL;
+    const struct context_entry *b = know->residue ? context_find(know->residue, id) : NULL;
+    if (a && b)
+        return a->n >= b->n ? a : b;
+    return a ? a : b;
+}
+
+bool oracle_covers(const struct oracle *oracle, uint32_t shard, const struct knowledge *know,
+                   uint32_t number)
+{
+    const struct oracle_event *event = &oracle->events[number];
+    const struct oracle_opening *opening = &oracle->openings[event->opening];
+    const struct context_entry *entry = entry_of(know, opening->id);
+    if (!entry || event->n > entry->n)
+        return false;
+    return entry->nonce == opening->nonce ||
+           opening_of(oracle, oracle_opening(oracle, shard, entry->id, entry->nonce), event->n) ==
+               event->opening;
+}
+
+void oracle_event_text(const struct oracle *oracle, uint32_t number, char *ret_text, size_t size)
+{
+    const struct oracle_event *event = &oracle->events[number];
+    const struct oracle_opening *opening = &oracle->openings[event->opening];
+    snprintf(ret_text, size, "%04x:%" PRIu64 "/%04x", (unsigned)(opening->id >> 48), event->n,
+             (unsigned)opening->nonce & 0xffff);
+}
+
+/* ---- what cells must hold ---- */
+
+struct judge {
+    struct oracle *oracle;
+    const struct knowledge *know;
+    const struct context *before;
+    uint32_t path, shard;
+    uint32_t first, last; /* events of this commit that may have changed this cell; NONE */
+    struct why why;
+};
+
+static bool judge_knows(const struct judge *judge, uint32_t event)
+{
+    return event != ORACLE_NONE && event_is_valid(judge->oracle, event) &&
+           oracle_covers(judge->oracle, judge->shard, judge->know, event);
+}
+
+static void edge_add(struct oracle *oracle, uint32_t event, uint32_t may, uint32_t must)
+{
+    RESERVE(oracle->edges, oracle->edges_count, oracle->edges_room);
+    oracle->edges[oracle->edges_count] =
+        (struct oracle_edge){.may = may, .must = must, .next = oracle->events[event].gone};
+    oracle->events[event].gone = (uint32_t)oracle->edges_count++;
+}
+
+/* The events of this commit here; those without a path may be of any cell. */
+static void judge_fresh(struct judge *judge)
+{
+    const struct oracle *oracle = judge->oracle;
+    const struct oracle_path *path = &oracle->paths[judge->path];
+    const struct oracle_shard *shard = &oracle->shards[judge->shard];
+    judge->first = judge->last = ORACLE_NONE;
+    if (path->fresh_commit == oracle->commit) {
+        judge->last = path->fresh;
+        for (uint32_t at = path->fresh; at != ORACLE_NONE; at = oracle->events[at].next_fresh)
+            judge->first = at;
+    }
+    if (shard->blind_commit != oracle->commit)
+        return;
+    if (judge->first == ORACLE_NONE || shard->blind_first < judge->first)
+        judge->first = shard->blind_first;
+    if (judge->last == ORACLE_NONE || shard->blind_last > judge->last)
+        judge->last = shard->blind_last;
+}
+
+static bool judge_says(const struct judge *judge, uint32_t event, const char *what, uint32_t other)
+{
+    char name[64], other_name[64] = "";
+    oracle_event_text(judge->oracle, event, name, sizeof name);
+    if (other != ORACLE_NONE)
+        oracle_event_text(judge->oracle, other, other_name, sizeof other_name);
+    return differs(judge->why, "%s %s%s", name, what, other_name);
+}
+
+/* An event that adds something shows itself. */
+static bool event_shows(struct judge *judge, uint32_t number, uint64_t payload)
+{
+    struct oracle_event *event = &judge->oracle->events[number];
+    if (event->path == ORACLE_NONE)
+        event->path = judge->path;
+    if (event->path != judge->path)
+        return judge_says(judge, number, "is of another cell", ORACLE_NONE);
+    if (!event->adds) {
+        event->adds = true;
+        event->payload = payload;
+        path_list(judge->oracle, number);
+    }
+    return event->payload == payload ||
+           judge_says(judge, number, "has another payload", ORACLE_NONE);
+}
+
+static bool judge_live(struct judge *judge, const struct cell_entry *entry)
+{
+    struct oracle *oracle = judge->oracle;
+    const struct context_entry *known = entry_of(judge->know, entry->dot.id);
+    uint32_t event =
+        known ? oracle_resolve(oracle, judge->shard, known, entry->dot.n) : ORACLE_NONE;
+    if (event == ORACLE_NONE)
+        return differs(judge->why, "%04x:%" PRIu64 " is there, and is no event that it knows",
+                       (unsigned)(entry->dot.id >> 48), entry->dot.n);
+    if (!event_shows(judge, event, bytes_hash(entry->payload)))
+        return false;
+    oracle->events[event].stamp = oracle->stamp;
+    for (uint32_t at = oracle->events[event].gone; at != ORACLE_NONE; at = oracle->edges[at].next) {
+        if (judge_knows(judge, oracle->edges[at].must))
+            return judge_says(judge, event, "is there, and was removed by ",
+                              oracle->edges[at].must);
+    }
+    return true;
+}
+
+/* Why it can be absent: 0 it can't, 1 by what has just been learned, 2 as before. */
+static unsigned judge_excuse(const struct judge *judge, uint32_t event)
+{
+    const struct oracle *oracle = judge->oracle;
+    struct knowledge before = {.context = judge->before};
+    unsigned excuse = 0;
+    for (uint32_t at = oracle->events[event].gone; at != ORACLE_NONE; at = oracle->edges[at].next) {
+        uint32_t may = oracle->edges[at].may;
+        if (!judge_knows(judge, may))
+            continue;
+        if (judge->first == ORACLE_NONE || oracle_covers(oracle, judge->shard, &before, may))
+            return 2;
+        excuse = 1;
+    }
+    return excuse;
+}
+
+static bool judge_absent(struct judge *judge, uint32_t event)
+{
+    unsigned excuse = judge_excuse(judge, event);
+    if (excuse == 0 && judge->first == ORACLE_NONE)
+        return judge_says(judge, event, "is missing", ORACLE_NONE);
+    /* When a remote event came in the same commit, either may have been the one that found it. */
+    if (excuse < 2)
+        edge_add(judge->oracle, event, judge->first, excuse == 0 ? judge->last : ORACLE_NONE);
+    return true;
+}
+
+/* Events of this commit whose dots were gone before its end: others may have seen them, if they
+ * read in the middle of it. */
+static void judge_passing(struct judge *judge)
+{
+    struct oracle *oracle = judge->oracle;
+    if (judge->first == judge->last)
+        return;
+    const struct oracle_path *path = &oracle->paths[judge->path];
+    uint32_t at = path->fresh_commit == oracle->commit ? path->fresh : ORACLE_NONE;
+    for (; at != ORACLE_NONE; at = oracle->events[at].next_fresh) {
+        if (!oracle->events[at].adds && at != judge->last && oracle->events[at].gone == ORACLE_NONE)
+            edge_add(oracle, at, judge->first, judge->last);
+    }
+}
+
+static bool all_have_seen(const struct oracle *oracle, uint32_t shard, uint32_t event)
+{
+    if (event == ORACLE_NONE || !event_is_valid(oracle, event))
+        return false;
+    for (size_t node = 0; node < NODES_MAX; node++) {
+        const struct oracle_replica *replica = &oracle->shards[shard].replicas[node];
+        struct knowledge know = {.context = &replica->known};
+        if (replica->present && !oracle_covers(oracle, shard, &know, event))
+            return false;
+    }
+    return true;
+}
+
+/* Whatever all have seen removed needs no more looking for. (A directory that goes back in time may
+ * then miss it unnoticed; that it has it again is noticed.) */
+static void path_prune(struct oracle *oracle, struct oracle_path *path)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < path->count; i++) {
+        uint32_t number = path->events[i];
+        bool dead = !event_is_valid(oracle, number);
+        for (uint32_t at = oracle->events[number].gone; at != ORACLE_NONE && !dead;
+             at = oracle->edges[at].next)
+            dead = all_have_seen(oracle, path->shard, oracle->edges[at].must);
+        oracle->events[number].listed = !dead;
+        if (!dead)
+            path->events[kept++] = number;
+    }
+    path->count = kept;
+    path->prune_at = 2 * kept + PRUNE_MIN;
+}
+
+bool oracle_explains(struct oracle *oracle, uint32_t number, const struct knowledge *know,
+                     const struct context *before, const struct cell *cell, struct why why)
+{
+    struct judge judge = {.oracle = oracle,
+                          .know = know,
+                          .before = before,
+                          .path = number,
+                          .shard = oracle->paths[number].shard,
+                          .why = why};
+    struct oracle_path *path = &oracle->paths[number];
+    oracle->stamp++;
+    judge_fresh(&judge);
+    for (size_t i = 0; i < cell->count; i++) {
+        if (!judge_live(&judge, &cell->entries[i]))
+            return false;
+    }
+    for (size_t i = 0; i < path->count; i++) {
+        uint32_t event = path->events[i];
+        if (oracle->events[event].stamp != oracle->stamp && judge_knows(&judge, event) &&
+            !judge_absent(&judge, event))
+            return false;
+    }
+    judge_passing(&judge);
+    if (path->count > path->prune_at)
+        path_prune(oracle, path);
+    return true;
+}
+
+bool oracle_differs(const struct oracle *oracle, uint32_t number, const struct knowledge *a,
+                    const struct knowledge *b)
+{
+    const struct oracle_path *path = &oracle->paths[number];
+    for (size_t i = 0; i < oracle->events_count; i++) {
+        if (oracle->events[i].path == number &&
+            oracle_covers(oracle, path->shard, a, (uint32_t)i) !=
+                oracle_covers(oracle, path->shard, b, (uint32_t)i))
+            return true;
+    }
+    return false;
+}
+
+/* For whoever looks into a failure. */
+void oracle_dump(const struct oracle *oracle, uint32_t path)
+{
+    for (uint32_t i = 0; i < oracle->events_count; i++) {
+        const struct oracle_event *event = &oracle->events[i];
+        char name[64];
+        if (event->path != path)
+            continue;
+        oracle_event_text(oracle, i, name, sizeof name);
+        printf("    %s%s%s", name, event->adds ? "" : " adds nothing",
+               event_is_valid(oracle, i) ? "" : " is lost");
+        for (uint32_t at = event->gone; at != ORACLE_NONE; at = oracle->edges[at].next) {
+            const struct oracle_edge *edge = &oracle->edges[at];
+            oracle_event_text(oracle, edge->may, name, sizeof name);
+            printf(", removed %s %s", edge->must == ORACLE_NONE ? "perhaps by" : "by", name);
+            if (edge->must == ORACLE_NONE || edge->must == edge->may)
+                continue;
+            oracle_event_text(oracle, edge->must, name, sizeof name);
+            printf("..%s", name);
+        }
+        printf("\n");
+    }
+}
+
+/* ---- what was lost, what is durable ---- */
+
+/* How many events of the opening are in the history that the context knows. */
+static size_t opening_known(const struct oracle *oracle, uint32_t number,
+                            const struct context *context)
+{
+    const struct oracle_opening *opening = &oracle->openings[number];
+    const struct context_entry *entry = context_find(context, opening->id);
+    uint64_t top = entry ? entry->n : 0;
+    uint32_t at =
+        entry ? oracle_opening(oracle, opening->shard, entry->id, entry->nonce) : ORACLE_NONE;
+    while (at != ORACLE_NONE && at != number) {
+        top = oracle->openings[at].since < top ? oracle->openings[at].since : top;
+        at = oracle->openings[at].before;
+    }
+    if (at == ORACLE_NONE || top <= opening->since)
+        return 0;
+    uint64_t known = top - opening->since;
+    return known < opening->count ? (size_t)known : opening->count;
+}
+
+bool oracle_revalidate(struct oracle *oracle, uint32_t shard, size_t node,
+                       const struct context *context)
+{
+    bool lost = false;
+    for (uint32_t at = oracle->shards[shard].replicas[node].openings; at != ORACLE_NONE;
+         at = oracle->openings[at].next) {
+        struct oracle_opening *opening = &oracle->openings[at];
+        if (opening->era != oracle->eras[node])
+            continue; /* in a directory that is gone: they stay what they were */
+        size_t known = opening_known(oracle, at, context);
+        lost |= known < opening->valid;
+        for (size_t i = opening->valid; i < known; i++) {
+            if (oracle->events[opening->events[i]].adds)
+                path_list(oracle, opening->events[i]);
+        }
+        opening->valid = known;
+        opening->durable = opening->durable < known ? opening->durable : known;
+    }
+    return lost;
+}
+
+void oracle_synced(struct oracle *oracle, uint32_t shard, size_t node)
+{
+    struct oracle_replica *replica = &oracle->shards[shard].replicas[node];
+    if (!replica->dirty)
+        return;
+    replica->dirty = false;
+    must(context_copy(&replica->synced, &replica->known) == 0);
+    for (uint32_t at = replica->openings; at != ORACLE_NONE; at = oracle->openings[at].next) {
+        if (oracle->openings[at].era == oracle->eras[node])
+            oracle->openings[at].durable = oracle->openings[at].valid;
+    }
+}
