@@ -18,7 +18,7 @@ enum {
     EXIT_HELD = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
-    SHRINK_RUNS = 300,
+    SHRINK_RUNS = 600,
     SHRINK_FAILURES = 10,
     SECONDS_MAX = 1000000000
 };
@@ -46,14 +46,15 @@ struct tool {
     uint64_t seeds, seconds;
     char *faults, *workload, *only; /* as given */
     const struct rule *rule;
-    bool digest, first, shrink, quit;
+    bool seeded, digest, first, shrink, quit;
     struct totals totals;
 };
 
 /* ---- flags ---- */
 
 static const struct poptOption flags[] = {
-    {"seed", 's', POPT_ARG_STRING, NULL, FLAG_SEED, "the first seed (1)", "S"},
+    {"seed", 's', POPT_ARG_STRING, NULL, FLAG_SEED, "the first seed (1, or what --break wants)",
+     "S"},
     {"seeds", 'n', POPT_ARG_STRING, NULL, FLAG_SEEDS, "how many, one after the other (1)", "N"},
     {"nodes", 0, POPT_ARG_STRING, NULL, FLAG_NODES, "1 to 8; 0: the seed decides (0)", "K"},
     {"events", 0, POPT_ARG_STRING, NULL, FLAG_EVENTS, "calls and faults of a history (1000)", "N"},
@@ -124,6 +125,7 @@ static bool flag_take(struct tool *tool, int flag, const char *text)
     bool good = true;
     switch ((enum flag)flag) {
     case FLAG_SEED:
+        tool->seeded = true;
         return number_take(flag, text, 0, UINT64_MAX, &settings->seed);
     case FLAG_SEEDS:
         return number_take(flag, text, 1, UINT64_MAX, &tool->seeds);
@@ -248,6 +250,8 @@ static bool tool_read(struct tool *tool, int argc, const char **argv)
         return tool->quit;
     if (tool->quit)
         return true;
+    if (tool->rule && tool->rule->seed && !tool->seeded)
+        tool->settings.seed = tool->rule->seed;
     if (tool->seeds - 1 > UINT64_MAX - tool->settings.seed) {
         fprintf(stderr, "neap-sim: --seeds: no seed is above %llu\n",
                 (unsigned long long)UINT64_MAX);

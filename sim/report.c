@@ -148,6 +148,11 @@ void report_faults(void)
 
 void report_rules(void)
 {
-    for (size_t i = 0; i < rules_count(); i++)
-        printf("%-20s %s\n", rules_at(i)->name, rules_at(i)->about);
+    for (size_t i = 0; i < rules_count(); i++) {
+        const struct rule *rule = rules_at(i);
+        printf("%-20s %s", rule->name, rule->about);
+        if (rule->story)
+            printf(" (story %s)", rule->story);
+        printf("\n");
+    }
 }
