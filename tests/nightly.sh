@@ -1,12 +1,12 @@
 #!/bin/sh
 # `make nightly` [in a build folder]: what takes long. Closes with "N passed, N failed".
-#   STEPS="crash property sim laws fuzz bare"   only those
+#   STEPS="crash property sim netns laws fuzz bare"   only those
 #   ROUNDS=500                                  of each crash test, and so on in proportion
 # Logs: nightly-*.log in the build folder. `bare` needs root and debootstrap: it makes a Debian 12 with
 # nothing in it from the mirror that this machine's apt uses, and runs both of the README's commands
 # on a fresh clone there.
 set -u
-steps=${STEPS:-crash property sim laws fuzz bare}
+steps=${STEPS:-crash property sim netns laws fuzz bare}
 rounds=${ROUNDS:-500}
 build=$(pwd)
 source=$(cd "${top_srcdir:-.}" && pwd) || exit 99
@@ -59,6 +59,12 @@ sim()
 {
     try sim "$build/neap-sim" --seed "$seed" --seeds $((rounds * 20))
     try sim-long "$build/neap-sim" --seed "$seed" --seeds "$rounds" --events 10000
+}
+
+# Namespaces: half a minute a round.
+netns()
+{
+    try netns env top_srcdir="$source" sh "$source/tests/netns/netns.sh" $((rounds / 5 + 1)) "$seed"
 }
 
 laws()
@@ -139,7 +145,7 @@ bare()
 
 for each in $steps; do
     case $each in
-        crash | property | sim | laws | fuzz | bare) "$each" ;;
+        crash | property | sim | netns | laws | fuzz | bare) "$each" ;;
         *)
             failed=$((failed + 1))
             echo "not ok - there is no step $each"
