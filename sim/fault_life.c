@@ -1,4 +1,6 @@
 /* Faults of the lives of directories: lost, or gone back in time. */
+#include <string.h>
+
 #include "base/error.h"
 #include "sim/check.h"
 #include "sim/faults.h"
@@ -25,22 +27,56 @@ struct sim_node *node_settled(struct faults *faults, struct sim_node *node)
     return NULL;
 }
 
+/* ---- images ---- */
+
+static void image_drop(struct faults *faults, size_t at)
+{
+    disk_close(faults->images[at].disk);
+    memmove(&faults->images[at], &faults->images[at + 1],
+            (--faults->images_count - at) * sizeof *faults->images);
+}
+
+/* The oldest are at the front. */
 static void image_take(struct faults *faults, struct sim_node *node, struct rng *rng)
 {
-    struct image *image;
     node = node_settled(faults, node);
     if (!node)
         return;
-    if (faults->images_count < IMAGES_MAX) {
-        image = &faults->images[faults->images_count++];
-    } else {
-        image = &faults->images[rng_below(rng, IMAGES_MAX)];
-        disk_close(image->disk);
-    }
-    image->node = node->index;
+    if (faults->images_count == IMAGES_MAX)
+        image_drop(faults, (size_t)rng_below(rng, IMAGES_MAX));
+    struct image *image = &faults->images[faults->images_count++];
+    *image = (struct image){.node = node->index, .mark = load_history(faults->world->load)->ended};
     must(disk_mem_copy(node->disk, &image->disk) == 0);
+    world_note(faults->world, "an image of %s", node->name);
 }
 
+/* Which image, of this node or (NULL) of any; SIZE_MAX: there is none, and now one is taken. */
+static size_t image_draw(struct faults *faults, const struct sim_node *of, struct sim_node *node,
+                         struct rng *rng)
+{
+    size_t count = 0;
+    bool takes = rng_chance(rng, 40);
+    for (size_t i = 0; i < faults->images_count; i++)
+        count += !of || faults->images[i].node == of->index;
+    if (count == 0 || takes) {
+        image_take(faults, node, rng);
+        return SIZE_MAX;
+    }
+    count = (size_t)rng_below(rng, count);
+    for (size_t i = 0;; i++) {
+        if ((!of || faults->images[i].node == of->index) && count-- == 0)
+            return i;
+    }
+}
+
+static struct disk *disk_copy(struct disk *disk)
+{
+    struct disk *copy;
+    must(disk_mem_copy(disk, &copy) == 0);
+    return copy;
+}
+
+/* As backups are written. */
 static void forget_life(struct disk *disk)
 {
     struct batch *batch;
@@ -51,55 +87,104 @@ static void forget_life(struct disk *disk)
     batch_free(batch);
 }
 
-static void replace(struct faults *faults, struct sim_node *node, struct disk *disk,
+/* What the node acknowledged by that mark is in its new directory. */
+static void replace(struct faults *faults, struct sim_node *node, struct disk *disk, uint64_t mark,
                     struct rng *rng)
 {
-    history_doubt(load_history(faults->world->load), node->index);
-    sim_crash(faults->world, node->index);
-    sim_set_disk(faults->world, node->index, disk);
-    restart_later(faults->world, node->index, rng);
+    struct world *world = faults->world;
+    sim_crash(world, node->index);
+    history_doubt_since(load_history(world->load), node->index, mark);
+    sim_set_disk(world, node->index, disk);
+    restart_later(world, node->index, rng);
 }
+
+/* ---- strikes ---- */
 
 static void strike_wipe(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
-    struct disk *disk;
-    must(disk_mem_open(&disk) == 0);
     world_note(faults->world, "wipe %s", node->name);
-    replace(faults, node, disk, rng);
+    sim_wipe(faults->world, node->index);
+    restart_later(faults->world, node->index, rng);
 }
 
-/* A directory of this node, or a backup of any, comes back. */
 static void strike_restore(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
-    const struct image *image;
-    struct disk *disk = NULL;
-    if (faults->images_count == 0 || rng_chance(rng, 50)) {
-        image_take(faults, node, rng);
+    struct sim_node *from = node_draw(faults, rng);
+    size_t at = image_draw(faults, NULL, from, rng);
+    if (at == SIZE_MAX)
         return;
+    const struct image *image = &faults->images[at];
+    world_note(faults->world, "restore %s from a backup of %s", node->name,
+               faults->world->nodes[image->node].name);
+    struct disk *disk = disk_copy(image->disk);
+    forget_life(disk);
+    replace(faults, node, disk, image->node == node->index ? image->mark : 0, rng);
+}
+
+/* Later images are of a future that is left with this; none must come back in place (a limit of
+ * rule 9, in the head of tests/model/shard_model.py). */
+static void strike_rollback(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = node_draw(faults, rng);
+    size_t at = image_draw(faults, node, node, rng);
+    if (at == SIZE_MAX)
+        return;
+    world_note(faults->world, "roll %s back", node->name);
+    replace(faults, node, disk_copy(faults->images[at].disk), faults->images[at].mark, rng);
+    for (size_t i = faults->images_count; i-- > at + 1;) {
+        if (faults->images[i].node == node->index)
+            image_drop(faults, i);
     }
-    image = &faults->images[rng_below(rng, faults->images_count)];
-    must(disk_mem_copy(image->disk, &disk) == 0);
-    if (image->node == node->index && rng_chance(rng, 75)) {
-        world_note(faults->world, "roll %s back", node->name);
-    } else {
-        world_note(faults->world, "restore %s from a backup of %s", node->name,
-                   faults->world->nodes[image->node].name);
-        forget_life(disk);
-    }
-    replace(faults, node, disk, rng);
+}
+
+/* Both go on: one of them where the directory was made, so that it is the other one that must
+ * notice. */
+static void strike_clone(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = node_draw(faults, rng);
+    struct sim_node *from = node_settled(faults, node_draw(faults, rng));
+    if (!from || from == node)
+        return;
+    world_note(faults->world, "%s gets a copy of the directory of %s", node->name, from->name);
+    replace(faults, node, disk_copy(from->disk), 0, rng);
+}
+
+/* Nothing is lost; but nobody can know that. */
+static void strike_moved(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = node_draw(faults, rng);
+    bool machine = rng_chance(rng, 50);
+    bool gently = rng_chance(rng, 50);
+    world_note(faults->world, "%s moves to another %s", node->name,
+               machine ? "machine" : "file system");
+    if (gently)
+        sim_stop(faults->world, node->index);
+    else
+        sim_crash(faults->world, node->index);
+    if (machine)
+        node->mark.machine[1]++;
+    else
+        node->mark.directory += NODES_MAX;
+    restart_later(faults->world, node->index, rng);
 }
 
 static void done(struct faults *faults)
 {
-    for (size_t i = 0; i < faults->images_count; i++)
-        disk_close(faults->images[i].disk);
+    while (faults->images_count > 0)
+        image_drop(faults, 0);
 }
 
 static const struct fault_kind kinds[] = {
     {"wipe", "a disk is lost", FAULTS_LIFE, false, strike_wipe},
-    {"restore", "a directory goes back in time", FAULTS_LIFE, false, strike_restore},
+    {"restore", "a node gets a backup, of itself or of another", FAULTS_LIFE, false,
+     strike_restore},
+    {"rollback", "a directory goes back in time in place, and nobody says so", FAULTS_LIFE, false,
+     strike_rollback},
+    {"clone", "a node gets a copy of a directory in use", FAULTS_LIFE, false, strike_clone},
+    {"moved", "a directory moves to another machine or file system", FAULTS_LIFE, false,
+     strike_moved},
 };
 
 const struct fault_group_file faults_of_life = {

@@ -9,6 +9,7 @@ enum { IMAGES_MAX = 6 };
 struct image {
     struct disk *disk;
     size_t node;
+    uint64_t mark; /* of the history: what the node had told callers by then is in it */
 };
 
 struct faults {
