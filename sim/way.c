@@ -164,6 +164,13 @@ static void mail_deliver(struct world *world, struct sim_link *link, unsigned si
     }
 }
 
+/* When TCP tries again; in a world of slow heartbeats it backs off further. */
+static uint64_t cut_again_ms(const struct world *world)
+{
+    uint64_t beat_ms = world->options.heartbeat_ms;
+    return beat_ms / 20 > CUT_AGAIN_MS ? beat_ms / 20 : CUT_AGAIN_MS;
+}
+
 void net_arrive(struct world *world, const struct thing *thing)
 {
     struct sim_link *link = thing->link;
@@ -173,7 +180,7 @@ void net_arrive(struct world *world, const struct thing *thing)
     if (meant)
         end->arrive_at = 0;
     if (meant && end->first && way_is_cut(world, from->node, end->node)) {
-        plan_at(world, link, thing->side, world->now_ms + CUT_AGAIN_MS);
+        plan_at(world, link, thing->side, world->now_ms + cut_again_ms(world));
         return;
     }
     if (meant && end->first && !end->open) {

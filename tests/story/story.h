@@ -1,4 +1,5 @@
-/* Stories: a few nodes in a simulated world, and the trace that they must leave. */
+/* Stories: a few nodes in a simulated world, and the text of what they said and did, which is the
+ * assertion. Callers' words are in that text as well: "A add tags ripe", "A has tags: ripe". */
 #ifndef NEAP_STORY_H
 #define NEAP_STORY_H
 #include "sim/world.h"
@@ -6,21 +7,37 @@
 
 struct story {
     struct world world;
+    bool detail; /* links (dials, hellos, ends) and cuts of logs are told, too */
+    bool wrote;
 };
 
-/* Nodes A, B... that know of each other and are down. */
-void story_begin(struct story *story, size_t nodes);
+/* Nodes A, B... that know of each other and are down. With NEAP_BREAK=NAME in the environment that
+ * rule is broken (sim/rules.c): then some story must fail. */
+void story_begin(struct story *story, const struct world_options *options);
+/* So many nodes that are up and know each other; the text is empty again. */
+void story_meet(struct story *story, size_t nodes);
 /* Nothing failed, and all nodes agree when `agree`. */
 void story_end(struct story *story, bool agree);
 void story_run(struct story *story, uint64_t ms);
-/* One durable increment of the counter `key` of bucket "box". */
-void story_add(struct story *story, size_t node, const char *key);
-int64_t story_count(struct story *story, size_t node, const char *key);
+
+/* A durable write in the words of the tool `neap`, where K is [BUCKET:]KEY[/FIELD], of bucket "box"
+ * unless said otherwise:
+ *   incr K N, set K VALUE, put K VALUE (a register, in place of what this node has seen), on K,
+ *   off K, add K MEMBER, remove K MEMBER, delete K (all that is there) */
+void story_do(struct story *story, size_t node, const char *words);
+/* Writes into the text what that node has there. */
+void story_show(struct story *story, size_t node, const char *key);
+/* The same of all nodes that are up. */
+void story_show_all(struct story *story, const char *key);
+
+void story_cut(struct story *story, size_t a, size_t b, bool cut); /* both ways */
 void story_isolate(struct story *story, size_t node, bool isolated);
-/* A stranger opens a link to the node and says this; nothing for an empty text. */
-void story_stranger(struct story *story, size_t node, struct slice message);
-/* What was said since the last look: without times, digests and what is left out by `only`, the
- * name of a node (NULL: of all). */
+/* The node must be down. Its directory is that of `from` as it is now, or empty (NULL). */
+void story_replace(struct story *story, size_t node, struct disk *from);
+
+/* What was said since the last look: without times, digests, and what is left out by `only`, the
+ * name of a node (NULL: of all). Notes of the world, "- ...", always are in it. */
 void story_told(struct story *story, const char *only, const char *expected);
+void story_forget(struct story *story); /* what was said so far */
 uint64_t story_counted(struct story *story, size_t node, const char *reason);
 #endif

@@ -5,7 +5,7 @@
 
 # path of the source, path of what tests it
 instead='
-gossip/compare.c tests/story/test_stories.c
+gossip/compare.c tests/story/test_away.c
 gossip/digest.c tests/unit/test_gossip.c
 gossip/fault.c tests/unit/test_gossip.c
 gossip/hello.c tests/unit/test_gossip.c
@@ -13,7 +13,7 @@ gossip/link.c tests/unit/test_gossip.c
 gossip/peer.c tests/unit/test_gossip.c
 gossip/pull.c tests/unit/test_gossip.c
 gossip/push.c tests/unit/test_gossip.c
-gossip/release.c tests/story/test_stories.c
+gossip/release.c tests/story/test_lives.c
 gossip/topic.c tests/unit/test_gossip.c
 gossip/truncate.c tests/unit/test_gossip.c
 store/change.c tests/unit/test_shard.c

@@ -1,0 +1,160 @@
+/* Power and disks that fail. */
+#include <string.h>
+
+#include "tests/story/story.h"
+
+enum { A, B, C };
+
+static struct story story;
+
+/* Power fails at A right before this effect of its next turn. */
+static const char *fails_before;
+
+static bool power_fails(void *arg, const char *before)
+{
+    (void)arg;
+    return fails_before && !strcmp(fails_before, before);
+}
+
+static void write_without_power(const char *before)
+{
+    story.world.nodes[A].wheel.crash = power_fails;
+    fails_before = before;
+    story_do(&story, A, "incr apples 1");
+    fails_before = NULL;
+    story_show_all(&story, "apples");
+    story_run(&story, 6000); /* it starts again by itself, and says so */
+    story_show_all(&story, "apples");
+}
+
+TEST(power_fails_before_the_commit_and_nothing_has_happened)
+{
+    story_meet(&story, 2);
+    write_without_power("commit");
+    story_told(&story, NULL,
+               "A incr apples 1\n"
+               "A the caller gets no answer\n"
+               "A crashes\n"
+               "B has apples: nothing\n"
+               "B sim://A: disconnected\n"
+               "A starts\n"
+               "A has apples: nothing\n"
+               "B has apples: nothing\n");
+    story_end(&story, true);
+}
+
+TEST(power_fails_between_commit_and_send_and_it_has_happened_once)
+{
+    story_meet(&story, 2);
+    write_without_power("send");
+    story_told(&story, NULL,
+               "A incr apples 1\n"
+               "A the caller gets no answer\n"
+               "A crashes\n"
+               "B has apples: nothing\n"
+               "B sim://A: disconnected\n"
+               "A starts\n"
+               "B box: made, a peer has it\n"
+               "A box: replica id confirmed\n"
+               "A sim://B: push box 1..1\n"
+               "B sim://A: pushed box\n"
+               "A has apples: 1\n"
+               "B has apples: 1\n");
+    story_end(&story, true);
+}
+
+TEST(a_disk_that_is_full_stops_the_node_which_comes_back)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    story_forget(&story);
+    disk_fill(&story.world.nodes[A].door, 0, story.world.now_ms + 1500);
+    story_do(&story, A, "incr apples 10"); /* not acknowledged */
+    story_do(&story, B, "incr apples 100");
+    story_run(&story, 20000);
+    story_show_all(&story, "apples");
+    story_do(&story, A, "incr apples 1000");
+    story_run(&story, 3000);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "A incr apples 10\n"
+               "A sim://B: push box 2..2\n"
+               "A wheel: the node has stopped, reopen it: simulated disk: no space left on device\n"
+               "A the node has stopped, reopen it: simulated disk: no space left on device\n"
+               "A crashes\n"
+               "B incr apples 100\n"
+               "B sim://A: push box 1..1\n"
+               "B sim://A: disconnected\n"
+               "A the disk failed: node stopped, reopen it\n"
+               "A the disk failed: node stopped, reopen it\n"
+               "A the disk failed: node stopped, reopen it\n"
+               "A starts\n"
+               "A box: replica id confirmed\n"
+               "B sim://A: push box 1..1\n"
+               "A sim://B: pushed box\n"
+               "A has apples: 101\n"
+               "B has apples: 101\n"
+               "A incr apples 1000\n"
+               "A sim://B: push box 2..2\n"
+               "B sim://A: pushed box\n"
+               "A has apples: 1101\n"
+               "B has apples: 1101\n");
+    story_end(&story, true);
+}
+
+TEST(a_rotten_cell_is_an_error_and_stops_its_bucket_alone)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, A, "incr shop:pears 1");
+    story_run(&story, 3000);
+    story_forget(&story);
+    world_note(&story.world, "the pears of A rot");
+    CHECK(disk_rot_at(&story.world.nodes[A].door, DISK_CELLS, 0));
+    story_do(&story, A, "incr shop:pears 100");
+    story_do(&story, B, "incr shop:pears 10");
+    story_do(&story, B, "incr apples 10");
+    story_run(&story, 3000);
+    story_show_all(&story, "apples");
+    story_show_all(&story, "shop:pears");
+    sim_stop(&story.world, A);
+    world_note(&story.world, "A has a new disk");
+    story_replace(&story, A, NULL);
+    sim_start(&story.world, A);
+    story_run(&story, 6000);
+    story_show_all(&story, "shop:pears");
+    story_told(&story, NULL,
+               "- the pears of A rot\n"
+               "A incr shop:pears 100\n"
+               "A shop/pears:counter: simulated disk: the checksum of a value is wrong\n"
+               "B incr shop:pears 10\n"
+               "B sim://A: push shop 1..1\n"
+               "A shop can't be taken from others: simulated disk: the checksum of a value is "
+               "wrong, key pears:counter\n"
+               "B incr apples 10\n"
+               "B sim://A: push box 1..1\n"
+               "A sim://B: pushed box\n"
+               "A has apples: 11\n"
+               "B has apples: 11\n"
+               "A has shop:pears: CORRUPT\n"
+               "B has shop:pears: 11\n"
+               "A stops\n"
+               "- A has a new disk\n"
+               "A starts\n"
+               "B sim://A: disconnected\n"
+               "A shop: made, a peer has it\n"
+               "A box: made, a peer has it\n"
+               "B sim://A: push shop 1..1\n"
+               "A sim://B: pull shop\n"
+               "A sim://B: pull box\n"
+               "A sim://B: too old to pull shop, compare\n"
+               "A sim://B: too old to pull box, compare\n"
+               "A sim://B: compare shop\n"
+               "A sim://B: compared shop\n"
+               "A sim://B: compare box\n"
+               "A sim://B: compared box\n"
+               "A has shop:pears: 11\n"
+               "B has shop:pears: 11\n");
+    story_end(&story, true);
+}

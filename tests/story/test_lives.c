@@ -1,0 +1,258 @@
+/* Directories that are not what they were. */
+#include "store/identity.h"
+#include "tests/story/story.h"
+
+enum { A, B, C };
+
+static struct story story;
+
+TEST(a_rollback_is_found_at_first_contact)
+{
+    struct disk *image;
+    story_meet(&story, 2);
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    CHECK_OK(disk_mem_copy(story.world.nodes[A].disk, &image));
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    story_replace(&story, A, image);
+    disk_close(image);
+    story_cut(&story, A, B, true);
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr pears 1");
+    story_forget(&story);
+    story_cut(&story, A, B, false);
+    story_run(&story, 9000);
+    story_show_all(&story, "apples");
+    story_show_all(&story, "pears");
+    story_told(&story, NULL,
+               "- A and B can talk again\n"
+               "B sim://A: disconnected\n"
+               "A box: new replica id, rolled back, 1 events\n"
+               "A sim://B: pull box\n"
+               "A sim://B: push box 1..1\n"
+               "B sim://A: pushed box\n"
+               "A sim://B: too old to pull box, compare\n"
+               "A sim://B: compare box\n"
+               "A sim://B: compared box\n"
+               "A has apples: 2\n"
+               "B has apples: 2\n"
+               "A has pears: 1\n"
+               "B has pears: 1\n");
+    CHECK_EQUAL(story_counted(&story, A, "rollbacks"), 1);
+    story_end(&story, true);
+}
+
+TEST(a_directory_from_before_the_bucket_was_made_does_not_make_it_again)
+{
+    struct disk *image;
+    story_meet(&story, 3);
+    CHECK_OK(disk_mem_copy(story.world.nodes[A].disk, &image));
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    story_replace(&story, A, image);
+    disk_close(image);
+    story_isolate(&story, B, true);
+    story_isolate(&story, C, true);
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr pears 1");
+    story_do(&story, A, "incr pears 1");
+    sim_stop(&story.world, A); /* the next opening does not know of this one */
+    sim_start(&story.world, A);
+    story_forget(&story);
+    story_isolate(&story, B, false);
+    story_isolate(&story, C, false);
+    story_run(&story, 9000);
+    story_show_all(&story, "apples");
+    story_show_all(&story, "pears");
+    story_told(&story, NULL,
+               "B no longer isolated\n"
+               "C no longer isolated\n"
+               "A sim://C: pull box\n"
+               "A sim://C: push box 1..2\n"
+               "A box: replica id confirmed\n"
+               "C sim://A: pushed box\n"
+               "A sim://C: too old to pull box, ask another\n"
+               "A sim://B: pull box\n"
+               "A sim://B: push box 1..2\n"
+               "B sim://A: pushed box\n"
+               "A sim://B: too old to pull box, compare\n"
+               "A sim://B: compare box\n"
+               "A sim://B: compared box\n"
+               "A has apples: 2\n"
+               "B has apples: 2\n"
+               "C has apples: 2\n"
+               "A has pears: 2\n"
+               "B has pears: 2\n"
+               "C has pears: 2\n");
+    story_end(&story, true);
+}
+
+TEST(what_was_written_before_all_confirmed_waits_and_then_takes_a_new_id)
+{
+    story_meet(&story, 3);
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    sim_stop(&story.world, C);
+    sim_stop(&story.world, A);
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr apples 1");
+    story_forget(&story);
+    story_run(&story, 500);
+    story_show(&story, B, "apples");
+    story_run(&story, 1500);
+    story_show(&story, B, "apples");
+    CHECK_EQUAL(story_counted(&story, A, "redotted"), 1);
+    sim_start(&story.world, C);
+    story_run(&story, 5000);
+    story_show(&story, C, "apples");
+    story_told(&story, NULL,
+               "B has apples: 1\n"
+               "A box: new replica id, not all confirmed it, 1 events\n"
+               "A sim://B: push box 1..1\n"
+               "B sim://A: pushed box\n"
+               "B has apples: 2\n"
+               "C starts\n"
+               "A sim://C: push box 1..1\n"
+               "C box: replica id confirmed\n"
+               "C sim://B: pull box\n"
+               "C sim://A: pushed box\n"
+               "C sim://B: not ready to give box\n"
+               "C has apples: 2\n");
+    story_end(&story, true);
+}
+
+/* As `neap backup` will write it: without the life, so that it opens under an id of its own. */
+static struct disk *backup_of(size_t node)
+{
+    struct disk *backup;
+    struct batch *batch;
+    CHECK_OK(disk_mem_copy(story.world.nodes[node].disk, &backup));
+    CHECK_OK(batch_new(backup, &batch));
+    struct view view = batch_view(batch);
+    CHECK_OK(identity_forget_life(&view, batch));
+    CHECK_OK(backup->ops->commit(backup, batch, true));
+    batch_free(batch);
+    return backup;
+}
+
+TEST(a_restored_backup_goes_on_under_a_new_id_and_nothing_counts_twice)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, A, "add tags ripe");
+    story_run(&story, 3000);
+    struct disk *backup = backup_of(A);
+    story_do(&story, A, "incr apples 10");
+    story_do(&story, A, "remove tags ripe");
+    story_run(&story, 3000);
+    story_forget(&story);
+    sim_stop(&story.world, A);
+    world_note(&story.world, "A is restored from a backup");
+    story_replace(&story, A, backup);
+    sim_start(&story.world, A);
+    story_show(&story, A, "apples");
+    story_do(&story, A, "incr apples 100"); /* before it has met anybody */
+    story_run(&story, 6000);
+    story_show_all(&story, "apples");
+    story_show_all(&story, "tags");
+    story_told(&story, NULL,
+               "A stops\n"
+               "- A is restored from a backup\n"
+               "A starts\n"
+               "A has apples: 1\n"
+               "A incr apples 100\n"
+               "B sim://A: disconnected\n"
+               "A sim://B: pull box\n"
+               "A sim://B: push box 1..1\n"
+               "B sim://A: pushed box\n"
+               "A sim://B: too old to pull box, compare\n"
+               "A sim://B: compare box\n"
+               "A sim://B: compared box\n"
+               "A has apples: 111\n"
+               "B has apples: 111\n"
+               "A has tags: nothing\n"
+               "B has tags: nothing\n");
+    disk_close(backup);
+    story_end(&story, true);
+}
+
+TEST(of_a_directory_and_its_copy_each_goes_on_as_itself)
+{
+    story_meet(&story, 3);
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    sim_stop(&story.world, B);
+    story_forget(&story);
+    world_note(&story.world, "B gets a copy of A's directory");
+    story_replace(&story, B, story.world.nodes[A].disk);
+    sim_start(&story.world, A);
+    sim_start(&story.world, B);
+    story_do(&story, A, "incr apples 10");
+    story_do(&story, B, "incr apples 100");
+    story_run(&story, 9000);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "- B gets a copy of A's directory\n"
+               "A starts\n"
+               "B starts\n"
+               "A incr apples 10\n"
+               "C sim://A: disconnected\n"
+               "C sim://B: disconnected\n"
+               "B incr apples 100\n"
+               "B sim://A: push box 1..1\n"
+               "A box: replica id confirmed\n"
+               "A sim://B: pushed box\n"
+               "B sim://C: push box 1..1\n"
+               "C sim://B: pull box\n"
+               "C sim://B: pulled box\n"
+               "C sim://B: pulled all of box\n"
+               "A sim://B: push box 2..2\n"
+               "A sim://C: push box 2..2\n"
+               "C sim://A: pushed box\n"
+               "B sim://A: pushed box\n"
+               "A has apples: 111\n"
+               "B has apples: 111\n"
+               "C has apples: 111\n");
+    story_end(&story, true);
+}
+
+TEST(a_wiped_disk_gets_everything_back_from_the_others)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, B, "add tags ripe");
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    story_forget(&story);
+    world_note(&story.world, "A has a new disk");
+    story_replace(&story, A, NULL);
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr apples 10");
+    story_show_all(&story, "apples");
+    story_run(&story, 6000);
+    story_show_all(&story, "apples");
+    story_show_all(&story, "tags");
+    story_told(&story, NULL,
+               "- A has a new disk\n"
+               "A starts\n"
+               "A incr apples 10\n"
+               "B sim://A: disconnected\n"
+               "A has apples: 10\n"
+               "B has apples: 1\n"
+               "A sim://B: pull box\n"
+               "A sim://B: push box 1..1\n"
+               "B sim://A: pushed box\n"
+               "A sim://B: too old to pull box, compare\n"
+               "A sim://B: compare box\n"
+               "A sim://B: compared box\n"
+               "A has apples: 11\n"
+               "B has apples: 11\n"
+               "A has tags: ripe\n"
+               "B has tags: ripe\n");
+    story_end(&story, true);
+}
