@@ -37,10 +37,32 @@ struct sim_node *node_draw(struct faults *faults, struct rng *rng)
     return &faults->world->nodes[rng_below(rng, faults->world->nodes_count)];
 }
 
-void restart_later(struct world *world, size_t node, struct rng *rng)
+struct sim_node *up_draw(struct faults *faults, struct rng *rng)
 {
-    world_after(world, 100 + rng_below(rng, 8000),
-                (struct thing){.kind = THING_RESTART, .node = node});
+    struct world *world = faults->world;
+    size_t up = 0;
+    for (size_t i = 0; i < world->nodes_count; i++)
+        up += world->nodes[i].up;
+    uint64_t at = rng_below(rng, up ? up : 1);
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        if (world->nodes[i].up && at-- == 0)
+            return &world->nodes[i];
+    }
+    world_note(world, "nobody is up");
+    return NULL;
+}
+
+uint64_t lasting_draw(struct rng *rng, uint64_t least_ms)
+{
+    uint64_t lasts_ms = least_ms << rng_below(rng, 8);
+    return lasts_ms + rng_below(rng, lasts_ms);
+}
+
+uint64_t restart_later(struct world *world, size_t node, struct rng *rng)
+{
+    uint64_t delay_ms = 100 + rng_below(rng, 8000);
+    world_after(world, delay_ms, (struct thing){.kind = THING_RESTART, .node = node});
+    return delay_ms;
 }
 
 /* ---- memory ---- */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/state.h"
 #include "sim/load.h"
 #include "sim/net.h"
 
@@ -309,6 +310,14 @@ void sim_pause(struct world *world, size_t index, uint64_t until_ms)
     node->turn_at = 0; /* the one that was planned is not meant any more */
     if (waits)
         node_plan_turn(world, index, 1);
+}
+
+void sim_set_log_max(struct world *world, size_t index, uint64_t log_max)
+{
+    struct sim_node *node = &world->nodes[index];
+    node->gossip.log_max = log_max;
+    if (node->up)
+        node->wheel.engine.log_max = node->wheel.engine.gossip->options.log_max = log_max;
 }
 
 void sim_post(struct world *world, size_t index, struct event *event)

@@ -156,6 +156,8 @@ void sim_crash(struct world *world, size_t node);
 void sim_kill(struct world *world, size_t node);
 /* No turns until then; its clocks go on, and what comes waits. In the past: it goes on at once. */
 void sim_pause(struct world *world, size_t node, uint64_t until_ms);
+/* Of its process, and of those that come. */
+void sim_set_log_max(struct world *world, size_t node, uint64_t log_max);
 /* Its wall clock is so far off from now on, and gets so many permille wrong. */
 void sim_set_clock(struct sim_node *node, int64_t skew_ms, int drift);
 int64_t sim_skew(const struct sim_node *node); /* of its wall clock, now */
