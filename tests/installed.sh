@@ -24,6 +24,7 @@ files()
 {
     for each in "$includedir/neap.h" "$libdir/libneap.so" "$libdir/libneap.a" \
         "$libdir/pkgconfig/neap.pc" "$mandir/man1/neap.1" "$mandir/man8/neapd.8" \
+        "$mandir/man1/neap-sim.1" "$bindir/neap-sim" \
         "$bindir/neap" "$bindir/neapd" "$unitdir/neapd.service"; do
         test -s "$root$each" || {
             echo "missing: $root$each"
@@ -95,4 +96,10 @@ tools()
         tail -n 1 "$work/demo" | grep -q '^converged: 3 nodes, '
 }
 case_of "the installed tools: neap demo" tools
+simulator()
+{
+    "$root$bindir/neap-sim" --version && "$root$bindir/neap-sim" --seeds 3 >"$work/sim" &&
+        grep -qx '3 seeds, 0 failed' "$work/sim"
+}
+case_of "the installed tools: neap-sim" simulator
 exit $failed

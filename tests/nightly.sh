@@ -58,7 +58,12 @@ property()
 sim()
 {
     try sim "$build/neap-sim" --seed "$seed" --seeds $((rounds * 20))
+    try sim-many "$build/neap-sim" --seed "$seed" --seeds "$rounds" --nodes 8
     try sim-long "$build/neap-sim" --seed "$seed" --seeds "$rounds" --events 10000
+    try sim-longer "$build/neap-sim" --seed "$seed" --seeds $((rounds / 50 + 1)) --events 200000
+    for each in net node disk clock life memory; do
+        try "sim-$each" "$build/neap-sim" --seed "$seed" --seeds $((rounds * 4)) --faults "$each"
+    done
 }
 
 # Namespaces: half a minute a round.
