@@ -13,7 +13,6 @@
 struct state {
     struct world *world;
     struct oracle *oracle;
-    bool off;         /* messages had other bytes: nothing is promised any more */
     uint32_t *marked; /* paths to look at */
     size_t marked_count, marked_room;
     uint32_t shards[64]; /* of this commit */
@@ -51,8 +50,8 @@ static void end(void *memory)
 
 static bool is_off(struct state *state)
 {
-    state->off |= state->world->garbles || state->world->failed[0];
-    return state->off;
+    state->oracle->blind |= state->world->garbles || state->world->failed[0];
+    return state->oracle->blind;
 }
 
 static struct shard *shard_of(const struct look *look, uint32_t shard)

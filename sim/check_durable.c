@@ -1,15 +1,165 @@
-/* Rule 8: what names events leaves a node only when all that it committed is synced. */
-#include "sim/check.h"
+/* Rules 8 and 9: what leaves a node names only events that are synced where they were made; what
+ * the node says that it knows, it knows by what it has synced itself; and its own events are told
+ * only when nobody can know others of these names. What was acknowledged as durable is synced. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "sim/oracle.h"
+
+/* A message on its way out. */
+struct letter {
+    struct world *world;
+    const struct sim_node *node;
+    const struct message *message;
+    uint32_t shard; /* as the oracle numbers it */
+    uint64_t id;
+};
+
+static bool letter_fails(const struct letter *letter, const struct context_entry *entry,
+                         const char *what)
+{
+    world_fail(letter->world, "durable: %s sends a %s that names %04x:%" PRIu64 ", %s",
+               letter->node->name, message_name(letter->message->kind), (unsigned)(entry->id >> 48),
+               entry->n, what);
+    return false;
+}
+
+/* Whatever is in a residue, the node has from others. */
+static bool is_durable(const struct letter *letter, const struct context_entry *entry)
+{
+    return oracle_entry_is_durable(letter->world->oracle, letter->shard, entry) ||
+           letter_fails(letter, entry, "which may still be lost");
+}
+
+static bool is_told(const struct letter *letter, const struct context_entry *entry)
+{
+    const struct shard *shard = store_find(&letter->node->wheel.engine.store, letter->id);
+    return !shard || shard->confirmed || entry->id != shard->replica ||
+           entry->n <= shard->opened_at ||
+           letter_fails(letter, entry, "which may have to get another name");
+}
+
+/* What a node says that it knows. */
+static bool is_known(const struct letter *letter, const struct context *context, bool horizon)
+{
+    const struct oracle_shard *shard = &letter->world->oracle->shards[letter->shard];
+    const struct context *synced = &shard->replicas[letter->node->index].synced;
+    for (size_t i = 0; i < context->count; i++) {
+        const struct context_entry *entry = &context->entries[i];
+        if (context_get(synced, entry->id) < entry->n)
+            return letter_fails(letter, entry, "which it may forget");
+        /* Horizons have no nonces; what they name, a context does. */
+        if (!horizon && (!is_durable(letter, entry) || !is_told(letter, entry)))
+            return false;
+    }
+    return true;
+}
+
+static bool are_durable(const struct letter *letter, const struct context *context)
+{
+    for (size_t i = 0; i < context->count; i++) {
+        if (!is_durable(letter, &context->entries[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool residues_are_durable(const struct letter *letter, struct reader *reader)
+{
+    uint32_t count = read_array(reader, UINT32_MAX);
+    struct context residue = {0};
+    bool fine = true;
+    for (uint32_t i = 0; i < count && fine && !context_read(reader, &residue); i++)
+        fine = are_durable(letter, &residue);
+    context_done(&residue);
+    return fine;
+}
+
+/* The head of a chunk, page or cell (store/chunk.h): what its cells and runs name is covered by the
+ * context and the residues there, or whoever gets it refuses it. */
+static void chunk_is_durable(const struct letter *letter)
+{
+    struct context context = {0}, horizon = {0};
+    struct reader reader;
+    reader_init(&reader, letter->message->bytes);
+    (void)read_array(&reader, UINT32_MAX);
+    for (unsigned i = 0; i < 3; i++)
+        (void)read_u64(&reader);
+    if (!context_read(&reader, &context) && !context_read(&reader, &horizon) &&
+        is_known(letter, &context, false) && is_known(letter, &horizon, true))
+        (void)residues_are_durable(letter, &reader);
+    if (reader.error)
+        world_fail(letter->world, "durable: %s sends a %s that is none", letter->node->name,
+                   message_name(letter->message->kind));
+    context_done(&context);
+    context_done(&horizon);
+}
+
+static void digest_is_durable(struct letter *letter, const struct digest_item *item)
+{
+    letter->id = item->shard;
+    letter->shard = oracle_shard(letter->world->oracle, item->shard);
+    if (!is_known(letter, &item->context, false) || !is_known(letter, &item->horizon, true))
+        return;
+    if (item->quote.n > 0)
+        (void)is_durable(letter, &item->quote);
+}
 
 static void sent(struct world *world, void *state, size_t index, const struct message *message)
 {
-    struct sim_node *node = &world->nodes[index];
+    struct letter letter = {
+        .world = world, .node = &world->nodes[index], .message = message, .id = message->shard};
     (void)state;
-    if (message->kind != MESSAGE_HELLO && message->kind != MESSAGE_HEARTBEAT &&
-        atomic_load(&node->wheel.unsynced))
-        world_fail(world, "durable: %s sends a %s while something is not synced", node->name,
+    if (world->oracle->blind)
+        return;
+    switch (message->kind) {
+    case MESSAGE_HELLO:
+    case MESSAGE_HEARTBEAT:
+        return;
+    case MESSAGE_DIGEST:
+        for (size_t i = 0; i < message->digests_count; i++)
+            digest_is_durable(&letter, &message->digests[i]);
+        break;
+    case MESSAGE_PULL:
+        letter.shard = oracle_shard(world->oracle, message->shard);
+        if (message->compares) /* it says where it has got to, not what it knows */
+            (void)are_durable(&letter, &message->since);
+        else
+            (void)is_known(&letter, &message->since, false);
+        break;
+    case MESSAGE_PUSH:
+    case MESSAGE_PULLED:
+    case MESSAGE_COMPARED:
+        letter.shard = oracle_shard(world->oracle, message->shard);
+        if (message->bytes.size > 0)
+            chunk_is_durable(&letter);
+        break;
+    case MESSAGE_COMPARE:
+        break;
+    }
+    /* And as it is today, one sync covers all. */
+    if (atomic_load(&letter.node->wheel.unsynced))
+        world_fail(world, "durable: %s sends a %s while something is not synced", letter.node->name,
                    message_name(message->kind));
 }
 
-const struct checker check_durable = {
-    .name = "durable", .promise = "nothing leaves a node before it is durable", .sent = sent};
+/* Callers are answered at the end of a turn: nothing is committed behind their write but what is
+ * synced as well, or else it would have been another turn. */
+static void answered(struct world *world, void *state, const struct record *record)
+{
+    const struct oracle *oracle = world->oracle;
+    (void)state;
+    if (record->outcome != OUTCOME_SURE || oracle->blind || !world->nodes[record->node].up)
+        return;
+    for (size_t i = 0; i < oracle->shards_count; i++) {
+        if (oracle->shards[i].replicas[record->node].dirty)
+            world_fail(world, "durable: %s acknowledges a write that is not synced",
+                       world->nodes[record->node].name);
+    }
+}
+
+const struct checker check_durable = {.name = "durable",
+                                      .promise = "nothing leaves a node before it is durable",
+                                      .sent = sent,
+                                      .answered = answered};

@@ -90,6 +90,7 @@ struct oracle {
     size_t paths_count, paths_room, shards_count, shards_room;
     struct oracle_table openings_by_name, paths_by_key;
     uint32_t eras[NODES_MAX];
+    bool blind;      /* messages had other bytes: nothing is promised any more, or looked at */
     uint64_t commit; /* the number of the present one */
     uint32_t stamp;
 };
