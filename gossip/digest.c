@@ -328,6 +328,11 @@ static int digest_see(struct step *step, size_t peer, const struct digest_item *
     pair->replica = item->replica;
     if (quoted)
         pair_open(step, pair, shard, peer);
+    /* A session may begin anew at one end only, when that one changes links: what it was told
+     * before is void there, and it quotes nothing. So is what a digest of an older link made it
+     * believe: then it quotes another id. */
+    if (!quoted)
+        pair->told = 0;
     if (pair->told_replica != pair->replica || !quoted)
         pair_wants_digest(step->gossip, pair, peer);
     return pair_caught_up(step, topic, pair, shard);

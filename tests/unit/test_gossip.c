@@ -740,6 +740,64 @@ static void say_hello(struct pair_of_nodes *nodes, uint64_t link, uint64_t clust
     buffer_done(&bytes);
 }
 
+/* What side 0 knows of the box at side 1. */
+static struct pair *box_pair(struct pair_of_nodes *nodes)
+{
+    return topic_pair(topic_find(nodes->sides[0].gossip, bucket_id("box")), 0);
+}
+
+static void meet_with_box(struct pair_of_nodes *nodes)
+{
+    CHECK_OK(nodes_open(nodes));
+    CHECK_OK(nodes_write(nodes, 1, "apples", 1));
+    CHECK_OK(nodes_run(nodes, 1500));
+    CHECK(box_pair(nodes)->open);
+    CHECK_EQUAL(box_pair(nodes)->replica, box(nodes, 1)->replica);
+}
+
+static void box_is_known_again(struct pair_of_nodes *nodes)
+{
+    CHECK_OK(nodes_run(nodes, 3000));
+    CHECK(box_pair(nodes)->open);
+    CHECK_EQUAL(box_pair(nodes)->replica, box(nodes, 1)->replica);
+    CHECK(context_equal(&box_pair(nodes)->context, &box(nodes, 1)->context));
+}
+
+/* Of two links the older one may be the slower one: a replica id that is no more. */
+TEST(a_digest_that_is_overtaken_is_set_right)
+{
+    struct digest_item item = {.shard = bucket_id("box"), .name = "box", .replica = 7};
+    struct pair_of_nodes nodes;
+    struct message message;
+    struct buffer bytes;
+    meet_with_box(&nodes);
+    message_init(&message);
+    message.kind = MESSAGE_DIGEST;
+    message.digests = &item;
+    message.digests_count = 1;
+    buffer_init(&bytes, 1 << 16);
+    CHECK_OK(message_encode(&message, &bytes));
+    uint64_t link = nodes.sides[0].gossip->peers[0].links[CHANNEL_CONTROL];
+    CHECK_OK(give(&nodes, 0, NET_MESSAGE, link, buffer_slice(&bytes)));
+    CHECK_EQUAL(box_pair(&nodes)->replica, 7);
+    box_is_known_again(&nodes);
+    buffer_done(&bytes);
+    nodes_close(&nodes);
+}
+
+TEST(who_begins_a_session_alone_is_told_again)
+{
+    struct pair_of_nodes nodes;
+    meet_with_box(&nodes);
+    struct side *side = &nodes.sides[0];
+    struct step step = {side->gossip, nodes.now, side->batch, &side->outbox};
+    uint64_t link = side->gossip->peers[0].links[CHANNEL_CONTROL];
+    CHECK_OK(peer_set_link(&step, 0, CHANNEL_CONTROL, link));
+    CHECK(!box_pair(&nodes)->open);
+    box_is_known_again(&nodes);
+    nodes_close(&nodes);
+}
+
 TEST(a_stranger_does_not_learn_the_clusters_id)
 {
     struct pair_of_nodes nodes;
