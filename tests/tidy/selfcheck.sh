@@ -123,6 +123,7 @@ inject layers 'threads are started by the node' store/disk_mem.c '    pthread_cr
 inject layers 'time and chance are known to the clock' crdt/cell.c '#include <time.h>'
 inject layers 'time and chance are asked by the clock' engine/node.c '    now = time(NULL);'
 inject layers 'time and chance are asked by the clock' crdt/cell.c '    random();'
+inject layers 'sim asks neither time nor chance' sim/plan.c '    seed = clock_gettime(a, b);'
 inject layers 'the system is known to doors' crdt/cell.c '#include <unistd.h>'
 inject layers 'the system is known to doors' store/disk_mem.c '#include <sys/stat.h>'
 inject layers 'the system is called by doors' crdt/cell.c '    printf("%d", 1);'
@@ -163,6 +164,10 @@ inject banned "$mutable" crdt/cell.c 'int count;'
 inject banned "$mutable" crdt/cell.c 'struct cell *cells = NULL;'
 inject banned "$mutable" crdt/cell.c 'extern int count;'
 inject banned "$mutable" crdt/cell.c 'struct cells {' '    int count;' '} cells;'
+inject banned 'no expression draws twice' gossip/peer.c '    wait = rng_below(rng, 9) + rng_below(rng, 9);'
+inject banned 'no expression draws twice' sim/plan.c '    strike(node, rng_below(rng, 9),' \
+    '           rng_u64(&world->rng));'
+inject banned 'no expression draws twice' sim/plan.c '    node_draw(rng)->slow_ms = rng_below(rng, 9);'
 inject banned 'no typedef of a struct' crdt/cell.c 'typedef struct cell cell_t;'
 
 inject symbols 'libneap.so exports the names of the list' names 'batch_put'
