@@ -163,7 +163,8 @@ check "the examples of the man pages run" run_examples
 # What docs/guarantees.md names as checks is there: `path`, and `path`: name_of_a_case.
 guarantees()
 {
-    grep -oE '`tests/[a-z_./]*`(: [a-z_]+)?' "$source/docs/guarantees.md" | tr -d '`' >"$work/named"
+    grep -oE '`(tests|sim)/[a-z_./]*`(: [a-z_]+)?' "$source/docs/guarantees.md" |
+        tr -d '`' >"$work/named"
     test "$(wc -l <"$work/named")" -ge 10 || return 1
     while IFS=: read -r path case; do
         case=${case# }
