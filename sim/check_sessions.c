@@ -40,6 +40,26 @@ struct look {
     char why[300];
 };
 
+static bool is_below(const struct record *record, const struct record *place)
+{
+    size_t size = strlen(place->key);
+    return record->kind != RECORD_REMOVE && !strcmp(record->bucket, place->bucket) &&
+           !strncmp(record->key, place->key, size) &&
+           (record->key[size] == 0 || record->key[size] == '/');
+}
+
+/* Of what was removed with all below it: one of those. */
+static size_t cell_below(const struct history *history, const struct record *place, struct rng *rng)
+{
+    size_t start = (size_t)rng_below(rng, history->cells_count);
+    for (size_t i = 0; i < history->cells_count; i++) {
+        size_t cell = (start + i) % history->cells_count;
+        if (is_below(&history->records[history->cells[cell].first - 1], place))
+            return cell;
+    }
+    return SIZE_MAX;
+}
+
 /* One that the session has to do with, or any. False: there is none. */
 static bool cell_draw(struct look *look, struct rng *rng)
 {
@@ -52,8 +72,13 @@ static bool cell_draw(struct look *look, struct rng *rng)
         return false;
     look->cell = own && cells > 0 ? session->cells[rng_below(rng, cells)]
                                   : (size_t)rng_below(rng, history->cells_count);
+    if (history->cells[look->cell].kind == RECORD_REMOVE)
+        look->cell =
+            cell_below(history, &history->records[history->cells[look->cell].first - 1], rng);
+    if (look->cell == SIZE_MAX)
+        return false;
     look->first = &history->records[history->cells[look->cell].first - 1];
-    return look->first->kind != RECORD_REMOVE;
+    return true;
 }
 
 /* As the door does it: what is on disk covers the token, or the read has to wait. */

@@ -266,6 +266,7 @@ static bool is_surely_uncounted(const struct judge *judge, const struct record *
             comes_back = later->node == add->node && later != add &&
                          judged(judge, later) != OUTCOME_NONE &&
                          !record_saw(judge->history, remove, later) &&
+                         !record_saw(judge->history, later, remove) &&
                          record_may_have_seen(judge->history, later, add);
         }
         if (!comes_back)

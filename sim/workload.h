@@ -20,7 +20,7 @@
  *   large = 1              of values are large
  *   session = 10           of calls are of one of four sessions, which session.read looks after
  *
- * What a file leaves out of [sizes] and [percent] is as built in. */
+ * A comment begins with `;`. What a file leaves out of [sizes] and [percent] is as built in. */
 #ifndef NEAP_SIM_WORKLOAD_H
 #define NEAP_SIM_WORKLOAD_H
 #include <stddef.h>
