@@ -60,7 +60,7 @@ uint64_t lasting_draw(struct rng *rng, uint64_t least_ms)
 
 uint64_t restart_later(struct world *world, size_t node, struct rng *rng)
 {
-    uint64_t delay_ms = 100 + rng_below(rng, 8000);
+    uint64_t delay_ms = lasting_draw(rng, 20);
     world_after(world, delay_ms, (struct thing){.kind = THING_RESTART, .node = node});
     return delay_ms;
 }

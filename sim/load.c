@@ -400,6 +400,9 @@ void load_call(struct load *load, struct rng *rng)
         return;
     }
     size_t node = (size_t)rng_below(rng, world->nodes_count);
+    /* Callers go where somebody answers. */
+    for (size_t i = 0; i < world->nodes_count && !world->nodes[node].up; i++)
+        node = (node + 1) % world->nodes_count;
     if (!world->nodes[node].up)
         return;
     bool nosync = rng_chance(rng, workload->nosync_percent);

@@ -393,7 +393,7 @@ void node_turn(struct world *world, size_t index)
     }
     if (crashed) {
         sim_crash(world, index);
-        world_after(world, 200 + world_below(world, 3000),
+        world_after(world, 50 + world_below(world, 1000),
                     (struct thing){.kind = THING_RESTART, .node = index});
         return;
     }
