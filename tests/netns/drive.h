@@ -13,6 +13,7 @@
 #include "sim/history.h"
 
 enum { NODES = 3, PATIENCE_S = 120 };
+enum { PORT = 7400 }; /* of the first; one more for each */
 
 /* ---- nodes.c: processes and links ---- */
 
@@ -108,6 +109,8 @@ void node_contents(struct cluster *cluster, size_t node, struct buffer *ret_text
 bool node_sees(struct cluster *cluster, size_t node, size_t peer);
 /* The nodes hold the same, and are at rest: no logs, no residues. */
 bool nodes_are_equal(struct cluster *cluster);
+/* The sum over all nodes and buckets of what their status counts by that name. */
+uint64_t nodes_count(struct cluster *cluster, const char *name);
 /* A node had to be given back what its disk had lost, has a problem...: why not all is well. */
 bool node_is_sound(struct cluster *cluster, size_t node, char *ret_why, size_t size);
 #endif

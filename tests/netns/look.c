@@ -28,7 +28,7 @@ bool node_sees(struct cluster *cluster, size_t node, size_t peer)
     char address[64];
     size_t i;
     bool sees = false;
-    snprintf(address, sizeof address, "tcp://127.0.0.1:%zu", 7400 + peer);
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%zu", PORT + peer);
     json_array_foreach(json_object_get(status, "peers"), i, item)
     {
         const char *text = json_string_value(json_object_get(item, "address"));
@@ -97,4 +97,20 @@ bool node_is_sound(struct cluster *cluster, size_t node, char *ret_why, size_t s
     }
     json_decref(status);
     return sound;
+}
+
+uint64_t nodes_count(struct cluster *cluster, const char *name)
+{
+    uint64_t sum = 0;
+    for (size_t node = 0; node < NODES; node++) {
+        json_t *status = ask(cluster, node, "status"), *bucket;
+        size_t i;
+        json_array_foreach(json_object_get(status, "buckets"), i, bucket)
+        {
+            json_t *counts = json_object_get(bucket, "counts");
+            sum += (uint64_t)json_integer_value(json_object_get(counts, name));
+        }
+        json_decref(status);
+    }
+    return sum;
 }

@@ -16,8 +16,9 @@ skipped()
 # What a user may make of his own, in a user namespace; else what root may.
 command -v ip >/dev/null || skipped "ip is not installed (iproute2)"
 command -v unshare >/dev/null || skipped "unshare is not installed (util-linux)"
-for apart in -Urnpf -npf; do
-    unshare "$apart" --kill-child sh -c 'ip link add name one type veth peer name two' 2>/dev/null && break
+for apart in -Urnmpf -nmpf; do
+    unshare "$apart" --mount-proc --kill-child sh -c 'ip link add name one type veth peer name two' \
+        2>/dev/null && break
     apart=
 done
 test -n "$apart" || skipped "network namespaces are not allowed here"
@@ -31,7 +32,7 @@ stopped()
     ending
 }
 trap stopped EXIT
-unshare "$apart" --kill-child "$build/tests/netns/drive" "$work" "$NEAPD" \
+unshare "$apart" --mount-proc --kill-child "$build/tests/netns/drive" "$work" "$NEAPD" \
     "$build/tests/netns/proxy" "$seed" "$rounds" <"$work/alive" 9>&- &
 driver=$!
 wait "$driver"

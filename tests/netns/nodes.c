@@ -14,7 +14,7 @@
 
 #include "tests/netns/drive.h"
 
-enum { PACE_MS = 10, TEXT = 256, PORT = 7400 };
+enum { PACE_MS = 10, TEXT = 256 };
 
 const char *node_name(size_t node)
 {
