@@ -87,8 +87,8 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     struct context stable = {0};
-    if (shard->session.id)
-        return 0;
+    if (shard->session.id) /* it may last, and local events go on */
+        return cut_early(step, shard);
     int error = settle_work(step, topic, shard);
     if (error || shard_log_count(shard) == 0 || BROKEN("log-stays"))
         return error;

@@ -659,6 +659,20 @@ TEST(a_long_log_takes_a_new_id_before_it_is_too_long)
     nodes_close(&nodes);
 }
 
+/* Catching up may take long, and local events go on meanwhile. */
+TEST(a_log_is_cut_while_its_bucket_compares)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK_OK(shard_compare_begin(box(&nodes, 0), 1, &box(&nodes, 0)->context));
+    for (int i = 0; i < 300; i++)
+        CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK(box(&nodes, 0)->session.id);
+    CHECK(shard_log_count(box(&nodes, 0)) <= 100);
+    nodes_close(&nodes);
+}
+
 TEST(large_values_take_a_new_id_sooner)
 {
     static const char letters[1 << 20];
