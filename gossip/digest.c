@@ -9,11 +9,11 @@
 
 /* ---- telling ---- */
 
-/* Digests on their way to one peer. Items past the first `filled` are scratch. */
+/* Digests on their way to one peer. */
 struct telling {
     size_t peer;
     struct message message;
-    struct topic *topics[DIGESTS_MAX];
+    size_t room; /* for digests in the message */
     size_t size, shards;
     uint64_t from;     /* the first shard of the message */
     unsigned messages; /* sent */
@@ -61,7 +61,8 @@ static int telling_send(struct step *step, struct telling *telling, bool more)
     telling->message.digests_more = more;
     int error = link_send(step, link, &telling->message, true);
     for (size_t i = 0; i < count && !error; i++) {
-        struct topic *topic = telling->topics[i];
+        const struct digest_item *item = &telling->message.digests[i];
+        struct topic *topic = gossip->topics[topic_index(gossip, item->shard)];
         struct pair *pair = topic_pair(topic, telling->peer);
         pair->told = topic->version;
         pair->told_replica = pair->replica;
@@ -72,7 +73,6 @@ static int telling_send(struct step *step, struct telling *telling, bool more)
         context_done(&telling->message.digests[i].context);
         context_done(&telling->message.digests[i].horizon);
         mem_free(telling->message.digests[i].openings);
-        telling->message.digests[i] = (struct digest_item){0};
     }
     telling->message.digests_count = telling->size = 0;
     telling->shards += error ? 0 : count;
@@ -94,16 +94,23 @@ static bool telling_has_room(const struct telling *telling, const struct shard *
 
 static int telling_add(struct telling *telling, struct topic *topic, const struct shard *shard)
 {
+    struct message *message = &telling->message;
+    size_t index = message->digests_count;
     struct pair *pair;
     int error = topic_get_pair(topic, telling->peer, &pair);
     if (error)
         return error;
-    size_t index = telling->message.digests_count++;
+    struct digest_item *digests =
+        mem_reserve(message->digests, index, &telling->room, 1, sizeof *digests);
+    if (!digests)
+        return NEAP_NOMEM;
+    digests[index] = (struct digest_item){0};
+    message->digests = digests;
+    message->digests_count++;
     if (index == 0)
         telling->from = topic->shard;
-    telling->topics[index] = topic;
     telling->size += digest_size(shard);
-    return digest_fill(shard, pair, &telling->message.digests[index]);
+    return digest_fill(shard, pair, &digests[index]);
 }
 
 /* One turn of the round: as far as the messages go that it may send. */
@@ -196,24 +203,19 @@ static int digests_send_to(struct step *step, size_t index)
 {
     struct gossip *gossip = step->gossip;
     struct peer *peer = &gossip->peers[index];
-    struct telling *telling = mem_new(sizeof *telling);
-    if (!telling)
-        return NEAP_NOMEM;
-    message_init(&telling->message);
-    telling->peer = index;
-    telling->message.kind = MESSAGE_DIGEST;
-    telling->message.digests = mem_new_array(DIGESTS_MAX, sizeof *telling->message.digests);
+    struct telling telling = {.peer = index};
+    message_init(&telling.message);
+    telling.message.kind = MESSAGE_DIGEST;
     round_turn(peer, step->now.mono_ms);
-    int error = telling->message.digests ? peer_tell(step, telling) : NEAP_NOMEM;
-    if (telling->shards > 0)
-        trace(gossip->trace, "%s: digest of %zu", peer_text(gossip, index), telling->shards);
+    int error = peer_tell(step, &telling);
+    if (telling.shards > 0)
+        trace(gossip->trace, "%s: digest of %zu", peer_text(gossip, index), telling.shards);
     if (error == NEAP_LIMIT) { /* no room in the outbox */
-        peer->round.from = telling->from;
+        peer->round.from = telling.from;
         round_back_off(peer, step->now.mono_ms);
         error = 0;
     }
-    message_done(&telling->message);
-    mem_free(telling);
+    message_done(&telling.message);
     return error;
 }
 
