@@ -22,7 +22,7 @@ static size_t nodes_draw(struct rng *rng)
 static void world_draw(struct plan *plan, const struct settings *settings, struct rng *rng)
 {
     static const uint64_t logs[] = {4, 40, 40, 200, 100000, 100000, 100000};
-    static const size_t chunks[] = {0, 0, 0, 100, 200, 400, 800, 1600, 3200, 6400};
+    static const size_t chunks[] = {0, 0, 0, 0, 0, 100, 200, 400, 800, 1600, 3200, 6400};
     static const uint32_t beats[] = {200, 300, 500, 700, 1000, 1000, 2000};
     static const unsigned delays[] = {1, 5, 5, 20, 80, 80, 200};
     plan->world = (struct world_options){.seed = settings->seed, .print = settings->trace};
