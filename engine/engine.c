@@ -53,7 +53,7 @@ static int engine_net(struct engine *engine, struct now now, const struct net_ev
     if (!error)
         return 0;
     engine_note(engine, error, "an event of the net");
-    if (error != NEAP_IO && !BROKEN("lost-unnoticed"))
+    if (error != NEAP_IO)
         engine_drop_link(engine, now, event, batch, outbox);
     return error;
 }

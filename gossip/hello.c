@@ -69,8 +69,7 @@ static int peer_meet(struct step *step, size_t index, const struct hello *hello,
     struct gossip *gossip = step->gossip;
     struct peer *peer = &gossip->peers[index];
     int error = 0;
-    if (peer->met && (peer->node != hello->node || peer->nonce != hello->nonce) &&
-        !BROKEN("links-outlive"))
+    if (peer->met && (peer->node != hello->node || peer->nonce != hello->nonce))
         error = peer_drop_links(step, index, link);
     if (error)
         return error;

@@ -190,8 +190,7 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
     struct peer *peer = &gossip->peers[index];
     bool was_up = peer_is_up(gossip, index);
     peer->links[channel] = link;
-    if (!BROKEN("pull-outlives"))
-        pulls_end(gossip, index);
+    pulls_end(gossip, index);
     if (channel == CHANNEL_BULK)
         peer_lost_messages(gossip, index, channel);
     if (channel == CHANNEL_CONTROL) {
@@ -280,8 +279,7 @@ void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
 {
     struct peer *peer = &gossip->peers[index];
     for (size_t i = 0; i < gossip->topics_count; i++)
-        if (!BROKEN("known-of-another"))
-            topic_drop_pair(gossip->topics[i], index);
+        topic_drop_pair(gossip->topics[i], index);
     if (peer->met)
         departed_add(gossip, peer);
     peer->promises = ++gossip->promises_next;

@@ -76,8 +76,7 @@ static int cut_early(struct step *step, struct shard *shard)
 /* A long list of cells that a residue was kept for goes in parts: the rest soon. */
 static int settle_work(struct step *step, struct topic *topic, struct shard *shard)
 {
-    int error =
-        shard->settling > 0 && !BROKEN("settles-once") ? shard_settle(shard, step->batch) : 0;
+    int error = shard->settling > 0 ? shard_settle(shard, step->batch) : 0;
     if (!error && shard->settling > 0)
         topic_wake(step->gossip, topic, step->now.mono_ms + SETTLE_AGAIN_MS);
     return error;

@@ -229,9 +229,11 @@ static bool life_ends(const struct identity_record *record, const struct directo
         *ret_reason = IDENTITY_RESTORED;
     else if (suspect)
         *ret_reason = IDENTITY_SUSPECT;
+    else if (BROKEN("mark-ignored"))
+        return false;
     else if (memcmp(record->mark.machine, mark->machine, sizeof(mark->machine)) != 0)
         *ret_reason = IDENTITY_MOVED;
-    else if (marks_differ(&record->mark, mark) && !BROKEN("mark-ignored"))
+    else if (marks_differ(&record->mark, mark))
         *ret_reason = IDENTITY_COPIED;
     else
         return false;
