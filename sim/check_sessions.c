@@ -204,7 +204,8 @@ void session_read(struct load *load, struct rng *rng)
     size_t session = (size_t)rng_below(rng, SESSIONS);
     look.session = &load->sessions[session];
     look.node = (size_t)rng_below(rng, world->nodes_count);
-    if (!cell_draw(&look, rng) || !world->nodes[look.node].up)
+    if (!cell_draw(&look, rng) || !world->nodes[look.node].up ||
+        sim_is_unsure(&world->nodes[look.node]))
         return;
     load->reads++;
     bool covered = is_covered(&look);

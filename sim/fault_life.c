@@ -123,8 +123,9 @@ static void strike_restore(struct faults *faults, struct rng *rng)
     replace(faults, node, disk, image->node == node->index ? image->mark : 0, rng);
 }
 
-/* Later images are of a future that is left with this; none must come back in place (a limit of
- * rule 9, in the head of tests/model/shard_model.py). */
+/* Later images may know of the future that is left with this. When nobody else does any more, its
+ * names are given to other events, and then none of those images must come back, of whatever node
+ * (limits of rule 9: docs/guarantees.md). */
 static void strike_rollback(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
@@ -133,10 +134,9 @@ static void strike_rollback(struct faults *faults, struct rng *rng)
         return;
     world_note(faults->world, "roll %s back", node->name);
     replace(faults, node, disk_copy(faults->images[at].disk), faults->images[at].mark, rng);
-    for (size_t i = faults->images_count; i-- > at + 1;) {
-        if (faults->images[i].node == node->index)
-            image_drop(faults, i);
-    }
+    node->went_back = true;
+    while (faults->images_count > at + 1)
+        image_drop(faults, faults->images_count - 1);
 }
 
 /* Both go on: one of them where the directory was made, so that it is the other one that must

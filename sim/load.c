@@ -407,8 +407,9 @@ void load_call(struct load *load, struct rng *rng)
         return;
     bool nosync = rng_chance(rng, workload->nosync_percent);
     bool of_session = rng_chance(rng, workload->session_percent);
-    if (of_session)
-        session = (size_t)rng_below(rng, SESSIONS);
+    size_t drawn = of_session ? (size_t)rng_below(rng, SESSIONS) : NO_SESSION;
+    if (!sim_is_unsure(&world->nodes[node]))
+        session = drawn;
     load_draw(load, node, rng, first);
     load->serial++;
     load->calls++;

@@ -271,9 +271,22 @@ void sim_set_disk(struct world *world, size_t index, struct disk *disk)
     must(!node->up);
     disk_close(node->disk);
     node->disk = disk;
+    node->went_back = false;
     disk_replaced(&node->door);
     world->amnesia = true;
     checks_replaced(world, index);
+}
+
+bool sim_is_unsure(const struct sim_node *node)
+{
+    const struct store *store = &node->wheel.engine.store;
+    if (!node->went_back || !node->up)
+        return node->went_back;
+    for (size_t i = 0; i < store->shards_count; i++) {
+        if (!shard_released(store->shards[i]))
+            return true;
+    }
+    return false;
 }
 
 bool sim_excuses(const struct sim_node *node, int code)

@@ -65,6 +65,7 @@ struct sim_node {
     struct disk *disk;    /* what is there: for whoever looks on */
     struct sim_disk door; /* before it: what the wheel gets, faults and all */
     struct directory_mark mark;
+    bool went_back; /* its directory did, in place, and nobody says so */
     struct wheel wheel;
     bool up;
     uint64_t epoch; /* of the process */
@@ -168,6 +169,9 @@ struct shard *sim_shard(struct world *world, size_t node, const char *bucket);
 void sim_set_disk(struct world *world, size_t node, struct disk *disk);
 /* An operator throws the directory away, whatever it was good for. The process goes down. */
 void sim_wipe(struct world *world, size_t node);
+/* Its directory went back in place, and not all others have answered yet. What it says its events
+ * are called may be the names of others: tokens of such a node are good for itself alone. */
+bool sim_is_unsure(const struct sim_node *node);
 /* Is this error, which its callers get or it stopped with, no fault of neap's? Its disk gave it in
  * this very turn (IO, CORRUPT), or memory is scarce (NOMEM). For those told of what a turn did. */
 bool sim_excuses(const struct sim_node *node, int code);
