@@ -144,6 +144,31 @@ static int take_message(struct step *step, const struct link *link, const struct
     return error;
 }
 
+static void link_heard(struct step *step, struct link *link)
+{
+    link->heard_ms = step->now.mono_ms;
+    if (link->peer != NO_PEER)
+        step->gossip->peers[link->peer].heard_ms = step->now.mono_ms;
+}
+
+/* Over a slow link a message may take longer than a peer may be silent, and an answer longer than
+ * it is waited for: what is on its way is neither silence nor no answer. */
+static int event_progress(struct step *step, const struct net_event *event)
+{
+    struct gossip *gossip = step->gossip;
+    struct link *link = link_find(gossip, event->link);
+    uint64_t deadline = step->now.mono_ms + gossip->options.silence_ms;
+    if (!link || link->state != LINK_OPEN)
+        return 0;
+    link_heard(step, link);
+    for (size_t i = 0; i < gossip->topics_count && link->channel == CHANNEL_BULK; i++) {
+        struct pull *pull = &gossip->topics[i]->pull;
+        if (pull->state != PULL_NONE && pull->peer == link->peer && pull->deadline)
+            pull->deadline = deadline;
+    }
+    return 0;
+}
+
 static int event_message(struct step *step, const struct net_event *event)
 {
     struct gossip *gossip = step->gossip;
@@ -151,9 +176,7 @@ static int event_message(struct step *step, const struct net_event *event)
     struct message message;
     if (!link || link->state == LINK_DIALING)
         return 0; /* dropped already */
-    link->heard_ms = step->now.mono_ms;
-    if (link->peer != NO_PEER)
-        gossip->peers[link->peer].heard_ms = step->now.mono_ms;
+    link_heard(step, link);
     int error = message_decode(buffer_slice(&event->message), &message);
     if (error == NEAP_NOMEM)
         return error;
@@ -218,6 +241,9 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
         break;
     case NET_DOWN:
         error = event_down(&step, event);
+        break;
+    case NET_PROGRESS:
+        error = event_progress(&step, event);
         break;
     }
     return error ? error : gossip_follow_up(&step);

@@ -8,11 +8,14 @@
 /* A message over FRAME_SIZE travels in frames of that size; one over MESSAGE_SIZE_MAX is refused.
  */
 enum { FRAME_SIZE = 64 << 10, MESSAGE_SIZE_MAX = 16 << 20, HELLO_SIZE_MAX = 4096 };
+enum { PROGRESS_MS = 1000 };
 
 /* Who is at the other end: what the listener was opened for, or a link that was dialled. */
 enum net_side { NET_DIALED, NET_PEER, NET_CLIENT };
 
-enum net_event_kind { NET_UP, NET_MESSAGE, NET_DOWN };
+/* NET_PROGRESS: a message is long in coming, but coming; once in PROGRESS_MS at most, on trusted links
+ * of peers. */
+enum net_event_kind { NET_UP, NET_MESSAGE, NET_DOWN, NET_PROGRESS };
 
 struct net_event {
     enum net_event_kind kind;

@@ -139,6 +139,23 @@ static void link_listen(struct link *link)
     link->receive_busy = false;
 }
 
+/* With the mutex held; lets go of it to tell the sink, takes it again. A message that takes longer
+ * than a peer may be silent must not look like silence. False: there is nothing to tell now. */
+static bool link_progress(struct link *link)
+{
+    struct net_nng *net = link->net;
+    nng_time now = nng_clock();
+
+    if (link->dead || !link->trusted || link->side == NET_CLIENT ||
+        (!link->in_frame && link->message.size == 0) || now < link->told + PROGRESS_MS)
+        return false;
+    link->told = now;
+    nng_mtx_unlock(net->mutex);
+    net_post(net, NET_PROGRESS, link->id, link->side, NULL, NULL);
+    nng_mtx_lock(net->mutex);
+    return true;
+}
+
 /* With the mutex held: whole messages go to the sink, one at a time. `delivering` keeps the link,
  * and keeps others out, while the sink is told; what arrives meanwhile is behind input_end. */
 static void link_deliver(struct link *link)
@@ -151,9 +168,12 @@ static void link_deliver(struct link *link)
         if (!link_take(link, &fault)) {
             if (fault)
                 link_down(link, fault, NULL);
+            else if (link_progress(link))
+                continue; /* more may have come meanwhile */
             break;
         }
         link->holds_message = true;
+        link->told = nng_clock();
         if (link->side == NET_CLIENT)
             link->trusted = true;
         nng_mtx_unlock(net->mutex);
@@ -237,7 +257,8 @@ static int link_new(struct net_nng *net, uint64_t id, enum net_side side, struct
     link->net = net;
     link->id = id;
     link->side = side;
-    link->deadline = nng_clock() + net->handshake_ms;
+    link->told = nng_clock();
+    link->deadline = link->told + net->handshake_ms;
     buffer_init(&link->message, MESSAGE_SIZE_MAX);
     if (nng_aio_alloc(&link->receive, received, link) || nng_aio_alloc(&link->send, sent, link) ||
         (side == NET_DIALED && nng_aio_alloc(&link->dial, dialled, link))) {

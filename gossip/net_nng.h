@@ -42,6 +42,7 @@ struct link {
     bool holds_message; /* one is with the sink: the next is delivered after ready() */
     bool delivering;    /* somebody hands messages to the sink, and the mutex is free meanwhile */
     nng_time deadline;  /* of the handshake */
+    nng_time told;      /* when the sink was last told of bytes that came */
     uint8_t *input;     /* bytes received and not yet taken: [input_start, input_end) */
     size_t input_room, input_start, input_end;
     size_t frame_left; /* bytes of the current frame that are still to come */

@@ -277,6 +277,8 @@ static void client_post(struct net_sink *sink, struct net_event *event)
     case NET_DOWN:
         client->down = true;
         break;
+    case NET_PROGRESS:
+        break;
     }
     must(!pthread_cond_signal(&client->cond));
     must(!pthread_mutex_unlock(&client->lock));

@@ -777,6 +777,38 @@ static void box_is_known_again(struct pair_of_nodes *nodes)
     CHECK(context_equal(&box_pair(nodes)->context, &box(nodes, 1)->context));
 }
 
+/* Half of what a peer may be silent later; with a part of a message on both links, or nothing. */
+static void later(struct pair_of_nodes *nodes, bool progress)
+{
+    struct side *side = &nodes->sides[0];
+    const uint64_t *links = side->gossip->peers[0].links;
+    nodes->now.mono_ms += side->gossip->options.silence_ms / 2;
+    for (unsigned channel = 0; channel < CHANNELS && progress; channel++)
+        CHECK_OK(give(nodes, 0, NET_PROGRESS, links[channel], slice_of(NULL, 0)));
+    CHECK_OK(gossip_tick(side->gossip, nodes->now, side->batch, &side->outbox));
+}
+
+TEST(a_message_in_progress_is_neither_silence_nor_no_answer)
+{
+    struct pair_of_nodes nodes;
+    meet_with_box(&nodes);
+    struct gossip *gossip = nodes.sides[0].gossip;
+    struct topic *topic = topic_find(gossip, bucket_id("box"));
+    topic->pull = (struct pull){.state = PULL_EVENTS,
+                                .deadline = nodes.now.mono_ms + gossip->options.silence_ms};
+    gossip->peers[0].pulling++;
+    topic_wake(gossip, topic, topic->pull.deadline);
+    for (int i = 0; i < 10; i++)
+        later(&nodes, true);
+    CHECK(peer_is_up(gossip, 0));
+    CHECK_EQUAL(topic->pull.state, PULL_EVENTS);
+    for (int i = 0; i < 3; i++)
+        later(&nodes, false);
+    CHECK(!peer_is_up(gossip, 0));
+    CHECK_EQUAL(topic->pull.state, PULL_NONE);
+    nodes_close(&nodes);
+}
+
 /* Of two links the older one may be the slower one: a replica id that is no more. */
 TEST(a_digest_that_is_overtaken_is_set_right)
 {

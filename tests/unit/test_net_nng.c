@@ -1,12 +1,16 @@
 /* The real net on loopback. Nothing here waits for time to pass: each test waits for an event. */
+#include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "gossip/frame.h"
 #include "gossip/net.h"
 #include "tests/support/test.h"
 
@@ -51,6 +55,14 @@ static struct net_event *inbox_take(struct inbox *inbox)
     event = &inbox->events[inbox->taken++];
     pthread_mutex_unlock(&inbox->mutex);
     return event;
+}
+
+static bool inbox_is_empty(struct inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->mutex);
+    bool empty = inbox->taken == inbox->count;
+    pthread_mutex_unlock(&inbox->mutex);
+    return empty;
 }
 
 static void inbox_done(struct inbox *inbox)
@@ -321,6 +333,48 @@ TEST(a_link_that_hangs_up_while_its_message_is_held_is_seen)
     CHECK_EQUAL(inbox_take(&pair.there)->kind, NET_MESSAGE);
     pair.near->ops->close(pair.near, 1);
     CHECK_EQUAL(inbox_take(&pair.there)->kind, NET_DOWN); /* and nobody said ready() */
+    pair_close(&pair);
+}
+
+static int raw_connect(const struct pair *pair)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_port = htons((uint16_t)net_nng_port(pair->far));
+    CHECK(raw >= 0);
+    CHECK_EQUAL(connect(raw, (struct sockaddr *)&address, sizeof address), 0);
+    return raw;
+}
+
+/* A byte now and then, until the other side says what it makes of them. */
+TEST(a_message_that_is_long_in_coming_is_told_of)
+{
+    static const uint8_t bytes[FRAME_HEAD + 4000] = {0, 0, 4000 >> 8, 4000 & 255};
+    size_t sent = FRAME_HEAD;
+    struct net_event *event;
+    struct pollfd waits = {.events = POLLIN};
+    struct pair pair;
+
+    pair_open(&pair, 0, 0);
+    waits.fd = raw_connect(&pair);
+    event = inbox_take(&pair.there);
+    CHECK_EQUAL(event->kind, NET_UP);
+    pair.far->ops->trust(pair.far, event->link);
+    CHECK_EQUAL(write(waits.fd, bytes, sent), (ssize_t)sent);
+    for (; inbox_is_empty(&pair.there) && sent < sizeof bytes; sent++) {
+        CHECK_EQUAL(write(waits.fd, bytes + sent, 1), 1);
+        CHECK_EQUAL(poll(&waits, 1, PROGRESS_MS / 40), 0); /* nothing is answered */
+    }
+    event = inbox_take(&pair.there);
+    CHECK_EQUAL(event->kind, NET_PROGRESS);
+    CHECK_EQUAL(write(waits.fd, bytes + sent, sizeof bytes - sent), (ssize_t)(sizeof bytes - sent));
+    do
+        event = inbox_take(&pair.there);
+    while (event->kind == NET_PROGRESS);
+    CHECK_EQUAL(event->kind, NET_MESSAGE);
+    CHECK_EQUAL(event->message.size, sizeof bytes - FRAME_HEAD);
+    close(waits.fd);
     pair_close(&pair);
 }
 
