@@ -371,6 +371,16 @@ static void check_all(struct drive *drive)
     check_sound(drive);
 }
 
+/* It takes seven seconds to come: longer than a peer may be silent. */
+static void check_slow(struct drive *drive)
+{
+    for (size_t i = 0; i < 2; i++)
+        link_slow(&drive->cluster, 2, i, 20, 3000);
+    caller_fill(&drive->caller, 0);
+    check(drive, await(drive, nodes_are_equal), "a_large_value_crosses_a_very_slow_link");
+    cluster_heal(&drive->cluster);
+}
+
 /* ---- controls: what these checks are for, they find ---- */
 
 /* As if this had been done, and acknowledged: then it must be missed. */
@@ -478,6 +488,7 @@ int main(int argc, char **argv)
         check_all(drive);
     }
     if (!drive->failed) {
+        check_slow(drive);
         control_lies(drive);
         control_old_directory(drive);
         check_ends(drive);
