@@ -160,13 +160,15 @@ static bool log_max_is_old(struct state *state, const struct sim_node *node)
 }
 
 /* Since when the log of the shard has been too long; it is cut once in a while. One that a process
- * found so stays so until the bucket changes. */
+ * found so stays so until the bucket changes; and that of a bucket in trouble may not be readable.
+ */
 static bool log_is_bounded(const struct sim_node *node, const struct shard *shard,
                            struct late *late, struct why why)
 {
     uint64_t now_ms = node->world->now_ms, max = log_bound(node, shard);
+    const struct topic *topic = topic_find(node->wheel.engine.gossip, shard->id);
     bool grew = shard->counts.events_own + shard->counts.events_taken > 0;
-    bool over = grew && shard_log_count(shard) > max;
+    bool over = grew && shard_log_count(shard) > max && !(topic && topic->fault.code);
     if (!over || !late->seen || late->epoch != node->epoch)
         *late = (struct late){
             .epoch = node->epoch, .since_ms = now_ms, .turns = node->turns, .seen = over};

@@ -527,11 +527,12 @@ bool oracle_explains(struct oracle *oracle, uint32_t number, const struct knowle
 bool oracle_differs(const struct oracle *oracle, uint32_t number, const struct knowledge *a,
                     const struct knowledge *b)
 {
-    const struct oracle_path *path = &oracle->paths[number];
-    for (size_t i = 0; i < oracle->events_count; i++) {
-        if (oracle->events[i].path == number &&
-            oracle_covers(oracle, path->shard, a, (uint32_t)i) !=
-                oracle_covers(oracle, path->shard, b, (uint32_t)i))
+    uint32_t shard = oracle->paths[number].shard;
+    for (uint32_t i = 0; i < oracle->events_count; i++) {
+        uint32_t path = oracle->events[i].path;
+        bool here = path == number || (path == ORACLE_NONE &&
+                                       oracle->openings[oracle->events[i].opening].shard == shard);
+        if (here && oracle_covers(oracle, shard, a, i) != oracle_covers(oracle, shard, b, i))
             return true;
     }
     return false;

@@ -122,7 +122,7 @@ bool oracle_entry_is_durable(const struct oracle *oracle, uint32_t shard,
  * if some of them are of this cell. `before`: what the node knew before the commit. */
 bool oracle_explains(struct oracle *oracle, uint32_t path, const struct knowledge *know,
                      const struct context *before, const struct cell *cell, struct why why);
-/* The same without the cell: does the path need one? */
+/* Does one of the two know of an event of the cell that the other doesn't? */
 bool oracle_differs(const struct oracle *oracle, uint32_t path, const struct knowledge *a,
                     const struct knowledge *b);
 
