@@ -13,8 +13,8 @@ enum { PROGRESS_MS = 1000 };
 /* Who is at the other end: what the listener was opened for, or a link that was dialled. */
 enum net_side { NET_DIALED, NET_PEER, NET_CLIENT };
 
-/* NET_PROGRESS: a message is long in coming, but coming; once in PROGRESS_MS at most, on trusted links
- * of peers. */
+/* NET_PROGRESS: a message is long in coming, but coming; once in PROGRESS_MS at most, and only on
+ * trusted links of peers. */
 enum net_event_kind { NET_UP, NET_MESSAGE, NET_DOWN, NET_PROGRESS };
 
 struct net_event {
