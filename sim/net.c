@@ -208,7 +208,8 @@ static int sim_send(struct net *net, uint64_t number, struct slice bytes)
     if (!link)
         return NEAP_NOTFOUND;
     struct sim_end *to = &link->ends[!side];
-    if (to->queued + bytes.size > SIM_QUEUE_MAX && to->queued > 0)
+    if (world->full[node->index][to->node] ||
+        (to->queued + bytes.size > SIM_QUEUE_MAX && to->queued > 0))
         return NEAP_BUSY;
     world_feed(world);
     if (world->checks)
@@ -225,6 +226,9 @@ static void sim_ready(struct net *net, uint64_t number)
     struct sim_link *link = link_at(node, number, &side);
     if (!link)
         return;
+    if (!batch_is_empty(node->wheel.batch))
+        world_fail(node->world, "bounds: %s asks for a message before the last one is committed",
+                   node->name);
     link->ends[side].ready = true;
     world_feed(node->world);
     way_plan(node->world, link, side);

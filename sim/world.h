@@ -65,7 +65,8 @@ struct sim_node {
     struct disk *disk;    /* what is there: for whoever looks on */
     struct sim_disk door; /* before it: what the wheel gets, faults and all */
     struct directory_mark mark;
-    bool went_back; /* its directory did, in place, and nobody says so */
+    uint64_t went_back; /* its directory did, in place, to the history's mark that is one less than
+                         * this, and nobody says so; 0: no */
     struct wheel wheel;
     bool up;
     uint64_t epoch; /* of the process */
@@ -112,6 +113,7 @@ struct world {
     struct sim_node nodes[NODES_MAX];
     size_t nodes_count;
     bool cut[NODES_MAX][NODES_MAX];            /* [from][to]: for tests; faults have their own */
+    bool full[NODES_MAX][NODES_MAX];           /* the same: links take nothing more */
     struct sim_way ways[NODES_MAX][NODES_MAX]; /* [from][to] */
     struct sim_link **links;
     size_t links_count, links_room;
@@ -130,6 +132,7 @@ struct world {
     void *story;           /* what a test wants to find again */
     uint64_t faults;       /* that struck */
     bool amnesia;          /* some directory went back in time: events may be lost */
+    uint64_t left;         /* the same of a node that gave the names it had then to other events */
     bool garbles;          /* some messages arrive with other bytes: nothing is promised then */
     bool starves;          /* memory runs out now and then */
     uint64_t starve_at;    /* the number of the allocation that fails; 0: none */
@@ -172,6 +175,8 @@ void sim_wipe(struct world *world, size_t node);
 /* Its directory went back in place, and not all others have answered yet. What it says its events
  * are called may be the names of others: tokens of such a node are good for itself alone. */
 bool sim_is_unsure(const struct sim_node *node);
+/* It is sure now, or has another directory: its `went_back` becomes its world's `left`. */
+void sim_leave(struct sim_node *node);
 /* Is this error, which its callers get or it stopped with, no fault of neap's? Its disk gave it in
  * this very turn (IO, CORRUPT), or memory is scarce (NOMEM). For those told of what a turn did. */
 bool sim_excuses(const struct sim_node *node, int code);
