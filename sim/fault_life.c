@@ -36,6 +36,23 @@ static void image_drop(struct faults *faults, size_t at)
             (--faults->images_count - at) * sizeof *faults->images);
 }
 
+/* A directory that went back in place gives the names of the events that it lost to others once no
+ * other node knows of them. Then no image that does must come back, of whatever node: a limit of
+ * rule 9 (docs/guarantees.md). Whoever was asked when that became sure didn't know of them. */
+static void images_forget(struct faults *faults)
+{
+    struct world *world = faults->world;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        if (!sim_is_unsure(&world->nodes[i]))
+            sim_leave(&world->nodes[i]);
+    }
+    for (size_t i = faults->images_count; i-- > 0 && world->left;) {
+        if (faults->images[i].mark >= world->left)
+            image_drop(faults, i);
+    }
+    world->left = 0;
+}
+
 /* The oldest are at the front. */
 static void image_take(struct faults *faults, struct sim_node *node, struct rng *rng)
 {
@@ -56,6 +73,7 @@ static size_t image_draw(struct faults *faults, const struct sim_node *of, struc
 {
     size_t count = 0;
     bool takes = rng_chance(rng, 40);
+    images_forget(faults);
     for (size_t i = 0; i < faults->images_count; i++)
         count += !of || faults->images[i].node == of->index;
     if (count == 0 || takes) {
@@ -123,9 +141,7 @@ static void strike_restore(struct faults *faults, struct rng *rng)
     replace(faults, node, disk, image->node == node->index ? image->mark : 0, rng);
 }
 
-/* Later images may know of the future that is left with this. When nobody else does any more, its
- * names are given to other events, and then none of those images must come back, of whatever node
- * (limits of rule 9: docs/guarantees.md). */
+/* Its later images are of a future that is left with this (a limit, too). */
 static void strike_rollback(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
@@ -134,9 +150,11 @@ static void strike_rollback(struct faults *faults, struct rng *rng)
         return;
     world_note(faults->world, "roll %s back", node->name);
     replace(faults, node, disk_copy(faults->images[at].disk), faults->images[at].mark, rng);
-    node->went_back = true;
-    while (faults->images_count > at + 1)
-        image_drop(faults, faults->images_count - 1);
+    node->went_back = faults->images[at].mark + 1;
+    for (size_t i = faults->images_count; i-- > at + 1;) {
+        if (faults->images[i].node == node->index)
+            image_drop(faults, i);
+    }
 }
 
 /* Both go on: one of them where the directory was made, so that it is the other one that must

@@ -271,17 +271,25 @@ void sim_set_disk(struct world *world, size_t index, struct disk *disk)
     must(!node->up);
     disk_close(node->disk);
     node->disk = disk;
-    node->went_back = false;
+    sim_leave(node);
     disk_replaced(&node->door);
     world->amnesia = true;
     checks_replaced(world, index);
+}
+
+void sim_leave(struct sim_node *node)
+{
+    struct world *world = node->world;
+    if (node->went_back && (!world->left || node->went_back < world->left))
+        world->left = node->went_back;
+    node->went_back = 0;
 }
 
 bool sim_is_unsure(const struct sim_node *node)
 {
     const struct store *store = &node->wheel.engine.store;
     if (!node->went_back || !node->up)
-        return node->went_back;
+        return node->went_back != 0;
     for (size_t i = 0; i < store->shards_count; i++) {
         if (!shard_released(store->shards[i]))
             return true;
