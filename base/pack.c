@@ -90,15 +90,23 @@ static bool head_of_byte(uint8_t first, struct head *ret_head)
     return true;
 }
 
+/* Big-endian; the width is that of a format. */
+static uint64_t number_at(const uint8_t *data, size_t width)
+{
+    if (width == 8)
+        return bytes_get_u64(data);
+    if (width == 4)
+        return (uint64_t)data[0] << 24 | (uint64_t)data[1] << 16 | (uint64_t)data[2] << 8 | data[3];
+    return width == 2 ? (uint64_t)data[0] << 8 | data[1] : data[0];
+}
+
 static bool head_of_format(struct slice bytes, const struct format *format, struct head *ret_head)
 {
-    uint64_t number = 0, sign;
-    size_t i;
+    uint64_t number, sign;
 
     if (!format->width || bytes.size <= format->width)
         return false;
-    for (i = 1; i <= format->width; i++)
-        number = number << 8 | bytes.data[i];
+    number = number_at(bytes.data + 1, format->width);
     if (format->kind == KIND_NEGATIVE) {
         sign = (uint64_t)1 << (8 * format->width - 1);
         if (!(number & sign))

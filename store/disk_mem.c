@@ -1,7 +1,7 @@
 /* The memory disk: each family is a treap (Seidel & Aragon 1996) whose nodes are never changed once
- * they are linked. A commit copies the paths it touches, so that a version of the whole disk is
- * three roots: a snapshot, the synced image, a copy are each a reference to a version, and a commit
- * that runs out of memory just drops what it made. */
+ * a version of the whole disk, three roots, is seen by others. A commit makes a new version, and
+ * copies the paths that it touches, each node once. So a snapshot, the synced image, a copy are
+ * each a reference to a version, and a commit that runs out of memory just drops what it made. */
 #include <pthread.h>
 #include <string.h>
 
@@ -133,17 +133,13 @@ static void node_drop(struct node *node)
     mem_free(node);
 }
 
-/* Takes over the references to left and right, also when it fails. */
 static struct node *node_new(uint64_t priority, struct item *item, struct node *left,
                              struct node *right)
 {
     struct node *node = mem_new(sizeof(*node));
 
-    if (!node) {
-        node_drop(left);
-        node_drop(right);
+    if (!node)
         return NULL;
-    }
     node->refs = 1;
     node->priority = priority;
     node->item = item;
@@ -151,6 +147,24 @@ static struct node *node_new(uint64_t priority, struct item *item, struct node *
     node->left = left;
     node->right = right;
     return node;
+}
+
+/* Nobody else sees the node in this place, which was reached through such ones: it is that node
+ * itself, or becomes a copy of it. NOMEM: it is as it was. */
+static int node_own(struct node **at)
+{
+    struct node *node = *at, *copy;
+
+    if (node->refs == 1)
+        return 0;
+    copy = node_new(node->priority, node->item, node->left, node->right);
+    if (!copy)
+        return NEAP_NOMEM;
+    node_hold(copy->left);
+    node_hold(copy->right);
+    node_drop(node);
+    *at = copy;
+    return 0;
 }
 
 static const struct node *tree_find(const struct node *tree, struct slice key)
@@ -183,137 +197,124 @@ static const struct node *tree_seek(const struct node *tree, struct slice from, 
     return found;
 }
 
-/* The functions that make trees borrow their arguments and return a reference of the caller's own.
- * Their recursion is as deep as the tree, which random priorities keep at a few log2(n). */
+/* The functions that change a tree do it in place. Out of memory they may leave a part of it, in
+ * good order: the version that it is of is dropped then. */
 
-/* Keys before `key` go left, the others right. */
+/* Takes over `tree`: keys before `key` go left, the others right. */
 static int tree_split(struct node *tree, struct slice key, struct node **ret_left,
                       struct node **ret_right)
 {
-    struct node *left = NULL, *right = NULL, *made;
-    bool goes_left;
-    int error;
+    struct node **left = ret_left, **right = ret_right, **rest;
 
-    if (!tree) {
-        *ret_left = *ret_right = NULL;
-        return 0;
+    *left = *right = NULL;
+    while (tree) {
+        if (node_own(&tree)) {
+            node_drop(tree);
+            return NEAP_NOMEM;
+        }
+        if (slice_compare(item_key(tree->item), key) < 0) {
+            *left = tree;
+            rest = left = &tree->right;
+        } else {
+            *right = tree;
+            rest = right = &tree->left;
+        }
+        tree = *rest;
+        *rest = NULL;
     }
-    goes_left = slice_compare(item_key(tree->item), key) < 0;
-    error = tree_split(goes_left ? tree->right : tree->left, key, &left, &right);
-    if (error)
-        return error;
-    if (goes_left)
-        made = left = node_new(tree->priority, tree->item, node_hold(tree->left), left);
-    else
-        made = right = node_new(tree->priority, tree->item, right, node_hold(tree->right));
-    if (!made) {
-        node_drop(left);
-        node_drop(right);
-        return NEAP_NOMEM;
-    }
-    *ret_left = left;
-    *ret_right = right;
     return 0;
 }
 
-/* All keys of `left` are before all of `right`. */
+/* Takes over both. All keys of `left` are before all of `right`. */
 static int tree_join(struct node *left, struct node *right, struct node **ret_tree)
 {
-    struct node *part = NULL, *made;
-    int error;
+    struct node **at = ret_tree;
 
-    if (!left || !right) {
-        *ret_tree = node_hold(left ? left : right);
-        return 0;
+    while (left && right) {
+        struct node **top = left->priority > right->priority ? &left : &right;
+
+        if (node_own(top)) {
+            *at = left;
+            node_drop(right);
+            return NEAP_NOMEM;
+        }
+        *at = *top;
+        at = top == &left ? &left->right : &right->left;
+        *top = *at;
     }
-    if (left->priority > right->priority) {
-        error = tree_join(left->right, right, &part);
-        if (error)
-            return error;
-        made = node_new(left->priority, left->item, node_hold(left->left), part);
-    } else {
-        error = tree_join(left, right->left, &part);
-        if (error)
-            return error;
-        made = node_new(right->priority, right->item, part, node_hold(right->right));
-    }
-    if (!made)
-        return NEAP_NOMEM;
-    *ret_tree = made;
+    *at = left ? left : right;
     return 0;
 }
 
 /* A new key: it goes where the first smaller priority is, and parts what was there. */
-static int tree_insert(struct node *tree, uint64_t priority, struct item *item,
-                       struct node **ret_tree)
+static int tree_insert(struct node **root, uint64_t priority, struct item *item)
 {
-    struct node *left = NULL, *right = NULL, *made;
+    struct node **at = root, *made;
     int error;
 
-    if (!tree || priority > tree->priority) {
-        error = tree_split(tree, item_key(item), &left, &right);
-        if (error)
-            return error;
-        made = node_new(priority, item, left, right);
-    } else if (slice_compare(item_key(item), item_key(tree->item)) < 0) {
-        error = tree_insert(tree->left, priority, item, &left);
-        if (error)
-            return error;
-        made = node_new(tree->priority, tree->item, left, node_hold(tree->right));
-    } else {
-        error = tree_insert(tree->right, priority, item, &right);
-        if (error)
-            return error;
-        made = node_new(tree->priority, tree->item, node_hold(tree->left), right);
+    while (*at && priority <= (*at)->priority) {
+        if (node_own(at))
+            return NEAP_NOMEM;
+        at =
+            slice_compare(item_key(item), item_key((*at)->item)) < 0 ? &(*at)->left : &(*at)->right;
     }
+    made = node_new(priority, item, NULL, NULL);
     if (!made)
         return NEAP_NOMEM;
-    *ret_tree = made;
-    return 0;
+    error = tree_split(*at, item_key(item), &made->left, &made->right);
+    *at = made;
+    return error;
 }
 
 /* A key that is there: another item (NULL: none) takes its place. */
-static int tree_replace(struct node *tree, struct slice key, struct item *item,
-                        struct node **ret_tree)
+static int tree_replace(struct node **root, struct slice key, struct item *item)
 {
-    int order = slice_compare(key, item_key(tree->item));
-    struct node *part = NULL, *made;
-    int error;
+    struct node **at = root, *node;
+    int order, error;
 
-    if (order == 0 && !item)
-        return tree_join(tree->left, tree->right, ret_tree);
-    if (order == 0) {
-        made = node_new(tree->priority, item, node_hold(tree->left), node_hold(tree->right));
-    } else {
-        error = tree_replace(order < 0 ? tree->left : tree->right, key, item, &part);
-        if (error)
-            return error;
-        if (order < 0)
-            made = node_new(tree->priority, tree->item, part, node_hold(tree->right));
-        else
-            made = node_new(tree->priority, tree->item, node_hold(tree->left), part);
+    while (!node_own(at)) {
+        node = *at;
+        order = slice_compare(key, item_key(node->item));
+        if (order) {
+            at = order < 0 ? &node->left : &node->right;
+            continue;
+        }
+        if (item) {
+            item_drop(node->item);
+            node->item = item;
+            item->refs++;
+            return 0;
+        }
+        error = tree_join(node->left, node->right, at);
+        node->left = node->right = NULL;
+        node_drop(node);
+        return error;
     }
-    if (!made)
-        return NEAP_NOMEM;
-    *ret_tree = made;
-    return 0;
+    return NEAP_NOMEM;
 }
 
-static int tree_remove_range(struct node *tree, struct slice from, struct slice to,
-                             struct node **ret_tree)
+static int tree_remove_range(struct node **root, struct slice from, struct slice to)
 {
-    struct node *before = NULL, *rest = NULL, *middle = NULL, *after = NULL;
-    int error = tree_split(tree, from, &before, &rest);
+    const struct node *first = tree_seek(*root, from, false);
+    struct node *before, *rest, *middle = NULL, *after = NULL;
+    int error;
 
-    if (!error)
+    if (!first || slice_compare(item_key(first->item), to) >= 0)
+        return 0;
+    error = tree_split(*root, from, &before, &rest);
+    if (error) {
+        node_drop(rest);
+        rest = NULL;
+    } else {
         error = tree_split(rest, to, &middle, &after);
-    if (!error)
-        error = tree_join(before, after, ret_tree);
-    node_drop(before);
-    node_drop(rest);
+    }
     node_drop(middle);
-    node_drop(after);
-    return error;
+    if (error) {
+        node_drop(after);
+        *root = before;
+        return error;
+    }
+    return tree_join(before, after, root);
 }
 
 /* Versions */
@@ -353,18 +354,18 @@ struct change {
     struct rng *rng;
 };
 
-static int change_put(struct change *change, struct node *root, struct slice key,
-                      struct slice value, struct node **ret_root)
+static int change_put(struct change *change, struct node **root, struct slice key,
+                      struct slice value)
 {
     struct item *item = item_new(key, value);
     int error;
 
     if (!item)
         return NEAP_NOMEM;
-    if (tree_find(root, key))
-        error = tree_replace(root, key, item, ret_root);
+    if (tree_find(*root, key))
+        error = tree_replace(root, key, item);
     else
-        error = tree_insert(root, rng_u64(change->rng), item, ret_root);
+        error = tree_insert(root, rng_u64(change->rng), item);
     item_drop(item);
     return error;
 }
@@ -374,28 +375,18 @@ static int change_apply(void *arg, enum batch_kind kind, enum disk_family family
                         struct slice value)
 {
     struct change *change = arg;
-    struct node **root = &change->version->roots[family], *made = NULL;
-    int error = 0;
+    struct node **root = &change->version->roots[family];
 
     switch (kind) {
     case BATCH_RANGE:
-        error = tree_remove_range(*root, key, value, &made);
-        break;
+        return tree_remove_range(root, key, value);
     case BATCH_PUT:
-        error = change_put(change, *root, key, value, &made);
-        break;
+        return change_put(change, root, key, value);
     case BATCH_DELETE:
-        if (!tree_find(*root, key))
-            return 0;
-        error = tree_replace(*root, key, NULL, &made);
-        break;
+        return tree_find(*root, key) ? tree_replace(root, key, NULL) : 0;
     case BATCH_NONE:
-        return 0;
+        break;
     }
-    if (error)
-        return error;
-    node_drop(*root);
-    *root = made;
     return 0;
 }
 

@@ -359,6 +359,14 @@ static void shard_reopen(struct shard *shard, const struct shard_record *record)
     shard->confirmed = false;
 }
 
+/* Under names that another future of the directory may have given as well. */
+static bool has_unconfirmed(const struct shard *shard, const struct shard_record *record)
+{
+    return !record->confirmed &&
+           context_get(&shard->context, record->replica) > record->opened_at &&
+           !BROKEN("life-leaves-suspects");
+}
+
 int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
                struct shard **ret_shard)
 {
@@ -378,7 +386,7 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
         shard->horizon = record.horizon;
         shard->residue_next = record.residue_next;
         record.context = record.horizon = (struct context){0};
-        if (record.life == replica)
+        if (record.life == replica || has_unconfirmed(shard, &record))
             shard_reopen(shard, &record);
         else
             shard_set_new_id(shard, replica);
@@ -493,9 +501,13 @@ uint64_t shard_log_count_of(const struct shard *shard, uint64_t id)
 
 uint64_t shard_log_count(const struct shard *shard)
 {
+    const struct context *horizon = &shard->horizon;
     uint64_t count = 0;
 
+    /* The context covers the horizon, so that the sums differ by what lies between. */
     for (size_t i = 0; i < shard->context.count; i++)
-        count += shard_log_count_of(shard, shard->context.entries[i].id);
+        count += shard->context.entries[i].n;
+    for (size_t i = 0; i < horizon->count; i++)
+        count -= horizon->entries[i].n;
     return count;
 }
