@@ -215,6 +215,18 @@ static int write_shard(struct writing *writing, const struct write_op *op,
     return 0;
 }
 
+/* What whoever has it has the outcome of the operation as well: its event. Where there was nothing
+ * (more) to remove, that is what others did, and all that is known here names it. */
+static int write_name(struct write *write, const struct shard *shard, const struct write_op *op,
+                      struct dot dot)
+{
+    if (BROKEN("token-forgets"))
+        return 0;
+    if (dot.n && !op->prefix)
+        return token_dot(&write->token, shard->id, dot, shard->nonce);
+    return shard->context.count ? token_join(&write->token, shard->id, &shard->context) : 0;
+}
+
 static int write_apply(struct writing *writing, struct write_op *op)
 {
     struct store *store = &writing->engine->store;
@@ -235,18 +247,13 @@ static int write_apply(struct writing *writing, struct write_op *op)
     }
     if (op->prefix) {
         error = shard_remove(shard, writing->batch, touched->id, op->path, op->op.seen, &events);
-        dot =
-            (struct dot){shard->replica, events ? context_get(&shard->context, shard->replica) : 0};
     } else {
         error = shard_write(shard, writing->batch, touched->id, op->path, &op->op, &dot);
-        events = dot.n != 0;
     }
     if (error == NEAP_LIMIT)
         return write_limit(writing, op, shard);
-    if (error || !events)
-        return error;
-    if (writing->write->want_token || writing->write->level >= NEAP_QUORUM)
-        error = token_dot(&writing->write->token, shard->id, dot, shard->nonce);
+    if (!error && (writing->write->want_token || writing->write->level >= NEAP_QUORUM))
+        error = write_name(writing->write, shard, op, dot);
     return error;
 }
 

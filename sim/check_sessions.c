@@ -180,6 +180,16 @@ static bool goes_back(struct look *look, bool joined)
 
 /* ---- a read ---- */
 
+static void session_buries(void *arg, size_t number)
+{
+    struct session *session = arg;
+    for (size_t i = 0; i < SESSION_DEAD && i < session->dead_next; i++) {
+        if (session->dead[i] == number)
+            return;
+    }
+    session->dead[session->dead_next++ % SESSION_DEAD] = number;
+}
+
 static bool look_holds(struct look *look, bool joined)
 {
     const struct context *after = token_find(&look->session->token, bucket_id(look->first->bucket));
@@ -191,8 +201,13 @@ static bool look_holds(struct look *look, bool joined)
         sights_until(&look->load->sights, look->first->bucket, after, NULL, &look->known);
     look->judge.known = &look->known;
     look->judge.session = look->session->id;
-    holds = judge_kept(&look->judge, look->cell) && judge_gone(&look->judge, look->cell) &&
-            !goes_back(look, joined);
+    holds = judge_kept(&look->judge, look->cell);
+    look->judge.dead = look->session->dead;
+    look->judge.dead_count =
+        look->session->dead_next < SESSION_DEAD ? (size_t)look->session->dead_next : SESSION_DEAD;
+    holds = holds && judge_gone(&look->judge, look->cell) && !goes_back(look, joined);
+    if (holds && joined)
+        judge_find_gone(&look->judge, look->cell, session_buries, look->session);
     judge_done(&look->judge);
     return holds;
 }

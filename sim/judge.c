@@ -70,20 +70,52 @@ bool record_may_have_seen(const struct history *history, const struct record *re
 
 /* ---- what happened ---- */
 
+static bool is_removal(const struct record *record)
+{
+    return record->kind == RECORD_SET_REMOVE || record->kind == RECORD_FLAG_OFF ||
+           record->kind == RECORD_REMOVE;
+}
+
+/* What the session has found gone already. */
+static bool is_dead(const struct judge *judge, const struct record *record)
+{
+    size_t number = (size_t)(record - judge->history->records);
+    for (size_t i = 0; i < judge->dead_count; i++) {
+        if (judge->dead[i] == number)
+            return true;
+    }
+    return false;
+}
+
 /* MAYBE, NONE or SURE: did it, and is it where we look? */
 static enum outcome judged(const struct judge *judge, const struct record *record)
 {
     enum outcome outcome = record->outcome;
     if (judge->calls && !record->doubted && judge->calls[record->call] != OUTCOME_OPEN)
         outcome = (enum outcome)judge->calls[record->call];
-    if (outcome == OUTCOME_NONE)
+    if (outcome == OUTCOME_NONE || is_dead(judge, record))
         return OUTCOME_NONE;
     if (outcome != OUTCOME_SURE && outcome != OUTCOME_DONE)
         return OUTCOME_MAYBE;
-    if (!judge->known || (record->session && record->session == judge->session) ||
-        sight_has(judge->known, record))
+    if (!judge->known || (record->session && record->session == judge->session))
         return OUTCOME_SURE;
-    return OUTCOME_MAYBE;
+    /* A removal of what others have removed already makes no event, which could be known. */
+    return !is_removal(record) && sight_has(judge->known, record) ? OUTCOME_SURE : OUTCOME_MAYBE;
+}
+
+/* A removal that finds nothing makes no event: who covers what its call wrote need not have what
+ * came before it, and removed the same. At rest everybody has that as well. */
+static bool may_find_nothing(const struct judge *judge, const struct record *remove,
+                             const struct record *record)
+{
+    for (size_t i = judge->removes_count; judge->known && i-- > 0;) {
+        const struct record *other = judge->removes[i];
+        if (other != remove && judged(judge, other) == OUTCOME_MAYBE &&
+            record_may_have_seen(judge->history, other, record) &&
+            record_may_have_seen(judge->history, remove, other))
+            return true;
+    }
+    return false;
 }
 
 /* Did a record of the cell, of that kind of outcome, come after `record` and see it? */
@@ -92,7 +124,8 @@ static bool is_surely_hit(const struct judge *judge, const struct record *record
 {
     for (size_t i = count; i-- > 0;) {
         if (by[i] != record && judged(judge, by[i]) == OUTCOME_SURE &&
-            record_saw(judge->history, by[i], record))
+            record_saw(judge->history, by[i], record) &&
+            (by != judge->removes || !may_find_nothing(judge, by[i], record)))
             return true;
     }
     return false;
@@ -152,7 +185,7 @@ static const struct record *judge_load(struct judge *judge, size_t number)
     judge->writes_count = judge->removes_count = 0;
     for (uint32_t i = cell->first; i; i = history->records[i - 1].next) {
         const struct record *record = &history->records[i - 1];
-        if (record->kind == RECORD_SET_REMOVE || record->kind == RECORD_FLAG_OFF)
+        if (is_removal(record))
             add_pointer(&judge->removes, &judge->removes_count, &judge->removes_room, record);
         else
             add_pointer(&judge->writes, &judge->writes_count, &judge->writes_room, record);
@@ -259,7 +292,8 @@ static bool is_surely_uncounted(const struct judge *judge, const struct record *
     for (size_t i = judge->removes_count; i-- > 0;) {
         const struct record *remove = judge->removes[i];
         bool comes_back = false;
-        if (judged(judge, remove) != OUTCOME_SURE || !record_saw(judge->history, remove, add))
+        if (judged(judge, remove) != OUTCOME_SURE || !record_saw(judge->history, remove, add) ||
+            may_find_nothing(judge, remove, add))
             continue;
         for (size_t j = judge->writes_count; j-- > 0 && !comes_back;) {
             const struct record *later = judge->writes[j];
@@ -451,6 +485,44 @@ bool judge_gone(struct judge *judge, size_t cell)
         break;
     }
     return true;
+}
+
+/* ---- what is gone ---- */
+
+/* What tells of the write is there, or nobody can say; `alone`: nothing else may hide it. */
+static bool is_there(const struct judge *judge, const struct record *write, bool alone)
+{
+    char value[HISTORY_TEXT];
+    switch (write->kind) {
+    case RECORD_SET_ADD:
+    case RECORD_FLAG_ON:
+        return presence(judge, write) != 0;
+    case RECORD_LWW_SET: {
+        int code = lww_read(judge, write, value);
+        return code < 0 || (code == 1 && (!alone || !strcmp(value, write->value)));
+    }
+    case RECORD_REGISTER_SET:
+        return has_sibling(judge, write) != 0;
+    case RECORD_COUNTER_ADD:
+    case RECORD_SET_REMOVE:
+    case RECORD_FLAG_OFF:
+    case RECORD_REMOVE:
+    case RECORD_KINDS:
+        break;
+    }
+    return true;
+}
+
+void judge_find_gone(struct judge *judge, size_t cell, void (*each)(void *arg, size_t number),
+                     void *arg)
+{
+    judge_load(judge, cell);
+    for (size_t i = judge->writes_count; i-- > 0;) {
+        const struct record *write = judge->writes[i];
+        if (judged(judge, write) == OUTCOME_SURE &&
+            !is_there(judge, write, judge->removes_count == 0))
+            each(arg, (size_t)(write - judge->history->records));
+    }
 }
 
 /* ---- calls that may have happened ---- */

@@ -12,6 +12,8 @@ struct judge {
      * look: what the session wrote itself, and what it has seen. */
     const struct sight *known;
     uint32_t session;
+    const size_t *dead; /* records that the session has found gone: they must not come back */
+    size_t dead_count;
     uint8_t *calls; /* enum outcome by call: what was found out of those that may have happened */
     char *why;
     size_t size;
@@ -36,6 +38,9 @@ bool record_saw(const struct history *history, const struct record *record,
                 const struct record *other);
 bool record_may_have_seen(const struct history *history, const struct record *record,
                           const struct record *other);
+/* Writes of the cell that surely were here, and are not (any more). */
+void judge_find_gone(struct judge *judge, size_t cell, void (*each)(void *arg, size_t number),
+                     void *arg);
 /* May some removal have hit the cell? */
 bool judge_is_removed(struct judge *judge, size_t cell);
 #endif

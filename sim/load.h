@@ -32,7 +32,7 @@ enum neap_type record_type(enum record_kind kind);                        /* 0: 
 
 /* ---- sessions (check_sessions.c) ---- */
 
-enum { SESSIONS = 4, SESSION_MEMORY = 64, SESSION_CELLS = 32 };
+enum { SESSIONS = 4, SESSION_MEMORY = 64, SESSION_CELLS = 32, SESSION_DEAD = 64 };
 
 /* What a session read last of a place where nothing is ever taken away. */
 struct memory {
@@ -47,6 +47,8 @@ struct session {
     uint64_t cells_next;
     struct memory memory[SESSION_MEMORY]; /* a ring as well */
     uint64_t memory_next;
+    size_t dead[SESSION_DEAD]; /* records that it found gone: a ring */
+    uint64_t dead_next;
 };
 
 void session_begin(struct session *session, uint32_t id);

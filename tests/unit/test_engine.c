@@ -84,6 +84,35 @@ TEST(a_token_of_an_unsynced_write_syncs_it_first)
     rig_close(&rig);
 }
 
+/* Whoever removed what was not there (any more) and reads elsewhere must not find it. */
+TEST(the_token_of_a_removal_that_found_nothing_names_what_made_it_so)
+{
+    struct rig rig;
+    struct write_op add = rig_add("a", "n", 1), remove = add, below = add;
+    struct write write = {.ops = &remove, .count = 1, .want_token = true};
+
+    remove.op.kind = below.op.kind = OP_REMOVE;
+    below.prefix = true;
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &write));
+    CHECK_EQUAL(write.token.count, 0); /* nothing was ever here */
+    for (size_t i = 0; i < 2; i++) {
+        struct write first = {.ops = &add, .count = 1}, second = {.ops = &remove, .count = 1};
+        const struct context *named;
+
+        CHECK_OK(rig_write(&rig, &first));
+        CHECK_OK(rig_write(&rig, &second));
+        write.ops = i ? &below : &remove;
+        CHECK_OK(rig_write(&rig, &write));
+        named = token_find(&write.token, bucket_id("a"));
+        CHECK(named);
+        CHECK_EQUAL(named->count, 1);
+        CHECK_EQUAL(named->entries[0].n, 2 * (i + 1));
+        token_done(&write.token);
+    }
+    rig_close(&rig);
+}
+
 TEST(sync_makes_durable_what_was_written)
 {
     struct rig rig;

@@ -225,10 +225,11 @@ TEST(a_place_is_removed_with_all_below_it)
     CHECK_EQUAL(context_get(token_find(&removal.token, a->id), a->replica), 5);
     CHECK_OK(shard_summary(&view, a, &key, &summary));
     CHECK_EQUAL(summary.cells, 1);
-    /* Nothing is left to remove: no event, and nothing to name. */
+    /* Nothing is left to remove: no event, and what removed it is named. */
     token_clear(&removal.token);
     CHECK_OK(rig_write(&rig, &removal));
-    CHECK_EQUAL(removal.token.count, 0);
+    CHECK_EQUAL(context_get(token_find(&removal.token, a->id), a->replica), 5);
+    CHECK_EQUAL(context_get(&a->context, a->replica), 5);
     token_done(&write.token);
     token_done(&removal.token);
     rig_close(&rig);
