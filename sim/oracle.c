@@ -271,6 +271,7 @@ uint32_t oracle_make(struct oracle *oracle, uint32_t number, uint32_t path_numbe
     oracle->events[event] = (struct oracle_event){.n = opening->since + opening->count + 1,
                                                   .opening = number,
                                                   .path = path_number,
+                                                  .commit = oracle->commit,
                                                   .gone = ORACLE_NONE,
                                                   .next_fresh = ORACLE_NONE};
     RESERVE(opening->events, opening->count, opening->room);
@@ -384,6 +385,21 @@ static bool judge_says(const struct judge *judge, uint32_t event, const char *wh
     return differs(judge->why, "%s %s%s", name, what, other_name);
 }
 
+/* It was not there when the commit that made it ended, and somebody who read in the middle has it:
+ * an event of that commit has removed it. */
+static void event_passed(struct oracle *oracle, uint32_t number)
+{
+    const struct oracle_event *event = &oracle->events[number];
+    const struct oracle_opening *opening = &oracle->openings[event->opening];
+    size_t next = (size_t)(event->n - opening->since), last = next;
+    if (event->commit == oracle->commit || event->gone != ORACLE_NONE)
+        return;
+    while (last < opening->count && oracle->events[opening->events[last]].commit == event->commit)
+        last++;
+    if (last > next)
+        edge_add(oracle, number, opening->events[next], opening->events[last - 1]);
+}
+
 /* An event that adds something shows itself. */
 static bool event_shows(struct judge *judge, uint32_t number, uint64_t payload)
 {
@@ -396,6 +412,7 @@ static bool event_shows(struct judge *judge, uint32_t number, uint64_t payload)
         event->adds = true;
         event->payload = payload;
         path_list(judge->oracle, number);
+        event_passed(judge->oracle, number);
     }
     return event->payload == payload ||
            judge_says(judge, number, "has another payload", ORACLE_NONE);

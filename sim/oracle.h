@@ -25,8 +25,9 @@ struct oracle_event {
     uint32_t gone;       /* the first of the edges that remove it */
     uint32_t next_fresh; /* of the same cell and commit */
     uint32_t stamp;
-    bool adds;   /* a cell has shown it */
-    bool listed; /* by its path */
+    uint64_t commit; /* that made it */
+    bool adds;       /* a cell has shown it */
+    bool listed;     /* by its path */
 };
 
 /* "From `may` on it can have been removed, from `must` on it has been." */
