@@ -103,29 +103,13 @@ static enum outcome judged(const struct judge *judge, const struct record *recor
     return !is_removal(record) && sight_has(judge->known, record) ? OUTCOME_SURE : OUTCOME_MAYBE;
 }
 
-/* A removal that finds nothing makes no event: who covers what its call wrote need not have what
- * came before it, and removed the same. At rest everybody has that as well. */
-static bool may_find_nothing(const struct judge *judge, const struct record *remove,
-                             const struct record *record)
-{
-    for (size_t i = judge->removes_count; judge->known && i-- > 0;) {
-        const struct record *other = judge->removes[i];
-        if (other != remove && judged(judge, other) == OUTCOME_MAYBE &&
-            record_may_have_seen(judge->history, other, record) &&
-            record_may_have_seen(judge->history, remove, other))
-            return true;
-    }
-    return false;
-}
-
 /* Did a record of the cell, of that kind of outcome, come after `record` and see it? */
 static bool is_surely_hit(const struct judge *judge, const struct record *record,
                           const struct record *const *by, size_t count)
 {
     for (size_t i = count; i-- > 0;) {
         if (by[i] != record && judged(judge, by[i]) == OUTCOME_SURE &&
-            record_saw(judge->history, by[i], record) &&
-            (by != judge->removes || !may_find_nothing(judge, by[i], record)))
+            record_saw(judge->history, by[i], record))
             return true;
     }
     return false;
@@ -292,8 +276,7 @@ static bool is_surely_uncounted(const struct judge *judge, const struct record *
     for (size_t i = judge->removes_count; i-- > 0;) {
         const struct record *remove = judge->removes[i];
         bool comes_back = false;
-        if (judged(judge, remove) != OUTCOME_SURE || !record_saw(judge->history, remove, add) ||
-            may_find_nothing(judge, remove, add))
+        if (judged(judge, remove) != OUTCOME_SURE || !record_saw(judge->history, remove, add))
             continue;
         for (size_t j = judge->writes_count; j-- > 0 && !comes_back;) {
             const struct record *later = judge->writes[j];
