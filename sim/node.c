@@ -291,7 +291,7 @@ bool sim_is_unsure(const struct sim_node *node)
     if (!node->went_back || !node->up)
         return node->went_back != 0;
     for (size_t i = 0; i < store->shards_count; i++) {
-        if (!shard_released(store->shards[i]))
+        if (!store->shards[i]->confirmed)
             return true;
     }
     return false;
