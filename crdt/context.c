@@ -103,9 +103,12 @@ int context_raise(struct context *context, uint64_t id, uint64_t n, uint32_t non
 void context_clip(struct context *context, uint64_t id, uint64_t n, uint32_t nonce)
 {
     size_t at = context_at(context, id);
-    struct context_entry *entry = context->entries + at;
+    struct context_entry *entry;
 
-    if (at == context->count || entry->id != id || entry->n < n)
+    if (at == context->count)
+        return;
+    entry = &context->entries[at];
+    if (entry->id != id || entry->n < n)
         return;
     if (n > 0) {
         entry->n = n;
