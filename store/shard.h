@@ -91,7 +91,8 @@ struct shard {
  * event costs one cell and one log entry: at opening, my counter is the higher of the record's and
  * that of my last log entry. `replica` is the directory's life: a shard whose record is of another
  * life takes it as its new replica id and keeps the old one in its context like any other; the
- * record follows with shard_save() or the first local event. */
+ * record follows with shard_save() or the first local event. But if it left events that were not
+ * confirmed (rule 9), the shard keeps that id until shard_redot() gives them names of the life. */
 int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t nonce,
               struct shard **ret_shard);
 int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,

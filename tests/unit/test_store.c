@@ -140,6 +140,41 @@ TEST(a_copied_directory_is_another_replica_in_every_shard)
     disk_close(disk);
 }
 
+/* A directory went back in place, wrote on, met nobody, and was moved: others may have other events
+ * of the same names (rule 9). */
+TEST(what_nobody_confirmed_gets_names_of_the_new_life)
+{
+    struct store store;
+    struct disk *disk;
+    struct shard *shard;
+    uint64_t life;
+
+    CHECK_OK(disk_mem_open(&disk));
+    CHECK_OK(open_at(&store, disk, &home));
+    life = store.identity.life;
+    CHECK_OK(count_in(&store, "a"));
+    store_done(&store);
+    CHECK_OK(open_at(&store, disk, &home));
+    CHECK_OK(count_in(&store, "a"));
+    CHECK_OK(count_in(&store, "a"));
+    store_done(&store);
+    CHECK_OK(open_at(&store, disk, &copied));
+    shard = store_find(&store, bucket_id("a"));
+    CHECK(shard);
+    CHECK_EQUAL(shard->replica, store.identity.life);
+    CHECK(shard->confirmed);
+    CHECK_EQUAL(context_get(&shard->context, life), 1);
+    CHECK_EQUAL(context_get(&shard->context, shard->replica), 2);
+    CHECK_EQUAL(shard_log_count_of(shard, shard->replica), 2);
+    store_done(&store);
+    CHECK_OK(open_at(&store, disk, &copied));
+    shard = store_find(&store, bucket_id("a"));
+    CHECK_EQUAL(context_get(&shard->context, life), 1);
+    CHECK_EQUAL(context_get(&shard->context, shard->replica), 2);
+    store_done(&store);
+    disk_close(disk);
+}
+
 TEST(a_shard_that_was_not_committed_is_forgotten)
 {
     struct store store;
