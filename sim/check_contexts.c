@@ -365,7 +365,6 @@ static bool look_at_all(const struct look *look)
     struct scan *scan = scan_of(look->node, DISK_CELLS);
     struct slice key, value;
     bool fine = true;
-    oracle->commit++;
     while (fine && scan_next(scan, &key, &value) == 0) {
         uint32_t path = oracle_path(oracle, oracle_shard(oracle, bytes_get_u64(key.data)), key);
         oracle->paths[path].marked = oracle->commit;
@@ -445,9 +444,43 @@ static void start_bounds(const struct look *look, uint32_t shard, const struct c
     }
     for (size_t i = 0; i < found->count; i++) {
         const struct context_entry *entry = &found->entries[i];
-        if (!is_own(look, shard, entry) && context_get(&replica->known, entry->id) < entry->n)
+        bool own = entry->id == shard_of(look, shard)->replica || is_own(look, shard, entry);
+        if (!own && context_get(&replica->known, entry->id) < entry->n)
             fails_at(look, shard, (struct dot){entry->id, entry->n}, "is known since a crash");
     }
+}
+
+/* The cell of an event that is in the log. */
+static uint32_t logged_path(const struct look *look, uint32_t shard, struct dot dot)
+{
+    struct state *state = look->state;
+    struct disk *disk = look->node->disk;
+    struct log_entry entry;
+    struct key key;
+    key_log(&key, state->oracle->shards[shard].id, dot);
+    if (disk->ops->get(disk, NULL, DISK_LOG, key_slice(&key), &state->bytes) ||
+        log_entry_read(key_slice(&key), buffer_slice(&state->bytes), &entry))
+        return ORACLE_NONE;
+    key_cell(&key, state->oracle->shards[shard].id, entry.bucket, entry.path);
+    return oracle_path(state->oracle, shard, key_slice(&key));
+}
+
+/* A new life gives names to what the one before had left unconfirmed: at this opening, or at one
+ * whose commit was said to have failed. */
+static void start_opening(const struct look *look, uint32_t number, const struct shard *shard)
+{
+    struct oracle *oracle = look->state->oracle;
+    const struct context_entry first = {.id = shard->replica};
+    const struct context_entry *own = context_find(&shard->context, shard->replica);
+    if (own && oracle_opening(oracle, number, own->id, own->nonce) == ORACLE_NONE) {
+        uint32_t opening =
+            oracle_open(oracle, number, look->node->index, own->id, own->nonce, first);
+        for (uint64_t n = 1; n <= own->n; n++)
+            (void)oracle_make(oracle, opening, logged_path(look, number, (struct dot){own->id, n}));
+    }
+    if (!own || own->nonce != shard->nonce)
+        (void)oracle_open(oracle, number, look->node->index, shard->replica, shard->nonce,
+                          own ? *own : first);
 }
 
 static void start_shard(const struct look *look, uint32_t number)
@@ -465,19 +498,17 @@ static void start_shard(const struct look *look, uint32_t number)
         lost_events(look, number);
     replica->present = replica->dirty = shard != NULL;
     must(context_copy(&replica->known, found) == 0);
+    if (shard) {
+        replica->own = shard->replica;
+        start_opening(look, number, shard);
+    }
     if (disk_mem_unsynced(look->node->disk) == 0)
         oracle_synced(oracle, number, look->node->index);
-    if (!shard)
-        return;
-    replica->own = shard->replica;
     for (size_t i = 0; i < found->count; i++) {
         if (oracle_entry_is_wrong(oracle, number, &found->entries[i]))
             fails_at(look, number, (struct dot){found->entries[i].id, found->entries[i].n},
                      "is known at a start, and no event any more");
     }
-    const struct context_entry *own = context_find(found, shard->replica);
-    (void)oracle_open(oracle, number, look->node->index, shard->replica, shard->nonce,
-                      own ? *own : (struct context_entry){.id = shard->replica});
 }
 
 static void started(struct world *world, void *memory, size_t index)
@@ -487,6 +518,7 @@ static void started(struct world *world, void *memory, size_t index)
     const struct store *store = &look.node->wheel.engine.store;
     if (is_off(state))
         return;
+    state->oracle->commit++;
     for (size_t i = 0; i < store->shards_count; i++)
         (void)oracle_shard(state->oracle, store->shards[i]->id);
     for (size_t i = 0; i < state->oracle->shards_count; i++)
@@ -501,6 +533,7 @@ static bool holds(struct world *world, void *memory, char *ret_why, size_t size)
         return true;
     for (size_t i = 0; i < world->nodes_count; i++) {
         struct look look = {.state = state, .node = &world->nodes[i]};
+        state->oracle->commit++;
         if (!look_at_all(&look)) {
             snprintf(ret_why, size, "%s", world->failed);
             return false;
