@@ -278,15 +278,17 @@ static void pair_open(struct step *step, struct pair *pair, const struct shard *
     trace(gossip->trace, "%s: %s is open", peer_text(gossip, peer), shard->name);
 }
 
-/* Has the peer caught up so far that it can be pushed to again? */
+/* Has the peer caught up so far that it can be pushed to again? Not while the log no longer tells
+ * what it lacks: it would be given up at once and told so, and each digest answered with another. */
 static int pair_caught_up(struct step *step, struct topic *topic, struct pair *pair,
                           const struct shard *shard)
 {
     uint64_t counter = context_get(&shard->context, shard->replica);
     uint64_t theirs = context_get(&pair->context, shard->replica);
+    bool told = theirs >= context_get(&shard->horizon, shard->replica);
     if (theirs > pair->sent)
         pair->sent = theirs;
-    if (!pair->behind || !pair->open || theirs + PUSH_AGAIN_MAX < counter)
+    if (!pair->behind || !pair->open || !told || theirs + PUSH_AGAIN_MAX < counter)
         return 0;
     pair->behind = false;
     pair->sent = theirs;

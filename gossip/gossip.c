@@ -283,6 +283,8 @@ void gossip_touched(struct gossip *gossip, uint64_t shard)
     struct topic *topic;
     if (topic_get(gossip, shard, &topic) || topic_touch(gossip, topic))
         gossip->touched_all = true;
+    else
+        topic_changed(gossip, topic);
 }
 
 static int touch_all(struct gossip *gossip)
@@ -293,6 +295,8 @@ static int touch_all(struct gossip *gossip)
         error = topic_get(gossip, gossip->store->shards[i]->id, &topic);
         if (!error)
             error = topic_touch(gossip, topic);
+        if (!error)
+            topic_changed(gossip, topic);
     }
     if (!error)
         gossip->touched_all = false;
@@ -321,7 +325,6 @@ static int flush_topic(struct step *step, struct topic *topic)
     struct shard *shard = store_find(gossip->store, topic->shard);
     if (!shard)
         return 0;
-    topic_changed(gossip, topic);
     int error = tell_of_topic(gossip, topic);
     if (!error)
         error = release_work(step, topic, shard);

@@ -1,4 +1,5 @@
 /* Nodes that are away, and how they catch up. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/story/story.h"
@@ -97,6 +98,41 @@ TEST(whoever_is_behind_the_log_compares_once_and_then_pulls_again)
                "B sim://A: pushed box\n"
                "B has apples: 7\n");
     CHECK_EQUAL(story_counted(&story, A, "log_cut_early"), 1);
+    story_end(&story, true);
+}
+
+static size_t lines_with(const char *words)
+{
+    size_t count = 0;
+    CHECK_OK(buffer_append(&story.world.text, slice_of("", 1)));
+    for (const char *at = (const char *)story.world.text.data; (at = strstr(at, words)); at++)
+        count++;
+    return count;
+}
+
+/* Both compare, in many small pages: meanwhile neither can push, nor does it say so all the time.
+ */
+TEST(whoever_has_to_compare_is_not_told_again_and_again)
+{
+    story_begin(&story,
+                &(struct world_options){.seed = 7, .nodes = 2, .log_max = 4, .chunk_size = 50});
+    sim_start(&story.world, A);
+    sim_start(&story.world, B);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, B, "incr apples 1");
+    story_run(&story, 3000);
+    story_cut(&story, A, B, true);
+    story_run(&story, 9000); /* both have noticed */
+    for (int i = 0; i < 400; i++) {
+        char words[32];
+        snprintf(words, sizeof words, "incr apples%d 1", i);
+        story_do(&story, (size_t)i % 2, words);
+    }
+    story_cut(&story, A, B, false);
+    story_forget(&story);
+    story_run(&story, 20000);
+    CHECK(lines_with(": compare box") >= 2);
+    CHECK(lines_with(": digest of") <= 12); /* there were 71 once */
     story_end(&story, true);
 }
 
