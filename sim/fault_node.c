@@ -4,8 +4,9 @@
 
 enum {
     HOUR_MS = 3600000,
-    LEAP_AFTER_MS = 1500, /* so long the others talk between two leaps of time */
-    SPELLS_MAX = 2,       /* long ones, in a world */
+    LEAP_MS_MIN = 6 * HOUR_MS, /* and 256 times as much at most: two months */
+    LEAP_AFTER_MS = 1500,      /* so long the others talk between two leaps of time */
+    SPELLS_MAX = 2,            /* long ones, in a world */
     SHORT_LOG = 20
 };
 
@@ -120,8 +121,7 @@ static void offline_leap(void *arg)
         offline_end(faults);
         return;
     }
-    uint64_t leap_ms = (uint64_t)HOUR_MS << rng_below(&offline->rng, 9);
-    leap_ms += rng_below(&offline->rng, leap_ms);
+    uint64_t leap_ms = lasting_draw(&offline->rng, LEAP_MS_MIN);
     uint64_t calls = rng_below(&offline->rng, offline->calls_max);
     world_note(world, "%llu hours go by", (unsigned long long)leap_ms / HOUR_MS);
     world->now_ms += leap_ms;
@@ -137,7 +137,7 @@ static void offline_begin(struct faults *faults, struct rng *rng)
     struct offline *offline = &faults->offline;
     bool goes_on = offline->leaps > 0;
     bool is_long = goes_on || offline->spells++ < SPELLS_MAX;
-    uint64_t leaps = 2 + rng_below(rng, is_long ? 6 : 2);
+    uint64_t leaps = 4 + rng_below(rng, is_long ? 5 : 1); /* the last one is the end */
     bool is_short = rng_chance(rng, 70);
     rng_init(&offline->rng, rng_u64(rng));
     offline->leaps = (unsigned)leaps;

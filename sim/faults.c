@@ -67,10 +67,22 @@ uint64_t restart_later(struct world *world, size_t node, struct rng *rng)
 
 /* ---- memory ---- */
 
+static void starve_end(void *arg)
+{
+    struct faults *faults = arg;
+    if (faults->world->now_ms >= faults->starves_until_ms)
+        faults->world->starves = false;
+}
+
 static void strike_starve(struct faults *faults, struct rng *rng)
 {
-    (void)rng;
+    uint64_t lasts_ms = lasting_draw(rng, 100);
+    world_note(faults->world, "starve: some turns lack memory, for %llu ms",
+               (unsigned long long)lasts_ms);
     faults->world->starves = true;
+    faults->starves_until_ms = faults->world->now_ms + lasts_ms;
+    world_after(faults->world, lasts_ms,
+                (struct thing){.kind = THING_CALL, .call = starve_end, .arg = faults});
 }
 
 static void memory_heal(struct faults *faults)

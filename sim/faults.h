@@ -48,6 +48,7 @@ struct faults {
     struct offline offline; /* fault_node.c */
     struct storm storms[NODES_MAX];
     uint64_t clock_until_ms[NODES_MAX]; /* fault_clock.c */
+    uint64_t starves_until_ms;
 };
 
 struct fault_group_file {

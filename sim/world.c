@@ -115,7 +115,7 @@ uint64_t world_below(struct world *world, uint64_t bound)
 
 void world_open(struct world *world, const struct world_options *options)
 {
-    *world = (struct world){.options = *options, .nodes_count = options->nodes};
+    *world = (struct world){.options = *options, .now_ms = 1, .nodes_count = options->nodes};
     rng_init(&world->rng, options->seed);
     buffer_init(&world->text, 16 << 20);
     for (size_t i = 0; i < options->nodes; i++)
