@@ -22,6 +22,7 @@ struct state {
     size_t next;
     struct late {
         uint64_t epoch, since_ms, turns;
+        uint64_t cut; /* events that the log no longer tells, then */
         bool seen;
     } late[NODES_MAX][SHARDS_LOOKED_AT];
     struct {
@@ -169,9 +170,15 @@ static bool log_is_bounded(const struct sim_node *node, const struct shard *shar
     const struct topic *topic = topic_find(node->wheel.engine.gossip, shard->id);
     bool grew = shard->counts.events_own + shard->counts.events_taken > 0;
     bool over = grew && shard_log_count(shard) > max && !(topic && topic->fault.code);
-    if (!over || !late->seen || late->epoch != node->epoch)
-        *late = (struct late){
-            .epoch = node->epoch, .since_ms = now_ms, .turns = node->turns, .seen = over};
+    uint64_t cut = 0;
+    for (size_t i = 0; i < shard->horizon.count; i++)
+        cut += shard->horizon.entries[i].n;
+    if (!over || !late->seen || late->epoch != node->epoch || late->cut != cut)
+        *late = (struct late){.epoch = node->epoch,
+                              .since_ms = now_ms,
+                              .turns = node->turns,
+                              .cut = cut,
+                              .seen = over};
     return !over || now_ms - late->since_ms <= LOG_WAIT_MS ||
            node->turns - late->turns <= LOG_WAIT_TURNS ||
            differs(why, "%s has %" PRIu64 " events in the log of %s, more than %" PRIu64 "%s",

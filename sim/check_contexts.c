@@ -444,43 +444,44 @@ static void start_bounds(const struct look *look, uint32_t shard, const struct c
     }
     for (size_t i = 0; i < found->count; i++) {
         const struct context_entry *entry = &found->entries[i];
-        bool own = entry->id == shard_of(look, shard)->replica || is_own(look, shard, entry);
-        if (!own && context_get(&replica->known, entry->id) < entry->n)
+        if (!is_own(look, shard, entry) && context_get(&replica->known, entry->id) < entry->n)
             fails_at(look, shard, (struct dot){entry->id, entry->n}, "is known since a crash");
     }
 }
 
-/* The cell of an event that is in the log. */
-static uint32_t logged_path(const struct look *look, uint32_t shard, struct dot dot)
+/* The cell of an event that is in the log; NONE: it is not, or of another opening. */
+static uint32_t logged_path(const struct look *look, uint32_t shard,
+                            const struct context_entry *entry, uint64_t n)
 {
     struct state *state = look->state;
     struct disk *disk = look->node->disk;
-    struct log_entry entry;
+    struct log_entry logged;
     struct key key;
-    key_log(&key, state->oracle->shards[shard].id, dot);
+    key_log(&key, state->oracle->shards[shard].id, (struct dot){entry->id, n});
     if (disk->ops->get(disk, NULL, DISK_LOG, key_slice(&key), &state->bytes) ||
-        log_entry_read(key_slice(&key), buffer_slice(&state->bytes), &entry))
+        log_entry_read(key_slice(&key), buffer_slice(&state->bytes), &logged) ||
+        logged.nonce != entry->nonce)
         return ORACLE_NONE;
-    key_cell(&key, state->oracle->shards[shard].id, entry.bucket, entry.path);
+    key_cell(&key, state->oracle->shards[shard].id, logged.bucket, logged.path);
     return oracle_path(state->oracle, shard, key_slice(&key));
 }
 
-/* A new life gives names to what the one before had left unconfirmed: at this opening, or at one
- * whose commit was said to have failed. */
-static void start_opening(const struct look *look, uint32_t number, const struct shard *shard)
+/* A new life gives names to what the one before had left unconfirmed, at an opening; maybe at one
+ * that failed after that. */
+static void events_of_openings(const struct look *look, uint32_t number,
+                               const struct context *found)
 {
     struct oracle *oracle = look->state->oracle;
-    const struct context_entry first = {.id = shard->replica};
-    const struct context_entry *own = context_find(&shard->context, shard->replica);
-    if (own && oracle_opening(oracle, number, own->id, own->nonce) == ORACLE_NONE) {
-        uint32_t opening =
-            oracle_open(oracle, number, look->node->index, own->id, own->nonce, first);
-        for (uint64_t n = 1; n <= own->n; n++)
-            (void)oracle_make(oracle, opening, logged_path(look, number, (struct dot){own->id, n}));
+    for (size_t i = 0; i < found->count; i++) {
+        const struct context_entry *entry = &found->entries[i];
+        if (oracle_opening(oracle, number, entry->id, entry->nonce) != ORACLE_NONE ||
+            logged_path(look, number, entry, 1) == ORACLE_NONE)
+            continue;
+        uint32_t opening = oracle_open(oracle, number, look->node->index, entry->id, entry->nonce,
+                                       (struct context_entry){.id = entry->id});
+        for (uint64_t n = 1; n <= entry->n; n++)
+            (void)oracle_make(oracle, opening, logged_path(look, number, entry, n));
     }
-    if (!own || own->nonce != shard->nonce)
-        (void)oracle_open(oracle, number, look->node->index, shard->replica, shard->nonce,
-                          own ? *own : first);
 }
 
 static void start_shard(const struct look *look, uint32_t number)
@@ -492,6 +493,7 @@ static void start_shard(const struct look *look, uint32_t number)
     const struct context *found = shard ? &shard->context : &nothing;
     if (replica->present && !shard && replica->synced.count > 0)
         look_fails(look, number, "the bucket is gone");
+    events_of_openings(look, number, found);
     if (replica->present)
         start_bounds(look, number, found);
     if (oracle_revalidate(oracle, number, look->node->index, found))
@@ -499,8 +501,11 @@ static void start_shard(const struct look *look, uint32_t number)
     replica->present = replica->dirty = shard != NULL;
     must(context_copy(&replica->known, found) == 0);
     if (shard) {
+        const struct context_entry *own = context_find(found, shard->replica);
         replica->own = shard->replica;
-        start_opening(look, number, shard);
+        if (!own || own->nonce != shard->nonce)
+            (void)oracle_open(oracle, number, look->node->index, shard->replica, shard->nonce,
+                              own ? *own : (struct context_entry){.id = shard->replica});
     }
     if (disk_mem_unsynced(look->node->disk) == 0)
         oracle_synced(oracle, number, look->node->index);
