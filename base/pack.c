@@ -147,8 +147,24 @@ static uint64_t reader_take(struct reader *reader, enum kind kind)
     return head.number;
 }
 
+/* Most are small, or ids, which have all their bytes: those two are read without looking around. A
+ * failed reader has nothing left. */
 uint64_t read_u64(struct reader *reader)
 {
+    struct slice left = reader->left;
+
+    if (left.size > 0 && left.data[0] < 0x80) {
+        reader_skip(reader, 1);
+        return left.data[0];
+    }
+    if (left.size > 8 && left.data[0] == 0xcf) {
+        uint64_t number = bytes_get_u64(left.data + 1);
+
+        if (number >= formats[0xcf - FORMAT_FIRST].number_min) {
+            reader_skip(reader, 9);
+            return number;
+        }
+    }
     return reader_take(reader, KIND_POSITIVE);
 }
 

@@ -10,12 +10,18 @@ enum { SETTLE_AGAIN_MS = 20 };
 /* Lowers every entry to what the other has. */
 static void context_meet(struct context *context, const struct context *other)
 {
-    for (size_t i = context->count; i-- > 0;) {
+    size_t at = 0, kept = 0;
+    for (size_t i = 0; i < context->count; i++) {
         struct context_entry entry = context->entries[i];
-        uint64_t n = context_get(other, entry.id);
-        if (n < entry.n)
-            context_clip(context, entry.id, n, 0);
+        while (at < other->count && other->entries[at].id < entry.id)
+            at++;
+        if (at == other->count || other->entries[at].id != entry.id)
+            continue;
+        if (other->entries[at].n < entry.n)
+            entry = (struct context_entry){.id = entry.id, .n = other->entries[at].n};
+        context->entries[kept++] = entry;
     }
+    context->count = kept;
 }
 
 /* What all members are known to have; empty when there are none, or one was not heard of. */

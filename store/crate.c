@@ -16,7 +16,7 @@ int crate_init(struct crate *crate, const struct shard *shard, enum chunk_kind k
     crate->cells = NULL;
     crate->cells_count = crate->cells_room = 0;
     crate->chunk = (struct chunk){.kind = kind, .shard = shard->id};
-    crate->events_room = crate->runs_room = 0;
+    crate->events_room = crate->runs_room = crate->residues_room = 0;
     buffer_init(&crate->arena, CHUNK_BYTES_MAX);
     error = sorted_new(&crate->index);
     if (!error)
@@ -63,6 +63,7 @@ static int crate_residue(struct crate *crate, uint64_t ref, size_t *ret_index)
 {
     const struct residue *residue = residue_find(crate->shard, ref);
     struct chunk *chunk = &crate->chunk;
+    struct context *residues;
     int error;
 
     *ret_index = CHUNK_SETTLED;
@@ -76,12 +77,13 @@ static int crate_residue(struct crate *crate, uint64_t ref, size_t *ret_index)
     }
     if (chunk->residues_count == SHARD_RESIDUES_MAX)
         return NEAP_LIMIT;
-    if (!chunk->residues) {
-        chunk->residues = mem_new_array(SHARD_RESIDUES_MAX, sizeof *chunk->residues);
-        if (!chunk->residues)
-            return NEAP_NOMEM;
-    }
-    error = context_copy(&chunk->residues[chunk->residues_count], &residue->context);
+    residues = mem_reserve(chunk->residues, chunk->residues_count, &crate->residues_room, 1,
+                           sizeof *residues);
+    if (!residues)
+        return NEAP_NOMEM;
+    chunk->residues = residues;
+    residues[chunk->residues_count] = (struct context){0};
+    error = context_copy(&residues[chunk->residues_count], &residue->context);
     if (error)
         return error;
     crate->refs[chunk->residues_count] = ref;

@@ -19,7 +19,7 @@ struct crate {
     size_t cells_count, cells_room;
     uint64_t refs[SHARD_RESIDUES_MAX]; /* of the chunk's residues */
     struct chunk chunk;
-    size_t events_room, runs_room;
+    size_t events_room, runs_room, residues_room;
     size_t size; /* about what it will take on the wire */
 };
 
