@@ -6,16 +6,28 @@
 
 #include <string.h>
 
-enum { TOKEN_HEAD_MAX = 16, TOKEN_DOT_MAX = 48 };
+static bool op_removes(const struct write_op *op)
+{
+    return op->op.kind == OP_REMOVE || op->op.kind == OP_SET_REMOVE || op->op.kind == OP_FLAG_OFF;
+}
 
-/* What a write's token takes at most: a dot of each bucket. */
+/* What a write's token takes at most, of each bucket: a dot; or, where something is removed that
+ * may be gone already, all that the node knows of it. */
 static size_t token_room(const struct write_op *ops, size_t count)
 {
-    size_t buckets = count ? 1 : 0, i;
+    size_t buckets = 0, i, room;
+    bool removes = false;
 
-    for (i = 1; i < count && buckets < TOKEN_PARTS_MAX; i++)
-        buckets += ops[i].bucket != ops[i - 1].bucket && strcmp(ops[i].bucket, ops[i - 1].bucket);
-    return TOKEN_HEAD_MAX + buckets * TOKEN_DOT_MAX;
+    for (i = 0; i < count; i++) {
+        buckets += i == 0 || (ops[i].bucket != ops[i - 1].bucket &&
+                              strcmp(ops[i].bucket, ops[i - 1].bucket) != 0);
+        removes = removes || op_removes(&ops[i]);
+    }
+    if (buckets > TOKEN_PARTS_MAX)
+        buckets = TOKEN_PARTS_MAX;
+    room = TOKEN_HEAD_MAX + TOKEN_ENTRY_MAX * (size_t)(removes ? CONTEXT_IDS_MAX : 1);
+    room = TOKEN_HEAD_MAX + buckets * room;
+    return room < TOKEN_SIZE_MAX ? room : TOKEN_SIZE_MAX;
 }
 
 /* Nothing may fail for want of memory once the write is done: so it is taken before. */

@@ -125,6 +125,15 @@ int token_dot(struct token *token, uint64_t shard, struct dot dot, uint32_t nonc
     return error;
 }
 
+bool token_fits(const struct token *token)
+{
+    size_t size = TOKEN_HEAD_MAX, i;
+
+    for (i = 0; i < token->count; i++)
+        size += TOKEN_HEAD_MAX + TOKEN_ENTRY_MAX * token->parts[i].context.count;
+    return size <= TOKEN_SIZE_MAX;
+}
+
 void token_write(struct writer *writer, const struct token *token)
 {
     size_t i;

@@ -11,6 +11,8 @@ struct token_part {
 };
 
 enum { TOKEN_PARTS_MAX = 256, TOKEN_SIZE_MAX = 1 << 20 };
+/* Bytes that the head of a token or a part takes at most, and one entry of a context. */
+enum { TOKEN_HEAD_MAX = 16, TOKEN_ENTRY_MAX = 27 };
 
 struct token {
     uint64_t ticket;
@@ -25,7 +27,8 @@ void token_clear(struct token *token);
 int token_join(struct token *token, uint64_t shard, const struct context *context);
 int token_dot(struct token *token, uint64_t shard, struct dot dot, uint32_t nonce);
 const struct context *token_find(const struct token *token, uint64_t shard); /* NULL: none */
-void token_write(struct writer *writer, const struct token *token);          /* appended */
-int token_encode(const struct token *token, struct buffer *ret_bytes);       /* replaces */
+bool token_fits(const struct token *token); /* it is surely no more than TOKEN_SIZE_MAX */
+void token_write(struct writer *writer, const struct token *token);    /* appended */
+int token_encode(const struct token *token, struct buffer *ret_bytes); /* replaces */
 int token_decode(struct slice bytes, struct token *ret_token); /* replaces; INVALID, LIMIT, NOMEM */
 #endif

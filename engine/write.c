@@ -378,6 +378,12 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
         if (error)
             write_error(&writing, &write->ops[i], error);
     }
+    if (!error && write->want_token && !token_fits(&write->token))
+        error =
+            error_set(&write->error, NEAP_LIMIT,
+                      "the token would have to name all that is known of too many buckets (more "
+                      "than %d KiB): remove in parts",
+                      TOKEN_SIZE_MAX >> 10);
     if (error) {
         write_undo(&writing);
     } else {

@@ -25,9 +25,12 @@ static void remember(struct fake *fake, const char *bucket, struct slice path)
 
 static int token_answer(const struct fake *fake, struct token *token)
 {
-    if (!fake->dot.n)
-        return 0;
-    return token_dot(token, hash_name(slice_text(fake->bucket)), fake->dot, 7);
+    struct dot dot = fake->dot;
+    int error = 0;
+
+    for (unsigned i = 0; dot.n && i <= fake->ids && !error; i++, dot.id++)
+        error = token_dot(token, hash_name(slice_text(fake->bucket)), dot, 7);
+    return error;
 }
 
 static int fake_write(struct backend *backend, struct write *write)
@@ -51,6 +54,7 @@ static int fake_write(struct backend *backend, struct write *write)
         error = token_answer(fake, &write->token);
     if (!error && write->submit)
         write->token.ticket = 77;
+    fake->written += !error;
     return error;
 }
 

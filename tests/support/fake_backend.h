@@ -10,6 +10,7 @@ struct fake {
 
     /* Of the last call. */
     unsigned calls;
+    unsigned written; /* of them: writes that were done */
     char bucket[NEAP_BUCKET_MAX + 1];
     uint8_t path_bytes[NEAP_PATH_MAX], value_bytes[128];
     struct slice path, value;
@@ -27,6 +28,7 @@ struct fake {
 
     /* Answers. */
     struct dot dot;       /* of writes, in the bucket's shard; n 0: none */
+    unsigned ids;         /* and of so many ids after it */
     struct slice cell;    /* of reads */
     struct page pages[4]; /* of pages, in order; the cursor of page i is one byte, i */
     size_t pages_count;

@@ -216,16 +216,20 @@ static struct write_test swept;
 
 static int write_sweep(void *argument)
 {
-    unsigned calls = swept.fake.calls;
+    unsigned calls = swept.fake.calls, written = swept.fake.written;
+    const bool *removes = argument;
     int error;
 
-    (void)argument;
     swept.call.ret_token = &swept.token;
-    error = neap_register_set(&swept.neap, &at, value, &swept.call);
+    if (*removes)
+        error = neap_remove(&swept.neap, &at, NEAP_SET, &swept.call);
+    else
+        error = neap_register_set(&swept.neap, &at, value, &swept.call);
     if (error) {
         CHECK_EQUAL(swept.token.size, 0);
         /* The backend's own allocation may fail, but none after it. */
         CHECK(swept.fake.calls <= calls + 1);
+        CHECK_EQUAL(swept.fake.written, written);
     }
     neap_buffer_free(&swept.token);
     return error;
@@ -233,8 +237,22 @@ static int write_sweep(void *argument)
 
 TEST(writes_survive_failed_allocations)
 {
+    bool removes = false;
+
     write_setup(&swept);
     swept.fake.dot = (struct dot){1, 1};
-    test_alloc_sweep(write_sweep, NULL);
+    test_alloc_sweep(write_sweep, &removes);
+    write_end(&swept);
+}
+
+/* One that found nothing names all that the node knows of the bucket. */
+TEST(removals_survive_failed_allocations)
+{
+    bool removes = true;
+
+    write_setup(&swept);
+    swept.fake.dot = (struct dot){UINT64_MAX - CONTEXT_IDS_MAX, DOT_COUNT_MAX};
+    swept.fake.ids = CONTEXT_IDS_MAX - 1;
+    test_alloc_sweep(write_sweep, &removes);
     write_end(&swept);
 }

@@ -1,3 +1,6 @@
+#include <stdio.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "tests/support/rig.h"
 
@@ -110,6 +113,45 @@ TEST(the_token_of_a_removal_that_found_nothing_names_what_made_it_so)
         CHECK_EQUAL(named->entries[0].n, 2 * (i + 1));
         token_done(&write.token);
     }
+    rig_close(&rig);
+}
+
+/* Nothing is done then: a token that can't be given would say so when it is too late. */
+TEST(a_removal_whose_token_would_be_too_large_is_refused)
+{
+    enum { BUCKETS = 40 };
+    struct rig rig;
+    struct write_op adds[BUCKETS], removes[BUCKETS];
+    struct write add = {.ops = adds, .count = BUCKETS};
+    struct write remove = {.ops = removes, .count = BUCKETS, .want_token = true};
+    char names[BUCKETS][4];
+    int64_t number;
+
+    rig_open(&rig);
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        snprintf(names[i], sizeof names[i], "%u", i);
+        adds[i] = i ? adds[0] : rig_add(names[0], "n", 1);
+        adds[i].bucket = names[i];
+        removes[i] = adds[i];
+        removes[i].op.kind = OP_REMOVE;
+        removes[i].prefix = true;
+    }
+    CHECK_OK(rig_write(&rig, &add));
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        struct shard *shard = rig_shard(&rig, names[i]);
+
+        CHECK(shard);
+        for (uint64_t id = 1; id < CONTEXT_IDS_MAX; id++)
+            CHECK_OK(context_raise(&shard->context, id, 1, 1));
+    }
+    CHECK_ERROR(rig_write(&rig, &remove), NEAP_LIMIT);
+    CHECK(strstr(remove.error.text, "in parts"));
+    CHECK_OK(rig_counter(rig.disk, "0", "n", &number));
+    remove.count = BUCKETS / 2;
+    CHECK_OK(rig_write(&rig, &remove));
+    CHECK_EQUAL(remove.token.count, BUCKETS / 2);
+    CHECK_ERROR(rig_counter(rig.disk, "0", "n", &number), NEAP_NOTFOUND);
+    token_done(&remove.token);
     rig_close(&rig);
 }
 
