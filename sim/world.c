@@ -12,19 +12,43 @@ static const struct hash_key trace_key = {"trace of a world"};
 
 /* ---- words ---- */
 
+enum { TRACE_LINE_MAX = 1200, DIGEST_SIZE = 16, TIME_WIDTH = 6 };
+
+static char *stamp_write(char *end, uint64_t now_ms)
+{
+    char *at = end;
+    for (unsigned i = 0; i < TIME_WIDTH || now_ms > 0; i++) {
+        *--at = now_ms > 0 || i == 0 ? (char)('0' + now_ms % 10) : ' ';
+        now_ms /= 10;
+    }
+    return at;
+}
+
+/* "[  1234] A text": after the digest of all before it, with which it makes the next one. It is
+ * written by hand since there are many. */
 void world_line(struct world *world, const char *who, const char *text)
 {
-    char line[1200];
-    int size = snprintf(line, sizeof line, "[%6llu] %s %s\n", (unsigned long long)world->now_ms,
-                        who, text);
-    struct slice bytes = slice_of(line, (size_t)size < sizeof line ? (size_t)size : sizeof line);
-    struct digest digest = hash_128(&trace_key, bytes);
-    /* Order matters: each line is mixed with what was before it. */
-    uint64_t mixed[4] = {world->digest.high, world->digest.low, digest.high, digest.low};
-    world->digest = hash_128(&trace_key, slice_of(mixed, sizeof mixed));
+    char line[DIGEST_SIZE + TRACE_LINE_MAX], stamp[24], *end = stamp + sizeof stamp;
+    const char *start = stamp_write(end, world->now_ms);
+    size_t stamp_size = (size_t)(end - start), who_size = strlen(who), size = strlen(text);
+    char *at = line;
+    memcpy(at, &world->digest.high, 8);
+    memcpy(at + 8, &world->digest.low, 8);
+    at[DIGEST_SIZE] = '[';
+    memcpy(at += DIGEST_SIZE + 1, start, stamp_size);
+    memcpy(at += stamp_size, "] ", 2);
+    memcpy(at += 2, who, who_size);
+    *(at += who_size) = ' ';
+    size_t room = (size_t)(line + sizeof line - at) - 2;
+    size = size < room ? size : room;
+    memcpy(++at, text, size);
+    at[size] = '\n';
+    struct slice all = slice_of(line, (size_t)(at + size + 1 - line));
+    struct slice bytes = slice_of(line + DIGEST_SIZE, all.size - DIGEST_SIZE);
+    world->digest = hash_128(&trace_key, all);
     world->lines++;
     if (world->options.print)
-        fwrite(line, 1, bytes.size, stdout);
+        fwrite(bytes.data, 1, bytes.size, stdout);
     if (world->keep_text && (!world->only || !strcmp(world->only, who)))
         must(buffer_append(&world->text, bytes) == 0);
 }
