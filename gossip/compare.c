@@ -15,7 +15,7 @@ int compare_ask(struct step *step, struct topic *topic, struct slice cursor)
     message.bytes = cursor;
     int error =
         link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
-    topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
+    pull_asked(step, topic);
     if (error == NEAP_LIMIT)
         return pull_end(step, topic, PULL_AGAIN_MS);
     topic_wake(gossip, topic, topic->pull.deadline);
@@ -165,6 +165,7 @@ int compare_take(struct step *step, size_t peer, const struct message *message)
     if (!topic_open_pair(gossip, topic, peer) || !shard || topic->pull.state != PULL_CELLS ||
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0;
+    gossip->peers[peer].answered = topic->pull.asked;
     if (message->code)
         return pull_end(step, topic, compare_again_ms(step, message->code));
     return compare_page_take(step, topic, shard, message->bytes);

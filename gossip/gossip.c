@@ -152,7 +152,8 @@ static void link_heard(struct step *step, struct link *link)
 }
 
 /* Over a slow link a message may take longer than a peer may be silent, and an answer longer than
- * it is waited for: what is on its way is neither silence nor no answer. */
+ * it is waited for: what is on its way is neither silence nor no answer. But it is not the answer
+ * to a question before one that was answered: that was lost. */
 static int event_progress(struct step *step, const struct net_event *event)
 {
     struct gossip *gossip = step->gossip;
@@ -163,7 +164,8 @@ static int event_progress(struct step *step, const struct net_event *event)
     link_heard(step, link);
     for (size_t i = 0; i < gossip->topics_count && link->channel == CHANNEL_BULK; i++) {
         struct pull *pull = &gossip->topics[i]->pull;
-        if (pull->state != PULL_NONE && pull->peer == link->peer && pull->deadline)
+        if (pull->state != PULL_NONE && pull->peer == link->peer && pull->deadline &&
+            pull->asked > gossip->peers[link->peer].answered)
             pull->deadline = deadline;
     }
     return 0;

@@ -29,6 +29,13 @@ int pull_end(struct step *step, struct topic *topic, uint64_t again_ms)
     return topic_queue(step->gossip, topic);
 }
 
+void pull_asked(struct step *step, struct topic *topic)
+{
+    struct gossip *gossip = step->gossip;
+    topic->pull.asked = ++gossip->asked_next;
+    topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
+}
+
 int pull_ask(struct step *step, struct topic *topic, const struct context *since)
 {
     struct gossip *gossip = step->gossip;
@@ -41,7 +48,7 @@ int pull_ask(struct step *step, struct topic *topic, const struct context *since
     message.since = *since; /* borrowed: not message_done() */
     int error =
         link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
-    topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
+    pull_asked(step, topic);
     if (error == NEAP_LIMIT)
         return pull_end(step, topic, PULL_AGAIN_MS);
     topic_wake(gossip, topic, topic->pull.deadline);
@@ -350,6 +357,7 @@ int pull_take(struct step *step, size_t peer, const struct message *message)
     struct shard *shard = store_find(gossip->store, message->shard);
     if (!pair || !shard || topic->pull.peer != peer || topic->pull.session != message->session)
         return 0; /* an answer that came too late */
+    gossip->peers[peer].answered = topic->pull.asked;
     switch (topic->pull.state) {
     case PULL_NONE:
     case PULL_CELLS:

@@ -101,6 +101,7 @@ struct peer {
     struct digest_round round;
     unsigned pulling;
     uint64_t pushed_bytes; /* in this turn */
+    uint64_t answered;     /* the latest pull.asked that it answered: it answers in order */
     uint64_t pushes, pulls, compares, behind;
     char last_error[96];
 };
@@ -160,6 +161,7 @@ struct topic {
         enum pull_state state;
         size_t peer;
         uint64_t session, deadline;
+        uint64_t asked;         /* the number of its latest question */
         struct context horizon; /* compare: of the last chunk or page */
     } pull;
 };
@@ -189,7 +191,7 @@ struct gossip {
     size_t due_count; /* topics that are due */
     bool touched_all; /* there was no memory to note which */
     uint64_t wake_at; /* the earliest of all topics; 0: none */
-    uint64_t session_next;
+    uint64_t session_next, asked_next;
     uint64_t version_next;
     uint64_t counts[REASONS];
     struct buffer message; /* scratch for encoding */
@@ -308,6 +310,8 @@ void pull_forget_short(struct topic *topic);
 int pull_end(struct step *step, struct topic *topic, uint64_t again_ms);
 int pull_serve(struct step *step, size_t peer, const struct message *message);
 int pull_take(struct step *step, size_t peer, const struct message *message);
+/* A question was sent: an answer is waited for. */
+void pull_asked(struct step *step, struct topic *topic);
 int pull_ask(struct step *step, struct topic *topic, const struct context *since);
 int compare_ask(struct step *step, struct topic *topic, struct slice cursor);
 int compare_go_on(struct step *step, struct topic *topic, struct shard *shard);

@@ -788,16 +788,25 @@ static void later(struct pair_of_nodes *nodes, bool progress)
     CHECK_OK(gossip_tick(side->gossip, nodes->now, side->batch, &side->outbox));
 }
 
+/* An answer for the box is waited for, which does not come. */
+static struct topic *pull_box(struct pair_of_nodes *nodes)
+{
+    struct gossip *gossip = nodes->sides[0].gossip;
+    struct step step = {.gossip = gossip, .now = nodes->now};
+    struct topic *topic = topic_find(gossip, bucket_id("box"));
+    topic->pull = (struct pull){.state = PULL_EVENTS};
+    pull_asked(&step, topic);
+    gossip->peers[0].pulling++;
+    topic_wake(gossip, topic, topic->pull.deadline);
+    return topic;
+}
+
 TEST(a_message_in_progress_is_neither_silence_nor_no_answer)
 {
     struct pair_of_nodes nodes;
     meet_with_box(&nodes);
     struct gossip *gossip = nodes.sides[0].gossip;
-    struct topic *topic = topic_find(gossip, bucket_id("box"));
-    topic->pull = (struct pull){.state = PULL_EVENTS,
-                                .deadline = nodes.now.mono_ms + gossip->options.silence_ms};
-    gossip->peers[0].pulling++;
-    topic_wake(gossip, topic, topic->pull.deadline);
+    const struct topic *topic = pull_box(&nodes);
     for (int i = 0; i < 10; i++)
         later(&nodes, true);
     CHECK(peer_is_up(gossip, 0));
@@ -805,6 +814,27 @@ TEST(a_message_in_progress_is_neither_silence_nor_no_answer)
     for (int i = 0; i < 3; i++)
         later(&nodes, false);
     CHECK(!peer_is_up(gossip, 0));
+    CHECK_EQUAL(topic->pull.state, PULL_NONE);
+    nodes_close(&nodes);
+}
+
+/* A queue that was full, say: what is on its way then is not the answer. */
+TEST(a_lost_answer_is_not_waited_for_while_later_ones_come)
+{
+    struct pair_of_nodes nodes;
+    meet_with_box(&nodes);
+    const struct gossip *gossip = nodes.sides[0].gossip;
+    CHECK_OK(nodes_write_to(&nodes, 1, "crate", "pears", 1));
+    CHECK_OK(nodes_run(&nodes, 1500));
+    const struct topic *topic = pull_box(&nodes);
+    topic_pair(topic_find(nodes.sides[1].gossip, bucket_id("crate")), 0)->behind = true;
+    CHECK_OK(nodes_write_to(&nodes, 1, "crate", "pears", 1));
+    uint64_t pulls = gossip->peers[0].pulls;
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(gossip->peers[0].pulls > pulls);
+    for (int i = 0; i < 4; i++)
+        later(&nodes, true);
+    CHECK(peer_is_up(gossip, 0));
     CHECK_EQUAL(topic->pull.state, PULL_NONE);
     nodes_close(&nodes);
 }
