@@ -22,7 +22,19 @@ static void end(void *state)
     mem_free(state);
 }
 
-/* Counts are those of a process: one that ends between two looks takes its own along. */
+/* Counts are those of a process, which may end before the next look: so a cut is seen when it is
+ * committed. */
+static void commit(struct world *world, void *memory, size_t index, const struct batch *batch,
+                   bool sync)
+{
+    struct state *state = memory;
+    const struct sim_node *node = &world->nodes[index];
+    (void)batch;
+    (void)sync;
+    if (node->up)
+        state->excused |= node->wheel.engine.gossip->counts[REASON_log_cut_early] > 0;
+}
+
 static bool is_frugal(struct world *world, struct state *state, struct why why)
 {
     const struct sim_node *comparer = NULL;
@@ -32,7 +44,6 @@ static bool is_frugal(struct world *world, struct state *state, struct why why)
         if (!node->up)
             continue;
         const uint64_t *counts = node->wheel.engine.gossip->counts;
-        state->excused = counts[REASON_log_cut_early] > 0;
         if (counts[REASON_stale] > 0)
             comparer = node;
     }
@@ -57,5 +68,6 @@ const struct checker check_frugal = {.name = "frugal",
                                      .promise = "who was away pulls, and need not compare",
                                      .begin = begin,
                                      .end = end,
+                                     .commit = commit,
                                      .step = step,
                                      .holds = holds};
