@@ -23,7 +23,8 @@ enum {
     SEEDS_CONTROL_QUICK = 20,
     SEEDS_CONTROL = 200,
     SHRINK_RUNS = 150,
-    SAMPLE = 6, /* under sanitizers: one rule of so many */
+    SHRINK_SECONDS = 5, /* what never comes to rest takes long, each time */
+    SAMPLE = 6,         /* under sanitizers: one rule of so many */
     WORKERS_MAX = 64,
     EXIT_NOTICED = 3,
     EXIT_STORY = 1 /* of a story that failed; 2: there is none of that name */
@@ -38,8 +39,8 @@ struct job {
     /* Shared with that process. */
     struct found {
         uint64_t seed, tried;
-        size_t steps, steps_left; /* of the plan, and when shrunk */
-        double seconds;
+        size_t steps, steps_left;     /* of the plan, and when shrunk */
+        double seconds, last_seconds; /* of all seeds, of the last one */
         struct result result;
     } * found;
     bool noticed;
@@ -57,13 +58,20 @@ static double cpu_seconds(void)
 
 /* ---- one rule ---- */
 
+/* How many histories there is time for, when each takes as long as the one that failed. */
+static unsigned job_runs(const struct job *job)
+{
+    double runs = SHRINK_SECONDS / (job->found->last_seconds + 0.001);
+    return runs < SHRINK_RUNS ? (unsigned)runs : SHRINK_RUNS;
+}
+
 static void job_shrink(struct job *job, struct settings *settings)
 {
     struct plan plan;
     plan_make(&plan, settings);
     job->found->steps = job->found->steps_left = plan.count;
     if (job->shrinks)
-        shrink_plan(&plan, settings, &job->found->result, SHRINK_RUNS);
+        shrink_plan(&plan, settings, &job->found->result, job_runs(job));
     job->found->steps_left = plan.count;
     plan_done(&plan);
 }
@@ -72,7 +80,10 @@ static bool job_try(struct job *job, struct settings *settings, uint64_t seed)
 {
     settings->seed = job->found->seed = seed;
     job->found->tried++;
-    return !run_seed(settings, &job->found->result);
+    double start = cpu_seconds();
+    bool fine = run_seed(settings, &job->found->result);
+    job->found->last_seconds = cpu_seconds() - start;
+    return !fine;
 }
 
 /* The child's part: its exit says whether the rule was noticed. */
