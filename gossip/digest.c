@@ -279,7 +279,7 @@ static void pair_open(struct step *step, struct pair *pair, const struct shard *
 }
 
 /* Has the peer caught up so far that it can be pushed to again? Not while the log no longer tells
- * what it lacks: it would be given up at once and told so, and each digest answered with another. */
+ * what it lacks: it would be given up at once, and told so, for each of its digests. */
 static int pair_caught_up(struct step *step, struct topic *topic, struct pair *pair,
                           const struct shard *shard)
 {
