@@ -1,0 +1,48 @@
+/* Two nodes without a wheel, for unit tests: what one wants to be sent is handed to the other at
+ * once. */
+#ifndef NEAP_UNIT_GOSSIP_NODES_H
+#define NEAP_UNIT_GOSSIP_NODES_H
+#include "gossip/gossip.h"
+#include "gossip/state.h"
+#include "tests/support/test.h"
+
+struct test_clock {
+    struct clock clock;
+    uint64_t next;
+};
+
+struct side {
+    struct disk *disk;
+    struct store store;
+    bool store_is_open;
+    struct batch *batch;
+    struct outbox outbox;
+    struct gossip *gossip;
+};
+
+struct pair_of_nodes {
+    struct side sides[2];
+    struct now now;
+    struct test_clock clock;
+    size_t queue_max;   /* bytes that a node may send at once; 0: any */
+    unsigned digests;   /* messages of them that were sent or refused */
+    size_t digests_max; /* bytes of them that were sent at once, at most */
+};
+
+/* Half-open after an error; nodes_close() all the same. Only side 0 dials. */
+int nodes_open(struct pair_of_nodes *nodes);
+void nodes_close(struct pair_of_nodes *nodes);
+int side_commit(struct side *side);
+/* An event of the net, and the commit of what it wrote. */
+int give(struct pair_of_nodes *nodes, size_t to, enum net_event_kind kind, uint64_t link,
+         struct slice bytes);
+int nodes_run(struct pair_of_nodes *nodes, uint64_t ms);
+int nodes_write_to(struct pair_of_nodes *nodes, size_t index, const char *bucket, const char *key,
+                   int64_t number);
+/* Of the bucket "box". */
+int nodes_write(struct pair_of_nodes *nodes, size_t index, const char *key, int64_t number);
+struct shard *box(struct pair_of_nodes *nodes, size_t index);
+struct pair *box_pair(struct pair_of_nodes *nodes); /* what side 0 knows of it at side 1 */
+/* Opens them; both have the box, and side 1 has written to it. */
+void meet_with_box(struct pair_of_nodes *nodes);
+#endif
