@@ -132,6 +132,15 @@ bool oracle_differs(const struct oracle *oracle, uint32_t path, const struct kno
 bool oracle_revalidate(struct oracle *oracle, uint32_t shard, size_t node,
                        const struct context *context);
 void oracle_synced(struct oracle *oracle, uint32_t shard, size_t node);
+
+/* ---- oracle.c, for oracle_cell.c ---- */
+bool oracle_is_valid(const struct oracle *oracle, uint32_t event);
+void oracle_list(struct oracle *oracle, uint32_t event); /* by its path */
+/* The entry of the id with the higher n, of the two parts of a knowledge. */
+const struct context_entry *oracle_entry(const struct knowledge *know, uint64_t id);
+uint64_t oracle_hash(struct slice bytes);
+
+/* ---- for people ---- */
 void oracle_dump(const struct oracle *oracle, uint32_t path); /* to stdout */
 void oracle_event_text(const struct oracle *oracle, uint32_t event, char *ret_text, size_t size);
 #endif

@@ -55,6 +55,8 @@ static const struct rule table[] = {
     {"never-synced", "unsynced writes wait for another to sync them", NULL, NULL, 0},
     /* 9: directories that went back in time */
     {"life-kept", "a restored backup takes up its former replica id", NULL, NULL, 0},
+    {"life-leaves-suspects", "a new life leaves unconfirmed events their names",
+     "cut,isolate,rollback,restore,moved,clone", NULL, 109},
     {"mark-ignored", "a copied directory keeps its replica id", NULL, NULL, 0},
     {"life-again", "a bucket made again has the replica id it had before", NULL,
      "a_directory_from_before_the_bucket_was_made_does_not_make_it_again", 0},
