@@ -334,8 +334,8 @@ static int digest_see(struct step *step, size_t peer, const struct digest_item *
         pair_open(step, pair, shard, peer);
     /* A session may begin anew at one end only, when that one changes links: what it was told
      * before is void there, and it quotes nothing. So is what a digest of an older link made it
-     * believe: then it quotes another id. */
-    if (!quoted)
+     * believe: then it quotes another id. But who quotes this one has been told all there is. */
+    if (item->quote.id != shard->replica)
         pair->told = 0;
     if (pair->told_replica != pair->replica || !quoted)
         pair_wants_digest(step->gossip, pair, peer);

@@ -189,3 +189,25 @@ TEST(who_is_pushed_to_again_changes_no_digest)
     CHECK_EQUAL(topic->version, version);
     nodes_close(&nodes);
 }
+
+/* Both were rolled back, and have no room for another id. */
+TEST(two_who_cannot_mend_their_ids_do_not_answer_each_other_for_ever)
+{
+    struct pair_of_nodes nodes;
+    meet_with_box(&nodes);
+    CHECK_OK(nodes_write(&nodes, 0, "pears", 1));
+    CHECK_OK(nodes_run(&nodes, 1500));
+    for (size_t i = 0; i < 2; i++) {
+        struct shard *shard = box(&nodes, i);
+        for (uint64_t id = 1; shard->context.count < CONTEXT_IDS_MAX; id++)
+            CHECK_OK(context_raise(&shard->context, id, 1, 1));
+        shard->openings[0].nonce ^= 1; /* not the one that the other knows */
+        CHECK_OK(nodes_write(&nodes, i, "pears", 1));
+    }
+    nodes.queue_max = 1 << 20;
+    CHECK_OK(nodes_run(&nodes, 5000));
+    CHECK(nodes.sides[0].gossip->counts[REASON_rollbacks] > 0);
+    CHECK(nodes.sides[1].gossip->counts[REASON_rollbacks] > 0);
+    CHECK(nodes.digests <= 20); /* there were 389 once */
+    nodes_close(&nodes);
+}
