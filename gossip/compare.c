@@ -6,20 +6,11 @@
 
 int compare_ask(struct step *step, struct topic *topic, struct slice cursor)
 {
-    struct gossip *gossip = step->gossip;
     struct message message;
     message_init(&message);
     message.kind = MESSAGE_COMPARE;
-    message.shard = topic->shard;
-    message.session = topic->pull.session;
     message.bytes = cursor;
-    int error =
-        link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
-    pull_asked(step, topic);
-    if (error == NEAP_LIMIT)
-        return pull_end(step, topic, PULL_AGAIN_MS);
-    topic_wake(gossip, topic, topic->pull.deadline);
-    return error;
+    return question_send(step, topic, &message);
 }
 
 /* ---- giving ---- */

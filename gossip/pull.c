@@ -36,23 +36,27 @@ void pull_asked(struct step *step, struct topic *topic)
     topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
 }
 
-int pull_ask(struct step *step, struct topic *topic, const struct context *since)
+int question_send(struct step *step, struct topic *topic, struct message *message)
 {
     struct gossip *gossip = step->gossip;
-    struct message message;
-    message_init(&message);
-    message.kind = MESSAGE_PULL;
-    message.shard = topic->shard;
-    message.session = topic->pull.session;
-    message.compares = topic->pull.state == PULL_CHANGED;
-    message.since = *since; /* borrowed: not message_done() */
-    int error =
-        link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
+    message->shard = topic->shard;
+    message->session = topic->pull.session;
+    int error = link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], message, true);
     pull_asked(step, topic);
     if (error == NEAP_LIMIT)
         return pull_end(step, topic, PULL_AGAIN_MS);
     topic_wake(gossip, topic, topic->pull.deadline);
     return error;
+}
+
+int pull_ask(struct step *step, struct topic *topic, const struct context *since)
+{
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_PULL;
+    message.compares = topic->pull.state == PULL_CHANGED;
+    message.since = *since; /* borrowed: not message_done() */
+    return question_send(step, topic, &message);
 }
 
 static int pull_ask_events(struct step *step, struct topic *topic, const struct shard *shard)

@@ -312,6 +312,8 @@ int pull_serve(struct step *step, size_t peer, const struct message *message);
 int pull_take(struct step *step, size_t peer, const struct message *message);
 /* A question was sent: an answer is waited for. */
 void pull_asked(struct step *step, struct topic *topic);
+/* Sends a question of the pull that runs. Without room for it the pull ends. */
+int question_send(struct step *step, struct topic *topic, struct message *message);
 int pull_ask(struct step *step, struct topic *topic, const struct context *since);
 int compare_ask(struct step *step, struct topic *topic, struct slice cursor);
 int compare_go_on(struct step *step, struct topic *topic, struct shard *shard);
