@@ -54,6 +54,8 @@ int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes);
  * canonical, paths, cells of the right type, dots known, events named once each and completely.
  * Borrows from bytes. INVALID, LIMIT, NOMEM: then the chunk is zeroed. */
 int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chunk);
+/* The context and horizon that a chunk (or a page) carries. */
+int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon);
 /* What was known of one of its cells. */
 struct knowledge chunk_knowledge(const struct chunk *chunk, const struct chunk_cell *cell);
 /* Order of (bucket, path) against a key [bucket 8][path]. */

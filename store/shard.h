@@ -157,8 +157,6 @@ enum taken {
  * the session; when shard->went_back is set, re-dot. */
 int shard_take(struct shard *shard, struct batch *batch, struct slice chunk,
                enum chunk_source source, enum taken *ret_taken);
-/* The context and horizon that a chunk (or a page) carries. */
-int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon);
 
 /* Catching up by comparing (rule 7), as a flat exchange in path order.
  * The side that has: a page of cells from `cursor` on (empty: the start), stateless. */
