@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { OP_COST = 64, CONTEXT_ENTRY_COST = 24, OPS_ROOM_FIRST = 16, CONTEXTS_MAX = 1 << 16 };
+enum { OP_COST = 64, CONTEXT_ENTRY_COST = 24, OPS_ROOM_FIRST = 16 };
 
 /* Where an op's bytes lie in the batch's memory, which moves while it grows. */
 struct queued {
