@@ -89,14 +89,20 @@ static bool is_covered(const struct look *look)
     return !after || read_covered(look->load->world->nodes[look->node].disk, shard, after) == 0;
 }
 
-/* What was read is of the session from now on, when it is durable: else the door would sync. */
+/* Is what is read of the session from now on? Only when it is durable (else the door would sync),
+ * and when its names stay (load.c). */
+static bool look_can_join(const struct look *look)
+{
+    const struct sim_node *node = &look->load->world->nodes[look->node];
+    const struct shard *shard = sim_shard(look->load->world, look->node, look->first->bucket);
+    return !atomic_load(&node->wheel.unsynced) && (!shard || shard_released(shard));
+}
+
 static void look_join(struct look *look)
 {
     struct sim_node *node = &look->load->world->nodes[look->node];
     struct read read = {.bucket = look->first->bucket, .want_token = true};
     struct buffer cell;
-    if (atomic_load(&node->wheel.unsynced))
-        return;
     place_path(look->first->key, record_type(look->first->kind), &look->replicas.path);
     if (look->first->member[0])
         must(path_element(&look->replicas.path, slice_text(look->first->member)) == 0);
@@ -234,8 +240,9 @@ void session_read(struct load *load, struct rng *rng)
         return;
     sim_replicas_init(&look.replicas, world);
     session_touches(look.session, look.cell);
-    bool joined = !atomic_load(&world->nodes[look.node].wheel.unsynced);
-    look_join(&look);
+    bool joined = look_can_join(&look);
+    if (joined)
+        look_join(&look);
     if (!look_holds(&look, joined))
         world_fail(world, "sessions: session %zu at %s: %s", session, world->nodes[look.node].name,
                    look.why);
@@ -249,7 +256,40 @@ static void replaced(struct world *world, void *state, size_t node)
         load_replaced(world->load, node);
 }
 
-const struct checker check_sessions = {.name = "sessions",
-                                       .promise =
-                                           "sessions read their own writes and never go back",
-                                       .replaced = replaced};
+/* What nobody who waits for it will ever get. */
+static struct context_entry lacks(const struct context *asked, const struct shard *shard)
+{
+    for (size_t i = 0; i < asked->count; i++) {
+        if (!shard || context_get(&shard->context, asked->entries[i].id) < asked->entries[i].n)
+            return asked->entries[i];
+    }
+    return (struct context_entry){0};
+}
+
+/* Nobody waits for ever: at rest all nodes have what any session has seen. Only what was lost with
+ * a directory may still be named, by a session or by a residue that it read. */
+static bool holds(struct world *world, void *state, char *ret_why, size_t size)
+{
+    (void)state;
+    for (size_t i = 0; world->load && !world->amnesia && i < SESSIONS; i++) {
+        const struct token *token = &world->load->sessions[i].token;
+        for (size_t j = 0; j < token->count * world->nodes_count; j++) {
+            const struct token_part *part = &token->parts[j / world->nodes_count];
+            struct sim_node *node = &world->nodes[j % world->nodes_count];
+            const struct shard *shard = store_find(&node->wheel.engine.store, part->shard);
+            if (read_covered(node->disk, part->shard, &part->context) == 0)
+                continue;
+            struct context_entry lacked = lacks(&part->context, shard);
+            snprintf(ret_why, size, "session %zu waits for ever for %04x:%" PRIu64 " of %s at %s",
+                     i, (unsigned)(lacked.id >> 48), lacked.n, shard ? shard->name : "?",
+                     node->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char promise[] = "sessions read their own writes, never go back, and get on";
+
+const struct checker check_sessions = {
+    .name = "sessions", .promise = promise, .replaced = replaced, .holds = holds};

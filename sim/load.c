@@ -68,8 +68,10 @@ uint64_t load_calls(const struct load *load)
     return load->calls;
 }
 
+/* Of a crash after the last call, too. */
 struct history *load_history(struct load *load)
 {
+    load_settle(load);
     return &load->history;
 }
 
@@ -161,12 +163,31 @@ static void write_free(struct sim_write *write)
     mem_free(write);
 }
 
+/* Will all that the write made keep its name? Not when its node started again and some member has
+ * not confirmed that yet: then the token may name what nobody will ever have, and whoever holds it
+ * has to begin again (a limit: docs/guarantees.md). */
+static bool names_stay(struct world *world, size_t node, const struct token *token)
+{
+    for (size_t i = 0; i < token->count; i++) {
+        const struct token_part *part = &token->parts[i];
+        const struct shard *shard = store_find(&world->nodes[node].wheel.engine.store, part->shard);
+        if (!shard || !shard_released(shard) || !context_covers(&shard->context, &part->context))
+            return false;
+    }
+    return true;
+}
+
 /* The caller's session goes on from here. */
-static void session_wrote(struct load *load, const struct sim_write *write)
+static void session_wrote(struct load *load, size_t node, const struct sim_write *write)
 {
     struct session *session = &load->sessions[write->session];
     if (session->id != write->session_id)
         return;
+    if (!names_stay(load->world, node, &write->write.token)) {
+        session_end(session);
+        session_begin(session, ++load->sessions_count);
+        return;
+    }
     for (size_t i = 0; i < write->write.token.count; i++) {
         const struct token_part *part = &write->write.token.parts[i];
         must(token_join(&session->token, part->shard, &part->context) == 0);
@@ -189,7 +210,7 @@ static void write_done(struct world *world, size_t node, struct event *event, bo
     if (outcome == OUTCOME_SURE || outcome == OUTCOME_DONE)
         parts_end(load, node, write);
     if (outcome == OUTCOME_SURE && write->session != NO_SESSION)
-        session_wrote(load, write);
+        session_wrote(load, node, write);
     load->pending--;
     write_free(write);
 }
