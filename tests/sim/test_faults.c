@@ -34,10 +34,11 @@ static struct digest seconds_of(uint64_t seed, const struct fault_kind *kind)
         }
     }
     bench_run(&bench, 1000);
-    for (char *line = strtok((char *)(uintptr_t)told(&bench), "\n"); line;
-         line = strtok(NULL, "\n")) {
-        if (!strstr(line, "] - "))
-            CHECK_OK(buffer_append(&seen, slice_text(line)));
+    for (const char *line = told(&bench), *next; *line; line = next) {
+        size_t size = strcspn(line, "\n");
+        next = line + size + (line[size] == '\n');
+        if (!memmem(line, size, "] - ", 4))
+            CHECK_OK(buffer_append(&seen, slice_of(line, size)));
     }
     digest = hash_128(&key, buffer_slice(&seen));
     buffer_done(&seen);
