@@ -75,8 +75,9 @@
  *   for is refused (INVALID), so that nobody relies on it in vain.
  *
  * TOKENS
- *   A token is a byte string that names events: all that a read saw, or what a write did. It can be
- *   kept, stored, sent to another machine, and given to any node of the cluster.
+ *   A token is a byte string that names events: all that a read saw, or what a write did; of a
+ *   removal that found nothing (more) there, all that its node knows of the bucket. It can be kept,
+ *   stored, sent to another machine, and given to any node of the cluster.
  *   - call.after: do this only once the node has all that the token names. Read your writes, and
  *     never go back in time, on whatever node.
  *   - call.seen: act on what was seen and nothing else. Replaces or removes exactly what the token
