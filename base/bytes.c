@@ -13,16 +13,6 @@ struct slice slice_text(const char *text)
     return slice_of(text, text ? strlen(text) : 0);
 }
 
-int slice_compare(struct slice a, struct slice b)
-{
-    size_t common = a.size < b.size ? a.size : b.size;
-    int order = common ? memcmp(a.data, b.data, common) : 0;
-
-    if (order)
-        return order < 0 ? -1 : 1;
-    return (a.size > b.size) - (a.size < b.size);
-}
-
 bool slice_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (!a.size || !memcmp(a.data, b.data, a.size));
@@ -31,26 +21,6 @@ bool slice_equal(struct slice a, struct slice b)
 bool slice_starts(struct slice whole, struct slice prefix)
 {
     return whole.size >= prefix.size && slice_equal(slice_of(whole.data, prefix.size), prefix);
-}
-
-/* Without a loop compilers make one instruction of it. */
-void bytes_put_u64(uint8_t *ret_8, uint64_t value)
-{
-    ret_8[0] = (uint8_t)(value >> 56);
-    ret_8[1] = (uint8_t)(value >> 48);
-    ret_8[2] = (uint8_t)(value >> 40);
-    ret_8[3] = (uint8_t)(value >> 32);
-    ret_8[4] = (uint8_t)(value >> 24);
-    ret_8[5] = (uint8_t)(value >> 16);
-    ret_8[6] = (uint8_t)(value >> 8);
-    ret_8[7] = (uint8_t)value;
-}
-
-uint64_t bytes_get_u64(const uint8_t *data_8)
-{
-    return (uint64_t)data_8[0] << 56 | (uint64_t)data_8[1] << 48 | (uint64_t)data_8[2] << 40 |
-           (uint64_t)data_8[3] << 32 | (uint64_t)data_8[4] << 24 | (uint64_t)data_8[5] << 16 |
-           (uint64_t)data_8[6] << 8 | (uint64_t)data_8[7];
 }
 
 void buffer_init(struct buffer *buffer, size_t size_max)

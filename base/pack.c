@@ -147,8 +147,8 @@ static uint64_t reader_take(struct reader *reader, enum kind kind)
     return head.number;
 }
 
-/* Most are small, or ids, which have all their bytes: those two are read without looking around. A
- * failed reader has nothing left. */
+/* Most are small, ids, which have all their bytes, or nonces, which have four: those are read
+ * without looking around. A failed reader has nothing left. */
 uint64_t read_u64(struct reader *reader)
 {
     struct slice left = reader->left;
@@ -157,11 +157,12 @@ uint64_t read_u64(struct reader *reader)
         reader_skip(reader, 1);
         return left.data[0];
     }
-    if (left.size > 8 && left.data[0] == 0xcf) {
-        uint64_t number = bytes_get_u64(left.data + 1);
+    if (left.size > 8 && (left.data[0] == 0xcf || left.data[0] == 0xce)) {
+        size_t width = left.data[0] == 0xcf ? 8 : 4;
+        uint64_t number = number_at(left.data + 1, width);
 
-        if (number >= formats[0xcf - FORMAT_FIRST].number_min) {
-            reader_skip(reader, 9);
+        if (number >= formats[left.data[0] - FORMAT_FIRST].number_min) {
+            reader_skip(reader, 1 + width);
             return number;
         }
     }
@@ -287,12 +288,39 @@ void writer_init(struct writer *writer, struct buffer *buffer)
     *writer = (struct writer){.buffer = buffer};
 }
 
+/* The bytes that all numbers fit in. */
+enum { NUMBER_SIZE_MAX = 9 };
+
+/* Contexts are mostly ids and nonces, and there are many: where there is room, those and small
+ * numbers are written without looking around. */
 void write_u64(struct writer *writer, uint64_t value)
 {
     msgpack_packer packer = writer_packer(writer);
+    struct buffer *buffer = writer->buffer;
+    uint8_t *end;
 
-    if (!writer->error)
+    if (writer->error)
+        return;
+    if (buffer->room - buffer->size < NUMBER_SIZE_MAX) {
         msgpack_pack_uint64(&packer, value);
+        return;
+    }
+    end = buffer->data + buffer->size;
+    if (value < 0x80) {
+        end[0] = (uint8_t)value;
+        buffer->size += 1;
+    } else if (value > UINT32_MAX) {
+        end[0] = 0xcf;
+        bytes_put_u64(end + 1, value);
+        buffer->size += 9;
+    } else if (value > UINT16_MAX) {
+        end[0] = 0xce;
+        for (unsigned i = 0; i < 4; i++)
+            end[1 + i] = (uint8_t)(value >> (24 - 8 * i));
+        buffer->size += 5;
+    } else {
+        msgpack_pack_uint64(&packer, value);
+    }
 }
 
 void write_i64(struct writer *writer, int64_t value)
