@@ -91,7 +91,7 @@ static bool head_of_byte(uint8_t first, struct head *ret_head)
 }
 
 /* Big-endian; the width is that of a format. */
-static uint64_t number_at(const uint8_t *data, size_t width)
+static inline uint64_t number_at(const uint8_t *data, size_t width)
 {
     if (width == 8)
         return bytes_get_u64(data);
@@ -151,20 +151,20 @@ static uint64_t reader_take(struct reader *reader, enum kind kind)
  * without looking around. A failed reader has nothing left. */
 uint64_t read_u64(struct reader *reader)
 {
-    struct slice left = reader->left;
+    const uint8_t *data = reader->left.data;
+    size_t left = reader->left.size;
 
-    if (left.size > 0 && left.data[0] < 0x80) {
-        reader_skip(reader, 1);
-        return left.data[0];
+    if (left > 0 && data[0] < 0x80) {
+        reader->left = slice_of(data + 1, left - 1);
+        return data[0];
     }
-    if (left.size > 8 && (left.data[0] == 0xcf || left.data[0] == 0xce)) {
-        size_t width = left.data[0] == 0xcf ? 8 : 4;
-        uint64_t number = number_at(left.data + 1, width);
-
-        if (number >= formats[left.data[0] - FORMAT_FIRST].number_min) {
-            reader_skip(reader, 1 + width);
-            return number;
-        }
+    if (left > 8 && data[0] == 0xcf && bytes_get_u64(data + 1) > UINT32_MAX) {
+        reader->left = slice_of(data + 9, left - 9);
+        return bytes_get_u64(data + 1);
+    }
+    if (left > 4 && data[0] == 0xce && number_at(data + 1, 4) > UINT16_MAX) {
+        reader->left = slice_of(data + 5, left - 5);
+        return number_at(data + 1, 4);
     }
     return reader_take(reader, KIND_POSITIVE);
 }

@@ -208,9 +208,15 @@ static size_t beyond_walk(const struct context *context, const struct context *b
 int context_beyond(const struct context *context, const struct context *base,
                    struct context *ret_beyond)
 {
-    size_t count = beyond_walk(context, base, NULL);
-    int error = context_reserve(ret_beyond, count);
+    size_t count;
+    int error;
 
+    if (ret_beyond == context) {
+        ret_beyond->count = beyond_walk(context, base, ret_beyond->entries);
+        return 0;
+    }
+    count = beyond_walk(context, base, NULL);
+    error = context_reserve(ret_beyond, count);
     if (error)
         return error;
     if (count > 0)

@@ -32,6 +32,14 @@ enum { CONTEXT_IDS_MAX = 1024 }; /* more replica ids in one shard are refused: L
 
 uint64_t context_get(const struct context *context, uint64_t id); /* 0 when absent */
 const struct context_entry *context_find(const struct context *context, uint64_t id);
+/* The same for ids that are asked for in their order: each goes on at *at, which is 0 at first. */
+static inline const struct context_entry *context_next(const struct context *context, size_t *at,
+                                                       uint64_t id)
+{
+    while (*at < context->count && context->entries[*at].id < id)
+        ++*at;
+    return *at < context->count && context->entries[*at].id == id ? &context->entries[*at] : NULL;
+}
 bool context_knows(const struct context *context, struct dot dot);
 /* Functions that return int give NOMEM or LIMIT, and have changed nothing then.
  * Raises id to n; no effect when it is there already. LIMIT past DOT_COUNT_MAX. */

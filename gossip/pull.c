@@ -74,10 +74,12 @@ static uint64_t lacking(const struct shard *shard, const struct context *context
                         bool *ret_others)
 {
     uint64_t count = 0;
+    size_t at = 0;
     *ret_others = false;
     for (size_t i = 0; i < context->count; i++) {
         const struct context_entry *entry = &context->entries[i];
-        uint64_t have = context_get(&shard->context, entry->id);
+        const struct context_entry *known = context_next(&shard->context, &at, entry->id);
+        uint64_t have = known ? known->n : 0;
         if (entry->n <= have || entry->id == shard->replica)
             continue;
         count += entry->n - have;

@@ -278,10 +278,11 @@ static void context_moves(const struct look *look, uint32_t shard)
     struct oracle *oracle = look->state->oracle;
     const struct shard *of = shard_of(look, shard);
     const struct context *known = &replica_of(look, shard)->known;
+    size_t at = 0, at_known = 0;
     bool back = false;
     for (size_t i = 0; i < known->count; i++) {
         const struct context_entry *old = &known->entries[i];
-        if (goes_on(look, shard, old, context_find(&of->context, old->id)))
+        if (goes_on(look, shard, old, context_next(&of->context, &at, old->id)))
             continue;
         back = true;
         if (!is_own(look, shard, old))
@@ -289,7 +290,7 @@ static void context_moves(const struct look *look, uint32_t shard)
     }
     for (size_t i = 0; i < of->context.count; i++) {
         const struct context_entry *now = &of->context.entries[i];
-        const struct context_entry *old = context_find(known, now->id);
+        const struct context_entry *old = context_next(known, &at_known, now->id);
         if (old && old->n == now->n && old->nonce == now->nonce)
             continue;
         blind_events(look, shard, now);

@@ -32,9 +32,9 @@ static bool is_durable(const struct letter *letter, const struct context_entry *
            letter_fails(letter, entry, "which may still be lost");
 }
 
-static bool is_told(const struct letter *letter, const struct context_entry *entry)
+static bool is_told(const struct letter *letter, const struct shard *shard,
+                    const struct context_entry *entry)
 {
-    const struct shard *shard = store_find(&letter->node->wheel.engine.store, letter->id);
     return !shard || shard->confirmed || entry->id != shard->replica ||
            entry->n <= shard->opened_at ||
            letter_fails(letter, entry, "which may have to get another name");
@@ -43,14 +43,17 @@ static bool is_told(const struct letter *letter, const struct context_entry *ent
 /* What a node says that it knows. */
 static bool is_known(const struct letter *letter, const struct context *context, bool horizon)
 {
-    const struct oracle_shard *shard = &letter->world->oracle->shards[letter->shard];
-    const struct context *synced = &shard->replicas[letter->node->index].synced;
+    const struct oracle_shard *known = &letter->world->oracle->shards[letter->shard];
+    const struct context *synced = &known->replicas[letter->node->index].synced;
+    const struct shard *shard = store_find(&letter->node->wheel.engine.store, letter->id);
+    size_t at = 0;
     for (size_t i = 0; i < context->count; i++) {
         const struct context_entry *entry = &context->entries[i];
-        if (context_get(synced, entry->id) < entry->n)
+        const struct context_entry *kept = context_next(synced, &at, entry->id);
+        if (!kept || kept->n < entry->n)
             return letter_fails(letter, entry, "which it may forget");
         /* Horizons have no nonces; what they name, a context does. */
-        if (!horizon && (!is_durable(letter, entry) || !is_told(letter, entry)))
+        if (!horizon && (!is_durable(letter, entry) || !is_told(letter, shard, entry)))
             return false;
     }
     return true;
