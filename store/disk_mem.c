@@ -61,7 +61,7 @@ struct mem_iter {
     struct disk_mem *mem;
     struct disk_snapshot *version;
     struct node *root;
-    const struct item *at; /* the last one returned; NULL at the start */
+    const struct node *at; /* the last one returned; NULL at the start */
     bool ended;
     size_t from_size, to_size;
     uint8_t bounds[];
@@ -195,6 +195,16 @@ static const struct node *tree_seek(const struct node *tree, struct slice from, 
         }
     }
     return found;
+}
+
+/* What follows a node of the tree: mostly it is near. */
+static const struct node *tree_next(const struct node *tree, const struct node *at)
+{
+    if (!at->right)
+        return tree_seek(tree, item_key(at->item), true);
+    for (at = at->right; at->left;)
+        at = at->left;
+    return at;
 }
 
 /* The functions that change a tree do it in place. Out of memory they may leave a part of it, in
@@ -441,14 +451,14 @@ static int mem_iter_next(struct disk_iter *iter, struct slice *ret_key, struct s
         return NEAP_END;
     /* Without the lock: what a held version leads to does not change. */
     if (pass->at)
-        node = tree_seek(pass->root, item_key(pass->at), true);
+        node = tree_next(pass->root, pass->at);
     else
         node = tree_seek(pass->root, from, false);
     if (!node || (to.size && slice_compare(item_key(node->item), to) >= 0)) {
         pass->ended = true;
         return NEAP_END;
     }
-    pass->at = node->item;
+    pass->at = node;
     *ret_key = item_key(node->item);
     *ret_value = item_value(node->item);
     return 0;
