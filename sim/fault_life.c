@@ -43,6 +43,7 @@ static void images_forget(struct faults *faults)
 {
     struct world *world = faults->world;
     for (size_t i = 0; i < world->nodes_count; i++) {
+        sim_leaves(&world->nodes[i]);
         if (!sim_is_unsure(&world->nodes[i]))
             sim_leave(&world->nodes[i]);
     }

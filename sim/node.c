@@ -222,6 +222,7 @@ void node_down(struct world *world, size_t index, bool says)
             event_free(event);
         }
     }
+    sim_leaves(node);
     node->inbox_count = 0;
     node->turn_at = node->effects_left = node->paused_until_ms = 0;
     node->up = false;
@@ -277,12 +278,25 @@ void sim_set_disk(struct world *world, size_t index, struct disk *disk)
     checks_replaced(world, index);
 }
 
+static void left_since(struct world *world, uint64_t mark)
+{
+    if (mark && (!world->left || mark < world->left))
+        world->left = mark;
+}
+
 void sim_leave(struct sim_node *node)
 {
-    struct world *world = node->world;
-    if (node->went_back && (!world->left || node->went_back < world->left))
-        world->left = node->went_back;
+    left_since(node->world, node->went_back);
     node->went_back = 0;
+}
+
+void sim_leaves(struct sim_node *node)
+{
+    const struct store *store = &node->wheel.engine.store;
+    for (size_t i = 0; node->up && i < store->shards_count; i++) {
+        if (store->shards[i]->confirmed)
+            left_since(node->world, node->went_back);
+    }
 }
 
 bool sim_is_unsure(const struct sim_node *node)
