@@ -134,8 +134,9 @@ static bool reader_peek(const struct reader *reader, struct head *ret_head)
     return head_of_byte(first, ret_head);
 }
 
-/* Consumes a head of this kind and gives its number; 0 and a failed reader for anything else. */
-static uint64_t reader_take(struct reader *reader, enum kind kind)
+/* Consumes a head of this kind and gives its number; 0 and a failed reader for anything else. It
+ * stays out of read_u64(), which would have to save registers for it. */
+__attribute__((noinline)) static uint64_t reader_take(struct reader *reader, enum kind kind)
 {
     struct head head;
 
