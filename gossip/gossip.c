@@ -152,22 +152,16 @@ static void link_heard(struct step *step, struct link *link)
 }
 
 /* Over a slow link a message may take longer than a peer may be silent, and an answer longer than
- * it is waited for: what is on its way is neither silence nor no answer. But it is not the answer
- * to a question before one that was answered: that was lost. */
+ * it is waited for: what is on its way is neither silence nor no answer. */
 static int event_progress(struct step *step, const struct net_event *event)
 {
-    struct gossip *gossip = step->gossip;
-    struct link *link = link_find(gossip, event->link);
-    uint64_t deadline = step->now.mono_ms + gossip->options.silence_ms;
+    struct link *link = link_find(step->gossip, event->link);
     if (!link || link->state != LINK_OPEN)
         return 0;
     link_heard(step, link);
-    for (size_t i = 0; i < gossip->topics_count && link->channel == CHANNEL_BULK; i++) {
-        struct pull *pull = &gossip->topics[i]->pull;
-        if (pull->state != PULL_NONE && pull->peer == link->peer && pull->deadline &&
-            pull->asked > gossip->peers[link->peer].answered)
-            pull->deadline = deadline;
-    }
+    link->part = event->size;
+    if (step->gossip->peers[link->peer].links[CHANNEL_BULK] == link->id)
+        pulls_progress(step, link);
     return 0;
 }
 
@@ -179,6 +173,8 @@ static int event_message(struct step *step, const struct net_event *event)
     if (!link || link->state == LINK_DIALING)
         return 0; /* dropped already */
     link_heard(step, link);
+    link->came += event->message.size;
+    link->part = 0;
     int error = message_decode(buffer_slice(&event->message), &message);
     if (error == NEAP_NOMEM)
         return error;

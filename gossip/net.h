@@ -14,7 +14,7 @@ enum { PROGRESS_MS = 1000 };
 enum net_side { NET_DIALED, NET_PEER, NET_CLIENT };
 
 /* NET_PROGRESS: a message is long in coming, but coming; once in PROGRESS_MS at most, and only on
- * trusted links of peers. */
+ * trusted links of peers. It may get lost. */
 enum net_event_kind { NET_UP, NET_MESSAGE, NET_DOWN, NET_PROGRESS };
 
 struct net_event {
@@ -22,6 +22,7 @@ struct net_event {
     uint64_t link;
     enum net_side side;
     struct buffer message; /* NET_MESSAGE: owned by whoever took the event: buffer_done() */
+    size_t size;           /* NET_PROGRESS: what came of the message so far */
     char reason[96];       /* NET_DOWN: for people */
 };
 

@@ -145,13 +145,15 @@ static bool link_progress(struct link *link)
 {
     struct net_nng *net = link->net;
     nng_time now = nng_clock();
+    struct net_event event = {.kind = NET_PROGRESS, .link = link->id, .side = link->side};
 
     if (link->dead || !link->trusted || link->side == NET_CLIENT ||
         (!link->in_frame && link->message.size == 0) || now < link->told + PROGRESS_MS)
         return false;
     link->told = now;
+    event.size = link->message.size;
     nng_mtx_unlock(net->mutex);
-    net_post(net, NET_PROGRESS, link->id, link->side, NULL, NULL);
+    net->sink->post(net->sink, &event);
     nng_mtx_lock(net->mutex);
     return true;
 }

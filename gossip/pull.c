@@ -32,8 +32,35 @@ int pull_end(struct step *step, struct topic *topic, uint64_t again_ms)
 void pull_asked(struct step *step, struct topic *topic)
 {
     struct gossip *gossip = step->gossip;
-    topic->pull.asked = ++gossip->asked_next;
-    topic->pull.deadline = step->now.mono_ms + gossip->options.silence_ms;
+    struct pull *pull = &topic->pull;
+    const struct link *link = link_find(gossip, gossip->peers[pull->peer].links[CHANNEL_BULK]);
+    pull->asked = ++gossip->asked_next;
+    pull->asked_ms = step->now.mono_ms;
+    pull->came = link ? link->came + link->part : 0;
+    pull->deadline = step->now.mono_ms + gossip->options.silence_ms;
+}
+
+/* An answer that has not come by now was lost if a later question was answered, or if more came
+ * since than is ever before the end of an answer. And one that comes slower than ANSWER_BYTE_MS
+ * allows is given up: others, that may have the same, must not wait for it. */
+static bool answer_is_coming(const struct step *step, const struct pull *pull,
+                             const struct link *link)
+{
+    const struct gossip *gossip = step->gossip;
+    uint64_t came = link->came + link->part - pull->came;
+    return pull->asked > gossip->peers[link->peer].answered && came <= ANSWER_BYTES_MAX &&
+           step->now.mono_ms - pull->asked_ms <= gossip->options.silence_ms + came * ANSWER_BYTE_MS;
+}
+
+void pulls_progress(struct step *step, const struct link *link)
+{
+    struct gossip *gossip = step->gossip;
+    for (size_t i = 0; i < gossip->topics_count; i++) {
+        struct pull *pull = &gossip->topics[i]->pull;
+        if (pull->state != PULL_NONE && pull->peer == link->peer && pull->deadline &&
+            answer_is_coming(step, pull, link))
+            pull->deadline = step->now.mono_ms + gossip->options.silence_ms;
+    }
 }
 
 int question_send(struct step *step, struct topic *topic, struct message *message)

@@ -21,6 +21,8 @@ enum {
     PULLS_MAX = 4,              /* shards that are pulled from one peer at a time */
     PULL_AGAIN_MS = 500,        /* after a peer had nothing to give */
     PULL_READY_MS = 100,        /* after a peer was not ready to give */
+    ANSWER_BYTES_MAX = 2 * MESSAGE_SIZE_MAX, /* what comes up to the end of an answer, at most */
+    ANSWER_BYTE_MS = 4,         /* what a byte of it may take */
     FAULT_AGAIN_MS = 10000,     /* a shard in trouble, or a peer that can't give one, rests */
     PUSH_WAIT_MS = 200,         /* events that a peer made may be on their way as a push */
     PUSH_EVENTS_MAX = 4096,     /* a peer that lacks more of mine is left to pull... */
@@ -64,6 +66,8 @@ struct link {
     enum channel channel;
     bool failed; /* the net would not dial */
     uint64_t since_ms, heard_ms;
+    uint64_t came; /* bytes of messages that were received whole... */
+    uint64_t part; /* ... and of the one that is on its way, as last told */
 };
 
 /* A round of digests goes through all shards in order, a part of them each turn. */
@@ -162,6 +166,8 @@ struct topic {
         size_t peer;
         uint64_t session, deadline;
         uint64_t asked;         /* the number of its latest question */
+        uint64_t asked_ms;      /* when that was */
+        uint64_t came;          /* what had come on the link by then */
         struct context horizon; /* compare: of the last chunk or page */
     } pull;
 };
@@ -312,6 +318,8 @@ int pull_serve(struct step *step, size_t peer, const struct message *message);
 int pull_take(struct step *step, size_t peer, const struct message *message);
 /* A question was sent: an answer is waited for. */
 void pull_asked(struct step *step, struct topic *topic);
+/* More of a message came on a peer's bulk link: who waits for an answer there may wait longer. */
+void pulls_progress(struct step *step, const struct link *link);
 /* Sends a question of the pull that runs. Without room for it the pull ends. */
 int question_send(struct step *step, struct topic *topic, struct message *message);
 int pull_ask(struct step *step, struct topic *topic, const struct context *since);

@@ -368,6 +368,7 @@ TEST(a_message_that_is_long_in_coming_is_told_of)
     }
     event = inbox_take(&pair.there);
     CHECK_EQUAL(event->kind, NET_PROGRESS);
+    CHECK(event->size > 0 && event->size <= sent - FRAME_HEAD);
     CHECK_EQUAL(write(waits.fd, bytes + sent, sizeof bytes - sent), (ssize_t)(sizeof bytes - sent));
     do
         event = inbox_take(&pair.there);
