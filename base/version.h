@@ -1,0 +1,23 @@
+/* Versions of what another program wrote: on disk, on a stream, in a caller's hands. Each kind of
+ * thing has a number that grows by one with each change that older programs would not understand.
+ * A program reads its own and the one before (design 4 and 5), writes its own, and refuses the rest
+ * in words that say what is there, what it reads, and what to do. */
+#ifndef NEAP_BASE_VERSION_H
+#define NEAP_BASE_VERSION_H
+#include <stdint.h>
+
+#include "neap.h"
+
+struct versions {
+    uint32_t oldest, newest; /* that are read; oldest is 1 at least */
+};
+
+/* 0; FORMAT: older or newer than what is read; CORRUPT: no version at all (they begin with 1). */
+int version_check(uint64_t found, struct versions reads);
+/* The same, with a line about it: "WHAT has format 3, this program (0.2.0) reads 1 to 2: ...". */
+int version_refuse(uint64_t found, struct versions reads, const char *what,
+                   struct neap_error *error);
+/* Does a program that speaks up to `newest` talk with this one? If it is newer, it speaks the
+ * version before its own as well. ret_spoken: what both speak. FORMAT, CORRUPT as above. */
+int version_agree(uint64_t newest, struct versions speaks, uint32_t *ret_spoken);
+#endif
