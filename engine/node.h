@@ -111,6 +111,7 @@ struct node {
 
     struct item_net *net_items, *net_free, *clients_free;
     struct item_net *clients_head, **clients_tail;
+    size_t peers_count; /* events of peers: not in net_free */
     size_t clients_count, net_drops;
     pthread_t workers[WORKERS_MAX];
     unsigned workers_count, workers_idle, workers_blocked;

@@ -210,13 +210,17 @@ static void workers_wake(struct node *node)
 }
 
 /* Lock held. False: there is no room. Peers and clients each have their own, so that neither takes
- * the others'. */
+ * the others'. A node that is behind hears of progress again: half of the room is not for it. */
 static bool peer_queue(struct node *node, const struct net_event *event)
 {
-    struct item_net *item = net_free_pop(&node->net_free, event);
+    struct item_net *item;
 
+    if (event->kind == NET_PROGRESS && node->peers_count >= NET_EVENTS_MAX / 2)
+        return true;
+    item = net_free_pop(&node->net_free, event);
     if (!item)
         return false;
+    node->peers_count++;
     item->item = (struct item){.kind = ITEM_NET, .event = {.kind = EVENT_NET, .net = &item->net}};
     node_push(node, &item->item);
     if (!node->turning)
@@ -268,6 +272,7 @@ static void sink_post(struct net_sink *sink, struct net_event *event)
 void node_net_done(struct node *node, struct item *item)
 {
     net_free_push(&node->net_free, (struct item_net *)(void *)item);
+    node->peers_count--;
 }
 
 int node_net_open(struct node *node, const struct node_options *options, struct neap_error *error)

@@ -567,31 +567,76 @@ static void workers_set(struct node *node, bool on)
     node_unlock(node);
 }
 
+/* Nobody turns the wheel from here on, until it is let go. */
+static void wheel_hold(struct node *node)
+{
+    bool turns = true;
+
+    while (turns) {
+        node_lock(node);
+        turns = node->turning;
+        node->turning = true;
+        node_unlock(node);
+        if (turns)
+            sched_yield();
+    }
+}
+
+static void wheel_let_go(struct node *node)
+{
+    node_lock(node);
+    node->turning = false;
+    node_pump_wake(node);
+    node_unlock(node);
+}
+
+static size_t peers_count(struct node *node)
+{
+    size_t count;
+
+    node_lock(node);
+    count = node->peers_count;
+    node_unlock(node);
+    return count;
+}
+
 TEST(events_of_peers_beyond_all_bounds_are_counted_and_dropped)
 {
     struct pair pair;
     struct node *a;
-    bool turns = true;
 
     pair_open(&pair);
     a = pair.nodes[0];
-    while (turns) {
-        /* From here on nobody turns the wheel. */
-        node_lock(a);
-        turns = a->turning;
-        a->turning = true;
-        node_unlock(a);
-        if (turns)
-            sched_yield();
-    }
+    wheel_hold(a);
     for (unsigned i = 0; i <= NET_EVENTS_MAX; i++)
         post(a, i % 2 ? NET_MESSAGE : NET_DOWN, NET_PEER);
     CHECK(drops(a) > 0);
-    node_lock(a);
-    a->turning = false;
-    node_pump_wake(a);
-    node_unlock(a);
+    wheel_let_go(a);
     pair_meet(&pair);
+    pair_close(&pair);
+}
+
+TEST(progress_takes_no_room_of_messages)
+{
+    struct pair pair;
+    struct node *a;
+    size_t count;
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    a = pair.nodes[0];
+    wheel_hold(a);
+    for (unsigned i = 0; i < 2 * NET_EVENTS_MAX; i++)
+        post(a, NET_PROGRESS, NET_PEER);
+    CHECK_EQUAL(drops(a), 0);
+    count = peers_count(a);
+    CHECK(count >= NET_EVENTS_MAX / 2);    /* some is heard of */
+    CHECK(count < NET_EVENTS_MAX / 4 * 3); /* and the other node may have spoken meanwhile */
+    wheel_let_go(a);
+    pair_meet(&pair);
+    wheel_hold(a);
+    CHECK(peers_count(a) < NET_EVENTS_MAX / 4); /* it is room again */
+    wheel_let_go(a);
     pair_close(&pair);
 }
 
