@@ -31,6 +31,12 @@ void digest_add(struct digest *sum, struct digest other)
     sum->high += other.high + (sum->low < other.low);
 }
 
+void digest_subtract(struct digest *sum, struct digest other)
+{
+    sum->high -= other.high + (sum->low < other.low);
+    sum->low -= other.low;
+}
+
 bool digest_equal(struct digest a, struct digest b)
 {
     return a.high == b.high && a.low == b.low;

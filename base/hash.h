@@ -15,6 +15,7 @@ struct digest {
 uint64_t hash_64(const struct hash_key *key, struct slice bytes);
 struct digest hash_128(const struct hash_key *key, struct slice bytes);
 void digest_add(struct digest *sum, struct digest other);
+void digest_subtract(struct digest *sum, struct digest other);
 bool digest_equal(struct digest a, struct digest b);
 void digest_text(struct digest digest, char ret_text[33]); /* 32 hex digits and a zero */
 

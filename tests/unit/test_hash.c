@@ -70,6 +70,17 @@ TEST(a_sum_of_digests_carries)
     CHECK(!digest_equal((struct digest){1, 2}, (struct digest){2, 2}));
 }
 
+TEST(what_was_added_to_a_sum_can_be_subtracted)
+{
+    struct digest sum = {5, 1}, other = {7, UINT64_MAX};
+
+    digest_add(&sum, other);
+    digest_subtract(&sum, other);
+    CHECK(digest_equal(sum, (struct digest){5, 1}));
+    digest_subtract(&sum, (struct digest){0, 2});
+    CHECK(digest_equal(sum, (struct digest){4, UINT64_MAX}));
+}
+
 TEST(a_sum_of_digests_has_no_order)
 {
     struct digest there = {0}, back = {0};
