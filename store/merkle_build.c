@@ -1,0 +1,103 @@
+/* A tree from the cells, in key order, while writes go on. Cells before the cursor are in the sums
+ * as the shard has them now; of the others nothing is. So a write behind the cursor counts, and one
+ * before it will be seen by the pass. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/merkle_sums.h"
+
+/* Without a number of cells a build begins with so many leaves: it is enough for most, and those
+ * with more lose a little time. */
+enum { BITS_UNKNOWN = 12 };
+
+int merkle_build_begin(struct merkle *tree, uint64_t cells)
+{
+    unsigned bits = cells > 0 ? sums_bits_for(cells, tree->bits_max) : BITS_UNKNOWN;
+    struct merkle_build *build;
+    int error;
+
+    must(!tree->build);
+    build = mem_new(sizeof *build);
+    if (!build)
+        return NEAP_NOMEM;
+    error = sums_init(&build->sums, bits < tree->bits_max ? bits : tree->bits_max);
+    if (error) {
+        mem_free(build);
+        return error;
+    }
+    tree->build = build;
+    tree->steps++;
+    return 0;
+}
+
+struct slice merkle_build_cursor(const struct merkle *tree)
+{
+    must(tree->build);
+    return slice_of(tree->build->cursor, tree->build->cursor_size);
+}
+
+/* Past what fits, with leaves enough for whatever there may be: they are folded at the end. Without
+ * memory for them leaves get fuller, which is all. */
+static bool build_again(struct merkle *tree)
+{
+    struct merkle_build *build = tree->build;
+    struct merkle_sums sums;
+
+    if (build->sums.bits == tree->bits_max ||
+        build->sums.cells <= (uint64_t)MERKLE_FULL << build->sums.bits ||
+        sums_init(&sums, tree->bits_max))
+        return false;
+    sums_done(&build->sums);
+    build->sums = sums;
+    build->cursor_size = 0;
+    return true;
+}
+
+bool merkle_build_add(struct merkle *tree, struct slice path, struct slice cell, bool unsettled)
+{
+    struct merkle_build *build = tree->build;
+    struct merkle_delta delta = merkle_delta(&tree->key, path, slice_of(NULL, 0), cell, unsettled);
+
+    must(build && !build->loads && path.size < sizeof build->cursor);
+    must(slice_compare(path, merkle_build_cursor(tree)) >= 0);
+    tree->steps++;
+    sums_add(&build->sums, delta.place, delta.sum);
+    if (unsettled)
+        sums_mark(&build->sums, delta.place);
+    build->sums.cells += delta.cells > 0;
+    memcpy(build->cursor, path.data, path.size);
+    build->cursor[path.size] = 0;
+    build->cursor_size = path.size + 1;
+    return !build_again(tree);
+}
+
+const struct merkle_sums *merkle_built(const struct merkle *tree)
+{
+    must(tree->build);
+    return &tree->build->sums;
+}
+
+void merkle_build_end(struct merkle *tree)
+{
+    struct merkle_build *build = tree->build;
+
+    must(build);
+    sums_done(&tree->now);
+    tree->now = build->sums;
+    tree->ready = true;
+    tree->build = NULL;
+    tree->steps++;
+    mem_free(build);
+    merkle_fold(tree);
+}
+
+void merkle_build_stop(struct merkle *tree)
+{
+    if (!tree->build)
+        return;
+    sums_done(&tree->build->sums);
+    mem_free(tree->build);
+    tree->build = NULL;
+    tree->steps++;
+}

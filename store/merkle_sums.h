@@ -1,0 +1,26 @@
+/* For merkle*.c: the sums of a tree, and one that is being built. */
+#ifndef NEAP_STORE_MERKLE_SUMS_H
+#define NEAP_STORE_MERKLE_SUMS_H
+#include "store/merkle.h"
+
+struct merkle_build {
+    struct merkle_sums sums;
+    uint8_t cursor[KEY_SIZE_MAX]; /* paths before it are in the sums */
+    size_t cursor_size;
+    bool loads; /* a snapshot is loaded, and no cells are brought */
+    uint64_t stamp;
+    size_t part; /* the next one */
+};
+
+int sums_init(struct merkle_sums *sums, unsigned bits); /* all 0; NOMEM */
+void sums_done(struct merkle_sums *sums);               /* zeroed is fine */
+void sums_clear(struct merkle_sums *sums);
+void sums_add(struct merkle_sums *sums, uint64_t place, struct digest sum);
+void sums_mark(struct merkle_sums *sums, uint64_t place);
+void sums_unmark(struct merkle_sums *sums); /* all */
+/* The same with fewer bits, which must be even. */
+int sums_fold(const struct merkle_sums *sums, unsigned bits, struct merkle_sums *ret_sums);
+size_t sums_nodes(unsigned bits);
+/* Bits that give at most 24 cells a leaf. */
+unsigned sums_bits_for(uint64_t cells, unsigned bits_max);
+#endif
