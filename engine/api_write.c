@@ -1,10 +1,13 @@
 /* Writes: each is one op on one place, done now or queued in a batch. */
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/api.h"
 
 #include <string.h>
+
+enum { TOKEN_SPARE_MAX = 4096 };
 
 static bool op_removes(const struct write_op *op)
 {
@@ -43,6 +46,26 @@ static int token_reserve(struct api *api, const struct write_op *ops, size_t cou
     if (!error)
         error = api_reserve(api->call.ret_token, room);
     return error ? api_failed(api, error, NULL) : 0;
+}
+
+/* Much that it did not take is given back, but for what the caller had; if that cannot be, it
+ * stays. */
+static void token_trim(const struct api *api, size_t had)
+{
+    struct neap_buffer *buffer = api->call.ret_token;
+    size_t room;
+    void *data;
+
+    if (!buffer)
+        return;
+    room = buffer->size + 1 > had ? buffer->size + 1 : had;
+    if (buffer->room < 2 * room + TOKEN_SPARE_MAX)
+        return;
+    data = mem_resize(buffer->data, room);
+    if (!data)
+        return;
+    buffer->data = data;
+    buffer->room = room;
 }
 
 /* A node at the other end of a socket might send a larger token than there can be: then this may
@@ -87,6 +110,7 @@ int api_commit(struct api *api, struct write_op *ops, size_t count)
     struct backend *backend = api->neap->backend;
     struct write write = {.ops = ops, .count = count, .level = api->call.level};
     struct buffer bytes;
+    size_t had = api->call.ret_token ? api->call.ret_token->room : 0;
     int error;
 
     write.nosync = (api->neap->flags | api->call.flags) & NEAP_NOSYNC;
@@ -105,6 +129,7 @@ int api_commit(struct api *api, struct write_op *ops, size_t count)
     }
     if (!error)
         error = token_give(api, &write.token, &bytes);
+    token_trim(api, had);
     token_done(&write.token);
     buffer_done(&bytes);
     return error;

@@ -256,3 +256,53 @@ TEST(removals_survive_failed_allocations)
     test_alloc_sweep(write_sweep, &removes);
     write_end(&swept);
 }
+
+/* Room for the largest token is taken before, and not kept. */
+TEST(the_token_of_a_removal_takes_no_more_than_its_size)
+{
+    struct write_test test;
+
+    write_setup(&test);
+    test.fake.dot = (struct dot){1, 1};
+    test.call.ret_token = &test.token;
+    CHECK_OK(neap_set_remove(&test.neap, &at, value, &test.call));
+    CHECK(test.token.size > 0);
+    CHECK_EQUAL(test.token.room, test.token.size + 1);
+    CHECK_EQUAL(((const char *)test.token.data)[test.token.size], 0);
+    neap_buffer_free(&test.token);
+    test.fake.code = NEAP_UNAVAILABLE;
+    CHECK_ERROR(neap_set_remove(&test.neap, &at, value, &test.call), NEAP_UNAVAILABLE);
+    CHECK(test.token.room < 100);
+    test.fake.code = 0;
+    CHECK_OK(api_reserve(&test.token, 5000)); /* what the caller has stays */
+    CHECK_OK(neap_set_remove(&test.neap, &at, value, &test.call));
+    CHECK_EQUAL(test.token.room, 5001);
+    write_end(&test);
+}
+
+static uint64_t calls_of_removal(struct write_test *test)
+{
+    uint64_t before = mem_calls();
+
+    neap_buffer_free(&test->token);
+    CHECK_OK(neap_set_remove(&test->neap, &at, value, &test->call));
+    return mem_calls() - before;
+}
+
+/* Giving memory back is the last that is done. */
+TEST(a_token_that_cannot_be_made_smaller_stays_as_it_is)
+{
+    struct write_test test;
+    uint64_t calls;
+
+    write_setup(&test);
+    test.fake.dot = (struct dot){1, 1};
+    test.call.ret_token = &test.token;
+    calls = calls_of_removal(&test);
+    mem_fail_at(calls, 0);
+    CHECK_EQUAL(calls_of_removal(&test), calls);
+    mem_fail_at(0, 0);
+    CHECK(test.token.size > 0);
+    CHECK(test.token.room > 20000);
+    write_end(&test);
+}
