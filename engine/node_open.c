@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "engine/node.h"
 #include "engine/node_cluster.h"
+#include "store/format.h"
 
 enum { HEARTBEAT_MS = 1000, SILENCE_MS = 5000, BACKOFF_MS_MAX = 30000, HANDSHAKE_MS = 5000 };
 enum { LINKS_MAX = 512, MEMORY_DEFAULT = 256 << 20, LOG_MAX = 1000000 };
@@ -287,7 +288,9 @@ static int opening_disk(struct node_opening *opening, struct neap_error *error)
     }
     /* One budget: half for the disk's caches and memtables, a quarter for what waits here. */
     rocks.memory_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 2;
-    code = disk_rocks_open(&rocks, &node->disk, &node->suspect, error);
+    code = directory_format_check(options->path, format_reads(), error);
+    if (!code)
+        code = disk_rocks_open(&rocks, &node->disk, &node->suspect, error);
     if (!code)
         code = directory_mark_read(options->path, &opening->mark, error);
     if (code)
@@ -324,7 +327,11 @@ static int opening_run(struct node_opening *opening, struct backend **ret_backen
         node->net_arg = opening;
     }
     code = opening_disk(opening, error);
-    return code ? code : node_open_with(node, ret_backend, error);
+    if (!code)
+        code = node_open_with(node, ret_backend, error);
+    if (!code && options->path && !node->readonly)
+        directory_format_write(options->path, FORMAT_VERSION);
+    return code;
 }
 
 int node_open(const struct neap_options *options, struct backend **ret_backend,

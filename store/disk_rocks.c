@@ -654,6 +654,11 @@ static int rocks_open_failed(const struct disk_rocks *rocks, struct neap_error *
                          "or connect to it instead",
                          rocks->path, rocks->path);
     }
+    if (code == NEAP_FORMAT)
+        return error_from(error, code, rocks->path,
+                          "made by a newer version of the program than this one (" PACKAGE_VERSION
+                          "): use that one",
+                          text);
     return error_from(error, code, rocks->path, "cannot open", text);
 }
 

@@ -5,9 +5,10 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "base/pack.h"
+#include "store/format.h"
 #include "store/keys.h"
 
-/* 'F' [version]   'I' [node, life or nil, former, reason, mark]   'H' [stamp] */
+/* 'I' [node, life or nil, former, reason, mark]   'H' [stamp] */
 enum { IDENTITY_FIELDS = 5, MARK_FIELDS = 5, RECORD_SIZE_MAX = 256 };
 
 /* What 'I' says. A life of 0 stands for none. */
@@ -90,35 +91,6 @@ static int view_is_empty(const struct view *view, bool *ret_empty)
     return 0;
 }
 
-static int format_check(struct slice bytes, struct neap_error *error)
-{
-    struct reader reader;
-    uint64_t version;
-
-    reader_init(&reader, bytes);
-    read_array_of(&reader, 1);
-    version = read_u64(&reader);
-    if (reader_end(&reader) || version == 0)
-        return error_set(error, NEAP_CORRUPT, "the record of the format version is damaged");
-    if (version > FORMAT_VERSION)
-        return error_set(error, NEAP_FORMAT,
-                         "the directory has format %llu, this program reads up to %d: use a newer "
-                         "version of the program",
-                         (unsigned long long)version, FORMAT_VERSION);
-    return 0;
-}
-
-static int format_write(struct batch *batch, struct buffer *scratch)
-{
-    struct writer writer;
-
-    buffer_clear(scratch);
-    writer_init(&writer, scratch);
-    write_array(&writer, 1);
-    write_u64(&writer, FORMAT_VERSION);
-    return meta_put(batch, 'F', &writer);
-}
-
 static void mark_read(struct reader *reader, struct directory_mark *ret_mark)
 {
     struct slice machine;
@@ -185,12 +157,13 @@ static int identity_record_write(struct batch *batch, const struct identity_reco
     return meta_put(batch, 'I', &writer);
 }
 
-/* The record as it is on disk; a zeroed one for an empty directory. */
+/* The record as it is on disk, and the format; zeroed for an empty directory. */
 static int identity_record_load(const struct view *view, struct buffer *scratch,
-                                struct identity_record *ret_record, struct neap_error *error)
+                                struct identity_record *ret_record, uint32_t *ret_format,
+                                struct neap_error *error)
 {
     bool empty = false;
-    int failed = meta_get(view, 'F', scratch);
+    int failed = format_read(view, format_reads(), ret_format, error);
 
     if (failed == NEAP_NOTFOUND) {
         failed = view_is_empty(view, &empty);
@@ -200,8 +173,6 @@ static int identity_record_load(const struct view *view, struct buffer *scratch,
                           "a database, but none of this program's, or its first record is lost");
         return failed;
     }
-    if (!failed)
-        failed = format_check(buffer_slice(scratch), error);
     if (failed)
         return failed;
     failed = meta_get(view, 'I', scratch);
@@ -243,23 +214,13 @@ static bool life_ends(const struct identity_record *record, const struct directo
 static int identity_renew(struct identity_record *record, const struct directory_mark *mark,
                           struct clock *clock, struct batch *batch, struct buffer *scratch)
 {
-    bool is_new = record->node == 0;
-    batch_mark before = batch_set_mark(batch);
-    int error = 0;
-
-    if (is_new)
+    if (record->node == 0)
         record->node = draw_u64(clock);
     if (record->life)
         record->former = record->life;
     record->life = record->former && BROKEN("life-kept") ? record->former : draw_u64(clock);
     record->mark = *mark;
-    if (is_new)
-        error = format_write(batch, scratch);
-    if (!error)
-        error = identity_record_write(batch, record, scratch);
-    if (error)
-        batch_rollback(batch, before);
-    return error;
+    return identity_record_write(batch, record, scratch);
 }
 
 int identity_open(const struct view *view, const struct directory_mark *mark, bool suspect,
@@ -267,20 +228,27 @@ int identity_open(const struct view *view, const struct directory_mark *mark, bo
                   struct neap_error *error)
 {
     struct identity_record record = {0};
+    batch_mark before = batch_set_mark(batch);
     struct buffer scratch;
+    uint32_t format = 0;
     bool fresh = false;
     int failed;
 
     buffer_init(&scratch, RECORD_SIZE_MAX);
-    failed = identity_record_load(view, &scratch, &record, error);
+    failed = identity_record_load(view, &scratch, &record, &format, error);
+    /* What is written from now on is in the newest form. */
+    if (!failed && format != FORMAT_VERSION)
+        failed = format_write(batch, FORMAT_VERSION);
     if (!failed) {
         fresh = life_ends(&record, mark, suspect, &record.reason);
         if (fresh)
             failed = identity_renew(&record, mark, clock, batch, &scratch);
     }
     buffer_done(&scratch);
-    if (failed)
+    if (failed) {
+        batch_rollback(batch, before);
         return failed;
+    }
     *ret_identity = (struct identity){.node = record.node,
                                       .life = record.life,
                                       .former = record.former,
@@ -294,10 +262,11 @@ int identity_forget_life(const struct view *view, struct batch *batch)
 {
     struct identity_record record = {0};
     struct buffer scratch;
+    uint32_t format;
     int error;
 
     buffer_init(&scratch, RECORD_SIZE_MAX);
-    error = identity_record_load(view, &scratch, &record, NULL);
+    error = identity_record_load(view, &scratch, &record, &format, NULL);
     if (!error && record.node == 0)
         error = NEAP_NOTFOUND;
     if (!error) {

@@ -36,8 +36,9 @@ struct identity {
 
 /* Reads who this directory is, and writes to `batch` what changes. The caller commits it, synced,
  * before anything that carries the life or the nonce leaves the node.
- * FORMAT: of a newer version. CORRUPT: the records are damaged, or missing in a directory that is
- * not empty. NOMEM, IO. Nothing is written to the batch then; *error (may be NULL) says more. */
+ * FORMAT: of a version that is not read (store/format.h). CORRUPT: the records are damaged, or
+ * missing in a directory that is not empty. NOMEM, IO. Nothing is written to the batch then; *error
+ * (may be NULL) says more. */
 int identity_open(const struct view *view, const struct directory_mark *mark, bool suspect,
                   struct clock *clock, struct batch *batch, struct identity *ret_identity,
                   struct neap_error *error);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "store/format.h"
 #include "store/identity.h"
 
 /* RocksDB writes this file when it makes a database, and never again: in a directory whose contents
@@ -16,6 +17,11 @@ static const char marked_file[] = "IDENTITY";
 
 /* A name that RocksDB does not know, and leaves alone. */
 static const char suspect_file[] = "SUSPECT";
+
+/* So are these. The text is "neap N". */
+static const char format_file[] = "FORMAT", format_file_new[] = "FORMAT.new";
+static const char format_text[] = "neap %u\n";
+enum { FORMAT_TEXT_MAX = 32 };
 
 static int mark_fail(struct neap_error *error, const char *path, const char *what)
 {
@@ -145,5 +151,69 @@ void directory_suspect_clear(const char *path)
         return;
     if (unlinkat(directory, suspect_file, 0) == 0)
         (void)fsync(directory);
+    (void)close(directory);
+}
+
+/* ---- the file that repeats the number of the format ---- */
+
+/* 0 when it is not there, or says nothing. */
+static unsigned format_file_read(int directory)
+{
+    char text[FORMAT_TEXT_MAX] = {0}, again[FORMAT_TEXT_MAX];
+    int file = openat(directory, format_file, O_RDONLY | O_CLOEXEC);
+    unsigned version = 0;
+    ssize_t size;
+
+    if (file < 0)
+        return 0;
+    size = read(file, text, sizeof text - 1);
+    (void)close(file);
+    if (size <= 0 || sscanf(text, format_text, &version) != 1)
+        return 0;
+    snprintf(again, sizeof again, format_text, version);
+    return strcmp(text, again) == 0 ? version : 0;
+}
+
+int directory_format_check(const char *path, struct versions reads, struct neap_error *error)
+{
+    int directory = directory_open(path);
+    char what[200];
+    unsigned found;
+
+    if (directory < 0)
+        return 0; /* whoever opens the database says why */
+    found = format_file_read(directory);
+    (void)close(directory);
+    if (found == 0)
+        return 0;
+    snprintf(what, sizeof what, "%.150s: the directory", path);
+    return version_refuse(found, reads, what, error);
+}
+
+static void format_file_make(int directory, unsigned version)
+{
+    char text[FORMAT_TEXT_MAX];
+    int size = snprintf(text, sizeof text, format_text, version);
+    int file = openat(directory, format_file_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool made;
+
+    if (file < 0)
+        return;
+    made = write(file, text, (size_t)size) == size && fsync(file) == 0;
+    (void)close(file);
+    if (made && renameat(directory, format_file_new, directory, format_file) == 0)
+        (void)fsync(directory);
+    else
+        (void)unlinkat(directory, format_file_new, 0);
+}
+
+void directory_format_write(const char *path, uint32_t version)
+{
+    int directory = directory_open(path);
+
+    if (directory < 0)
+        return;
+    if (format_file_read(directory) != version)
+        format_file_make(directory, version);
     (void)close(directory);
 }

@@ -1,7 +1,7 @@
 /* The key space of everything on disk, in one place. All integers big-endian.
  *   cells  [shard 8][bucket 8][path]            residue reference, canonical cell
  *   log    [shard 8][replica id 8][counter 8]   nonce, bucket, path
- *   meta   'F'                                   format version
+ *   meta   'F'                                   format version (store/format.h)
  *          'I'                                   identity of the directory
  *          'S' [shard 8]                         shard record: name, ids, context, horizon...
  *          'R' [shard 8][ref 8]                  a residue: one version vector
@@ -12,7 +12,6 @@
 #include "base/bytes.h"
 #include "crdt/context.h"
 
-enum { FORMAT_VERSION = 1 };
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
 /* Where a page of a compare begins and ends: a cell key without its shard. */

@@ -407,6 +407,7 @@ TEST(a_family_of_a_later_version_is_refused)
     rocksdb_close(db);
     rocksdb_options_destroy(options);
     CHECK_ERROR(room_try(&room, true, false, &suspect, &error), NEAP_FORMAT);
+    CHECK(strstr(error.text, "newer version of the program"));
     path_remove(&room);
 }
 
