@@ -24,6 +24,7 @@ struct write {
     uint32_t timeout_ms;
     struct slice once;       /* reserved for idempotent retries */
     struct token token;      /* out: dots that were made */
+    struct token awaited;    /* within a node, freed there: what others must have, as level says */
     struct neap_error error; /* out: text that goes with the returned code */
 };
 

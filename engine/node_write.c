@@ -192,11 +192,9 @@ static int node_write_text(struct node *node, struct write *write, int code)
 static int node_write_level(struct node *node, struct write *write, uint64_t until_ms)
 {
     struct cover cover = {
-        .parts = write->token.parts, .count = write->token.count, .level = write->level};
+        .parts = write->awaited.parts, .count = write->awaited.count, .level = write->level};
     int code = node_cover(node, &cover, until_ms, &write->error);
 
-    if (!write->want_token)
-        token_clear(&write->token);
     /* It happened, here: no code that says otherwise. */
     if (code && code != NEAP_UNCERTAIN && code != NEAP_IO)
         code = error_set(&write->error, NEAP_UNCERTAIN,
@@ -224,6 +222,7 @@ static int node_write_inside(struct node *node, struct write *write)
         node_write_text(node, write, code);
     if (!code && !write->submit && write->level >= NEAP_QUORUM)
         code = node_write_level(node, write, until_ms);
+    token_done(&write->awaited);
     return code;
 }
 

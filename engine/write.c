@@ -215,16 +215,30 @@ static int write_shard(struct writing *writing, const struct write_op *op,
     return 0;
 }
 
+/* The event; without one, all that is known here. */
+static int name_into(struct token *token, const struct shard *shard, struct dot dot)
+{
+    if (dot.n)
+        return token_dot(token, shard->id, dot, shard->nonce);
+    return shard->context.count ? token_join(token, shard->id, &shard->context) : 0;
+}
+
 /* What whoever has it has the outcome of the operation as well: its event. Where there was nothing
- * (more) to remove, that is what others did, and all that is known here names it. */
+ * (more) to remove, that is what others did, and all that is known here names it; below a prefix
+ * some of it may have been gone. A level is for what was done, so there the last event is enough:
+ * but what did nothing may repeat what was done and did not reach enough others. */
 static int write_name(struct write *write, const struct shard *shard, const struct write_op *op,
                       struct dot dot)
 {
+    int error = 0;
+
     if (BROKEN("token-forgets"))
         return 0;
-    if (dot.n && !op->prefix)
-        return token_dot(&write->token, shard->id, dot, shard->nonce);
-    return shard->context.count ? token_join(&write->token, shard->id, &shard->context) : 0;
+    if (write->level >= NEAP_QUORUM)
+        error = name_into(&write->awaited, shard, dot);
+    if (!error && write->want_token)
+        error = name_into(&write->token, shard, op->prefix ? (struct dot){0} : dot);
+    return error;
 }
 
 static int write_apply(struct writing *writing, struct write_op *op)
@@ -247,14 +261,14 @@ static int write_apply(struct writing *writing, struct write_op *op)
     }
     if (op->prefix) {
         error = shard_remove(shard, writing->batch, touched->id, op->path, op->op.seen, &events);
+        if (events)
+            dot = (struct dot){shard->replica, context_get(&shard->context, shard->replica)};
     } else {
         error = shard_write(shard, writing->batch, touched->id, op->path, &op->op, &dot);
     }
     if (error == NEAP_LIMIT)
         return write_limit(writing, op, shard);
-    if (!error && (writing->write->want_token || writing->write->level >= NEAP_QUORUM))
-        error = write_name(writing->write, shard, op, dot);
-    return error;
+    return error ? error : write_name(writing->write, shard, op, dot);
 }
 
 static void write_undo(struct writing *writing)
@@ -272,6 +286,7 @@ static void write_undo(struct writing *writing)
             shard_rollback(touched->shard, touched->mark);
     }
     token_clear(&writing->write->token);
+    token_done(&writing->write->awaited);
 }
 
 /* Enough peers connected for the level? Before anything is touched. */

@@ -217,7 +217,9 @@ enum neap_type {
 
 /* How many nodes must have a write on their disks before the call returns. Levels are for writes
  * and neap_wait(); reads answer from one node, and those above ONE are refused to them: give
- * call.after to read what others have written. */
+ * call.after to read what others have written. A removal that found nothing (more) there may repeat
+ * one that not enough nodes have yet: it returns when they have all that this node knows of the
+ * bucket. */
 enum neap_level {
     NEAP_BUCKET_DEFAULT, /* as ONE, for now */
     NEAP_EDGE,           /* this node, and never wait for others: as ONE */

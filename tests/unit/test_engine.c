@@ -87,6 +87,49 @@ TEST(a_token_of_an_unsynced_write_syncs_it_first)
     rig_close(&rig);
 }
 
+/* Others need not have what is not of the write; but whoever does it again must not be told too
+ * early that enough others have it. */
+TEST(a_level_waits_for_the_events_of_the_write_if_it_made_any)
+{
+    struct rig rig;
+    struct write_op add = rig_add("a", "n", 1), remove = add;
+    struct write write = {.ops = &add, .count = 1, .level = NEAP_QUORUM, .want_token = true};
+    struct shard *shard;
+
+    remove.op.kind = OP_REMOVE;
+    remove.prefix = true;
+    rig_open(&rig);
+    CHECK_OK(rig_write(&rig, &write));
+    shard = rig_shard(&rig, "a");
+    CHECK_OK(context_raise(&shard->context, 4711, 3, 1)); /* from another node */
+    CHECK_EQUAL(context_get(token_find(&write.awaited, bucket_id("a")), shard->replica), 1);
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct context *named, *awaited;
+
+        token_done(&write.token);
+        token_done(&write.awaited);
+        write.ops = &remove;
+        CHECK_OK(rig_write(&rig, &write));
+        named = token_find(&write.token, bucket_id("a"));
+        awaited = token_find(&write.awaited, bucket_id("a"));
+        CHECK_EQUAL(context_get(named, shard->replica), 2);
+        CHECK_EQUAL(context_get(named, 4711), 3);
+        CHECK_EQUAL(context_get(awaited, shard->replica), 2);
+        CHECK_EQUAL(context_get(awaited, 4711), i ? 3 : 0); /* nothing was left to remove */
+    }
+    token_done(&write.token);
+    token_done(&write.awaited);
+    write.want_token = false;
+    write.ops = &add;
+    CHECK_OK(rig_write(&rig, &write));
+    CHECK_EQUAL(write.token.count, 0);
+    token_done(&write.awaited);
+    write.level = NEAP_ONE;
+    CHECK_OK(rig_write(&rig, &write));
+    CHECK_EQUAL(write.awaited.count, 0);
+    rig_close(&rig);
+}
+
 /* Whoever removed what was not there (any more) and reads elsewhere must not find it. */
 TEST(the_token_of_a_removal_that_found_nothing_names_what_made_it_so)
 {
@@ -235,7 +278,7 @@ TEST(alone_every_level_is_reached)
 
     rig_open(&rig);
     CHECK_OK(rig_write(&rig, &write));
-    token_done(&write.token);
+    token_done(&write.awaited);
     rig_close(&rig);
 }
 
