@@ -35,13 +35,9 @@ int version_refuse(uint64_t found, struct versions reads, const char *what,
                            "changed");
 }
 
-int version_agree(uint64_t newest, struct versions speaks, uint32_t *ret_spoken)
+int version_agree(uint64_t newest, struct versions speaks)
 {
     int code = version_check(newest, speaks);
 
-    if (code == NEAP_FORMAT && newest > speaks.newest && newest - speaks.newest == 1)
-        code = 0;
-    if (!code)
-        *ret_spoken = newest < speaks.newest ? (uint32_t)newest : speaks.newest;
-    return code;
+    return code == NEAP_FORMAT && newest > speaks.newest && newest - speaks.newest == 1 ? 0 : code;
 }

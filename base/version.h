@@ -17,7 +17,7 @@ int version_check(uint64_t found, struct versions reads);
 /* The same, with a line about it: "WHAT has format 3, this program (0.2.0) reads 1 to 2: ...". */
 int version_refuse(uint64_t found, struct versions reads, const char *what,
                    struct neap_error *error);
-/* Does a program that speaks up to `newest` talk with this one? If it is newer, it speaks the
- * version before its own as well. ret_spoken: what both speak. FORMAT, CORRUPT as above. */
-int version_agree(uint64_t newest, struct versions speaks, uint32_t *ret_spoken);
+/* Can two programs talk, one that speaks `newest` and the version before it, and this one? They do
+ * in the older of their versions. FORMAT, CORRUPT as above. */
+int version_agree(uint64_t newest, struct versions speaks);
 #endif

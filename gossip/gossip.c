@@ -139,6 +139,9 @@ static int take_message(struct step *step, const struct link *link, const struct
         return hello_take(step, link->id, &message->hello);
     if (link->state == LINK_OPEN)
         error = take_open(step, link, message, &reason);
+    if (error == NEAP_FORMAT)
+        return link_drop_version(step, link->id,
+                                 "sends shards in a newer form than this node reads");
     if (error == NEAP_INVALID || error == NEAP_LIMIT)
         return link_drop(step, link->id, reason);
     return error;

@@ -1,9 +1,11 @@
 #include "gossip/state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "base/version.h"
 
 int hello_send(struct step *step, const struct link *link)
 {
@@ -32,6 +34,21 @@ static int hello_send_stranger(struct step *step, const struct link *link)
     return link_send(step, link->id, &message, false);
 }
 
+/* For whoever looks after the two: what is spoken there and here, and which of them to upgrade. */
+static int hello_drop_version(struct step *step, uint64_t link, uint32_t version)
+{
+    char text[96];
+    snprintf(text, sizeof text, "it speaks wire version %u, this node %d to %d: upgrade %s",
+             (unsigned)version, WIRE_VERSION_MIN, WIRE_VERSION,
+             version > WIRE_VERSION ? "this node" : "the other node");
+    return link_drop_version(step, link, text);
+}
+
+static struct versions wire_speaks(void)
+{
+    return (struct versions){.oldest = WIRE_VERSION_MIN, .newest = WIRE_VERSION};
+}
+
 /* Why this hello is refused; REASONS when it is fine. */
 static enum reason hello_fault(struct gossip *gossip, const struct link *link,
                                const struct hello *hello)
@@ -39,7 +56,7 @@ static enum reason hello_fault(struct gossip *gossip, const struct link *link,
     const struct identity *own = &gossip->store->identity;
     if (hello->cluster != gossip->options.cluster && !BROKEN("any-cluster"))
         return REASON_wrong_cluster;
-    if (hello->wire_version < WIRE_VERSION_MIN && !BROKEN("any-version"))
+    if (version_agree(hello->wire_version, wire_speaks()) && !BROKEN("any-version"))
         return REASON_wire_version;
     if (hello->node == own->node && hello->nonce == own->nonce && !BROKEN("own-peer")) {
         if (link->dialed_for != NO_PEER)
@@ -153,7 +170,10 @@ int hello_take(struct step *step, uint64_t id, const struct hello *hello)
     }
     if (error)
         return error;
-    error = fault != REASONS ? link_drop(step, id, fault) : hello_accept(step, id, hello);
+    if (fault == REASON_wire_version)
+        error = hello_drop_version(step, id, hello->wire_version);
+    else
+        error = fault != REASONS ? link_drop(step, id, fault) : hello_accept(step, id, hello);
     /* Who is a member may be another question now. */
     return error ? error : topics_queue(gossip);
 }

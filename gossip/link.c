@@ -105,6 +105,22 @@ int link_drop(struct step *step, uint64_t id, enum reason reason)
     return link_forget(step, id);
 }
 
+int link_drop_version(struct step *step, uint64_t id, const char *text)
+{
+    struct gossip *gossip = step->gossip;
+    const struct link *link = link_find(gossip, id);
+    if (!link)
+        return 0;
+    size_t peer = link->peer != NO_PEER ? link->peer : link->dialed_for;
+    int error = link_drop(step, id, REASON_wire_version);
+    if (error)
+        return error;
+    if (peer != NO_PEER)
+        peer_error(&gossip->peers[peer], text);
+    trace(gossip->trace, "%s: %s", peer_text(gossip, peer), text);
+    return 0;
+}
+
 int link_send(struct step *step, uint64_t link, const struct message *message, bool names_events)
 {
     struct gossip *gossip = step->gossip;

@@ -5,6 +5,9 @@
 #include "gossip/net.h"
 #include "store/shard.h"
 
+/* With each change that older nodes would not understand, WIRE_VERSION grows by one, and
+ * WIRE_VERSION_MIN follows at a distance of one: two neighbours speak the older of their versions.
+ */
 enum { WIRE_VERSION = 1, WIRE_VERSION_MIN = 1, DIGESTS_MAX = 256, NAME_MAX_SIZE = 255 };
 
 /* Two links a peer: small things that must not wait, and bulk. */

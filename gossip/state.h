@@ -216,6 +216,8 @@ struct link *link_find(struct gossip *gossip, uint64_t id); /* valid until links
 int link_add(struct gossip *gossip, const struct link *link);
 /* Closes a link and forgets what hung on it. The reason is counted. */
 int link_drop(struct step *step, uint64_t id, enum reason reason);
+/* A program of another version is there: `text` says which, and what to do. */
+int link_drop_version(struct step *step, uint64_t id, const char *text);
 /* It is gone already: NET_DOWN, or about to be closed. */
 int link_forget(struct step *step, uint64_t id);
 int link_send(struct step *step, uint64_t link, const struct message *message, bool names_events);

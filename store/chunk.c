@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/version.h"
 #include "store/keys.h"
 #include "store/shard.h"
 
@@ -155,11 +156,14 @@ int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
 
 static void head_read(struct reader *reader, struct chunk *chunk)
 {
-    uint64_t kind;
+    const struct versions reads = {CHUNK_VERSION_MIN, CHUNK_VERSION};
+    uint32_t fields = read_array(reader, UINT32_MAX);
+    uint64_t version = read_u64(reader), kind;
+    int other = version_check(version, reads);
 
-    read_array_of(reader, CHUNK_FIELDS);
-    if (read_u64(reader) != CHUNK_VERSION)
-        reader_fail(reader, NEAP_INVALID);
+    /* What follows may have changed with the version. */
+    if (other || fields != CHUNK_FIELDS)
+        reader_fail(reader, other == NEAP_FORMAT ? NEAP_FORMAT : NEAP_INVALID);
     kind = read_u64(reader);
     if (kind < CHUNK_EVENTS || kind > CHUNK_CELL)
         reader_fail(reader, NEAP_INVALID);

@@ -13,7 +13,7 @@
 #include "crdt/types.h"
 
 enum chunk_kind { CHUNK_EVENTS = 1, CHUNK_PAGE, CHUNK_CELL };
-enum { CHUNK_BYTES_MAX = 16 << 20, CHUNK_VERSION = 1 };
+enum { CHUNK_BYTES_MAX = 16 << 20, CHUNK_VERSION = 1, CHUNK_VERSION_MIN = 1 };
 enum { CHUNK_RUNS_MAX = 4096, CHUNK_CELLS_MAX = 65536 };
 
 /* Events from..to of one replica id, made in one opening. */
@@ -52,7 +52,8 @@ void chunk_done(struct chunk *chunk); /* zeroed and half-built are fine */
 int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes);
 /* Replaces whatever ret_chunk holds. Everything that can be checked without the shard is:
  * canonical, paths, cells of the right type, dots known, events named once each and completely.
- * Borrows from bytes. INVALID, LIMIT, NOMEM: then the chunk is zeroed. */
+ * Borrows from bytes. INVALID, LIMIT, NOMEM, FORMAT (of a version that is not read): then the chunk
+ * is zeroed. */
 int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chunk);
 /* The context and horizon that a chunk (or a page) carries. */
 int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon);

@@ -141,6 +141,28 @@ TEST(a_chunk_is_not_a_page)
     end();
 }
 
+/* It may have other fields than those known here: nothing is read but its version. */
+TEST(a_newer_form_is_told_from_nonsense)
+{
+    struct context context = {0}, horizon = {0};
+    struct chunk chunk;
+    uint8_t bytes[64];
+
+    begin();
+    wire.data[1] = CHUNK_VERSION + 1;
+    CHECK_ERROR(chunk_decode(buffer_slice(&wire), CHUNK_EVENTS, &chunk), NEAP_FORMAT);
+    CHECK_ERROR(chunk_peek(buffer_slice(&wire), &context, &horizon), NEAP_FORMAT);
+    wire.data[1] = 0;
+    CHECK_ERROR(chunk_decode(buffer_slice(&wire), CHUNK_EVENTS, &chunk), NEAP_INVALID);
+    CHECK_ERROR(chunk_decode(test_unhex("93 02 c0 c0", bytes, sizeof bytes), CHUNK_EVENTS, &chunk),
+                NEAP_FORMAT);
+    CHECK_ERROR(chunk_decode(test_unhex("93 01 c0 c0", bytes, sizeof bytes), CHUNK_EVENTS, &chunk),
+                NEAP_INVALID);
+    CHECK_ERROR(chunk_decode(test_unhex("93 c0 02 c0", bytes, sizeof bytes), CHUNK_EVENTS, &chunk),
+                NEAP_INVALID);
+    end();
+}
+
 TEST(context_and_horizon_can_be_looked_at)
 {
     struct context context = {0}, horizon = {0};

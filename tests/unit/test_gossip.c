@@ -592,6 +592,93 @@ TEST(a_stranger_does_not_learn_the_clusters_id)
     nodes_close(&nodes);
 }
 
+/* ---- other versions ---- */
+
+/* Side 0 has dialled, and whoever answers speaks `version`. Its last word about it, "" when they
+ * talk. */
+static void answer_hello(struct pair_of_nodes *nodes, uint32_t version, char ret_error[96])
+{
+    struct side *side = &nodes->sides[0];
+    struct message message;
+    struct buffer bytes;
+    CHECK_OK(gossip_tick(side->gossip, nodes->now, side->batch, &side->outbox));
+    CHECK(side->gossip->links_count > 0);
+    uint64_t link = side->gossip->links[0].id;
+    message_init(&message);
+    message.kind = MESSAGE_HELLO;
+    message.hello = (struct hello){.cluster = side->gossip->options.cluster,
+                                   .node = 8,
+                                   .nonce = 9,
+                                   .wire_version = version,
+                                   .channel = side->gossip->links[0].channel,
+                                   .address = ""};
+    buffer_init(&bytes, 1 << 12);
+    CHECK_OK(message_encode(&message, &bytes));
+    CHECK_OK(give(nodes, 0, NET_UP, link, slice_of(NULL, 0)));
+    CHECK_OK(give(nodes, 0, NET_MESSAGE, link, buffer_slice(&bytes)));
+    CHECK_EQUAL(link_find(side->gossip, link) != NULL,
+                side->gossip->counts[REASON_wire_version] == 0);
+    snprintf(ret_error, 96, "%s", side->gossip->peers[0].last_error);
+    buffer_done(&bytes);
+}
+
+/* The next version speaks this one as well, and the one before was spoken by this one. */
+TEST(neighbours_talk_and_others_are_told_what_to_upgrade)
+{
+    static const struct {
+        uint32_t version;
+        const char *says;
+    } cases[] = {
+        {WIRE_VERSION_MIN - 1, "upgrade the other node"},
+        {WIRE_VERSION_MIN, ""},
+        {WIRE_VERSION, ""},
+        {WIRE_VERSION + 1, ""},
+        {WIRE_VERSION + 2, "upgrade this node"},
+        {4000000000, "it speaks wire version 4000000000, this node"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pair_of_nodes nodes;
+        char error[96], number[16];
+        CHECK_OK(nodes_open(&nodes));
+        answer_hello(&nodes, cases[i].version, error);
+        CHECK(strstr(error, cases[i].says));
+        CHECK_EQUAL(error[0] != 0, cases[i].says[0] != 0);
+        snprintf(number, sizeof number, "version %u,", (unsigned)cases[i].version);
+        CHECK(!error[0] || strstr(error, number));
+        nodes_close(&nodes);
+    }
+}
+
+/* A chunk says its own version: one that should not have come costs the link, and no more. */
+TEST(a_chunk_of_a_newer_form_costs_the_link_and_says_so)
+{
+    struct pair_of_nodes nodes;
+    struct message message;
+    struct buffer bytes, chunk;
+    meet_with_box(&nodes);
+    struct gossip *gossip = nodes.sides[0].gossip;
+    struct shard *giver = box(&nodes, 1);
+    CHECK_OK(nodes_write(&nodes, 1, "more", 1));
+    struct view view = batch_view(nodes.sides[1].batch);
+    buffer_init(&chunk, CHUNK_BYTES_MAX);
+    buffer_init(&bytes, 1 << 20);
+    CHECK_OK(shard_chunk(giver, &view, &giver->horizon, 0, CHUNK_SIZE, &chunk));
+    chunk.data[1] = CHUNK_VERSION + 1;
+    message_init(&message);
+    message.kind = MESSAGE_PUSH;
+    message.shard = giver->id;
+    message.bytes = buffer_slice(&chunk);
+    CHECK_OK(message_encode(&message, &bytes));
+    uint64_t link = gossip->peers[0].links[CHANNEL_BULK];
+    CHECK_OK(give(&nodes, 0, NET_MESSAGE, link, buffer_slice(&bytes)));
+    CHECK(!link_find(gossip, link));
+    CHECK_EQUAL(gossip->counts[REASON_wire_version], 1);
+    CHECK(strstr(gossip->peers[0].last_error, "newer form"));
+    buffer_done(&chunk);
+    buffer_done(&bytes);
+    nodes_close(&nodes);
+}
+
 TEST(counts_have_names)
 {
     struct pair_of_nodes nodes;
