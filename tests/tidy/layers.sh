@@ -39,7 +39,8 @@ rule 'neap.h includes stddef.h and stdint.h' \
 
 door 'RocksDB is known to its door' 'rocksdb/' 'store/disk_rocks[a-z_]*\.[ch]'
 door 'nng is known to its door' 'nng/' 'gossip/net_nng[a-z_]*\.[ch]'
-door 'libsodium is known to hash and clock' 'sodium' 'base/hash\.c|base/clock_os\.c'
+door 'libsodium is known to hash, checksum and clock' 'sodium' \
+    'base/hash\.c|base/checksum\.c|base/clock_os\.c'
 door 'msgpack-c is known to pack' 'msgpack' 'base/pack\.c'
 # The disks are read from any thread, so they lock; threads are started by the node alone.
 door 'locks are known to node and disks' '(pthread|threads|semaphore)\.h' \

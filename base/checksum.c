@@ -1,0 +1,86 @@
+#include "base/checksum.h"
+
+#include <assert.h>
+#include <sodium/crypto_generichash_blake2b.h>
+#include <stdalign.h>
+
+#include "base/error.h"
+
+/* The functions of libsodium that are called here need no sodium_init. */
+
+static_assert(sizeof(crypto_generichash_blake2b_state) <= sizeof(struct checksum_run), "room");
+static_assert(alignof(crypto_generichash_blake2b_state) <= alignof(struct checksum_run), "place");
+
+static crypto_generichash_blake2b_state *state_of(struct checksum_run *run)
+{
+    return (crypto_generichash_blake2b_state *)(void *)run->state;
+}
+
+void checksum_begin(struct checksum_run *run)
+{
+    must(!crypto_generichash_blake2b_init(state_of(run), NULL, 0, CHECKSUM_SIZE));
+}
+
+void checksum_add(struct checksum_run *run, struct slice bytes)
+{
+    must(!crypto_generichash_blake2b_update(state_of(run), bytes.data, bytes.size));
+}
+
+struct checksum checksum_end(struct checksum_run *run)
+{
+    struct checksum sum;
+
+    must(!crypto_generichash_blake2b_final(state_of(run), sum.bytes, sizeof sum.bytes));
+    return sum;
+}
+
+struct checksum checksum_of(struct slice bytes)
+{
+    struct checksum_run run;
+
+    checksum_begin(&run);
+    checksum_add(&run, bytes);
+    return checksum_end(&run);
+}
+
+bool checksum_equal(const struct checksum *a, const struct checksum *b)
+{
+    return !memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+void checksum_text(const struct checksum *sum, char ret_text[CHECKSUM_DIGITS + 1])
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t i;
+
+    for (i = 0; i < CHECKSUM_SIZE; i++) {
+        ret_text[2 * i] = hex[sum->bytes[i] >> 4];
+        ret_text[2 * i + 1] = hex[sum->bytes[i] & 15];
+    }
+    ret_text[CHECKSUM_DIGITS] = 0;
+}
+
+static int digit_value(uint8_t digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+bool checksum_parse(struct slice text, struct checksum *ret_sum)
+{
+    struct checksum sum;
+    size_t i;
+
+    if (text.size != CHECKSUM_DIGITS)
+        return false;
+    for (i = 0; i < CHECKSUM_SIZE; i++) {
+        int high = digit_value(text.data[2 * i]), low = digit_value(text.data[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        sum.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *ret_sum = sum;
+    return true;
+}
