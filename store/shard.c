@@ -5,11 +5,18 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "base/version.h"
 #include "store/change.h"
 
-enum { RECORD_VERSION = 1, RECORD_FIELDS = 11, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
+enum { RECORD_VERSION = 1, RECORD_VERSION_MIN = 1 };
+enum { RECORD_FIELDS = 11, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
 
 /* ---- the record ---- */
+
+static struct versions record_reads(void)
+{
+    return (struct versions){.oldest = RECORD_VERSION_MIN, .newest = RECORD_VERSION};
+}
 
 /* What the 'S' key of a shard holds. */
 struct shard_record {
@@ -92,14 +99,35 @@ static void openings_read(struct reader *reader, struct shard_record *record)
     }
 }
 
-static int shard_record_decode(struct slice bytes, struct shard_record *record)
+/* What follows may have changed with the version: other fields, and more or less of them. */
+static int version_read(struct reader *reader)
+{
+    uint32_t fields = read_array(reader, UINT32_MAX);
+    int code = version_check(read_u64(reader), record_reads());
+
+    if (!code && fields != RECORD_FIELDS)
+        code = NEAP_CORRUPT;
+    return reader->error ? NEAP_CORRUPT : code;
+}
+
+int shard_record_refuse(struct slice bytes, struct neap_error *error)
 {
     struct reader reader;
 
     reader_init(&reader, bytes);
-    read_array_of(&reader, RECORD_FIELDS);
-    if (read_u64(&reader) > RECORD_VERSION)
-        return reader.error ? NEAP_CORRUPT : NEAP_FORMAT;
+    (void)read_array(&reader, UINT32_MAX);
+    return version_refuse(read_u64(&reader), record_reads(), "the record of a bucket", error);
+}
+
+static int shard_record_decode(struct slice bytes, struct shard_record *record)
+{
+    struct reader reader;
+    int code;
+
+    reader_init(&reader, bytes);
+    code = version_read(&reader);
+    if (code)
+        return code;
     record->name = read_str(&reader, NAME_SIZE_MAX);
     record->life = read_u64(&reader);
     record->replica = read_u64(&reader);

@@ -99,6 +99,9 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
                struct shard **ret_shard);
 int shard_save(struct shard *shard, struct batch *batch); /* the record, as it is now */
 void shard_free(struct shard *shard);                     /* NULL is fine */
+/* The 'S' record that shard_load() refused with FORMAT: *error says which version it has, and what
+ * to do. The code. */
+int shard_record_refuse(struct slice record, struct neap_error *error);
 /* Rule 9, a shard that was dropped and is subscribed again: cells, log, context go; a new id. The
  * caller has made sure that others have all that the context names: it is lost otherwise. */
 int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);

@@ -196,7 +196,7 @@ static int store_load_one(struct store *store, const struct view *view, struct b
     return store->identity.fresh_life ? store_new_life(store, shard, batch) : 0;
 }
 
-static int store_load(struct store *store, struct batch *batch)
+static int store_load(struct store *store, struct batch *batch, struct neap_error *ret_error)
 {
     const struct view view = {.disk = store->disk};
     struct slice key, value;
@@ -211,6 +211,8 @@ static int store_load(struct store *store, struct batch *batch)
         return error;
     while (!(error = scan_next(scan, &key, &value))) {
         error = store_load_one(store, &view, batch, key);
+        if (error == NEAP_FORMAT)
+            error = shard_record_refuse(value, ret_error);
         if (error)
             break;
     }
@@ -229,14 +231,14 @@ static int store_start(struct store *store, struct batch *batch, const struct di
         return code;
     code = BROKEN("clock-restarts") ? 0 : hlc_mark_open(&view, &store->hlc);
     if (!code)
-        code = store_load(store, batch);
+        code = store_load(store, batch, error);
     if (!code && !batch_is_empty(batch))
         code = store->disk->ops->commit(store->disk, batch, true);
     if (!code && suspect)
         disk_trust(store->disk);
     if (code == NEAP_IO || code == NEAP_CORRUPT)
         store->disk->ops->error(store->disk, &detail);
-    if (code)
+    if (code && code != NEAP_FORMAT)
         error_set(error, code, "open: %.200s", detail.text[0] ? detail.text : error_text(code));
     return code;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "store/keys.h"
 #include "tests/support/test.h"
 
 /* A clock whose entropy counts. */
@@ -293,4 +294,58 @@ TEST(a_shard_that_cannot_be_made_leaves_nothing)
 TEST(a_store_runs_out_of_memory_cleanly)
 {
     test_alloc_sweep(run_store, NULL);
+}
+
+/* ---- records of other versions ---- */
+
+static void put_record(struct disk *disk, const char *bucket, struct slice record)
+{
+    struct batch *batch = NULL;
+    struct key key;
+
+    CHECK_OK(batch_new(disk, &batch));
+    key_shard(&key, bucket_id(bucket));
+    CHECK_OK(batch_put(batch, DISK_META, key_slice(&key), record));
+    CHECK_OK(disk->ops->commit(disk, batch, true));
+    batch_free(batch);
+}
+
+/* One that is newer may have other fields, of other kinds: only its version is read. */
+TEST(a_newer_record_is_refused_in_words_and_a_damaged_one_is_not_called_newer)
+{
+    static const struct {
+        const char *hex;
+        int code;
+        const char *says;
+    } cases[] = {
+        {"9b 02 c0 c0 c0 c0 c0 c0 c0 c0 c0 c0", NEAP_FORMAT,
+         "the record of a bucket has format 2, this program"},
+        {"9f 02 c0 c0 c0 c0 c0 c0 c0 c0 c0 c0 c0 c0 c0 c0", NEAP_FORMAT, "reads 1: use a newer"},
+        {"93 ce ff ff ff ff c4 00", NEAP_FORMAT, "has format 4294967295"},
+        {"9b 02", NEAP_CORRUPT, ""},
+        {"9b 00 c0 c0 c0 c0 c0 c0 c0 c0 c0 c0", NEAP_CORRUPT, ""},
+        {"9b 01", NEAP_CORRUPT, ""},
+        {"92 01 a0", NEAP_CORRUPT, ""},
+        {"9b c0", NEAP_CORRUPT, ""},
+        {"90", NEAP_CORRUPT, ""},
+        {"", NEAP_CORRUPT, ""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct neap_error error = {0};
+        struct store store;
+        struct disk *disk;
+        uint8_t bytes[32];
+
+        CHECK_OK(disk_mem_open(&disk));
+        CHECK_OK(open_at(&store, disk, &home));
+        store_done(&store);
+        put_record(disk, "n", test_unhex(cases[i].hex, bytes, sizeof bytes));
+        CHECK_ERROR(store_open(&store, disk, &home, &test_clock.clock, false, &error),
+                    cases[i].code);
+        CHECK_EQUAL(error.code, cases[i].code);
+        CHECK(strstr(error.text, cases[i].says));
+        CHECK_EQUAL(disk_mem_unsynced(disk), 0); /* nothing was written */
+        disk_close(disk);
+    }
 }
