@@ -20,11 +20,19 @@ struct range {
     struct slice from, to; /* in the arena */
 };
 
+/* What the caller undoes, in the arena. */
+struct undo_note {
+    batch_undo undo;
+    void *arg;
+    _Alignas(ARENA_ALIGN) uint8_t bytes[];
+};
+
 /* What to put back when a step is undone: the slot as it was, or the last range taken away. No
  * allocation is needed for that, so undoing cannot fail. */
 struct undo {
-    struct batch_slot *slot; /* NULL: a range was added */
+    struct batch_slot *slot; /* NULL: a range was added, or the caller undoes it */
     struct batch_slot was;
+    const struct undo_note *note;
     size_t bytes, exempt;
 };
 
@@ -147,8 +155,28 @@ static void journal_add(struct batch *batch, struct batch_slot *slot)
     undo->slot = slot;
     if (slot)
         undo->was = *slot;
+    undo->note = NULL;
     undo->bytes = batch->bytes;
     undo->exempt = batch->exempt;
+}
+
+int batch_add_undo(struct batch *batch, batch_undo undo, void *arg, struct slice note)
+{
+    struct undo_note *kept;
+    int error = journal_reserve(batch, 1);
+
+    if (error || !batch->journal)
+        return error;
+    kept = arena_take(batch, sizeof(*kept) + note.size);
+    if (!kept)
+        return NEAP_NOMEM;
+    kept->undo = undo;
+    kept->arg = arg;
+    if (note.size)
+        memcpy(kept->bytes, note.data, note.size);
+    journal_add(batch, NULL);
+    batch->undos[batch->undos_count - 1].note = kept;
+    return 0;
 }
 
 static struct batch_slot *entry_slot(const struct sorted_entry *entry)
@@ -315,7 +343,9 @@ void batch_rollback(struct batch *batch, batch_mark mark)
     while (batch->undos_count > mark) {
         const struct undo *undo = &batch->undos[--batch->undos_count];
 
-        if (undo->slot)
+        if (undo->note)
+            undo->note->undo(undo->note->arg, undo->note->bytes);
+        else if (undo->slot)
             slot_set(batch, undo->slot, undo->was.kind, undo->was.value);
         else
             batch->ranges_count--;

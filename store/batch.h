@@ -42,6 +42,11 @@ batch_mark batch_set_mark(struct batch *batch);
 void batch_rollback(struct batch *batch, batch_mark mark);
 void batch_forget(struct batch *batch);
 
+/* For what is in memory and moves with the batch: a rollback past this point calls undo(arg, note),
+ * in its turn. The note is copied; without a mark none is kept. NOMEM. */
+typedef void (*batch_undo)(void *arg, const void *note);
+int batch_add_undo(struct batch *batch, batch_undo undo, void *arg, struct slice note);
+
 bool batch_is_empty(const struct batch *batch);
 size_t batch_bytes(const struct batch *batch); /* all of them */
 void batch_clear(struct batch *batch); /* after its commit: keeps memory for the next turn */

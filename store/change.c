@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/merkle.h"
 
 /* Keys of settled cells that one change deals with. A residue may list millions, and a commit must
  * not take seconds: the rest waits for the next change. */
@@ -352,6 +353,8 @@ static void change_move(struct change *change)
     shard->horizon = change->horizon;
     change->horizon = old;
     residues_move(shard, change);
+    if (shard->tree && shard->residues_count == 0)
+        merkle_settle(shard->tree);
     shard->residue_next = change->residue_next;
     shard->recorded = true;
     shard->counts.events_taken += change->events;

@@ -143,8 +143,9 @@ void merkle_undo(struct merkle *tree, const struct merkle_delta *delta)
 
 void merkle_settle(struct merkle *tree)
 {
-    sums_unmark(&tree->now);
-    if (tree->build)
+    if (merkle_is_marked(&tree->now, 0, 0))
+        sums_unmark(&tree->now);
+    if (tree->build && merkle_is_marked(&tree->build->sums, 0, 0))
         sums_unmark(&tree->build->sums);
 }
 
@@ -195,14 +196,16 @@ int merkle_list(const struct merkle *tree, const struct hash_key *salt,
     unsigned bits = nodes->bits + below;
     int error = nodes_check(tree, nodes, below);
 
-    for (size_t i = 0; i < nodes->count << below && !error; i++) {
+    if (error)
+        return error;
+    for (size_t i = 0; i < nodes->count << below; i++) {
         uint32_t index = node_below(nodes, below, i);
 
         ret_digests[i] = merkle_is_marked(sums, bits, index)
                              ? 0
                              : merkle_short(salt, merkle_sum(sums, bits, index));
     }
-    return error;
+    return 0;
 }
 
 int merkle_differing(const struct merkle *tree, const struct hash_key *salt,
@@ -219,7 +222,8 @@ int merkle_differing(const struct merkle *tree, const struct hash_key *salt,
     for (size_t i = 0; i < nodes->count << below; i++) {
         uint32_t index = node_below(nodes, below, i);
 
-        if (theirs[i] == 0 || theirs[i] != merkle_short(salt, merkle_sum(sums, bits, index)))
+        /* A mark there is 0, which no digest is. */
+        if (theirs[i] != merkle_short(salt, merkle_sum(sums, bits, index)))
             ret_index[count++] = index;
     }
     *ret_count = count;

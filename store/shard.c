@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "store/change.h"
+#include "store/merkle.h"
 
 enum { RECORD_VERSION = 1, RECORD_VERSION_MIN = 1 };
 enum { RECORD_FIELDS = 11, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
@@ -261,6 +262,7 @@ void shard_free(struct shard *shard)
     buffer_done(&shard->session.cursor);
     residues_done(shard->residues, shard->residues_count);
     promises_done(shard);
+    merkle_free(shard->tree);
     buffer_done(&shard->bytes_old);
     buffer_done(&shard->bytes_new);
     mem_free(shard);
@@ -481,6 +483,8 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
     residues_done(shard->residues, shard->residues_count);
     shard->residues = NULL;
     shard->residues_count = shard->residues_room = shard->settling = 0;
+    if (shard->tree)
+        merkle_clear(shard->tree);
     shard_set_new_id(shard, replica);
     shard->recorded = true;
     return 0;

@@ -12,6 +12,8 @@
 #include "crdt/types.h"
 #include "store/batch.h"
 
+struct merkle;
+
 /* What cells have seen beyond the context, kept once per batch it came in (rule 3). */
 struct residue {
     uint64_t ref; /* never used twice in a shard */
@@ -81,6 +83,7 @@ struct shard {
         settling; /* residues that the context covers, kept until their lists of cells are done */
     uint64_t residue_next;
     struct compare_session session;
+    struct merkle *tree; /* of the cells; NULL: none is kept */
     struct shard_counts counts;
     struct shard_clock *clock; /* the caller's; NULL: stamps move nothing */
     bool recorded;             /* the record tells of this opening; else the next event writes it */
@@ -240,6 +243,15 @@ void shard_claim(const struct shard *shard, struct shard_claim *ret_claim);
 int shard_promise(struct shard *shard, uint64_t node, const struct shard_claim *claim);
 /* The node was not heard of for longer than a message can be under way. */
 void shard_promise_forget(struct shard *shard, uint64_t node);
+
+/* The tree of the cells (store/merkle.h), kept from here on by whatever changes them: like the
+ * context it is ahead of the commit, and a rollback of the batch takes it back. Ready at once in a
+ * shard that has seen nothing. NOMEM. */
+int shard_tree_open(struct shard *shard, const struct hash_key *key, unsigned bits_max);
+/* Work on it in the background: folds it, or goes on with the build that it wants, by so many cells
+ * of the view, which must be that of the open batch. END: there is nothing (more) to do. CORRUPT,
+ * IO: from the scan; the build stays where it was. NOMEM. */
+int shard_tree_step(struct shard *shard, const struct view *view, size_t cells_max);
 
 /* What a status shows; a full scan. */
 struct shard_summary {

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/merkle.h"
 
 enum { REF_SIZE_MAX = 8, LOG_HEAD = 12 };
 
@@ -117,6 +118,35 @@ void slot_done(struct slot *slot)
     cell_done(&slot->cell);
 }
 
+static void tree_undo(void *arg, const void *note)
+{
+    merkle_undo(arg, note);
+}
+
+/* The last step of a store, as only a rollback takes it back. `stored` is the new cell as stored,
+ * empty when it goes. */
+static int slot_count(const struct shard *shard, struct batch *batch, const struct slot *slot,
+                      struct slice stored, bool unsettled)
+{
+    const struct slice key = key_slice(&slot->key);
+    const struct slice path = slice_of(key.data + 8, key.size - 8);
+    struct slice old = {0}, cell = {0};
+    struct merkle_delta delta;
+    uint64_t ref;
+    int error;
+
+    if (!shard->tree)
+        return 0;
+    must(!slot->stored || !stored_split(buffer_slice(slot->bytes), &ref, &old));
+    must(stored.size == 0 || !stored_split(stored, &ref, &cell));
+    delta = merkle_delta(&shard->tree->key, path, old, cell, unsettled);
+    merkle_apply(shard->tree, path, &delta);
+    error = batch_add_undo(batch, tree_undo, shard->tree, slice_of(&delta, sizeof delta));
+    if (error)
+        merkle_undo(shard->tree, &delta);
+    return error;
+}
+
 int slot_store(const struct shard *shard, struct batch *batch, const struct slot *slot,
                const struct cell *cell, uint64_t ref, struct buffer *scratch)
 {
@@ -126,6 +156,7 @@ int slot_store(const struct shard *shard, struct batch *batch, const struct slot
     struct key key;
     int error;
 
+    buffer_clear(scratch);
     if (cell->count == 0 && ref == 0 && !BROKEN("tombstones")) {
         error = slot->stored ? batch_delete(batch, DISK_CELLS, key_slice(&slot->key)) : 0;
     } else {
@@ -141,6 +172,8 @@ int slot_store(const struct shard *shard, struct batch *batch, const struct slot
         key_unsettled(&key, shard->id, listed_new, slot->bucket, slot->path);
         error = batch_put(batch, DISK_META, key_slice(&key), slice_of(NULL, 0));
     }
+    if (!error)
+        error = slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
     return error;
 }
 

@@ -218,3 +218,40 @@ TEST(a_visit_ends_at_the_first_error)
     CHECK_EQUAL(visits, 2);
     end();
 }
+
+static void undo_note(void *arg, const void *note)
+{
+    int *total = arg;
+
+    *total -= *(const int *)note;
+}
+
+static int note(int *total, int number)
+{
+    int error = batch_add_undo(batch, undo_note, total, slice_of(&number, sizeof number));
+
+    if (!error)
+        *total += number;
+    return error;
+}
+
+TEST(what_moves_with_a_batch_is_undone_with_it)
+{
+    batch_mark first, second;
+    int total = 0;
+
+    begin();
+    CHECK_OK(note(&total, 1)); /* no mark: nothing to go back to */
+    first = batch_set_mark(batch);
+    CHECK_OK(note(&total, 2));
+    CHECK_OK(batch_put(batch, DISK_META, text("m"), text("1")));
+    second = batch_set_mark(batch);
+    CHECK_OK(note(&total, 4));
+    batch_rollback(batch, second);
+    CHECK_EQUAL(total, 3);
+    CHECK_TEXT(batch_text(), "p2:m,1 ");
+    batch_rollback(batch, first);
+    CHECK_EQUAL(total, 1);
+    CHECK(batch_is_empty(batch));
+    end();
+}
