@@ -1,0 +1,41 @@
+/* Golden bytes: what this version writes on wires and disks, kept in files of text next to what it
+ * means. A program of today must read them all, and write the same again; a change of them is a
+ * change of format, and wants a new version number. `make golden` writes the files anew, on
+ * purpose.
+ *
+ *   name: pull
+ *   says: shard 42, session 7...        one line or more
+ *   hex: 96 05 2a 07 ...                one line or more                                        */
+#ifndef NEAP_GOLDEN_H
+#define NEAP_GOLDEN_H
+#include "tests/support/test.h"
+
+enum { GOLDEN_BYTES_MAX = 1 << 20 };
+
+struct golden {
+    const char *name;
+    unsigned kind; /* of the enum that the table is checked against */
+    /* What this version writes. */
+    void (*make)(struct buffer *ret_bytes);
+    /* What it reads, as lines of text. */
+    void (*say)(struct slice bytes, struct buffer *ret_text);
+    /* Reads, and writes what was read. */
+    void (*again)(struct slice bytes, struct buffer *ret_bytes);
+};
+
+/* All of a table against tests/golden/FILE; or into it when GOLDEN_WRITE is set. */
+void golden_check(const char *file, const char *title, const struct golden *table, size_t count);
+/* One of that kind at least is in the table. */
+bool golden_has(const struct golden *table, size_t count, unsigned kind);
+/* tests/golden/FILE. */
+const char *golden_path(const char *file, char *ret_path, size_t size);
+bool golden_writes(void);
+/* The whole file, at most size_max; ends the test when it can't be read. */
+void golden_read(const char *file, struct buffer *ret_text);
+
+/* Appends text. */
+void say(struct buffer *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void say_bytes(struct buffer *text, struct slice bytes); /* "text", or hex */
+void say_hex(struct buffer *text, struct slice bytes);   /* 32 a line */
+void golden_unhex(struct slice text, struct buffer *ret_bytes);
+#endif

@@ -1,0 +1,259 @@
+#include "tests/golden/scene.h"
+
+#include "crdt/path.h"
+#include "store/keys.h"
+
+enum { PEER = 0xb2, PEER_NONCE = 9 };
+static const uint64_t wall_ms = 1700000000000;
+
+/* ---- clock ---- */
+
+static uint64_t clock_wall(struct clock *clock)
+{
+    (void)clock;
+    return wall_ms;
+}
+
+static uint64_t clock_now(struct clock *clock)
+{
+    (void)clock;
+    return 1000;
+}
+
+static uint64_t clock_entropy(struct clock *clock)
+{
+    uint64_t number = 0xa0 + ++((struct scene_clock *)clock)->drawn;
+
+    return number << 32 | number;
+}
+
+void scene_clock_init(struct scene_clock *clock)
+{
+    static const struct clock_ops ops = {
+        .now_ms = clock_now, .wall_ms = clock_wall, .entropy = clock_entropy};
+
+    *clock = (struct scene_clock){.clock.ops = &ops};
+}
+
+/* ---- two replicas ---- */
+
+/* A shard with the batch that it writes to. */
+struct replica {
+    struct shard *shard;
+    struct batch *batch;
+};
+
+static void write_path(struct replica *replica, struct buffer *path, const struct op *op)
+{
+    struct dot dot;
+
+    CHECK_OK(
+        shard_write(replica->shard, replica->batch, scene_shard(), buffer_slice(path), op, &dot));
+    buffer_done(path);
+}
+
+static void write_key(struct replica *replica, const char *key, enum neap_type type,
+                      const struct op *op)
+{
+    struct buffer path;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text(key), type));
+    write_path(replica, &path, op);
+}
+
+static void set(struct replica *replica, const char *key, const char *value)
+{
+    static const struct context nothing;
+    const struct op op = {.kind = OP_REGISTER_SET, .value = slice_text(value), .seen = &nothing};
+
+    write_key(replica, key, NEAP_REGISTER, &op);
+}
+
+static void add(struct replica *replica, const char *key, int64_t number)
+{
+    const struct op op = {.kind = OP_COUNTER_ADD, .number = number};
+
+    write_key(replica, key, NEAP_COUNTER, &op);
+}
+
+static void set_element(struct replica *replica, const char *key, const char *element)
+{
+    const struct op op = {.kind = OP_SET_ADD};
+    struct buffer path;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text(key), NEAP_SET));
+    CHECK_OK(path_element(&path, slice_text(element)));
+    write_path(replica, &path, &op);
+}
+
+static void set_field(struct replica *replica, const char *key, const char *field, uint64_t stamp)
+{
+    const struct op op = {.kind = OP_LWW_SET, .value = slice_text("deep"), .stamp = stamp};
+    struct buffer path;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text(key), NEAP_MAP));
+    CHECK_OK(path_level(&path, slice_text(field), NEAP_LWW));
+    write_path(replica, &path, &op);
+}
+
+static void pull(struct replica *to, const struct replica *from)
+{
+    struct view view = batch_view(from->batch);
+    struct buffer chunk;
+    enum taken taken;
+
+    buffer_init(&chunk, CHUNK_BYTES_MAX);
+    CHECK_OK(shard_chunk(from->shard, &view, &to->shard->context, 0, CHUNK_SIZE, &chunk));
+    CHECK_OK(shard_take(to->shard, to->batch, buffer_slice(&chunk), CHUNK_PULL, &taken));
+    CHECK_EQUAL(taken, TAKEN);
+    buffer_done(&chunk);
+}
+
+/* One cell alone: it brings what the sender knew. */
+static void take_cell(struct replica *to, const struct replica *from, const char *key,
+                      enum neap_type type)
+{
+    struct view view = batch_view(from->batch);
+    struct buffer path, message;
+    enum taken taken;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    buffer_init(&message, CHUNK_BYTES_MAX);
+    CHECK_OK(path_level(&path, slice_text(key), type));
+    CHECK_OK(shard_cell_message(from->shard, &view, scene_shard(), buffer_slice(&path), &message));
+    CHECK_OK(shard_take_cell(to->shard, to->batch, buffer_slice(&message), &taken));
+    CHECK_EQUAL(taken, TAKEN);
+    buffer_done(&message);
+    buffer_done(&path);
+}
+
+/* ---- what happened ---- */
+
+static void write_all_types(struct scene *scene, struct replica *own)
+{
+    const struct op on = {.kind = OP_FLAG_ON};
+    struct op lww = {.kind = OP_LWW_SET, .value = slice_text("tide")};
+
+    CHECK_OK(store_stamp(&scene->store, scene->batch, wall_ms, &lww.stamp));
+    write_key(own, "name", NEAP_LWW, &lww);
+    set(own, "both", "one");
+    set(own, "both", "two");
+    write_key(own, "open", NEAP_FLAG, &on);
+    add(own, "visits", 5);
+    add(own, "visits", -2);
+    set_element(own, "tags", "red");
+    set_element(own, "tags", "gr\xc3\xbcn");
+    set_field(own, "form", "city", lww.stamp + 1);
+    set(own, "gone", "soon");
+    set(own, "left", "alone");
+}
+
+static void live_through(struct scene *scene, struct replica *own, struct replica *peer)
+{
+    const struct op remove = {.kind = OP_REMOVE};
+
+    write_all_types(scene, own);
+    write_key(own, "gone", NEAP_REGISTER, &remove);
+    pull(peer, own);
+    add(peer, "visits", 100);
+    set(peer, "theirs", "far");
+    pull(own, peer);
+    add(peer, "visits", 1000);
+    write_key(peer, "left", NEAP_REGISTER, &remove);
+    take_cell(own, peer, "visits", NEAP_COUNTER);
+    take_cell(own, peer, "left", NEAP_REGISTER);
+}
+
+uint64_t scene_shard(void)
+{
+    return bucket_id(SCENE_BUCKET);
+}
+
+void scene_open(struct scene *scene)
+{
+    static const struct directory_mark mark = {.directory = 1, .file = 2, .machine = "a machine"};
+    struct replica own = {0}, peer = {0};
+    struct neap_error error = {0};
+    struct disk *disk = NULL;
+    struct scene_clock clock;
+
+    *scene = (struct scene){0};
+    scene_clock_init(&clock);
+    CHECK_OK(disk_mem_open(&scene->disk));
+    CHECK_OK(store_open(&scene->store, scene->disk, &mark, &clock.clock, false, &error));
+    CHECK_OK(batch_new(scene->disk, &scene->batch));
+    CHECK_OK(store_shard(&scene->store, scene->batch, SCENE_BUCKET, &scene->shard));
+    CHECK_OK(disk_mem_open(&disk));
+    CHECK_OK(batch_new(disk, &peer.batch));
+    CHECK_OK(shard_new(peer.batch, SCENE_BUCKET, PEER, PEER_NONCE, &peer.shard));
+    own.shard = scene->shard;
+    own.batch = scene->batch;
+    live_through(scene, &own, &peer);
+    CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
+    batch_clear(scene->batch);
+    shard_free(peer.shard);
+    batch_free(peer.batch);
+    disk_close(disk);
+}
+
+void scene_close(struct scene *scene)
+{
+    batch_free(scene->batch);
+    store_done(&scene->store);
+    disk_close(scene->disk);
+}
+
+/* ---- what it gives to others ---- */
+
+void scene_events(struct buffer *ret_bytes)
+{
+    static const struct context nothing;
+    struct scene scene;
+    struct view view;
+
+    scene_open(&scene);
+    view = batch_view(scene.batch);
+    CHECK_OK(shard_chunk(scene.shard, &view, &nothing, 0, CHUNK_SIZE, ret_bytes));
+    scene_close(&scene);
+}
+
+void scene_page(struct buffer *ret_bytes)
+{
+    struct scene scene;
+    struct view view;
+
+    scene_open(&scene);
+    view = batch_view(scene.batch);
+    CHECK_OK(shard_compare_page(scene.shard, &view, slice_of(NULL, 0), CHUNK_SIZE, ret_bytes));
+    scene_close(&scene);
+}
+
+void scene_cell(struct buffer *ret_bytes)
+{
+    struct buffer path;
+    struct scene scene;
+    struct view view;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text("visits"), NEAP_COUNTER));
+    scene_open(&scene);
+    view = batch_view(scene.batch);
+    CHECK_OK(shard_cell_message(scene.shard, &view, scene_shard(), buffer_slice(&path), ret_bytes));
+    scene_close(&scene);
+    buffer_done(&path);
+}
+
+void scene_cursor(struct buffer *ret_bytes)
+{
+    struct buffer path;
+    struct key key;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text("name"), NEAP_LWW));
+    key_cell(&key, 0, scene_shard(), buffer_slice(&path));
+    CHECK_OK(buffer_append(ret_bytes, slice_of(key.bytes + 8, key.size - 8)));
+    buffer_done(&path);
+}

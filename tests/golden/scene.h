@@ -1,0 +1,33 @@
+/* A directory that has met everything that is on disks and wires: all types of cells, events of its
+ * own and of a peer, cells that know more than their shard. Always the same bytes. */
+#ifndef NEAP_GOLDEN_SCENE_H
+#define NEAP_GOLDEN_SCENE_H
+#include "store/store.h"
+#include "tests/golden/said.h"
+
+struct scene {
+    struct disk *disk;
+    struct batch *batch;
+    struct store store;
+    struct shard *shard; /* the bucket "till" */
+};
+
+void scene_open(struct scene *scene);
+void scene_close(struct scene *scene);
+
+#define SCENE_BUCKET "till"
+uint64_t scene_shard(void);
+
+/* What it gives to others. */
+void scene_events(struct buffer *ret_bytes);
+void scene_page(struct buffer *ret_bytes);
+void scene_cell(struct buffer *ret_bytes);
+void scene_cursor(struct buffer *ret_bytes);
+
+/* A clock that stands still, and chance that counts. */
+struct scene_clock {
+    struct clock clock;
+    uint64_t drawn;
+};
+void scene_clock_init(struct scene_clock *clock);
+#endif

@@ -1,0 +1,363 @@
+/* What nodes tell each other. */
+#include <inttypes.h>
+
+#include "gossip/frame.h"
+#include "gossip/message.h"
+#include "tests/golden/scene.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+/* ---- messages ---- */
+
+static void encode(const struct message *message, struct buffer *ret_bytes)
+{
+    CHECK_OK(message_encode(message, ret_bytes));
+}
+
+static void make_hello(struct buffer *ret_bytes)
+{
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_HELLO;
+    message.hello = (struct hello){.cluster = 0x1122334455667788,
+                                   .node = 0x99aabbccddeeff00,
+                                   .nonce = 77,
+                                   .wire_version = WIRE_VERSION,
+                                   .channel = CHANNEL_BULK,
+                                   .address = "tcp://127.0.0.1:7400"};
+    encode(&message, ret_bytes);
+}
+
+static void make_heartbeat(struct buffer *ret_bytes)
+{
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_HEARTBEAT;
+    encode(&message, ret_bytes);
+}
+
+/* One that says all, and one that says as little as can be. */
+static void make_digest(struct buffer *ret_bytes)
+{
+    struct opening openings[] = {{.since = 3, .nonce = 70000}, {.since = 9, .nonce = 5}};
+    struct digest_item items[2] = {{.shard = 0xb0c0, .name = "till/no", .replica = 0xa1},
+                                   {.shard = 1, .name = "x", .replica = 2}};
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_DIGEST;
+    message.digests = items;
+    message.digests_count = 2;
+    message.digests_more = true;
+    CHECK_OK(context_raise(&items[0].context, 0xa1, 12, 5));
+    CHECK_OK(context_raise(&items[0].context, 0xa2, 1000000, 6));
+    CHECK_OK(context_raise(&items[0].horizon, 0xa1, 2, 70000));
+    items[0].quote = (struct context_entry){.id = 0xa2, .n = 1000000, .nonce = 6};
+    items[0].opened_at = 3;
+    items[0].openings = openings;
+    items[0].openings_count = 2;
+    encode(&message, ret_bytes);
+    context_done(&items[0].context);
+    context_done(&items[0].horizon);
+}
+
+static void make_with_bytes(enum message_kind kind, int code, void (*make)(struct buffer *bytes),
+                            struct buffer *ret_bytes)
+{
+    struct message message;
+    struct buffer bytes;
+
+    buffer_init(&bytes, GOLDEN_BYTES_MAX);
+    if (make)
+        make(&bytes);
+    message_init(&message);
+    message.kind = kind;
+    message.shard = scene_shard();
+    message.session = 7;
+    message.code = code;
+    message.bytes = buffer_slice(&bytes);
+    encode(&message, ret_bytes);
+    buffer_done(&bytes);
+}
+
+static void make_push(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_PUSH, 0, scene_events, ret_bytes);
+}
+
+static void make_pull(struct buffer *ret_bytes)
+{
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_PULL;
+    message.shard = scene_shard();
+    message.session = 8;
+    message.compares = true;
+    CHECK_OK(context_raise(&message.since, 0xa1, 2, 5));
+    encode(&message, ret_bytes);
+    message_done(&message);
+}
+
+static void make_pulled(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_PULLED, 0, scene_events, ret_bytes);
+}
+
+static void make_pulled_stale(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_PULLED, NEAP_STALE, NULL, ret_bytes);
+}
+
+static void make_compare(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_COMPARE, 0, scene_cursor, ret_bytes);
+}
+
+static void make_compared(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_COMPARED, 0, scene_page, ret_bytes);
+}
+
+static void say_digest(struct buffer *text, const struct digest_item *item)
+{
+    say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
+        item->shard, item->name, item->replica, item->quote.id, item->quote.n, item->quote.nonce);
+    say(text, ", opened at %" PRIu64, item->opened_at);
+    for (size_t i = 0; i < item->openings_count; i++)
+        say(text, ", %" PRIu32 " since %" PRIu64, item->openings[i].nonce, item->openings[i].since);
+    say(text, "\n");
+    say_context(text, "context", &item->context);
+    say_context(text, "horizon", &item->horizon);
+}
+
+static void say_shard_message(struct buffer *text, const struct message *message)
+{
+    say(text, "%s of shard %" PRIx64 ", session %" PRIu64 ", code %s\n",
+        message_name(message->kind), message->shard, message->session, error_name(message->code));
+    if (message->kind == MESSAGE_PULL) {
+        say_context(text, message->compares ? "comparing, since" : "since", &message->since);
+    } else if (message->kind == MESSAGE_COMPARE) {
+        say(text, "cursor ");
+        say_bytes(text, message->bytes);
+        say(text, "\n");
+    } else if (message->bytes.size > 0) {
+        struct chunk chunk;
+
+        chunk_read(message->bytes, &chunk);
+        say_chunk(text, &chunk);
+        chunk_done(&chunk);
+    }
+}
+
+/* Without `default`: a new kind does not compile before it has its golden bytes. */
+static void say_message(struct slice bytes, struct buffer *ret_text)
+{
+    struct message message;
+
+    CHECK_OK(message_decode(bytes, &message));
+    switch (message.kind) {
+    case MESSAGE_HELLO:
+        say(ret_text, "hello in version %" PRIu32 " to cluster %" PRIx64 " on %s, node %" PRIx64,
+            message.hello.wire_version, message.hello.cluster,
+            message.hello.channel == CHANNEL_BULK ? "bulk" : "control", message.hello.node);
+        say(ret_text, ", nonce %" PRIu64 ", listens at %s\n", message.hello.nonce,
+            message.hello.address);
+        break;
+    case MESSAGE_HEARTBEAT:
+        say(ret_text, "heartbeat\n");
+        break;
+    case MESSAGE_DIGEST:
+        say(ret_text, message.digests_more ? "digests, more follow\n" : "digests\n");
+        for (size_t i = 0; i < message.digests_count; i++)
+            say_digest(ret_text, &message.digests[i]);
+        break;
+    case MESSAGE_PUSH:
+    case MESSAGE_PULL:
+    case MESSAGE_PULLED:
+    case MESSAGE_COMPARE:
+    case MESSAGE_COMPARED:
+        say_shard_message(ret_text, &message);
+        break;
+    }
+    message_done(&message);
+}
+
+static void again_message(struct slice bytes, struct buffer *ret_bytes)
+{
+    struct message message;
+
+    CHECK_OK(message_decode(bytes, &message));
+    encode(&message, ret_bytes);
+    message_done(&message);
+}
+
+#define MESSAGE(name, kind, make)                    \
+    {                                                \
+        name, kind, make, say_message, again_message \
+    }
+
+static const struct golden messages[] = {
+    MESSAGE("hello", MESSAGE_HELLO, make_hello),
+    MESSAGE("heartbeat", MESSAGE_HEARTBEAT, make_heartbeat),
+    MESSAGE("digests", MESSAGE_DIGEST, make_digest),
+    MESSAGE("push", MESSAGE_PUSH, make_push),
+    MESSAGE("pull", MESSAGE_PULL, make_pull),
+    MESSAGE("pulled", MESSAGE_PULLED, make_pulled),
+    MESSAGE("pulled, below the horizon", MESSAGE_PULLED, make_pulled_stale),
+    MESSAGE("compare", MESSAGE_COMPARE, make_compare),
+    MESSAGE("compared", MESSAGE_COMPARED, make_compared),
+};
+
+TEST(messages_are_as_they_were)
+{
+    golden_check("messages.hex", "Messages between nodes (gossip/message.h).", messages,
+                 COUNT(messages));
+}
+
+TEST(each_kind_of_message_has_golden_bytes)
+{
+    for (unsigned kind = 1; strcmp(message_name((enum message_kind)kind), "unknown") != 0; kind++) {
+        if (!golden_has(messages, COUNT(messages), kind))
+            test_failed(__FILE__, __LINE__, "none for a %s: see tests/golden/golden.h",
+                        message_name((enum message_kind)kind));
+    }
+}
+
+/* ---- chunks ---- */
+
+static void say_any_chunk(struct slice bytes, struct buffer *ret_text)
+{
+    struct chunk chunk;
+
+    chunk_read(bytes, &chunk);
+    say_chunk(ret_text, &chunk);
+    chunk_done(&chunk);
+}
+
+static void again_chunk(struct slice bytes, struct buffer *ret_bytes)
+{
+    struct chunk chunk;
+
+    chunk_read(bytes, &chunk);
+    CHECK_OK(chunk_encode(&chunk, ret_bytes));
+    chunk_done(&chunk);
+}
+
+static const struct golden chunks[] = {
+    {"events", CHUNK_EVENTS, scene_events, say_any_chunk, again_chunk},
+    {"page", CHUNK_PAGE, scene_page, say_any_chunk, again_chunk},
+    {"cell", CHUNK_CELL, scene_cell, say_any_chunk, again_chunk},
+};
+
+TEST(chunks_are_as_they_were)
+{
+    golden_check("chunks.hex", "How cells travel (store/chunk.h).", chunks, COUNT(chunks));
+}
+
+TEST(each_kind_of_chunk_has_golden_bytes)
+{
+    for (unsigned kind = 1; chunk_kind_name((enum chunk_kind)kind); kind++)
+        CHECK(golden_has(chunks, COUNT(chunks), kind));
+}
+
+/* The page has cells of all types, and knowledge beyond the context. */
+TEST(each_type_has_a_golden_cell)
+{
+    struct buffer bytes;
+    struct chunk chunk;
+    unsigned seen = 0;
+
+    buffer_init(&bytes, GOLDEN_BYTES_MAX);
+    scene_page(&bytes);
+    chunk_read(buffer_slice(&bytes), &chunk);
+    for (size_t i = 0; i < chunk.cells_count; i++) {
+        enum neap_type type;
+
+        CHECK_OK(path_check(chunk.cells[i].path, &type));
+        seen |= 1u << type;
+    }
+    for (unsigned type = 0; type < 32; type++) {
+        const struct type *known = type_find(type);
+
+        if (known && known->is_cell && !(seen & 1u << type))
+            test_failed(__FILE__, __LINE__, "none of type %u: see tests/golden/scene.c", type);
+    }
+    CHECK(chunk.residues_count > 0);
+    chunk_done(&chunk);
+    buffer_done(&bytes);
+}
+
+/* ---- frames ---- */
+
+/* The heads of all frames of a message of that size. */
+static void frames_of(size_t size, struct buffer *ret_bytes)
+{
+    struct buffer message;
+    size_t offset = 0;
+
+    buffer_init(&message, GOLDEN_BYTES_MAX);
+    CHECK_OK(buffer_reserve(&message, size));
+    memset(message.data, 0, size);
+    do {
+        uint8_t head[FRAME_HEAD];
+
+        offset += frame_next(slice_of(message.data, size), offset, head).size;
+        CHECK_OK(buffer_append(ret_bytes, slice_of(head, sizeof head)));
+    } while (offset < size);
+    buffer_done(&message);
+}
+
+static void make_frame(struct buffer *ret_bytes)
+{
+    frames_of(300, ret_bytes);
+}
+
+static void make_full_frame(struct buffer *ret_bytes)
+{
+    frames_of(FRAME_SIZE, ret_bytes);
+}
+
+static void make_frames(struct buffer *ret_bytes)
+{
+    frames_of((size_t)2 * FRAME_SIZE + 1, ret_bytes);
+}
+
+static size_t read_heads(struct slice bytes, struct buffer *text)
+{
+    size_t size = 0;
+
+    for (size_t at = 0; at < bytes.size; at += FRAME_HEAD) {
+        struct frame_head head;
+
+        CHECK_OK(frame_head_read(bytes.data + at, &head));
+        size += head.size;
+        if (text)
+            say(text, "%" PRIu32 " bytes%s\n", head.size, head.more ? ", and more" : "");
+    }
+    return size;
+}
+
+static void say_frames(struct slice bytes, struct buffer *ret_text)
+{
+    (void)read_heads(bytes, ret_text);
+}
+
+static void again_frames(struct slice bytes, struct buffer *ret_bytes)
+{
+    frames_of(read_heads(bytes, NULL), ret_bytes);
+}
+
+static const struct golden frames[] = {
+    {"one frame", 0, make_frame, say_frames, again_frames},
+    {"a full frame", 0, make_full_frame, say_frames, again_frames},
+    {"more frames", 0, make_frames, say_frames, again_frames},
+};
+
+TEST(heads_of_frames_are_as_they_were)
+{
+    golden_check("frames.hex", "Heads of the frames of one message (gossip/frame.h).", frames,
+                 COUNT(frames));
+}
