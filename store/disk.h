@@ -44,6 +44,12 @@ struct disk_ops {
     /* The text of the last error, for people: file, reason, what to do. */
     void (*error)(struct disk *disk, struct neap_error *ret_error);
     void (*trust)(struct disk *disk); /* may be NULL */
+    /* A copy of all that is committed, as a database of its own at `path`, where nothing may be;
+     * tables are shared with it where the file system has links. What is in the copy is durable
+     * here once this returns, as it may tell others. ret_sequence: see disk_rocks_sequence().
+     * NULL: this disk has none. REFUSED: no space, no permission; else IO, and nothing is there. */
+    int (*checkpoint)(struct disk *disk, const char *path, uint64_t *ret_sequence,
+                      struct neap_error *error);
     void (*close)(struct disk *disk); /* NULL is not fine: disk_close() */
 };
 
@@ -58,6 +64,7 @@ struct disk_rocks_options {
     bool create; /* make the directory when it is absent */
     bool readonly;
     size_t memory_max; /* block cache, memtables and all: a budget */
+    bool still;        /* tables are left as they are: for who opens a copy to change a record */
 };
 
 /* The open policy of design 4: WAL recovery mode 0; if only that refuses, mode 2 and *ret_suspect,
@@ -65,6 +72,9 @@ struct disk_rocks_options {
  * LOCKED, NOTFOUND (no database and not create), CORRUPT, FORMAT, IO, NOMEM; *error says more. */
 int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
                     bool *ret_suspect, struct neap_error *error);
+/* How many writes there ever were, single ones; of RocksDB disks only. A copy that has fewer when
+ * it is opened lacks some. */
+uint64_t disk_rocks_sequence(struct disk *disk);
 
 /* The memory disk: for several threads, as the real one is; snapshots cost next to nothing. */
 int disk_mem_open(struct disk **ret_disk);

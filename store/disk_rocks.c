@@ -1,20 +1,15 @@
 /* Door: RocksDB through its C API. Its error strings are turned into codes and texts here, and
  * nowhere else. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/batch.h"
-#include "store/disk.h"
+#include "store/disk_rocks.h"
 #include "store/identity.h"
 
 enum {
@@ -391,6 +386,50 @@ static int rocks_commit(struct disk *disk, const struct batch *batch, bool sync)
     return text ? rocks_break(rocks, "commit", text) : 0;
 }
 
+/* Copying */
+
+uint64_t disk_rocks_sequence(struct disk *disk)
+{
+    return rocksdb_get_latest_sequence_number(rocks_of(disk)->db);
+}
+
+/* Of a failure that is the copy's, not the disk's. */
+static int checkpoint_fail(const char *path, char *text, struct neap_error *error)
+{
+    bool refused = strstr(text, "No space left") || strstr(text, "Permission denied") ||
+                   strstr(text, "Read-only file system") || strstr(text, "quota");
+
+    return error_from(error, refused ? NEAP_REFUSED : NEAP_IO, path, "cannot copy", text);
+}
+
+/* RocksDB would flush first, for a copy without a WAL; but flushing is for rocks_switch() alone. */
+static int rocks_checkpoint(struct disk *disk, const char *path, uint64_t *ret_sequence,
+                            struct neap_error *error)
+{
+    struct disk_rocks *rocks = rocks_of(disk);
+    uint64_t sequence = disk_rocks_sequence(disk);
+    rocksdb_checkpoint_t *checkpoint;
+    char *text = NULL;
+    int code = rocks_refuse(rocks);
+
+    if (!code) {
+        checkpoint = rocksdb_checkpoint_object_create(rocks->db, &text);
+        if (!text) {
+            rocksdb_checkpoint_create(checkpoint, path, UINT64_MAX, &text);
+            rocksdb_checkpoint_object_destroy(checkpoint);
+        }
+        if (text)
+            return checkpoint_fail(path, text, error);
+        code = rocks_sync(disk);
+    }
+    if (code) {
+        rocks_error(disk, error);
+        return code;
+    }
+    *ret_sequence = sequence;
+    return 0;
+}
+
 /* Opening and closing */
 
 /* Debian's RocksDB aborts when it is closed before the last of its handles, iterators, and
@@ -443,6 +482,7 @@ static const struct disk_ops rocks_ops = {
     .release = rocks_release,
     .error = rocks_error,
     .trust = rocks_trust,
+    .checkpoint = rocks_checkpoint,
     .close = rocks_close,
 };
 
@@ -510,6 +550,7 @@ static int options_new(const struct disk_rocks_options *wanted, rocksdb_options_
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
     rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
     rocksdb_options_set_max_background_jobs(options, 2);
+    rocksdb_options_set_disable_auto_compactions(options, wanted->still);
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_max_manifest_file_size(options, MANIFEST_SIZE_MAX);
     rocksdb_options_set_info_log_level(options, 2); /* warnings */
@@ -519,109 +560,6 @@ static int options_new(const struct disk_rocks_options *wanted, rocksdb_options_
     rocksdb_options_set_stats_persist_period_sec(options, 0);
     *ret_options = options;
     return 0;
-}
-
-static bool name_ends(const char *name, const char *end)
-{
-    size_t name_size = strlen(name), end_size = strlen(end);
-
-    return name_size > end_size && strcmp(name + name_size - end_size, end) == 0;
-}
-
-static int errno_code(int number)
-{
-    switch (number) {
-    case ENOENT:
-        return NEAP_NOTFOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return NEAP_REFUSED;
-    case ENOTDIR:
-    case EEXIST:
-    case ENAMETOOLONG:
-        return NEAP_INVALID;
-    case ENOMEM:
-        return NEAP_NOMEM;
-    default:
-        return NEAP_IO;
-    }
-}
-
-static int errno_set(struct neap_error *error, const char *path, const char *what)
-{
-    int number = errno;
-
-    return error_set(error, errno_code(number), "%s: %s: %s", path, what, strerror(number));
-}
-
-/* The name of a new directory is in its parent, and durable when that is synced. */
-static int directory_sync_parent(const char *path, struct neap_error *error)
-{
-    char *parent = mem_text(path), *end;
-    int handle, failed;
-
-    if (!parent)
-        return NEAP_NOMEM;
-    end = parent + strlen(parent);
-    while (end > parent + 1 && end[-1] == '/')
-        *--end = 0;
-    end = strrchr(parent, '/');
-    if (end)
-        end[end == parent] = 0;
-    handle = open(end ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    mem_free(parent);
-    if (handle < 0)
-        return errno_set(error, path, "cannot open its parent");
-    failed = fsync(handle);
-    (void)close(handle);
-    return failed ? errno_set(error, path, "cannot sync its parent") : 0;
-}
-
-static int directory_make(const char *path, struct neap_error *error)
-{
-    if (mkdir(path, 0700) != 0)
-        return errno_set(error, path, "cannot make the directory");
-    return directory_sync_parent(path, error);
-}
-
-/* Files that only a database leaves, though the one that names its state is missing: not a place to
- * make a new database in. */
-static int directory_check_debris(const char *path, DIR *directory, struct neap_error *error)
-{
-    const struct dirent *entry;
-
-    while ((entry = readdir(directory)))
-        if (name_ends(entry->d_name, ".sst") || name_ends(entry->d_name, ".log"))
-            return error_set(
-                error, NEAP_CORRUPT,
-                "%s: the file CURRENT is missing, but not %s: restore a backup, or move "
-                "the directory away and let this node start empty",
-                path, entry->d_name);
-    return 0;
-}
-
-/* RocksDB would take a directory whose file CURRENT is lost for an empty one. */
-static int directory_check(const struct disk_rocks_options *options, struct neap_error *error)
-{
-    DIR *directory = opendir(options->path);
-    int failed;
-
-    if (!directory && errno == ENOENT && options->create && !options->readonly)
-        return directory_make(options->path, error);
-    if (!directory)
-        return errno_set(error, options->path, "no database here");
-    failed = faccessat(dirfd(directory), "CURRENT", F_OK, 0);
-    if (failed && errno != ENOENT) {
-        failed = errno_set(error, options->path, "cannot look inside");
-    } else if (failed) {
-        failed = directory_check_debris(options->path, directory, error);
-        if (!failed && (!options->create || options->readonly))
-            failed =
-                error_set(error, NEAP_NOTFOUND, "%s: no database in this directory", options->path);
-    }
-    (void)closedir(directory);
-    return failed;
 }
 
 static char *rocks_open_mode(struct disk_rocks *rocks, int mode)
@@ -733,7 +671,7 @@ int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_
     failed = rocks_new(options, &rocks);
     if (failed)
         return error_set(error, failed, "%s: %s", options->path, error_text(failed));
-    failed = directory_check(options, error);
+    failed = disk_rocks_directory(options, error);
     if (!failed)
         failed = rocks_open_policy(rocks, ret_suspect, error);
     if (failed) {

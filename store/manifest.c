@@ -282,7 +282,9 @@ int manifest_read(struct slice text, struct manifest *ret_manifest, struct neap_
         return 0;
     }
     manifest_done(&manifest);
-    if (code == NEAP_NOMEM || code == NEAP_FORMAT)
+    if (code == NEAP_FORMAT)
         return code;
+    if (code == NEAP_NOMEM)
+        return error_set(error, code, "%s", error_text(code));
     return error_set(error, NEAP_CORRUPT, "the list of the backup's files is damaged");
 }

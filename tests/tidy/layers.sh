@@ -4,7 +4,7 @@
 . "$(dirname "$0")/tap.sh"
 
 house='base crdt store gossip engine'
-doors='base/clock_os\.c|store/disk_rocks[a-z_]*\.[ch]|store/identity_os\.c'
+doors='base/clock_os\.c|store/disk_rocks[a-z_]*\.[ch]|store/(files|identity)_os\.c'
 doors="$doors|gossip/net_nng[a-z_]*\\.[ch]|engine/node[a-z_]*\\.[ch]"
 
 # Own headers: neap.h, and those of the folders named (the last one is the folder itself).
