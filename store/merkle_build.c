@@ -37,16 +37,17 @@ struct slice merkle_build_cursor(const struct merkle *tree)
     return slice_of(tree->build->cursor, tree->build->cursor_size);
 }
 
-/* Past what fits, with leaves enough for whatever there may be: they are folded at the end. Without
- * memory for them leaves get fuller, which is all. */
+/* Past what fits, with 16 times the leaves: with all that may be wanted they would leave the CPU's
+ * cache, which costs more than to have begun anew. Without memory they get fuller, which is all. */
 static bool build_again(struct merkle *tree)
 {
     struct merkle_build *build = tree->build;
+    unsigned bits = build->sums.bits + MERKLE_BITS_STEP;
     struct merkle_sums sums;
 
     if (build->sums.bits == tree->bits_max ||
         build->sums.cells <= (uint64_t)MERKLE_FULL << build->sums.bits ||
-        sums_init(&sums, tree->bits_max))
+        sums_init(&sums, bits < tree->bits_max ? bits : tree->bits_max))
         return false;
     sums_done(&build->sums);
     build->sums = sums;
@@ -62,7 +63,7 @@ bool merkle_build_add(struct merkle *tree, struct slice path, struct slice cell,
     must(build && !build->loads && path.size < sizeof build->cursor);
     must(slice_compare(path, merkle_build_cursor(tree)) >= 0);
     tree->steps++;
-    sums_add(&build->sums, delta.place, delta.sum);
+    sums_add_leaf(&build->sums, delta.place, delta.sum);
     if (unsettled)
         sums_mark(&build->sums, delta.place);
     build->sums.cells += delta.cells > 0;
@@ -75,6 +76,7 @@ bool merkle_build_add(struct merkle *tree, struct slice path, struct slice cell,
 const struct merkle_sums *merkle_built(const struct merkle *tree)
 {
     must(tree->build);
+    sums_raise(&tree->build->sums);
     return &tree->build->sums;
 }
 
@@ -83,6 +85,7 @@ void merkle_build_end(struct merkle *tree)
     struct merkle_build *build = tree->build;
 
     must(build);
+    sums_raise(&build->sums);
     sums_done(&tree->now);
     tree->now = build->sums;
     tree->ready = true;

@@ -128,7 +128,7 @@ static void part_add(struct merkle_sums *sums, const struct part *part)
         const uint8_t *leaf = part->leaves.data + i * LEAF_SIZE;
         uint64_t place = (part->number * count + i) << (64 - sums->bits);
 
-        sums_add(sums, place, (struct digest){bytes_get_u64(leaf), bytes_get_u64(leaf + 8)});
+        sums_add_leaf(sums, place, (struct digest){bytes_get_u64(leaf), bytes_get_u64(leaf + 8)});
         if (part->marks.data[i / 8] >> i % 8 & 1)
             sums_mark(sums, place);
     }

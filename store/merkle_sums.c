@@ -90,6 +90,28 @@ void sums_add(struct merkle_sums *sums, uint64_t place, struct digest sum)
                    sum);
 }
 
+void sums_add_leaf(struct merkle_sums *sums, uint64_t place, struct digest sum)
+{
+    digest_add(
+        &sums->nodes[level_at(levels_count(sums->bits) - 1) + place_index(place, sums->bits)], sum);
+}
+
+void sums_raise(struct merkle_sums *sums)
+{
+    for (unsigned level = levels_count(sums->bits) - 1; level-- > 0;) {
+        unsigned below = level_bits(sums, level + 1) - level_bits(sums, level);
+
+        for (size_t i = 0; i < (size_t)1 << level_bits(sums, level); i++) {
+            const struct digest *children = &sums->nodes[level_at(level + 1) + (i << below)];
+            struct digest *node = &sums->nodes[level_at(level) + i];
+
+            *node = (struct digest){0};
+            for (size_t child = 0; child < (size_t)1 << below; child++)
+                digest_add(node, children[child]);
+        }
+    }
+}
+
 void sums_mark(struct merkle_sums *sums, uint64_t place)
 {
     unsigned levels = levels_count(sums->bits);

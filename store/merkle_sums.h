@@ -4,7 +4,7 @@
 #include "store/merkle.h"
 
 struct merkle_build {
-    struct merkle_sums sums;
+    struct merkle_sums sums;      /* of the leaves; what is above them is made at the end */
     uint8_t cursor[KEY_SIZE_MAX]; /* paths before it are in the sums */
     size_t cursor_size;
     bool loads; /* a snapshot is loaded, and no cells are brought */
@@ -16,6 +16,9 @@ int sums_init(struct merkle_sums *sums, unsigned bits); /* all 0; NOMEM */
 void sums_done(struct merkle_sums *sums);               /* zeroed is fine */
 void sums_clear(struct merkle_sums *sums);
 void sums_add(struct merkle_sums *sums, uint64_t place, struct digest sum);
+/* To the leaf alone, for many at a time: then sums_raise() makes the nodes above of the leaves. */
+void sums_add_leaf(struct merkle_sums *sums, uint64_t place, struct digest sum);
+void sums_raise(struct merkle_sums *sums);
 void sums_mark(struct merkle_sums *sums, uint64_t place);
 void sums_unmark(struct merkle_sums *sums); /* all */
 /* The same with fewer bits, which must be even. */
