@@ -15,6 +15,7 @@ Profiles, each run over all seeds:
   damage    dots lost silently on one replica: repair brings them back, and never brings back what was removed
   rollback  directories that go back in time in place, any number of members, restarts, lost links, late pushes: found at first
             contact, healed by re-dotting (below)
+  copies    the same, more often of directories that know that they are not the first: copies, backups, damaged ones
   fresh     the same faults, the other policy: an opening that is not confirmed takes a new id before its first write
   boot      the same, each opening that writes takes a new id: no first contact needed, snapshots restored in any order
 Checked after every step, for the acting replicas: each cell holds exactly what the events that it claims to know leave
@@ -36,15 +37,30 @@ Rule 9, first contact. A context entry is (id, n, nonce), the nonce being that o
 3. A quote, or any vector that comes in, that names n > opened_at of my id while not sure: re-dot, before anything is taken.
    When sure it must fit my chain; else there are two of me, which is reported and not healed.
 4. All other members have confirmed: sure, durable before anything leaves. Until then no event beyond opened_at leaves,
-   in any form: whoever has some answers no pull, compare or read, pushes nothing, and does not cut its log beyond
-   opened_at. Who can't wait re-dots: a new id is known to nobody, so sure.
-5. A counter folds own dots above opened_at, and all of its id once sure.
+   in any form: whoever has some answers no pull, compare or read, pushes nothing, quotes none of them, and does not cut its
+   log beyond opened_at. Who can't wait re-dots.
+5. A counter folds own dots of this opening, and all of its id once sure: an opening is told under its names or renamed as
+   a whole (folds-openings).
+6. To re-dot: the events that opening `nonce` made beyond opened_at get, in their order, the dots of the id
+   renamed_id(id, opened_at, nonce), where every directory that has them finds the same names (random-names); the id of the
+   present opening, of which nobody else can have events, is mine from now on, so sure. Whoever is not sure and hears of
+   one of the ids that it would give re-dots as well, before anything is taken (keeps-names); an answer quotes them.
+7. Proof. A nonce of my chain in a quote shows that the other history and mine are one up to there. When n reaches the start
+   of my next opening, opened_at moves there, else to the start of that opening (proves-part, proves-all); what is named
+   beyond that start is of another future, and the rest re-dotted. An answer shows, besides the quote, what else of that
+   history is known: by the chains promised to it, or told (no-proof-by-promise), and by the log (no-proof-by-log).
+8. A directory that knows that it is not the first (a copy, a restored backup, a damaged one) takes a new id, if it has no
+   events beyond opened_at while not sure. Else the original may yet tell those, or have told them: it keeps the id, as one
+   that is leaving, durable, and is never sure of it (leaving-stays): when all have confirmed, it re-dots. A member of the
+   same id that is neither sure nor leaving has not confirmed it: that one goes first (overtakes).
 Limits. (a) First contact with one peer proves nothing (release-early), so all members have to answer, or an id is spent.
-(b) A snapshot that holds suspect events (not sure, counter > opened_at) must not come back once they were released: they
-would be there twice (suspect-snapshot). (c) Nor a snapshot of a future that was itself left (abandoned-future). `fresh`
-has no limit (b), `boot` neither (b) nor (c). (d) Events that only the lost future had in a log, but of which somebody has
-a residue, leave that residue for ever: cells are exact and become equal, by compare, but stay unsettled. (e) A machine restored with
-its memory opens nothing and draws no nonce: it must be made to reopen.
+(b) Events that one directory told under their old names are there twice if another that has them, too, re-dotted them
+because it could not wait for whoever had heard of them; or was shown a later opening, but not that this opening led there;
+or that only a part of what this opening made was told (may_be_twice). (c) No snapshot of a future that was itself left
+must come back (abandoned-future). `fresh` has no limit (b), `boot` neither (b) nor (c). (d) Events that only the lost
+future had in a log, but of which somebody has a residue, leave that residue for ever: cells are exact and become equal, by
+compare, but stay unsettled. (e) A machine restored with its memory opens nothing and draws no nonce: it must be made to
+reopen. (f) Of a directory and its copy, one must know that it is not the first.
 
 Run:  python3 shard_model.py [SEEDS] [FIRST_SEED] [PROFILE...]
       BREAK=NAME python3 shard_model.py     one rule broken on purpose: the profile in BREAKS must notice
@@ -62,9 +78,12 @@ BREAKS = {
     "damage-removes": "damage",
     "no-redot": "rollback", "hello-current-counter": "rollback", "hello-seen-only": "rollback", "redot-totals": "rollback",
     "redot-keeps-context": "rollback", "redot-late": "rollback", "release-early": "rollback", "reopen-trusts": "rollback",
-    "no-promise": "scripted", "stale-confirm": "scripted", "cut-suspect": "rollback", "suspect-snapshot": "rollback",
+    "no-promise": "scripted", "stale-confirm": "scripted", "cut-suspect": "rollback",
     "promise-last": "scripted", "old-connections": "scripted", "abandoned-future": "rollback",
     "same-id-after-boot": "boot", "claim-late": "boot",
+    "leaving-stays": "copies", "quotes-untold": "copies", "no-proof": "copies", "random-names": "copies",
+    "keeps-names": "copies", "folds-openings": "copies", "overtakes": "scripted", "no-proof-by-promise": "scripted",
+    "no-proof-by-log": "scripted", "proves-all": "scripted", "proves-part": "scripted",
 }
 BREAK = os.environ.get("BREAK", "")
 PATHS = ["a", "b", "c", "m/1", "m/2", "m/n/1", "m/n/2"]
@@ -88,6 +107,12 @@ def fits(n, chain):
     """Was event n made by the opening that should have made it? chain: (counter at the opening, nonce), in order."""
     made_by = [nonce for since, nonce in chain if since < n]
     return not made_by or made_by[-1] == n.nonce
+
+
+def renamed_id(origin, top, nonce):
+    """What the events of that opening beyond `top` are called when they may not keep their names: every directory that has
+    them finds the same name, whoever made it from whom."""
+    return f"{origin}/{int(top)}/{nonce}"
 
 
 def knows(vv, dot):
@@ -132,37 +157,42 @@ class Replica:
         self.session = None      # the compare that this shard is catching up by
         self.outbox = []
         self.nonce = world.fresh_nonce()
-        self.confirmed, self.met = set(), {}
+        self.confirmed, self.met, self.partly = set(), {}, False
         self.new_id()
         self.sync()
 
-    def new_id(self):
+    def new_id(self, name=None):
         """Nobody can have seen anything of it: nothing to confirm."""
-        self.id = self.world.fresh_id(self.name)
+        self.id = name or self.world.fresh_id(self.name)
         self.counter = self.opened_at = 0
-        self.sure, self.chain = True, [(0, self.nonce)]
+        self.sure, self.chain, self.leaving = True, [(0, self.nonce)], False
         self.world.openings[self.id, self.nonce] = 0, None
 
     # -- durability: nothing leaves before the sync ---------------------------------
     def state(self):
         return (self.id, self.counter, dict(self.base), {p: dict(d) for p, d in self.cells.items()},
                 {p: dict(r) for p, r in self.residue.items()}, dict(self.log), dict(self.horizon),
-                self.opened_at, self.sure, list(self.chain))
+                self.opened_at, self.sure, list(self.chain), self.leaving)
 
-    def load(self, s):
+    def load(self, s, new_life=False):
         self.id, self.counter = s[0], s[1]
         self.base, self.log, self.horizon = dict(s[2]), dict(s[5]), dict(s[6])
         self.cells = {p: dict(d) for p, d in s[3].items()}
         self.residue = {p: dict(r) for p, r in s[4].items()}
-        self.opened_at, self.sure, self.chain = s[7], s[8], list(s[9])
+        self.opened_at, self.sure, self.chain, self.leaving = s[7], s[8], list(s[9]), s[10]
         self.session, self.outbox = None, []
-        self.open()
+        if new_life and (self.released() or not self.world.hello):
+            self.nonce, self.confirmed, self.met = self.world.fresh_nonce(), set(), {}
+            self.new_id()
+        else:
+            self.leaving = self.leaving or new_life
+            self.open()
 
     def open(self):
         """Rule 9. What an unconfirmed opening left unreleased stays suspect: opened_at moves only past what was confirmed."""
         self.nonce = self.world.fresh_nonce()
         self.world.openings[self.id, self.nonce] = self.counter, getattr(self.base.get(self.id), "nonce", None)
-        self.confirmed, self.met = set(), {}
+        self.confirmed, self.met, self.partly = set(), {}, False
         if self.sure or BREAK == "reopen-trusts":
             self.opened_at, self.chain = self.base.get(self.id, 0), []
         self.chain = [o for o in self.chain if o[0] < self.counter]          # the others made nothing
@@ -190,25 +220,54 @@ class Replica:
         """Asked by a peer (pull, compare, read). Whoever can't wait for all members takes a new id: always allowed."""
         if BREAK == "release-early":
             return True
-        if not self.released() and self.world.rng.random() < 0.2:
-            self.redot()
+        if not self.released() and self.world.rng.random() < self.world.impatience:
+            self.redot("wait")
         return self.released()
 
     def seen(self, origin):
         """The quote: the highest that I have heard of, in the context or in any residue."""
         vvs = [] if BREAK == "hello-seen-only" else self.residue.values()
-        return join(self.base, *vvs).get(origin, 0)
+        n = join(self.base, *vvs).get(origin, 0)
+        if origin == self.id and not self.sure and BREAK != "quotes-untold":
+            n = min(n, self.opened_at)                           # the rest was told to nobody, and may not keep its names
+        return n
+
+    def answer(self, owner):
+        """To a hello: the quote, all that shows which openings of the owner's chain are in it, and what I have seen of names
+        that the owner would give to what it may not tell."""
+        origin, quote = owner.id, self.seen(owner.id)
+        shown, nonces = [quote] if quote else [], {nonce for _, nonce in owner.chain}
+        if BREAK != "no-proof-by-promise":
+            for o, chain in list(self.met.values()) + [(self.id, self.chain)]:
+                ends = [since for since, _ in chain[1:]]
+                told = [nonce for _, nonce in chain]
+                if o == origin and quote and quote.nonce in told:
+                    at = told.index(quote.nonce)
+                    shown += [Seen(end, nonce) for end, nonce in zip(ends[:at], told)]
+        if BREAK != "no-proof-by-log":
+            shown += [d[1] for d in self.log if d[0] == origin and d[1] <= quote]
+        names = {name: self.seen(name) for name in owner.renamed_ids()}
+        return [n for n in shown if n == quote or n.nonce in nonces], {o: n for o, n in names.items() if n}
 
     def hello(self, peer):
         """First message of every session and push connection, both ways."""
         for owner, other in ((self, peer), (peer, self)):
             if self.world.hello:
-                quote = other.seen(owner.id)
-                owner.admit({owner.id: quote} if quote else {})
+                shown, names = other.answer(owner)
+                origin = owner.id
+                for n in sorted(shown, reverse=True):
+                    if owner.id == origin:
+                        owner.prove(n)
+                for known in [names] + [{origin: n} for n in shown[:1]]:
+                    if owner.id == origin:
+                        owner.admit(known)
                 other.promise(owner)
+                if owner.id == other.id and owner.leaving and not (other.leaving or other.sure) and BREAK != "overtakes":
+                    continue                                     # whoever may keep the names goes first
                 owner.confirmed.add(other)
                 if not owner.sure and owner.confirmed >= owner.world.others(owner):
-                    self.world.release(owner)
+                    if owner.leaving and BREAK != "leaving-stays":
+                        owner.redot("all")
                     owner.sure = True                            # durable before anything leaves: sync()
 
     def promise(self, owner):
@@ -220,6 +279,40 @@ class Replica:
             self.world.drop_dead(self, [owner])                  # a hello replaces the connection of an earlier opening
         self.met[owner] = owner.id, before + owner.chain
 
+    def lineage(self):
+        """The openings that this directory comes from."""
+        nonces, nonce = [], self.nonce
+        while nonce is not None:
+            nonces.append(nonce)
+            nonce = self.world.openings.get((self.id, nonce), (0, None))[1]
+        return nonces
+
+    def renamed_ids(self):
+        """The names that my events beyond opened_at get when they may not keep theirs."""
+        return [] if self.sure else [renamed_id(self.id, self.opened_at, nonce) for _, nonce in self.chain]
+
+    def prove(self, n):
+        """Somebody has seen event n of my id, made by an opening that my directory comes from: what that opening made is
+        told under its name when n is as far as it came before the next opening of mine; what came before it is in any case.
+        (A counter folds within an opening: part of one can't be told and the rest renamed.)"""
+        if self.sure or n <= self.opened_at:
+            return
+        made_by = [nonce for _, nonce in self.chain[:-1]]
+        if n.nonce not in made_by or BREAK == "no-proof":
+            return
+        at = made_by.index(n.nonce)
+        if n >= self.chain[at + 1][0] or BREAK == "proves-all":
+            at, self.partly = at + 1, False
+        else:
+            self.partly = True
+        if self.partly and BREAK == "proves-part":
+            self.opened_at, self.chain = n, [(int(n), n.nonce)] + self.chain[at + 1:]
+            return
+        if at == 0:
+            return
+        self.opened_at = Seen(self.chain[at][0], self.chain[at - 1][1])
+        self.chain = self.chain[at:]                             # durable before anything is told: sync()
+
     def admit(self, known):
         """Every vector that comes in passes here before anything of its message is taken. False: drop the message, end the
         session. (1) It names events of my id that I have not told anybody: my directory went back. (2) It names events of
@@ -227,35 +320,53 @@ class Replica:
         if not self.world.hello:
             return True
         n = known.get(self.id, 0)
+        if n:
+            self.prove(n)
+        if any(known.get(name, 0) for name in self.renamed_ids()) and BREAK != "keeps-names":
+            self.redot("known")
+            return False
         if n > (self.counter if BREAK == "hello-current-counter" else self.opened_at):
             if not self.sure or BREAK == "release-early":
                 if BREAK == "redot-late":
                     self.late = True
                     return True
+                ends = {nonce: since for (_, nonce), (since, _) in zip(self.chain, self.chain[1:])}
+                if n < ends.get(n.nonce, 0):
+                    return False                                 # no news of another future; but not to be taken yet
                 if BREAK != "no-redot":
-                    self.redot()
+                    self.redot("other" if n.nonce in self.lineage() else "unknown")
                 return BREAK == "no-redot"
             assert fits(n, self.chain) and n <= self.counter, (self.name, "fork", n, n.nonce, self.counter, self.chain)
         return BREAK == "no-promise" or all(fits(known.get(o, 0), chain) for o, chain in self.met.values())
 
-    def redot(self):
+    def redot(self, why):
         """One batch, synced before anything else happens: what this id made beyond opened_at, which nobody has been told,
-        gets dots of a new id in the old order; the old id is clipped to opened_at, and comes back by pull like any other."""
-        old, top, count = self.id, self.opened_at, self.counter - self.opened_at
-        self.world.release(self)
-        self.new_id()
-        self.counter = count
-        dots = {(old, top + i): (self.id, Seen(i, self.nonce)) for i in range(1, count + 1)}
-        self.world.rename({key(d): key(dots[d]) for d in self.log if d in dots}, top)
+        gets dots of new ids in the old order, one for each opening; the last of them is mine from now on. The old id is
+        clipped to opened_at, and comes back by pull like any other."""
+        old, top = self.id, self.opened_at
+        names = {nonce: renamed_id(old, top, nonce) for _, nonce in self.chain}
+        if BREAK == "random-names":
+            names = {nonce: self.world.fresh_id(self.name) for nonce in names}
+        dots, counts = {}, {}
+        for n in range(top + 1, self.counter + 1):
+            since, nonce = [o for o in self.chain if o[0] < n][-1]
+            counts[names[nonce]] = Seen(n - since, nonce)
+            dots[old, n] = names[nonce], counts[names[nonce]]
+        self.new_id(names[self.nonce])
+        self.counter = int(counts.get(self.id, 0))
+        for name, n in counts.items():
+            self.world.openings[name, n.nonce] = 0, None
+            assert name not in self.base, (self.name, "named twice", name)
+        self.world.rename({key(d): key(dots[d]) for d in self.log if d in dots}, "part" if self.partly else why)
+        self.partly = False
         self.cells = {p: {dots.get(d, d): v for d, v in c.items()} for p, c in self.cells.items()}
         self.log = {dots.get(d, d): p for d, p in self.log.items()}
         if BREAK != "redot-keeps-context":
             self.base, self.horizon = clip(self.base, old, top), clip(self.horizon, old, top)
             self.residue = {p: clip(r, old, top) for p, r in self.residue.items()}
-        if count:
-            self.base[self.id] = Seen(count, self.nonce)
+        self.base = join(self.base, counts)
         self.session, self.confirmed = None, set()
-        self.outbox = [(d, self.cell_message(self.log[d])) for d in dots.values() if d in self.log]
+        self.outbox = [(d, self.cell_message(self.log[d])) for d in dots.values() if d[0] == self.id and d in self.log]
         self.sync()
 
     # -- cells -------------------------------------------------------------------
@@ -289,7 +400,7 @@ class Replica:
         self.store(path, kept, join(self.residue.get(path, {}), known))
         if self.late:
             self.late = False
-            self.redot()
+            self.redot("late")
 
     # -- local events ---------------------------------------------------------------
     def event(self, path, dots, gone, value, k=0):
@@ -324,12 +435,14 @@ class Replica:
         self.event(path, {d: v for d, v in old.items() if d in keep}, gone, "v" if add else None)
 
     def increment(self, path, k):
-        """Folds own dots made since this opening into a running total (older ones may have a future elsewhere), or all
-        of this id once the opening is confirmed (then they have none)."""
+        """Folds own dots made since this opening into a running total (older ones may have a future elsewhere, or keep
+        their names when these don't), or all of this id once the opening is confirmed (then they have none)."""
         if BREAK != "claim-late":
             self.claim()
         old = self.cells.get(path, {})
-        above = 0 if self.world.hello and self.sure or BREAK == "redot-totals" else self.opened_at
+        above = 0 if self.world.hello and self.sure or BREAK == "redot-totals" else self.chain[-1][0]
+        if BREAK == "folds-openings" and not self.sure:
+            above = self.opened_at
         own = [d for d in old if d[0] == self.id and d[1] > above]
         total = k + sum(old[d] for d in own)
         self.event(path, {d: v for d, v in old.items() if d not in own}, own, total, k)
@@ -454,13 +567,15 @@ class Replica:
 class World:
     def __init__(self, seed, profile):
         self.rng, self.profile = random.Random(f"{seed} {profile}"), profile
-        self.rollbacks = profile in ("rollback", "fresh", "boot")
-        self.hello, self.fresh = profile in ("rollback", "fresh"), profile in ("fresh", "boot")
+        self.rollbacks = profile in ("rollback", "copies", "fresh", "boot")
+        self.hello, self.fresh = profile in ("rollback", "copies", "fresh"), profile in ("fresh", "boot")
         self.events, self.increments, self.wire, self.running = {}, {}, [], []
-        self.openings, self.drawn, self.snapshots, self.told, self.at_risk, self.orphans = {}, 0, [], set(), set(), set()
+        self.openings, self.drawn, self.snapshots, self.at_risk, self.orphans = {}, 0, [], set(), set()
+        self.twins, self.may_be_twice, self.twice = {}, set(), 0
+        self.impatience = self.rng.choice([0, 0.05, 0.2])
         self.ids, self.lost, self.damaged, self.backups, self.judged = 0, set(), set(), [], []
         self.nodes = []
-        for i in range(2 + seed % 4):
+        for i in range(2 + seed % (3 if profile == "copies" else 4)):
             self.nodes.append(Replica(self, chr(65 + i)))
 
     # -- helpers used by replicas
@@ -516,23 +631,18 @@ class World:
                 return False
         return True
 
-    def release(self, node):
-        self.told |= self.suspect(node.state())
-
-    @staticmethod
-    def suspect(state):
-        return {key(d) for d in state[5] if d[0] == state[0] and d[1] > state[7] and not state[8]}
-
-    def rename(self, names, top):
+    def rename(self, names, why):
+        """Another directory, or what it told, may have the same events under their old names. `why`: who can't wait, or
+        hears of a future without hearing where it left, can't know."""
         for old, new in names.items():
-            if old in self.events:
-                self.events[new] = self.events.pop(old)
+            path, gone, value = self.events[old]
+            event = path, frozenset(names.get(d, d) for d in gone), value
+            assert self.events.setdefault(new, event) == event, ("one name for two", new, event, self.events[new])
             if old in self.increments:
-                self.increments[new] = self.increments.pop(old)
-        for new in names.values():
-            if new in self.events:
-                path, gone, value = self.events[new]
-                self.events[new] = path, frozenset(names.get(d, d) for d in gone), value
+                self.increments[new] = self.increments[old]
+            self.twins[new] = old
+            if why in ("wait", "unknown", "part"):
+                self.may_be_twice.add(new[0])
 
     def explain(self, path, known):
         removed, live = set(), set()
@@ -556,7 +666,7 @@ class World:
         alive = [n for n in self.nodes if not n.gone]
         node, peer = r.choice(alive), r.choice(alive)
         x = r.random()
-        if self.rollbacks and r.random() < 0.08:
+        if self.rollbacks and r.random() < (0.15 if self.profile == "copies" else 0.08):
             self.fault_rollback(node, peer)
         elif x < 0.40:
             if r.random() < 0.3:
@@ -587,7 +697,7 @@ class World:
             stable = {}
             for o in {o for n in alive for o in n.base}:
                 stable[o] = min(n.base.get(o, 0) for n in alive)
-            early = self.profile in ("horizon", "lives", "rollback", "fresh", "boot") and r.random() < 0.5
+            early = self.profile in ("horizon", "lives", "rollback", "copies", "fresh", "boot") and r.random() < 0.5
             node.truncate(dict(node.base) if early else stable)
         elif not self.rollbacks:
             getattr(self, "fault_" + self.profile, lambda n: None)(node)
@@ -621,12 +731,12 @@ class World:
         """Snapshots, rollbacks to them, plain restarts (which lose the unsynced tail), lost links, members that join."""
         r, x = self.rng, self.rng.random()
         mine = [s for n, s in self.snapshots if n is node]
-        if x < 0.3:
+        if x < (0.2 if self.profile == "copies" else 0.3):
             self.snapshots.append((node, node.durable))
+        elif x < (0.5 if self.profile == "copies" else 0.4):
+            self.fault_life(node, peer)
         elif x < 0.6 and mine:
             i = r.randrange(len(mine))
-            if self.suspect(mine[i]) & self.told and BREAK != "suspect-snapshot":
-                return                                           # precondition: see the limits
             if self.hello and BREAK != "abandoned-future":
                 self.snapshots = [(n, s) for n, s in self.snapshots if n is not node] + [(node, s) for s in mine[:i + 1]]
             self.reopen(node, mine[i])
@@ -640,16 +750,23 @@ class World:
         elif len(self.nodes) < 6:
             self.nodes.append(Replica(self, chr(65 + len(self.nodes))))
 
+    def fault_life(self, node, peer):
+        """A directory that is a copy of another one, or restored from a backup, or was found damaged, and knows it. The
+        original may live on, and may have gone on since."""
+        state = self.rng.choice([peer.durable, node.durable] + [s for _, s in self.snapshots])
+        self.snapshots = [(n, s) for n, s in self.snapshots if n is not node]
+        self.reopen(node, state, True)
+
     def drop_dead(self, node, senders):
         """What openings that have ended sent to this node, and has not arrived, arrives no more."""
         self.wire = [(s, to, m) for s, to, m in self.wire
                      if to is not node or s not in senders or m[0][1].nonce in [nonce for _, nonce in s.chain]]
 
-    def reopen(self, node, state):
+    def reopen(self, node, state, new_life=False):
         """The process ends; its directory is as in state. What it sent may still arrive; what was sent to it does not."""
         self.stop(node)
         before, context = {p: node.knowledge(p) for p in PATHS + COUNTERS}, node.base
-        node.load(state)
+        node.load(state, new_life)
         node.sync()
         self.at_risk |= {d for d, (p, _, _) in self.events.items() if self.covers(before[p], d) and not any(
             self.covers(n.knowledge(p), d) for n in self.nodes)}
@@ -717,7 +834,8 @@ class World:
 
     def repair(self, a, b):
         """Trees are compared only between equal contexts; the cells that differ are exchanged both ways."""
-        if a.base == b.base and not (a.session or b.session):
+        a.hello(b)
+        if a.base == b.base and not (a.session or b.session) and a.released() and b.released():
             for path in PATHS + COUNTERS:
                 message = a.cell_message(path)
                 a.take_cell(b.cell_message(path))
@@ -753,7 +871,12 @@ class World:
             assert not n.log, (n.name, "log", n.log)
         for d, (path, _, _) in self.events.items():
             for n in alive:
-                assert d in self.at_risk or self.covers(n.knowledge(path), d), (n.name, "lost", d)
+                names = {d} | {new for new, old in self.twins.items() if old == d}
+                held = {e for e in names if self.covers(n.knowledge(path), e)}
+                assert names & self.at_risk or held, (n.name, "lost", d)
+                if len(held) > 1:
+                    assert all(e[0] in self.may_be_twice for e in held - {d}), (n.name, "twice", held)
+                    self.twice += 1
                 assert n.knowledge(path) == alive[0].knowledge(path), (n.name, path, "knowledge")
         for path in COUNTERS:
             for n in alive:
@@ -873,10 +996,80 @@ def scripted_two_futures():
     sent(a, q, "c")
     world.wire += first
     world.reopen(a, old_a)
-    a.redot()
+    a.redot("wait")
     a.hello(p)
     for sender, peer, message in world.wire:
         peer.take_push(sender, message)
+    world.finish()
+
+
+def copied(make=lambda a: a.write("b", frozenset(), True)):
+    """The opening 2 of the first makes events that nobody has confirmed yet, and then a copy of it takes the third's place."""
+    world, a, p, q, _, _ = three()
+    world.impatience = 0
+    make(a)
+    a.sync()
+    world.reopen(q, a.durable, True)
+    return world, a, p, q
+
+
+def scripted_overtaken():
+    """The original waits for one member, who has answered the copy: the copy must not name again what the original may tell."""
+    world, a, p, q = copied()
+    a.hello(q)
+    q.hello(p)
+    q.sync()
+    a.hello(p)
+    a.sync()
+    world.finish()
+    assert not world.twice, "overtaken"
+
+
+def scripted_later_opening(remembers):
+    """Of the original, a later opening was heard last. That the one before told its events shows in what it promised
+    then, or in the log."""
+    world, a, p, q, _, _ = three()
+    world.impatience = 0
+    a.write("b", frozenset(), True)
+    a.sync()
+    backup = a.durable
+    a.hello(p), a.hello(q)
+    bring(a, p)
+    world.reopen(a, a.durable)
+    a.hello(p), a.hello(q)
+    a.write("c", frozenset(), True)
+    bring(a, p)
+    if remembers:
+        p.truncate(p.base)
+    else:
+        world.reopen(p, p.durable)
+    world.reopen(q, backup, True)
+    q.hello(p)
+    world.finish()
+    assert not world.twice, "a later opening"
+
+
+def scripted_part(counts):
+    """Only a part of what the opening made was told under its name. Of the rest, there is another future; or it is one total
+    with what was told."""
+    states = []
+
+    def make(a):
+        for k in 5, 2:
+            a.increment("n1", k) if counts else a.write("b", frozenset(a.cells.get("b", {})), True)
+            states.append((a.outbox[-1], a.state()))
+
+    world, a, p, q = copied(make)
+    if not counts:
+        world.reopen(a, states[0][1])
+    a.hello(q), a.hello(p)
+    p.take_push(a, states[0][0])
+    q.hello(p)
+    if counts:
+        q.redot("wait")
+    else:
+        a.write("b", frozenset(), True)
+    a.sync()
     world.finish()
 
 
@@ -887,6 +1080,11 @@ def run(profile, seed):
         scripted_promise(False)
         scripted_promise(True)
         scripted_dead_push()
+        scripted_overtaken()
+        scripted_later_opening(False)
+        scripted_later_opening(True)
+        scripted_part(False)
+        scripted_part(True)
         return scripted_two_futures()
     world = World(seed, profile)
     for _ in range(160):
@@ -899,7 +1097,7 @@ def main():
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     assert not BREAK or BREAK in BREAKS, sorted(BREAKS)
     profiles = sys.argv[3:] or ([BREAKS[BREAK]] if BREAK else [
-        "scripted", "sync", "horizon", "crash", "lives", "damage", "rollback", "fresh", "boot"])
+        "scripted", "sync", "horizon", "crash", "lives", "damage", "rollback", "copies", "fresh", "boot"])
     for profile in profiles:
         for seed in range(first, first + seeds):
             try:
