@@ -58,6 +58,7 @@ void key_log(struct key *ret_key, uint64_t shard, struct dot dot)
 
 void key_meta(struct key *ret_key, char kind)
 {
+    must(kind && strchr(KEY_META_KINDS, kind));
     key_start(ret_key);
     key_add_byte(ret_key, (uint8_t)kind);
 }

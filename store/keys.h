@@ -12,6 +12,8 @@
 #include "base/bytes.h"
 #include "crdt/context.h"
 
+/* What keys of meta begin with; each has golden bytes (tests/golden). */
+#define KEY_META_KINDS "FHIRSU"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
 /* Where a page of a compare begins and ends: a cell key without its shard. */

@@ -34,7 +34,7 @@ void golden_read(const char *file, struct buffer *ret_text)
     (void)fclose(stream);
 }
 
-static void golden_write(const char *file, const struct buffer *text)
+void golden_write(const char *file, const struct buffer *text)
 {
     char path[512];
     FILE *stream = fopen(golden_path(file, path, sizeof path), "we");
@@ -104,19 +104,14 @@ void golden_unhex(struct slice text, struct buffer *ret_bytes)
 
 /* ---- one entry ---- */
 
-struct entry {
-    char name[128];
-    struct buffer says, bytes;
-};
-
-static void entry_init(struct entry *entry)
+void golden_entry_init(struct golden_entry *entry)
 {
     entry->name[0] = 0;
     buffer_init(&entry->says, GOLDEN_BYTES_MAX);
     buffer_init(&entry->bytes, GOLDEN_BYTES_MAX);
 }
 
-static void entry_done(struct entry *entry)
+void golden_entry_done(struct golden_entry *entry)
 {
     buffer_done(&entry->says);
     buffer_done(&entry->bytes);
@@ -142,8 +137,7 @@ static bool line_is(struct slice line, const char *key, struct slice *ret_rest)
     return true;
 }
 
-/* The next entry of the file; false after the last. */
-static bool entry_read(struct slice *text, struct entry *entry)
+bool golden_entry_next(struct slice *text, struct golden_entry *entry)
 {
     struct slice rest;
 
@@ -184,22 +178,23 @@ bool golden_has(const struct golden *table, size_t count, unsigned kind)
     return false;
 }
 
-static void entry_write(struct buffer *text, const struct golden *golden)
+void golden_entry_append(struct buffer *text, const struct golden_entry *entry)
 {
-    struct entry entry;
-    struct slice left;
+    struct slice left = buffer_slice(&entry->says);
 
-    entry_init(&entry);
-    golden->make(&entry.bytes);
-    golden->say(buffer_slice(&entry.bytes), &entry.says);
-    say(text, "\nname: %s\n", golden->name);
-    for (left = buffer_slice(&entry.says); left.size > 0;) {
+    say(text, "\nname: %s\n", entry->name);
+    while (left.size > 0) {
         struct slice line = line_next(&left);
 
         say(text, "says: %.*s\n", (int)line.size, (const char *)line.data);
     }
-    say_hex(text, buffer_slice(&entry.bytes));
-    entry_done(&entry);
+    say_hex(text, buffer_slice(&entry->bytes));
+}
+
+void golden_head_append(struct buffer *text, const char *title)
+{
+    say(text, "# %s\n", title);
+    say(text, "# Written by `make golden`, never by hand: a change here is a change of format.\n");
 }
 
 static void table_write(const char *file, const char *title, const struct golden *table,
@@ -208,18 +203,23 @@ static void table_write(const char *file, const char *title, const struct golden
     struct buffer text;
 
     buffer_init(&text, GOLDEN_BYTES_MAX);
-    say(&text,
-        "# %s\n# Written by `make golden`, never by hand: a change here is a change of format."
-        "\n",
-        title);
-    for (size_t i = 0; i < count; i++)
-        entry_write(&text, &table[i]);
+    golden_head_append(&text, title);
+    for (size_t i = 0; i < count; i++) {
+        struct golden_entry entry;
+
+        golden_entry_init(&entry);
+        snprintf(entry.name, sizeof entry.name, "%s", table[i].name);
+        table[i].make(&entry.bytes);
+        table[i].say(buffer_slice(&entry.bytes), &entry.says);
+        golden_entry_append(&text, &entry);
+        golden_entry_done(&entry);
+    }
     golden_write(file, &text);
     buffer_done(&text);
 }
 
 /* The kept bytes are read as they were, written again as they are, and are what is written now. */
-static void entry_check(const struct entry *entry, const struct golden *golden)
+static void entry_check(const struct golden_entry *entry, const struct golden *golden)
 {
     struct buffer says, again;
 
@@ -238,25 +238,25 @@ static void entry_check(const struct entry *entry, const struct golden *golden)
 
 void golden_check(const char *file, const char *title, const struct golden *table, size_t count)
 {
-    struct entry entry;
+    struct golden_entry entry;
     struct buffer text;
     struct slice left;
 
     if (golden_writes())
         table_write(file, title, table, count);
     buffer_init(&text, GOLDEN_BYTES_MAX);
-    entry_init(&entry);
+    golden_entry_init(&entry);
     golden_read(file, &text);
     left = buffer_slice(&text);
     for (size_t i = 0; i < count; i++) {
-        if (!entry_read(&left, &entry))
+        if (!golden_entry_next(&left, &entry))
             test_failed(__FILE__, __LINE__, "%s lacks `%s`: see tests/golden/golden.h", file,
                         table[i].name);
         CHECK_TEXT(entry.name, table[i].name);
         entry_check(&entry, &table[i]);
     }
-    if (entry_read(&left, &entry))
+    if (golden_entry_next(&left, &entry))
         test_failed(__FILE__, __LINE__, "%s has `%s`, which no table has", file, entry.name);
-    entry_done(&entry);
+    golden_entry_done(&entry);
     buffer_done(&text);
 }

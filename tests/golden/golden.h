@@ -27,6 +27,19 @@ struct golden {
 void golden_check(const char *file, const char *title, const struct golden *table, size_t count);
 /* One of that kind at least is in the table. */
 bool golden_has(const struct golden *table, size_t count, unsigned kind);
+/* One entry of a file. */
+struct golden_entry {
+    char name[512];
+    struct buffer says, bytes;
+};
+void golden_entry_init(struct golden_entry *entry);
+void golden_entry_done(struct golden_entry *entry);
+/* The next one of the text, which moves behind it; false after the last. */
+bool golden_entry_next(struct slice *text, struct golden_entry *entry);
+void golden_entry_append(struct buffer *text, const struct golden_entry *entry);
+void golden_head_append(struct buffer *text, const char *title);
+void golden_write(const char *file, const struct buffer *text);
+
 /* tests/golden/FILE. */
 const char *golden_path(const char *file, char *ret_path, size_t size);
 bool golden_writes(void);

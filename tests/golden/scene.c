@@ -5,6 +5,7 @@
 
 enum { PEER = 0xb2, PEER_NONCE = 9 };
 static const uint64_t wall_ms = 1700000000000;
+const struct directory_mark scene_mark = {.directory = 1, .file = 2, .machine = "a machine"};
 
 /* ---- clock ---- */
 
@@ -174,16 +175,15 @@ uint64_t scene_shard(void)
 
 void scene_open(struct scene *scene)
 {
-    static const struct directory_mark mark = {.directory = 1, .file = 2, .machine = "a machine"};
     struct replica own = {0}, peer = {0};
     struct neap_error error = {0};
     struct disk *disk = NULL;
-    struct scene_clock clock;
 
     *scene = (struct scene){0};
-    scene_clock_init(&clock);
+    scene_clock_init(&scene->clock);
     CHECK_OK(disk_mem_open(&scene->disk));
-    CHECK_OK(store_open(&scene->store, scene->disk, &mark, &clock.clock, false, &error));
+    CHECK_OK(
+        store_open(&scene->store, scene->disk, &scene_mark, &scene->clock.clock, false, &error));
     CHECK_OK(batch_new(scene->disk, &scene->batch));
     CHECK_OK(store_shard(&scene->store, scene->batch, SCENE_BUCKET, &scene->shard));
     CHECK_OK(disk_mem_open(&disk));
@@ -197,6 +197,23 @@ void scene_open(struct scene *scene)
     shard_free(peer.shard);
     batch_free(peer.batch);
     disk_close(disk);
+}
+
+void scene_reopen(struct scene *scene)
+{
+    struct neap_error error = {0};
+    struct replica own;
+
+    store_done(&scene->store);
+    CHECK_OK(
+        store_open(&scene->store, scene->disk, &scene_mark, &scene->clock.clock, false, &error));
+    scene->shard = store_find(&scene->store, scene_shard());
+    own.shard = scene->shard;
+    own.batch = scene->batch;
+    set(&own, "later", "on");
+    CHECK_OK(shard_save(scene->shard, scene->batch));
+    CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
+    batch_clear(scene->batch);
 }
 
 void scene_close(struct scene *scene)

@@ -5,7 +5,15 @@
 #include "store/store.h"
 #include "tests/golden/said.h"
 
+/* A clock that stands still, and chance that counts. */
+struct scene_clock {
+    struct clock clock;
+    uint64_t drawn;
+};
+void scene_clock_init(struct scene_clock *clock);
+
 struct scene {
+    struct scene_clock clock;
     struct disk *disk;
     struct batch *batch;
     struct store store;
@@ -13,6 +21,9 @@ struct scene {
 };
 
 void scene_open(struct scene *scene);
+/* Closed and opened again, as after a restart, and an event more: the record of the shard tells of
+ * an opening that nobody has confirmed. */
+void scene_reopen(struct scene *scene);
 void scene_close(struct scene *scene);
 
 #define SCENE_BUCKET "till"
@@ -24,10 +35,6 @@ void scene_page(struct buffer *ret_bytes);
 void scene_cell(struct buffer *ret_bytes);
 void scene_cursor(struct buffer *ret_bytes);
 
-/* A clock that stands still, and chance that counts. */
-struct scene_clock {
-    struct clock clock;
-    uint64_t drawn;
-};
-void scene_clock_init(struct scene_clock *clock);
+/* Where its directory is. */
+extern const struct directory_mark scene_mark;
 #endif

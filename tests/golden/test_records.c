@@ -1,0 +1,285 @@
+/* What is on disk, record by record: each key of a directory that has met everything. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "crdt/path.h"
+#include "store/format.h"
+#include "store/slot.h"
+#include "tests/golden/folder.h"
+
+/* ---- what a record says, and the same written again ---- */
+
+/* A disk with all records, and a store on it that has read them. */
+struct reading {
+    struct scene_clock clock;
+    struct disk *disk;
+    struct store store;
+    struct shard *shard;
+};
+
+static void reading_open(struct reading *reading, struct disk *disk)
+{
+    struct neap_error error = {0};
+
+    *reading = (struct reading){.disk = disk};
+    scene_clock_init(&reading->clock);
+    CHECK_OK(store_open(&reading->store, disk, &scene_mark, &reading->clock.clock, false, &error));
+    reading->shard = store_find(&reading->store, scene_shard());
+    CHECK(reading->shard);
+    /* This opening is not in the records. */
+    reading->shard->openings_count--;
+}
+
+static struct view view_of(const struct reading *reading)
+{
+    return (struct view){.disk = reading->disk};
+}
+
+static void say_stored(struct slice key, struct slice value, struct buffer *text)
+{
+    struct buffer again;
+    struct slice bytes;
+    struct cell cell;
+    uint64_t ref;
+
+    CHECK(key_cell_is(key) && bytes_get_u64(key.data) == scene_shard());
+    CHECK_OK(stored_split(value, &ref, &bytes));
+    say_cell(text, key_cell_path(key), bytes);
+    say(text, ref ? ", residue %" PRIu64 "\n" : "\n", ref);
+    buffer_init(&again, CELL_SIZE_MAX);
+    cell_init(&cell);
+    CHECK_OK(cell_decode(bytes, &cell));
+    CHECK_OK(cell_encode(&cell, &again));
+    CHECK_BYTES(buffer_slice(&again), bytes);
+    cell_done(&cell);
+    buffer_done(&again);
+}
+
+static void say_logged(struct slice key, struct slice value, struct buffer *text)
+{
+    struct log_entry entry;
+
+    CHECK_OK(log_entry_read(key, value, &entry));
+    say(text, "event %" PRIx64 ":%" PRIu64 " of opening %" PRIu32 " on %" PRIx64 "/", entry.dot.id,
+        entry.dot.n, entry.nonce, entry.bucket);
+    say_path(text, entry.path);
+    say(text, "\n");
+}
+
+static void say_shard(const struct shard *shard, struct buffer *text)
+{
+    say(text, "bucket \"%s\", life %" PRIx64 ", replica %" PRIx64 ", next residue %" PRIu64 "\n",
+        shard->name, shard->life, shard->replica, shard->residue_next);
+    say_context(text, "context", &shard->context);
+    say_context(text, "horizon", &shard->horizon);
+    say(text, "confirmed up to %" PRIu64 " of opening %" PRIu32, shard->opened_at,
+        shard->opened_nonce);
+    for (size_t i = 0; i < shard->openings_count; i++)
+        say(text, ", %" PRIu32 " since %" PRIu64, shard->openings[i].nonce,
+            shard->openings[i].since);
+    say(text, "\n");
+}
+
+static void say_residue(const struct shard *shard, uint64_t ref, struct buffer *text)
+{
+    const struct residue *residue = residue_find(shard, ref);
+
+    CHECK(residue);
+    say(text, "residue %" PRIu64, ref);
+    say_context(text, "", &residue->context);
+}
+
+static void say_identity(const struct identity *identity, struct buffer *text)
+{
+    say(text, "node %" PRIx64 ", life %" PRIx64 ", former %" PRIx64 ", %s\n", identity->node,
+        identity->life, identity->former, identity_reason_text(identity->reason));
+}
+
+static void say_meta(const struct reading *reading, struct slice key, struct buffer *text)
+{
+    struct view view = view_of(reading);
+    uint32_t format = 0;
+
+    switch (key.data[0]) {
+    case 'F':
+        CHECK_OK(format_read(&view, format_reads(), &format, NULL));
+        say(text, "format %" PRIu32 "\n", format);
+        break;
+    case 'H':
+        say(text, "stamps up to %" PRIu64 "\n", reading->store.hlc.last);
+        break;
+    case 'I':
+        CHECK(!reading->store.identity.fresh_life);
+        say_identity(&reading->store.identity, text);
+        break;
+    case 'R':
+        say_residue(reading->shard, key_residue_ref(key), text);
+        break;
+    case 'S':
+        say_shard(reading->shard, text);
+        break;
+    case 'U':
+        say(text, "for residue %" PRIu64 ": %" PRIx64 "/", key_residue_ref(key),
+            key_unsettled_bucket(key));
+        say_path(text, key_unsettled_path(key));
+        say(text, "\n");
+        break;
+    default:
+        test_failed(__FILE__, __LINE__, "records '%c' say nothing here yet", key.data[0]);
+    }
+}
+
+static void say_record(const struct reading *reading, enum disk_family family, struct slice key,
+                       struct slice value, struct buffer *text)
+{
+    switch (family) {
+    case DISK_CELLS:
+        say_stored(key, value, text);
+        break;
+    case DISK_LOG:
+        say_logged(key, value, text);
+        break;
+    case DISK_META:
+    case DISK_FAMILIES:
+        say_meta(reading, key, text);
+        break;
+    }
+}
+
+/* ---- the file ---- */
+
+static void entry_of(const struct reading *reading, enum disk_family family, struct slice key,
+                     struct slice value, struct golden_entry *ret_entry)
+{
+    int used = snprintf(ret_entry->name, sizeof ret_entry->name, "%s ", disk_family_name(family));
+
+    for (size_t i = 0; i < key.size; i++)
+        used += snprintf(ret_entry->name + used, sizeof ret_entry->name - (size_t)used, "%02x",
+                         key.data[i]);
+    CHECK((size_t)used < sizeof ret_entry->name);
+    CHECK_OK(buffer_set(&ret_entry->bytes, value));
+    buffer_clear(&ret_entry->says);
+    say_record(reading, family, key, value, &ret_entry->says);
+}
+
+/* All records, and what they say, as the file has them. */
+static void records_text(struct disk *disk, struct buffer *ret_text)
+{
+    struct slice none = slice_of(NULL, 0), key, value;
+    struct golden_entry entry;
+    struct reading reading;
+
+    reading_open(&reading, disk);
+    golden_entry_init(&entry);
+    golden_head_append(ret_text, "A data directory: family and key, what is there, its value.");
+    for (unsigned family = 0; family < DISK_FAMILIES; family++) {
+        struct view view = view_of(&reading);
+        struct scan *scan;
+
+        CHECK_OK(view_scan(&view, (enum disk_family)family, none, none, &scan));
+        while (!scan_next(scan, &key, &value)) {
+            entry_of(&reading, (enum disk_family)family, key, value, &entry);
+            golden_entry_append(ret_text, &entry);
+        }
+        scan_close(scan);
+    }
+    golden_entry_done(&entry);
+    store_done(&reading.store);
+}
+
+static void scene_text(struct buffer *ret_text)
+{
+    struct scene scene;
+
+    scene_open(&scene);
+    scene_reopen(&scene);
+    records_text(scene.disk, ret_text);
+    scene_close(&scene);
+}
+
+/* What was written is what is written now, and says what it said. */
+TEST(records_are_as_they_were)
+{
+    struct buffer now, kept, read;
+    struct disk *disk = NULL;
+    char name[32];
+
+    buffer_init(&now, GOLDEN_BYTES_MAX);
+    buffer_init(&kept, GOLDEN_BYTES_MAX);
+    buffer_init(&read, GOLDEN_BYTES_MAX);
+    scene_text(&now);
+    dump_name(FORMAT_VERSION, name);
+    if (golden_writes())
+        golden_write(name, &now);
+    golden_read(name, &kept);
+    CHECK_OK(disk_mem_open(&disk));
+    dump_load(FORMAT_VERSION, disk);
+    records_text(disk, &read);
+    disk_close(disk);
+    CHECK_BYTES(buffer_slice(&read), buffer_slice(&kept));
+    CHECK_BYTES(buffer_slice(&now), buffer_slice(&kept));
+    buffer_done(&now);
+    buffer_done(&kept);
+    buffer_done(&read);
+}
+
+/* Read, and written again. */
+TEST(a_shard_and_its_log_are_written_as_they_were_read)
+{
+    struct slice none = slice_of(NULL, 0), key, value;
+    struct buffer before, after;
+    struct batch *batch = NULL;
+    struct reading reading;
+    struct disk *disk = NULL;
+    struct scan *scan;
+    struct view view;
+
+    buffer_init(&before, GOLDEN_BYTES_MAX);
+    buffer_init(&after, GOLDEN_BYTES_MAX);
+    CHECK_OK(disk_mem_open(&disk));
+    dump_load(FORMAT_VERSION, disk);
+    dump_of(disk, &before);
+    reading_open(&reading, disk);
+    view = view_of(&reading);
+    CHECK_OK(batch_new(disk, &batch));
+    CHECK_OK(shard_save(reading.shard, batch));
+    CHECK_OK(format_write(batch, FORMAT_VERSION));
+    CHECK_OK(view_scan(&view, DISK_LOG, none, none, &scan));
+    while (!scan_next(scan, &key, &value)) {
+        struct log_entry entry;
+
+        CHECK_OK(log_entry_read(key, value, &entry));
+        CHECK_OK(log_put(reading.shard, batch, entry.dot, entry.nonce, entry.bucket, entry.path));
+    }
+    scan_close(scan);
+    CHECK(!batch_is_empty(batch));
+    CHECK_OK(disk->ops->commit(disk, batch, true));
+    dump_of(disk, &after);
+    CHECK_BYTES(buffer_slice(&after), buffer_slice(&before));
+    batch_free(batch);
+    store_done(&reading.store);
+    disk_close(disk);
+    buffer_done(&before);
+    buffer_done(&after);
+}
+
+TEST(each_kind_of_record_has_golden_bytes)
+{
+    struct slice none = slice_of(NULL, 0), key, value;
+    struct view view = {0};
+    struct scan *scan;
+    size_t count[UINT8_MAX + 1] = {0};
+
+    CHECK_OK(disk_mem_open(&view.disk));
+    dump_load(FORMAT_VERSION, view.disk);
+    CHECK_OK(view_scan(&view, DISK_META, none, none, &scan));
+    while (!scan_next(scan, &key, &value))
+        count[key.data[0]]++;
+    scan_close(scan);
+    disk_close(view.disk);
+    for (const char *kind = KEY_META_KINDS; *kind; kind++) {
+        if (!count[(uint8_t)*kind])
+            test_failed(__FILE__, __LINE__, "none of kind '%c': see tests/golden/scene.c", *kind);
+    }
+}
