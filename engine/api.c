@@ -149,6 +149,11 @@ int neap_wait(struct neap *neap, struct neap_bytes token, const struct neap_call
         code = token_decode(api_slice(token), &decoded);
         if (code == NEAP_NOMEM)
             api_failed(&api, code, NULL);
+        else if (code == NEAP_FORMAT)
+            code = error_set(api.error, NEAP_INVALID,
+                             "the token is of another version of the program than this (%s): use "
+                             "the newer one here as well",
+                             PACKAGE_VERSION);
         else if (code)
             code =
                 error_set(api.error, NEAP_INVALID, "these %zu bytes are not a token", token.size);

@@ -97,6 +97,11 @@ static int token_take(struct api *api, const char *field, struct neap_bytes byte
     code = token_decode(api_slice(bytes), token);
     if (code == NEAP_NOMEM)
         return api_failed(api, code, NULL);
+    if (code == NEAP_FORMAT)
+        return error_set(api->error, NEAP_INVALID,
+                         "call.%s: the token is of another version of the program than this (%s): "
+                         "use the newer one here as well",
+                         field, PACKAGE_VERSION);
     if (code)
         return error_set(api->error, NEAP_INVALID, "call.%s: these %zu bytes are not a token",
                          field, bytes.size);

@@ -4,9 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/version.h"
 #include "neap.h"
 
-enum { TOKEN_VERSION = 1, TOKEN_ROOM_FIRST = 4 };
+enum { TOKEN_VERSION = 1, TOKEN_VERSION_MIN = 1, TOKEN_ROOM_FIRST = 4 };
 
 void token_init(struct token *token)
 {
@@ -183,18 +184,20 @@ static void token_read_part(struct reader *reader, struct token *token)
 
 int token_decode(struct slice bytes, struct token *ret_token)
 {
+    const struct versions reads = {TOKEN_VERSION_MIN, TOKEN_VERSION};
     struct token token;
     struct reader reader;
-    uint32_t count, i;
+    uint32_t fields, count, i;
     int error;
 
     if (bytes.size > TOKEN_SIZE_MAX)
         return NEAP_LIMIT;
     token_init(&token);
     reader_init(&reader, bytes);
-    read_array_of(&reader, 3);
-    if (read_u64(&reader) != TOKEN_VERSION)
-        reader_fail(&reader, NEAP_INVALID);
+    fields = read_array(&reader, UINT32_MAX);
+    error = version_check(read_u64(&reader), reads);
+    if (error || fields != 3)
+        reader_fail(&reader, error == NEAP_FORMAT ? NEAP_FORMAT : NEAP_INVALID);
     token.ticket = read_u64(&reader);
     count = read_array(&reader, TOKEN_PARTS_MAX);
     for (i = 0; i < count && !reader.error; i++)

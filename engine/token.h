@@ -30,5 +30,6 @@ const struct context *token_find(const struct token *token, uint64_t shard); /* 
 bool token_fits(const struct token *token); /* it is surely no more than TOKEN_SIZE_MAX */
 void token_write(struct writer *writer, const struct token *token);    /* appended */
 int token_encode(const struct token *token, struct buffer *ret_bytes); /* replaces */
-int token_decode(struct slice bytes, struct token *ret_token); /* replaces; INVALID, LIMIT, NOMEM */
+/* Replaces. FORMAT: of a version that is not read; INVALID, LIMIT, NOMEM. */
+int token_decode(struct slice bytes, struct token *ret_token);
 #endif

@@ -319,7 +319,7 @@ NEAP_VOID void neap_options_init(struct neap_options *options);
  *                READONLY together with listen or peers
  *   UNAVAILABLE  listen or socket is in use, or cannot be listened on
  *   CORRUPT      the directory's own records fail their checksum
- *   FORMAT       the directory was written by a newer version
+ *   FORMAT       the directory was written by a newer version; it is left as it is
  *   IO           the disk
  *   LIMIT, NOMEM */
 NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_neap,

@@ -88,7 +88,9 @@ static const struct {
     {"", NEAP_INVALID},
     {"c0", NEAP_INVALID},
     {"92 01 00", NEAP_INVALID},
-    {"93 02 00 90", NEAP_INVALID},                            /* a version to come */
+    {"93 02 00 90", NEAP_FORMAT},       /* a version to come */
+    {"95 02 c0 c0 c0 c0", NEAP_FORMAT}, /* which may look otherwise */
+    {"93 00 00 90", NEAP_INVALID},
     {"93 01 00 90 00", NEAP_INVALID},                         /* something after it */
     {"93 01 00 91 92 05 93 03 00 09", NEAP_INVALID},          /* n is 0 */
     {"93 01 00 92 92 05 90 92 05 90", NEAP_INVALID},          /* a shard twice */
