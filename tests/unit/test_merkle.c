@@ -1,125 +1,12 @@
 #include "store/merkle.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "tests/support/test.h"
+#include "tests/unit/merkle_cases.h"
 
-/* A shard as a table: number i has a path, and its cell a version, 0 being absent. */
-enum { CELLS_MAX = 40000 };
-
-static const struct hash_key key = {{1, 2, 3}}, salt = {{9}};
-
-struct table {
-    struct merkle *tree;
-    uint32_t *versions;
-    unsigned count;
-};
-
-struct name {
-    uint8_t bytes[16];
-};
-
-static struct slice path_of(unsigned number, struct name *ret_name)
-{
-    bytes_put_u64(ret_name->bytes, 77); /* the bucket */
-    bytes_put_u64(ret_name->bytes + 8, number);
-    return slice_of(ret_name->bytes, sizeof ret_name->bytes);
-}
-
-static struct slice cell_of(uint32_t version, struct name *ret_name)
-{
-    bytes_put_u64(ret_name->bytes, version);
-    return slice_of(ret_name->bytes, version > 0 ? 8 : 0);
-}
-
-static int table_open(struct table *table, unsigned count, bool ready)
-{
-    *table = (struct table){.count = count};
-    table->versions = calloc(count, sizeof *table->versions);
-    return merkle_new(&key, MERKLE_BITS_MAX, ready, &table->tree);
-}
-
-static void table_close(struct table *table)
-{
-    merkle_free(table->tree);
-    free(table->versions);
-}
-
-static struct merkle_delta table_set(struct table *table, unsigned number, uint32_t version)
-{
-    struct name path_name, old_name, new_name;
-    struct slice path = path_of(number, &path_name);
-    struct merkle_delta delta =
-        merkle_delta(&key, path, cell_of(table->versions[number], &old_name),
-                     cell_of(version, &new_name), false);
-
-    merkle_apply(table->tree, path, &delta);
-    table->versions[number] = version;
-    return delta;
-}
-
-static void table_undo(struct table *table, unsigned number, uint32_t version,
-                       const struct merkle_delta *delta)
-{
-    merkle_undo(table->tree, delta);
-    table->versions[number] = version;
-}
-
-static void table_fill(struct table *table, uint64_t seed)
-{
-    struct rng rng;
-
-    rng_init(&rng, seed);
-    for (unsigned i = 0; i < 3 * table->count; i++) {
-        unsigned number = (unsigned)rng_below(&rng, table->count);
-        uint32_t version = (uint32_t)rng_below(&rng, 4);
-
-        (void)table_set(table, number, version);
-    }
-}
-
-/* Cells of the build in progress; false: it is done. */
-static bool build_step(struct table *table, unsigned cells)
-{
-    struct name path_name, cell_name;
-
-    for (unsigned i = 0; i < table->count; i++) {
-        struct slice path = path_of(i, &path_name);
-
-        if (table->versions[i] == 0 || slice_compare(path, merkle_build_cursor(table->tree)) < 0)
-            continue;
-        if (cells-- == 0)
-            return true;
-        if (!merkle_build_add(table->tree, path, cell_of(table->versions[i], &cell_name), false))
-            return true;
-    }
-    merkle_build_end(table->tree);
-    return false;
-}
-
-static int build_all(struct table *table, uint64_t cells)
-{
-    int error = merkle_build_begin(table->tree, cells);
-
-    while (!error && build_step(table, UINT32_MAX))
-        ;
-    return error;
-}
-
-/* That the tree is what a new one of the same cells is. */
-static void check_rebuilt(const struct table *table)
-{
-    struct table again = {.versions = table->versions, .count = table->count};
-
-    CHECK_OK(merkle_new(&key, MERKLE_BITS_MAX, false, &again.tree));
-    CHECK_OK(build_all(&again, 0));
-    CHECK(merkle_same(&table->tree->now, &again.tree->now));
-    CHECK(digest_equal(merkle_root(table->tree), merkle_root(again.tree)));
-    merkle_free(again.tree);
-}
+static const struct hash_key salt = {{9}};
 
 /* ---- sums ---- */
 
@@ -128,12 +15,12 @@ TEST(nothing_and_an_empty_cell_count_nothing)
     struct table table;
     struct name name;
     struct slice path = path_of(1, &name), empty = slice_text("\x90");
-    struct merkle_delta delta = merkle_delta(&key, path, slice_of(NULL, 0), empty, true);
+    struct merkle_delta delta = merkle_delta(&table_key, path, slice_of(NULL, 0), empty, true);
 
     CHECK(digest_equal(delta.sum, (struct digest){0}));
     CHECK_EQUAL(delta.cells, 0);
-    CHECK(digest_equal(merkle_cell(&key, path, empty), (struct digest){0}));
-    CHECK(!digest_equal(merkle_cell(&key, path, slice_text("x")), (struct digest){0}));
+    CHECK(digest_equal(merkle_cell(&table_key, path, empty), (struct digest){0}));
+    CHECK(!digest_equal(merkle_cell(&table_key, path, slice_text("x")), (struct digest){0}));
     CHECK_OK(table_open(&table, 10, true));
     (void)table_set(&table, 3, 1);
     CHECK_EQUAL(table.tree->now.cells, 1);
@@ -149,12 +36,12 @@ TEST(a_cell_counts_differently_under_another_path_or_key)
     static const struct hash_key other = {{4}};
     struct name a, b;
     struct slice cell = slice_text("cell");
-    struct digest sum = merkle_cell(&key, path_of(1, &a), cell);
+    struct digest sum = merkle_cell(&table_key, path_of(1, &a), cell);
 
-    CHECK(digest_equal(sum, merkle_cell(&key, path_of(1, &b), cell)));
-    CHECK(!digest_equal(sum, merkle_cell(&key, path_of(2, &b), cell)));
+    CHECK(digest_equal(sum, merkle_cell(&table_key, path_of(1, &b), cell)));
+    CHECK(!digest_equal(sum, merkle_cell(&table_key, path_of(2, &b), cell)));
     CHECK(!digest_equal(sum, merkle_cell(&other, path_of(1, &b), cell)));
-    CHECK(!digest_equal(sum, merkle_cell(&key, path_of(1, &b), slice_text("cell2"))));
+    CHECK(!digest_equal(sum, merkle_cell(&table_key, path_of(1, &b), slice_text("cell2"))));
 }
 
 TEST(the_order_of_writes_does_not_matter)
@@ -390,8 +277,8 @@ TEST(one_flipped_value_is_found_by_descent)
         unsigned candidates = 0;
 
         for (unsigned i = 0; i < CELLS_MAX; i++)
-            candidates += merkle_has(&nodes, merkle_place(&key, path_of(i, &name)));
-        CHECK(merkle_has(&nodes, merkle_place(&key, path_of(12345, &name))));
+            candidates += merkle_has(&nodes, merkle_place(&table_key, path_of(i, &name)));
+        CHECK(merkle_has(&nodes, merkle_place(&table_key, path_of(12345, &name))));
         CHECK(candidates < 40); /* 10 is the mean */
     }
     table_close(&a);
@@ -482,11 +369,11 @@ TEST(what_is_unsettled_never_compares_equal)
 
     CHECK_OK(table_open(&a, 1000, true));
     CHECK_OK(table_open(&b, 1000, true));
-    delta = merkle_delta(&key, path, slice_of(NULL, 0), slice_of(NULL, 0), true);
+    delta = merkle_delta(&table_key, path, slice_of(NULL, 0), slice_of(NULL, 0), true);
     merkle_apply(b.tree, path, &delta);
     CHECK(digest_equal(merkle_root(a.tree), merkle_root(b.tree))); /* a residue is local */
     CHECK_EQUAL(descend(a.tree, b.tree, found, &bits, &digests), 1);
-    CHECK_EQUAL(found[0], merkle_place(&key, path) >> 60);
+    CHECK_EQUAL(found[0], merkle_place(&table_key, path) >> 60);
     CHECK_EQUAL(descend(b.tree, a.tree, found, &bits, &digests), 0); /* it is b that has to tell */
     merkle_undo(b.tree, &delta);
     CHECK(merkle_is_marked(&b.tree->now, 0, 0)); /* may be unsettled: that is all it says */
@@ -510,144 +397,11 @@ TEST(marks_go_through_builds_and_folds)
     CHECK_EQUAL(table.tree->now.bits, 4);
     for (uint32_t i = 0; i < 16; i++)
         CHECK_EQUAL(merkle_is_marked(&table.tree->now, 4, i),
-                    i == merkle_place(&key, path_of(42, &name)) >> 60);
+                    i == merkle_place(&table_key, path_of(42, &name)) >> 60);
     CHECK(merkle_is_marked(&table.tree->now, 0, 0));
     CHECK_OK(merkle_build_begin(table.tree, 0));
     merkle_settle(table.tree);
     CHECK(!merkle_is_marked(&table.tree->now, 0, 0));
-    table_close(&table);
-}
-
-/* ---- snapshots ---- */
-
-static int table_save(const struct table *table, uint64_t stamp, size_t part,
-                      struct buffer *ret_bytes)
-{
-    buffer_init(ret_bytes, MERKLE_PART_SIZE);
-    return merkle_save(table->tree, stamp, part, ret_bytes);
-}
-
-TEST(a_snapshot_brings_back_the_same_tree)
-{
-    struct table table;
-    struct merkle *loaded;
-    struct buffer bytes;
-    struct name name;
-    struct merkle_delta delta;
-
-    CHECK_OK(table_open(&table, CELLS_MAX, true));
-    table_fill(&table, 3);
-    CHECK_OK(build_all(&table, CELLS_MAX));
-    CHECK_EQUAL(merkle_parts(table.tree), 2);
-    delta = merkle_delta(&key, path_of(9, &name), slice_of(NULL, 0), slice_of(NULL, 0), true);
-    merkle_apply(table.tree, path_of(9, &name), &delta);
-    CHECK_OK(merkle_new(&key, MERKLE_BITS_MAX, false, &loaded));
-    for (size_t part = 0; part < merkle_parts(table.tree); part++) {
-        uint64_t stamp = 0;
-        int last = part + 1 == merkle_parts(table.tree) ? NEAP_END : 0;
-
-        CHECK(!loaded->ready);
-        CHECK_OK(table_save(&table, 5, part, &bytes));
-        CHECK_ERROR(merkle_load(loaded, buffer_slice(&bytes), &stamp), last);
-        CHECK_EQUAL(stamp, 5);
-        buffer_done(&bytes);
-    }
-    CHECK(loaded->ready);
-    CHECK(merkle_same(&loaded->now, &table.tree->now));
-    CHECK_EQUAL(loaded->now.bits, table.tree->now.bits);
-    CHECK(merkle_is_marked(&loaded->now, loaded->now.bits,
-                           (uint32_t)(delta.place >> (64 - loaded->now.bits))));
-    merkle_free(loaded);
-    table_close(&table);
-}
-
-static void load_refused(struct slice bytes, const struct hash_key *hash, unsigned bits_max,
-                         int expected)
-{
-    struct merkle *tree;
-    uint64_t stamp = 99;
-
-    CHECK_OK(merkle_new(hash, bits_max, false, &tree));
-    CHECK_ERROR(merkle_load(tree, bytes, &stamp), expected);
-    CHECK(!tree->ready && !tree->build);
-    CHECK_EQUAL(stamp, 99);
-    merkle_free(tree);
-}
-
-TEST(a_damaged_or_foreign_part_is_refused)
-{
-    static const struct hash_key other = {{4}};
-    struct table table;
-    struct buffer bytes;
-
-    CHECK_OK(table_open(&table, 1000, true));
-    table_fill(&table, 4);
-    CHECK_OK(build_all(&table, 1000));
-    CHECK_OK(table_save(&table, 1, 0, &bytes));
-    for (size_t i = 0; i < bytes.size; i++) {
-        bytes.data[i] ^= 0x10;
-        if (i != 1) /* the version */
-            load_refused(buffer_slice(&bytes), &key, MERKLE_BITS_MAX, NEAP_CORRUPT);
-        bytes.data[i] ^= 0x10;
-    }
-    bytes.data[1] ^= 0x10;
-    load_refused(buffer_slice(&bytes), &key, MERKLE_BITS_MAX, NEAP_FORMAT);
-    bytes.data[1] ^= 0x10;
-    for (size_t size = 0; size < bytes.size; size++)
-        load_refused(slice_of(bytes.data, size), &key, MERKLE_BITS_MAX, NEAP_CORRUPT);
-    load_refused(buffer_slice(&bytes), &other, MERKLE_BITS_MAX, NEAP_CORRUPT);
-    load_refused(buffer_slice(&bytes), &key, 4, NEAP_LIMIT);
-    buffer_done(&bytes);
-    table_close(&table);
-}
-
-TEST(parts_of_two_snapshots_do_not_mix)
-{
-    struct table table;
-    struct merkle *loaded;
-    struct buffer first, second, stranger;
-
-    CHECK_OK(table_open(&table, CELLS_MAX, true));
-    table_fill(&table, 5);
-    CHECK_OK(build_all(&table, CELLS_MAX));
-    CHECK_OK(table_save(&table, 1, 0, &first));
-    CHECK_OK(table_save(&table, 1, 1, &second));
-    CHECK_OK(table_save(&table, 2, 1, &stranger));
-    CHECK_OK(merkle_new(&key, MERKLE_BITS_MAX, false, &loaded));
-    CHECK_ERROR(merkle_load(loaded, buffer_slice(&second), NULL), NEAP_CORRUPT);
-    CHECK_OK(merkle_load(loaded, buffer_slice(&first), NULL));
-    CHECK_ERROR(merkle_load(loaded, buffer_slice(&first), NULL), NEAP_CORRUPT);
-    CHECK_OK(merkle_load(loaded, buffer_slice(&first), NULL));
-    CHECK_ERROR(merkle_load(loaded, buffer_slice(&stranger), NULL), NEAP_CORRUPT);
-    CHECK_OK(merkle_load(loaded, buffer_slice(&first), NULL));
-    CHECK_ERROR(merkle_load(loaded, buffer_slice(&second), NULL), NEAP_END);
-    CHECK(merkle_same(&loaded->now, &table.tree->now));
-    merkle_free(loaded);
-    buffer_done(&first);
-    buffer_done(&second);
-    buffer_done(&stranger);
-    table_close(&table);
-}
-
-TEST(a_write_ends_a_load_that_is_not_complete)
-{
-    struct table table;
-    struct merkle *loaded;
-    struct merkle_delta delta;
-    struct buffer bytes;
-    struct name name;
-
-    CHECK_OK(table_open(&table, CELLS_MAX, true));
-    table_fill(&table, 6);
-    CHECK_OK(build_all(&table, CELLS_MAX));
-    CHECK_OK(table_save(&table, 1, 0, &bytes));
-    CHECK_OK(merkle_new(&key, MERKLE_BITS_MAX, false, &loaded));
-    CHECK_OK(merkle_load(loaded, buffer_slice(&bytes), NULL));
-    delta = merkle_delta(&key, path_of(1, &name), slice_of(NULL, 0), slice_text("x"), false);
-    merkle_apply(loaded, path_of(1, &name), &delta);
-    CHECK(!loaded->ready && merkle_wants_build(loaded));
-    merkle_free(loaded);
-    buffer_done(&bytes);
     table_close(&table);
 }
 
@@ -688,42 +442,6 @@ TEST(a_write_takes_no_memory)
     calls = mem_calls();
     table_fill(&table, 7);
     CHECK_EQUAL(mem_calls(), calls);
-    table_close(&table);
-}
-
-static int short_of_memory(void *arg)
-{
-    const struct table *table = arg;
-    struct merkle *tree = NULL;
-    struct buffer bytes;
-    int error;
-
-    buffer_init(&bytes, MERKLE_PART_SIZE);
-    error = merkle_new(&key, MERKLE_BITS_MAX, false, &tree);
-    for (size_t part = 0; part < merkle_parts(table->tree) && !error; part++) {
-        error = merkle_save(table->tree, 1, part, &bytes);
-        if (!error)
-            error = merkle_load(tree, buffer_slice(&bytes), NULL);
-        CHECK(error || !tree->ready);
-    }
-    CHECK(!tree || tree->ready == (error == NEAP_END));
-    if (error == NEAP_END)
-        error = merkle_build_begin(tree, 9);
-    if (tree && tree->ready)
-        CHECK(merkle_same(&tree->now, &table->tree->now));
-    merkle_free(tree);
-    buffer_done(&bytes);
-    return error;
-}
-
-TEST(without_memory_a_load_says_so_and_leaves_nothing)
-{
-    struct table table;
-
-    CHECK_OK(table_open(&table, 1000, true));
-    table_fill(&table, 8);
-    CHECK_OK(build_all(&table, 1000));
-    test_alloc_sweep(short_of_memory, &table);
     table_close(&table);
 }
 
