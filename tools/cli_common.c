@@ -45,6 +45,7 @@ int cli_exit_code(int code)
         return EXIT_UNREACHABLE;
     case NEAP_REFUSED:
     case NEAP_LOCKED:
+    case NEAP_FORMAT:
         return EXIT_NO;
     default:
         return EXIT_DIFFERS;

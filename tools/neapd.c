@@ -153,7 +153,10 @@ static int run(struct config *config, const sigset_t *signals)
                  log_quote(error.text[0] ? error.text : neap_strerror(code), text, sizeof(text)));
         if (code == NEAP_INVALID)
             return 2;
-        return code == NEAP_REFUSED || code == NEAP_LOCKED || code == NEAP_UNAVAILABLE ? 4 : 1;
+        return code == NEAP_REFUSED || code == NEAP_LOCKED || code == NEAP_UNAVAILABLE ||
+                       code == NEAP_FORMAT
+                   ? 4
+                   : 1;
     }
     log_line(LOG_INFO, "started", "version=%s path=%s listen=%s socket=%s", neap_version(),
              log_quote(config->path, path, sizeof(path)),

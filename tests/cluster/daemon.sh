@@ -174,6 +174,14 @@ locked()
         gives 0 -n "$work/l.sock" put b k v
 }
 check "a second neapd on the same directory is refused, exit 4" locked
+newer()
+{
+    mkdir "$work/newer" && echo 'neap 2' >"$work/newer/FORMAT" &&
+        refuses 4 "open_failed .*$work/newer: the directory has format 2, .* reads 1: use a newer" \
+            --path "$work/newer" --create && test "$(ls "$work/newer")" = FORMAT &&
+        rm -r "$work/newer"
+}
+check "a directory of a newer version is refused and left as it is, exit 4" newer
 taken()
 {
     refuses 4 'open_failed .*in use' --path "$work/m" --create --socket "$work/l.sock" &&
