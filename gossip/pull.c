@@ -315,7 +315,8 @@ static int pull_chunk_take(struct step *step, struct topic *topic, struct shard 
         trace(gossip->trace, "%s: pulled %s", peer_text(gossip, topic->pull.peer), shard->name);
         topic_changed(gossip, topic);
         pair_wants_digest(gossip, pair, topic->pull.peer);
-        return pull_ask_events(step, topic, shard);
+        error = pull_ask_events(step, topic, shard);
+        return error ? error : topic_queue(gossip, topic); /* its log may be too long now */
     }
     trace(gossip->trace, "%s: pulled nothing new of %s", peer_text(gossip, topic->pull.peer),
           shard->name);
