@@ -22,12 +22,10 @@ struct state {
     size_t next;
     struct late {
         uint64_t epoch, since_ms, turns;
-        uint64_t cut; /* events that the log no longer tells, then */
+        uint64_t cut;   /* events that the log no longer tells, then */
+        uint64_t falls; /* of log_max, up to which the log was short enough */
         bool seen;
     } late[NODES_MAX][SHARDS_LOOKED_AT];
-    struct {
-        uint64_t epoch, log_max;
-    } bounds[NODES_MAX]; /* of the process */
 };
 
 static void *begin(struct world *world)
@@ -150,19 +148,9 @@ static uint64_t log_bound(const struct sim_node *node, const struct shard *shard
     return node->gossip.log_max + unconfirmed;
 }
 
-/* A bound that was lowered while a process runs is kept by buckets as they change: no promise. */
-static bool log_max_is_old(struct state *state, const struct sim_node *node)
-{
-    if (state->bounds[node->index].epoch != node->epoch) {
-        state->bounds[node->index].epoch = node->epoch;
-        state->bounds[node->index].log_max = node->gossip.log_max;
-    }
-    return node->gossip.log_max > 0 && node->gossip.log_max >= state->bounds[node->index].log_max;
-}
-
 /* Since when the log of the shard has been too long; it is cut once in a while. One that a process
- * found so stays so until the bucket changes; and that of a bucket in trouble may not be readable.
- */
+ * found so stays so until the bucket changes, and one that was within a bound that was lowered,
+ * too; and that of a bucket in trouble may not be readable. */
 static bool log_is_bounded(const struct sim_node *node, const struct shard *shard,
                            struct late *late, struct why why)
 {
@@ -171,6 +159,9 @@ static bool log_is_bounded(const struct sim_node *node, const struct shard *shar
     bool grew = shard->counts.events_own + shard->counts.events_taken > 0;
     bool over = grew && shard_log_count(shard) > max && !(topic && topic->fault.code);
     uint64_t cut = 0;
+    if (shard_log_count(shard) <= max)
+        late->falls = node->log_max_falls;
+    over = over && late->falls == node->log_max_falls;
     for (size_t i = 0; i < shard->horizon.count; i++)
         cut += shard->horizon.entries[i].n;
     if (!over || !late->seen || late->epoch != node->epoch || late->cut != cut)
@@ -178,6 +169,7 @@ static bool log_is_bounded(const struct sim_node *node, const struct shard *shar
                               .since_ms = now_ms,
                               .turns = node->turns,
                               .cut = cut,
+                              .falls = late->falls,
                               .seen = over};
     return !over || now_ms - late->since_ms <= LOG_WAIT_MS ||
            node->turns - late->turns <= LOG_WAIT_TURNS ||
@@ -204,7 +196,7 @@ static bool node_is_bounded(struct state *state, const struct sim_node *node, st
     const struct store *store = &node->wheel.engine.store;
     if (!node->up)
         return true;
-    bool logs = log_max_is_old(state, node);
+    bool logs = node->gossip.log_max > 0;
     for (size_t i = 0; i < store->shards_count; i++) {
         if (!shard_is_bounded(node, store->shards[i], why) ||
             (logs && i < SHARDS_LOOKED_AT &&

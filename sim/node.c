@@ -350,6 +350,7 @@ void sim_pause(struct world *world, size_t index, uint64_t until_ms)
 void sim_set_log_max(struct world *world, size_t index, uint64_t log_max)
 {
     struct sim_node *node = &world->nodes[index];
+    node->log_max_falls += log_max < node->gossip.log_max;
     node->gossip.log_max = log_max;
     if (node->up)
         node->wheel.engine.log_max = node->wheel.engine.gossip->options.log_max = log_max;

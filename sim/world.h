@@ -70,6 +70,7 @@ struct sim_node {
     struct wheel wheel;
     bool up;
     uint64_t epoch; /* of the process */
+    uint64_t log_max_falls;
     struct rng entropy;
     int64_t skew_ms;                 /* of its wall clock */
     int drift;                       /* permille that it runs too fast; -1000: it stands still */
