@@ -7,10 +7,11 @@
  *   says: shard 42, session 7...        one line or more
  *   hex: 96 05 2a 07 ...                one line or more
  *
- * Something new: a message is a row of its table and a case of say_message() (test_wire.c), a verb a
- * case of ask() (test_clients.c), a record something that scene_open() does and a case of say_meta()
- * (scene.c, test_records.c). Then `make golden`, and the difference is read and committed. The packed
- * directory is made only where there is none: remove it first when the format has changed. */
+ * Something new: a message is a row of its table and a case of say_message() (test_wire.c), a verb
+ * a case of ask() (test_clients.c), a record something that scene_open() does and a case of
+ * say_meta() (scene.c, test_records.c). Then `make golden`, and the difference is read and
+ * committed. The packed directory is made only where there is none: remove it first when the format
+ * has changed. */
 #ifndef NEAP_GOLDEN_H
 #define NEAP_GOLDEN_H
 #include "tests/support/test.h"
