@@ -126,7 +126,7 @@ int api_begin(struct api *api, struct neap *neap, const struct neap_call *call, 
     api->error = api->call.ret_error;
     if (!neap)
         return error_set(api->error, NEAP_INVALID, "neap is NULL: open or connect first");
-    if (!api->call.timeout_ms)
+    if (!api->call.timeout_ms && !(accepts & API_LONG))
         api->call.timeout_ms = NEAP_TIMEOUT_MS;
     error = fields_check(api, accepts);
     if (!error)

@@ -81,9 +81,14 @@ struct backend_ops {
     /* Words in, one JSON document out (status, digest, ...). */
     int (*admin)(struct backend *backend, int argc, const char *const argv[],
                  struct buffer *ret_json, struct neap_error *error);
+    /* Of the data, into a new directory (store/backup.h); timeout_ms 0: as long as it takes. Then
+     * one JSON document about it. */
+    int (*backup)(struct backend *backend, const char *directory, uint32_t timeout_ms,
+                  struct buffer *ret_json, struct neap_error *error);
     void (*close)(struct backend *backend);
 };
 
+enum { BACKUP_NAME_MAX = 4000 }; /* of its directory */
 /* An item with the largest name and value; a page may be over its size by its first item. */
 enum { PAGE_ITEM_MAX = NEAP_VALUE_MAX + NEAP_PATH_MAX + 64, PAGE_CURSOR_MAX = 3 * NEAP_PATH_MAX };
 

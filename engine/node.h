@@ -120,7 +120,7 @@ struct node {
     int8_t *ticket_codes;                            /* [TICKETS_KEPT], by ticket */
     struct ticket_text ticket_texts[TICKET_TEXTS];
     unsigned ticket_text_next;
-    bool all_gone, isolated;
+    bool all_gone, isolated, backup_runs;
 
     atomic_uint_fast64_t inside;         /* callers; NODE_CLOSED is added when it closes */
     atomic_int stopped;                  /* the wheel's, for readers */
@@ -190,4 +190,8 @@ uint64_t node_until(const struct node *node, uint32_t timeout_ms); /* 0: NEAP_TI
 int node_admin(struct backend *backend, int argc, const char *const argv[], struct buffer *ret_json,
                struct neap_error *error);
 int node_stats(struct node *node, struct page *ret_page);
+
+/* node_backup.c */
+int node_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
+                struct buffer *ret_json, struct neap_error *error);
 #endif

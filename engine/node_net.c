@@ -110,13 +110,20 @@ static int clients_admin(struct backend *backend, int argc, const char *const ar
     return node_admin(&clients_node(backend)->backend, argc, argv, ret_json, error);
 }
 
+static int clients_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
+                          struct buffer *ret_json, struct neap_error *error)
+{
+    return node_backup(&clients_node(backend)->backend, directory, timeout_ms, ret_json, error);
+}
+
 /* No client closes a node. */
 static const struct backend_ops clients_ops = {.write = clients_write,
                                                .read = clients_read,
                                                .page = clients_page,
                                                .sync = clients_sync,
                                                .wait = clients_wait,
-                                               .admin = clients_admin};
+                                               .admin = clients_admin,
+                                               .backup = clients_backup};
 
 /* ---- events ---- */
 

@@ -111,6 +111,7 @@ static const struct backend_ops node_ops = {.write = node_write,
                                             .sync = backend_sync,
                                             .wait = node_wait,
                                             .admin = node_admin,
+                                            .backup = node_backup,
                                             .close = node_close};
 
 static int node_open_wheel(struct node *node, const struct node_options *options,

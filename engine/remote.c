@@ -291,6 +291,29 @@ static int remote_admin(struct backend *backend, int argc, const char *const arg
     return code;
 }
 
+/* Without a limit it ends when the node has done it, or the connection has gone. */
+static int remote_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
+                         struct buffer *ret_json, struct neap_error *error)
+{
+    struct neap_error ignored;
+    struct asking asking;
+    struct slice json;
+    int code;
+
+    ask_begin(&asking, backend, REQUEST_BACKUP, 2, error ? error : &ignored);
+    write_str(&asking.writer, directory);
+    write_u64(&asking.writer, timeout_ms);
+    code = ask(&asking, timeout_ms ? timeout_ms : UINT32_MAX, 1);
+    if (!code) {
+        json = read_bin(&asking.reader, ADMIN_JSON_MAX);
+        code = reply_end(&asking);
+        if (!code)
+            code = buffer_set(ret_json, json);
+    }
+    ask_end(&asking);
+    return code;
+}
+
 static void remote_close(struct backend *backend)
 {
     struct remote *remote = (struct remote *)backend;
@@ -306,6 +329,7 @@ static const struct backend_ops remote_ops = {
     .sync = remote_sync,
     .wait = remote_wait,
     .admin = remote_admin,
+    .backup = remote_backup,
     .close = remote_close,
 };
 

@@ -301,6 +301,39 @@ static int serve_admin(struct serving *serving)
     return error;
 }
 
+/* The node has a working directory of its own, which no client knows. */
+static int serve_backup(struct serving *serving)
+{
+    struct reader *reader = &serving->reader;
+    struct slice text = read_str(reader, BACKUP_NAME_MAX);
+    uint64_t timeout_ms = read_u64(reader);
+    char directory[BACKUP_NAME_MAX + 1];
+    struct buffer json;
+    int error;
+
+    if (text.size && memchr(text.data, 0, text.size))
+        reader_fail(reader, NEAP_INVALID);
+    error = reader_end(reader);
+    if (error)
+        return error;
+    if (!text.size || text.data[0] != '/')
+        return error_set(&serving->error, NEAP_INVALID,
+                         "the backup's directory must be named from / on, as it is the node that "
+                         "makes it");
+    memcpy(directory, text.data, text.size);
+    directory[text.size] = 0;
+    buffer_init(&json, ADMIN_JSON_MAX);
+    error = serving->backend->ops->backup(
+        serving->backend, directory, timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX,
+        &json, &serving->error);
+    if (!error) {
+        reply_begin(serving, 1);
+        write_bin(&serving->writer, buffer_slice(&json));
+    }
+    buffer_done(&json);
+    return error;
+}
+
 static int serve_verb(struct serving *serving, uint64_t version, uint64_t verb)
 {
     if (verb == REQUEST_HELLO)
@@ -322,6 +355,8 @@ static int serve_verb(struct serving *serving, uint64_t version, uint64_t verb)
         return serve_wait(serving);
     case REQUEST_ADMIN:
         return serve_admin(serving);
+    case REQUEST_BACKUP:
+        return serve_backup(serving);
     default:
         return error_set(&serving->error, NEAP_REFUSED,
                          "verb %u is not known to this node (%s): it may be older than the client",
@@ -335,7 +370,7 @@ static int serve(struct serving *serving)
     enum { ELEMENTS_MAX = 32 };
     static const uint32_t elements[] = {
         [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 7, [REQUEST_READ] = 8, [REQUEST_PAGE] = 9,
-        [REQUEST_SYNC] = 2,  [REQUEST_WAIT] = 5,  [REQUEST_ADMIN] = 3};
+        [REQUEST_SYNC] = 2,  [REQUEST_WAIT] = 5,  [REQUEST_ADMIN] = 3, [REQUEST_BACKUP] = 4};
     struct reader *reader = &serving->reader;
     uint32_t count = read_array(reader, ELEMENTS_MAX);
     uint64_t version = read_u64(reader), verb = read_u64(reader);

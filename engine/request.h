@@ -12,6 +12,7 @@
  *   SYNC                                                         -> (nothing)
  *   WAIT   token, level, timeout_ms                              -> (nothing)
  *   ADMIN  [word...]                                             -> document
+ *   BACKUP directory, timeout_ms                                 -> document
  *
  * The first two elements of a request, and all of HELLO, are the same in every version. Tokens are
  * byte strings, empty for none; a bucket of an op is its index in the first array. */
@@ -31,7 +32,8 @@ enum request_verb {
     REQUEST_PAGE,
     REQUEST_SYNC,
     REQUEST_WAIT,
-    REQUEST_ADMIN
+    REQUEST_ADMIN,
+    REQUEST_BACKUP
 };
 
 enum request_flags {

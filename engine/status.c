@@ -33,17 +33,28 @@ json_t *json_number(uint64_t number)
     return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
 }
 
-static int json_piece(const char *text, size_t size, void *buffer)
+/* Jansson forgets that a key could not be written, so that is kept here. */
+struct dump {
+    struct buffer *text;
+    int error;
+};
+
+static int json_piece(const char *text, size_t size, void *arg)
 {
-    return buffer_append(buffer, slice_of(text, size)) ? -1 : 0;
+    struct dump *dump = arg;
+
+    if (!dump->error)
+        dump->error = buffer_append(dump->text, slice_of(text, size));
+    return dump->error ? -1 : 0;
 }
 
 int json_into(json_t *json, struct buffer *ret_text)
 {
+    struct dump dump = {.text = ret_text};
     int failed;
 
     buffer_clear(ret_text);
-    failed = !json || json_dump_callback(json, json_piece, ret_text, JSON_COMPACT);
+    failed = !json || json_dump_callback(json, json_piece, &dump, JSON_COMPACT) || dump.error;
     json_decref(json);
     if (!failed)
         return 0;

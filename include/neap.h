@@ -91,7 +91,7 @@
  *   out goes to the caller's struct neap_buffer: zero it once, use it as often as you like, give it
  *   to neap_buffer_free() in the end; its memory is the library's to resize, so nothing else may be
  *   put there. A zero byte follows the bytes, not counted in size. Outputs are untouched on error,
- *   but for call.ret_error.
+ *   but for call.ret_error and the report of neap_backup_verify().
  *
  * THREADS
  *   Any thread may use a handle, several at once. A batch, an iterator, a buffer belongs to one
@@ -501,6 +501,68 @@ NEAP_API int neap_iter_token(struct neap_iter *iter, struct neap_buffer *ret_tok
 
 /* NULL is fine. */
 NEAP_VOID void neap_iter_free(struct neap_iter *iter);
+
+/* ---- Backups ----
+ * A backup is a plain directory: files of a database, and one named BACKUP, which lists each of
+ * them with its size and checksum (a text; `b2sum -c BACKUP` can check it, too). It carries what
+ * the node had, of all buckets, but not its identity as a writer: a node that opens what was
+ * restored goes on under a new one, takes from its peers what they have since, and gives them what
+ * only it has. So nothing counts twice, and nothing comes back that was removed. It is no way back
+ * for a cluster: what its other nodes have meanwhile done stays done.
+ * Where the file system has links, a backup beside the data shares its files and takes little room
+ * and time; but then one bad block is in both. Copy it to another disk (cp -a, rsync), or name a
+ * directory there. What may be done with it: read, copied, moved, removed. A node never opens it
+ * itself. */
+
+/* Makes a backup in `directory`, which must not exist; its parent must. What was written and
+ * returned before the call is in it, of what is written meanwhile any beginning. Other calls go on.
+ * It is made under the name DIRECTORY.partial, read once as it was written, and gets its name when
+ * all of it is on disk: whatever comes back, and whenever the power goes, a directory of that name
+ * is a whole backup. What a crash left under the other name is to be removed by hand.
+ * A node in another process makes it itself, with its rights, so `directory` begins with '/'.
+ * ret_json, which may be NULL, gets backup, files, bytes, node, made (ms since 1970).
+ * Of the call: timeout_ms (0: as long as it takes), ret_error.
+ * Threads: any; one backup of a node at a time.  Memory: little: some 100 bytes for each file.
+ * Errors, nothing is left of it:
+ *   INVALID      no name, or of a node in another process one that does not begin with '/'
+ *   REFUSED      something has that name, or the one with .partial; too little space there; no
+ *                permission; a node in memory, or opened with NEAP_READONLY
+ *   NOTFOUND     no such parent
+ *   BUSY         the node is making another one
+ *   CORRUPT      the node's own data is damaged: repair it first
+ *   UNAVAILABLE  not done within timeout_ms; the node is being closed
+ *   IO           the disk with the data, or the one with the backup; the text tells
+ *   LIMIT (more than 262144 files), NOMEM
+ * UNCERTAIN: no answer came from the node; it may still be at it. */
+NEAP_API int neap_backup(struct neap *neap, const char *directory, struct neap_buffer *ret_json,
+                         const struct neap_call *call);
+
+/* Reads every file of a backup again, from the disk as far as the system lets it.
+ * ret_json, which may be NULL, gets a report when 0 or CORRUPT is returned: whole (true or false),
+ * damaged: a list of file and problem (missing, changed, surplus, unreadable), of which 1000 are
+ * named and left_off counts the rest; and what neap_backup() tells. ret_error may be NULL.
+ * Threads: any.  Memory: as neap_backup(). Errors, nothing is ever changed:
+ *   CORRUPT   it is not as it was written; the text names the first file
+ *   NOTFOUND  no such directory
+ *   INVALID   no name, or of something that is no directory
+ *   FORMAT    made by a newer version
+ *   REFUSED   no permission
+ *   IO, LIMIT, NOMEM */
+NEAP_API int neap_backup_verify(const char *directory, struct neap_buffer *ret_json,
+                                struct neap_error *ret_error);
+
+/* Verifies a backup, then copies it to `directory`, which must be empty, or not exist while its
+ * parent does; each file is checked again as it is copied, and all is on disk when this returns.
+ * Files that are surplus in the backup are left out. Until it is complete, no node opens the
+ * directory, so one that a crash left there does no harm: empty it and begin again.
+ * ret_json, which may be NULL, gets backup, directory, files, bytes, node, made. ret_error may be
+ * NULL.
+ * Threads: any.  Memory: as neap_backup(). Errors, nothing is left of it: those of
+ * neap_backup_verify(), and
+ *   REFUSED   the directory is not empty; too little space; no permission
+ *   NOTFOUND  no such backup, or no such parent */
+NEAP_API int neap_restore(const char *backup, const char *directory, struct neap_buffer *ret_json,
+                          struct neap_error *ret_error);
 
 /* ---- The rest ---- */
 

@@ -42,6 +42,15 @@ static char *path_with(const char *path, const char *end)
     return whole;
 }
 
+/* In there it would be a file too many, or get lost with the rest. */
+static int place_check(const char *path, struct neap_error *error)
+{
+    if (!files_beside(path, MANIFEST_NAME) && !files_beside(path, "CURRENT"))
+        return 0;
+    return error_set(error, NEAP_REFUSED, "%s: would be inside of a backup or a data directory",
+                     path);
+}
+
 /* ---- making ---- */
 
 struct making {
@@ -103,7 +112,9 @@ static int place_take(struct making *making)
                          "%s: exists already, and nothing is overwritten", making->directory);
     if (code != NEAP_NOTFOUND)
         return code;
-    code = space_check(making);
+    code = place_check(making->directory, making->error);
+    if (!code)
+        code = space_check(making);
     if (!code)
         code = files_make(making->partial, making->error);
     if (code != NEAP_REFUSED)
@@ -464,7 +475,9 @@ static int target_open(struct restoring *restoring)
     int code = files_open(restoring->directory, &restoring->to, restoring->error);
 
     if (code == NEAP_NOTFOUND) {
-        code = files_make(restoring->directory, restoring->error);
+        code = place_check(restoring->directory, restoring->error);
+        if (!code)
+            code = files_make(restoring->directory, restoring->error);
         restoring->made = !code;
         if (!code)
             code = files_open(restoring->directory, &restoring->to, restoring->error);

@@ -61,6 +61,9 @@ int command_stats(struct cli *cli);
 int command_isolate(struct cli *cli);
 int command_init(struct cli *cli);
 int cluster_write(const char *path); /* a new cluster file; 0, or an exit code after saying why */
+/* cli_backup.c */
+int command_backup(struct cli *cli);
+int command_restore(struct cli *cli);
 /* demo.c */
 int command_demo(struct cli *cli);
 

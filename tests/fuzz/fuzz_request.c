@@ -73,6 +73,16 @@ static int fuzz_admin(struct backend *backend, int argc, const char *const argv[
     return buffer_set(ret_json, slice_text("{}"));
 }
 
+static int fuzz_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
+                       struct buffer *ret_json, struct neap_error *error)
+{
+    (void)backend;
+    (void)timeout_ms;
+    (void)error;
+    must(directory[0] == '/' && strlen(directory) <= BACKUP_NAME_MAX);
+    return buffer_set(ret_json, slice_text("{}"));
+}
+
 static const struct backend_ops fuzz_ops = {
     .write = fuzz_write,
     .read = fuzz_read,
@@ -80,6 +90,7 @@ static const struct backend_ops fuzz_ops = {
     .sync = fuzz_sync,
     .wait = fuzz_wait,
     .admin = fuzz_admin,
+    .backup = fuzz_backup,
 };
 
 FUZZ(request)

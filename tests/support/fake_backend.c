@@ -146,8 +146,23 @@ static void fake_close(struct backend *backend)
     ((struct fake *)backend)->closed = true;
 }
 
-static const struct backend_ops fake_ops = {fake_write, fake_read,  fake_page, fake_sync,
-                                            fake_wait,  fake_admin, fake_close};
+static int fake_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
+                       struct buffer *ret_json, struct neap_error *error)
+{
+    struct fake *fake = (struct fake *)backend;
+
+    fake->timeout_ms = timeout_ms;
+    return fake_admin(backend, 1, &directory, ret_json, error);
+}
+
+static const struct backend_ops fake_ops = {.write = fake_write,
+                                            .read = fake_read,
+                                            .page = fake_page,
+                                            .sync = fake_sync,
+                                            .wait = fake_wait,
+                                            .admin = fake_admin,
+                                            .backup = fake_backup,
+                                            .close = fake_close};
 
 void fake_init(struct fake *fake)
 {

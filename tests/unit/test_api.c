@@ -156,6 +156,45 @@ TEST(admin_takes_words_and_gives_a_document)
     handle_end(&test);
 }
 
+TEST(a_backup_is_the_backends_and_takes_its_time)
+{
+    static char large[5000];
+    struct neap_buffer json = {0};
+    struct handle_test test;
+
+    handle_setup(&test);
+    test.fake.json = "{\"files\":1}";
+    CHECK_OK(neap_backup(test.neap, "/b", &json, NULL));
+    CHECK_TEXT(test.fake.words, "/b|");
+    CHECK_TEXT(json.data, "{\"files\":1}");
+    CHECK_EQUAL(test.fake.timeout_ms, 0); /* for ever */
+    test.call.timeout_ms = 7;
+    CHECK_OK(neap_backup(test.neap, "/b", NULL, &test.call));
+    CHECK_EQUAL(test.fake.timeout_ms, 7);
+    CHECK_EQUAL(test.fake.calls, 2);
+    CHECK_ERROR(neap_backup(test.neap, NULL, NULL, &test.call), NEAP_INVALID);
+    CHECK_ERROR(neap_backup(test.neap, "", NULL, &test.call), NEAP_INVALID);
+    CHECK(strstr(test.error.text, "empty"));
+    CHECK_ERROR(neap_backup(NULL, "/b", NULL, NULL), NEAP_INVALID);
+    memset(large, 'x', sizeof large - 1);
+    CHECK_ERROR(neap_backup(test.neap, large, NULL, &test.call), NEAP_LIMIT);
+    CHECK_ERROR(neap_backup_verify(large, NULL, &test.error), NEAP_LIMIT);
+    CHECK_ERROR(neap_backup_verify(NULL, NULL, NULL), NEAP_INVALID);
+    CHECK_ERROR(neap_restore("b", "", NULL, &test.error), NEAP_INVALID);
+    CHECK_ERROR(neap_restore(NULL, "b", NULL, &test.error), NEAP_INVALID);
+    test.call.level = NEAP_QUORUM;
+    CHECK_ERROR(neap_backup(test.neap, "/b", NULL, &test.call), NEAP_REFUSED);
+    test.call.level = NEAP_BUCKET_DEFAULT;
+    CHECK_EQUAL(test.fake.calls, 2);
+    test.fake.code = NEAP_BUSY;
+    test.fake.text = "another one";
+    CHECK_ERROR(neap_backup(test.neap, "/b", &json, &test.call), NEAP_BUSY);
+    CHECK_TEXT(test.error.text, "another one");
+    CHECK_TEXT(json.data, "{\"files\":1}");
+    neap_buffer_free(&json);
+    handle_end(&test);
+}
+
 TEST(codes_have_texts_and_the_library_a_version)
 {
 #define X(name, code, effect, text) \
@@ -181,6 +220,8 @@ static int handle_sweep(void *argument)
     error = neap_wait(neap, token, NULL);
     if (!error)
         error = neap_admin(neap, 1, words, &json, NULL);
+    if (!error)
+        error = neap_backup(neap, "/b", &json, NULL);
     neap_buffer_free(&json);
     neap_close(neap);
     return error;

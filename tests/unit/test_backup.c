@@ -368,6 +368,12 @@ TEST(nothing_that_exists_is_written_over)
     CHECK_ERROR(backup(&rig), NEAP_INVALID);
     rig.options.directory = "tmp-backup-none/backup";
     CHECK_ERROR(backup(&rig), NEAP_NOTFOUND);
+    path_of(&rig, "../data/backup", path);
+    rig.options.directory = path;
+    CHECK_OK(mkdir(rig.backup, 0700));
+    CHECK_ERROR(backup(&rig), NEAP_REFUSED);
+    CHECK(strstr(rig.error.text, "inside"));
+    CHECK_OK(rmdir(rig.backup));
     snprintf(path, sizeof path, "%s//", rig.backup);
     rig.options.directory = path; /* slashes at the end mean nothing */
     backup_well(&rig);
@@ -395,6 +401,10 @@ TEST(a_restore_takes_a_new_or_empty_directory_only)
     CHECK(strstr(rig.error.text, "mine"));
     CHECK_EQUAL(names_in(rig.restored), 1);
     CHECK_OK(unlink(path));
+    path_of(&rig, "inside", path);
+    CHECK_ERROR(backup_restore(rig.backup, path, &rig.counts, &rig.error), NEAP_REFUSED);
+    CHECK(strstr(rig.error.text, "inside"));
+    CHECK_OK(verify(&rig));
     CHECK_OK(restore(&rig));
     disk_close(data_open(rig.restored, &identity));
     CHECK_ERROR(restore(&rig), NEAP_REFUSED);

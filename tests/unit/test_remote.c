@@ -143,6 +143,14 @@ TEST(the_other_calls_arrive_too)
     CHECK_OK(test.backend->ops->admin(test.backend, 3, words, &json, NULL));
     CHECK_TEXT(test.fake.words, "bucket|set||");
     CHECK_SLICE(buffer_slice(&json), "{\"a\":1}");
+    buffer_clear(&json);
+    CHECK_OK(test.backend->ops->backup(test.backend, "/some/where", 5, &json, NULL));
+    CHECK_TEXT(test.fake.words, "/some/where|");
+    CHECK_EQUAL(test.fake.timeout_ms, 5);
+    CHECK_SLICE(buffer_slice(&json), "{\"a\":1}");
+    CHECK_ERROR(test.backend->ops->backup(test.backend, "where", 0, &json, &test.error),
+                NEAP_INVALID);
+    CHECK(strstr(test.error.text, "from / on"));
     buffer_done(&json);
     remote_end(&test);
 }
@@ -281,6 +289,8 @@ static int remote_sweep(void *argument)
         code = backend->ops->wait(backend, &after, NEAP_ONE, 0, &error);
     if (!code)
         code = backend->ops->admin(backend, 1, words, &bytes, &error);
+    if (!code)
+        code = backend->ops->backup(backend, "/where", 0, &bytes, &error);
     token_done(&read.token);
     token_done(&request.token);
     token_done(&after);

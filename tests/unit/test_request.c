@@ -83,6 +83,10 @@ TEST(requests_that_are_none_reach_nobody)
         "95 01 06 c4 04 93 01 00 90 09 00",    /* no such level */
         "93 01 07 90",                         /* no words */
         "93 01 07 91 a1 00",                   /* a zero in a word */
+        "94 01 08 a0 00",                      /* a backup without a name */
+        "94 01 08 a1 61 00",                   /* not from / on */
+        "94 01 08 a2 2f 00 00",                /* a zero in it */
+        "93 01 08 a1 2f",                      /* no time */
         "98 01 03 a1 00 c4 00 c4 00 00 00 00", /* a zero in the bucket */
         "97 01 02 90 91 97 00 c4 00 01 00 c4 00 00 c0 00 00 00",
         "92 01 05 00", /* something after it */
