@@ -24,7 +24,8 @@ struct pager {
     unsigned steps;       /* over cells below `listed` */
     struct path_cursor walk;
     struct cell cell;
-    struct context seen; /* dots of listed cells beyond the shard's context, for the token */
+    struct context seen;  /* what cells have beyond the shard's context, for the token */
+    uint64_t residue_ref; /* the last one in it */
 };
 
 /* The prefix is a number of whole levels. INVALID: it is not, or nothing can be below it. */
@@ -187,6 +188,19 @@ static int pager_put(struct pager *pager, const struct neap_item *item)
     return size ? NEAP_END : NEAP_LIMIT;
 }
 
+/* Neighbours mostly have one residue. */
+static int pager_see_residue(struct pager *pager, uint64_t ref)
+{
+    int error;
+
+    if (!pager->request->want_token || ref == pager->residue_ref)
+        return 0;
+    error = cell_residue(&pager->view, pager->shard, ref, &pager->seen);
+    if (!error)
+        pager->residue_ref = ref;
+    return error;
+}
+
 static int pager_see(struct pager *pager, const struct cell *cell)
 {
     int error = 0;
@@ -210,7 +224,9 @@ static int pager_take(struct pager *pager, struct slice path, struct slice value
     if (!error)
         error = pager_name(pager, rest, &item, &size);
     /* A cell without dots only remembers a removal. */
-    if (error || !pager->cell.count)
+    if (!error && !pager->cell.count)
+        return pager_see_residue(pager, ref);
+    if (error)
         return error;
     if (item.type != NEAP_MAP && (item.type != NEAP_SET || pager->above == NEAP_SET))
         item_value(&item, &pager->cell);
@@ -221,6 +237,8 @@ static int pager_take(struct pager *pager, struct slice path, struct slice value
     }
     if (!error)
         error = pager_see(pager, &pager->cell);
+    if (!error)
+        error = pager_see_residue(pager, ref);
     if (error)
         return error;
     pager->page->count++;

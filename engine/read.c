@@ -88,15 +88,22 @@ static int read_error(struct disk *disk, const struct read *read, int code,
                      text.text[0] ? text.text : error_text(code));
 }
 
-/* What was read: the context of that moment, and what the cell had beyond it (its residue). */
-static int read_token(const struct view *view, uint64_t shard, const struct cell *cell,
-                      struct token *token)
+/* What was read: the context of that moment, and what the cell had beyond it (its residue), be it
+ * only a removal. */
+static int read_token(const struct view *view, uint64_t shard, struct slice stored,
+                      const struct cell *cell, struct token *token)
 {
     struct context context = {0};
+    struct slice encoded;
+    uint64_t ref = 0;
     int error = shard_context_read(view, shard, &context);
 
     if (error == NEAP_NOTFOUND)
         error = 0;
+    if (!error && stored.size)
+        error = stored_split(stored, &ref, &encoded);
+    if (!error)
+        error = cell_residue(view, shard, ref, &context);
     for (size_t i = 0; !error && i < cell->count; i++)
         if (!context_knows(&context, cell->entries[i].dot))
             error = context_raise(&context, cell->entries[i].dot.id, cell->entries[i].dot.n, 0);
@@ -138,7 +145,7 @@ int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
     if (!error)
         error = cell_read(&view, shard, shard, read->path, &bytes, &cell);
     if (!error && read->want_token)
-        error = read_token(&view, shard, &cell, &read->token);
+        error = read_token(&view, shard, buffer_slice(&bytes), &cell, &read->token);
     if (!error)
         error = read_encoded(&bytes, &cell, ret_cell);
     if (error) {

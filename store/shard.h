@@ -118,6 +118,10 @@ int cell_read(const struct view *view, uint64_t shard, uint64_t bucket, struct s
               struct buffer *bytes, struct cell *ret_cell);
 /* A stored value of the cells family (as a scan gives it) as a cell. */
 int cell_stored(struct slice value, uint64_t *ret_residue_ref, struct cell *ret_cell);
+/* Joins what a stored cell with this reference (cell_stored()) knows beyond the context; nothing
+ * when that is settled. */
+int cell_residue(const struct view *view, uint64_t shard, uint64_t residue_ref,
+                 struct context *context);
 /* The context as the view's state has it (record and last own log entry). NOTFOUND: no such shard.
  */
 int shard_context_read(const struct view *view, uint64_t shard, struct context *ret_context);

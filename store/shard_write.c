@@ -39,6 +39,32 @@ int cell_read(const struct view *view, uint64_t shard, uint64_t bucket, struct s
     return cell_stored(buffer_slice(bytes), &ref, ret_cell);
 }
 
+int cell_residue(const struct view *view, uint64_t shard, uint64_t residue_ref,
+                 struct context *context)
+{
+    struct context residue = {0};
+    struct reader reader;
+    struct buffer bytes;
+    struct key key;
+    int error;
+
+    if (!residue_ref)
+        return 0;
+    buffer_init(&bytes, CONTEXT_IDS_MAX * 32);
+    key_residue(&key, shard, residue_ref);
+    error = view_get(view, DISK_META, key_slice(&key), &bytes);
+    reader_init(&reader, buffer_slice(&bytes));
+    if (!error)
+        error = context_read(&reader, &residue);
+    if (!error)
+        error = reader_end(&reader);
+    if (!error)
+        error = context_join(context, &residue);
+    context_done(&residue);
+    buffer_done(&bytes);
+    return error == NEAP_NOTFOUND ? 0 : error;
+}
+
 /* The cell as the edit leaves it, with the new dot if it adds one. */
 static int edit_store(struct shard *shard, struct batch *batch, const struct slot *slot,
                       struct edit *edit, struct dot dot)

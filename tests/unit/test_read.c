@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "store/keys.h"
+#include "store/store.h"
 #include "tests/support/rig.h"
+#include "tests/unit/shard_cases.h"
 
 static void write_one(struct rig *rig, struct write_op op)
 {
@@ -55,6 +58,55 @@ TEST(the_token_of_a_read_is_the_context_of_that_moment)
     token_done(&read.token);
     buffer_done(&bytes);
     rig_close(&rig);
+}
+
+/* A peer that is ahead has removed the register, and told of that cell alone. */
+static void removed_ahead(struct place *ahead, struct place *behind)
+{
+    struct slice path = rig_path("x", NEAP_REGISTER);
+    struct buffer message;
+    struct view view;
+    enum taken taken;
+
+    CHECK_OK(place_open(ahead, 1));
+    CHECK_OK(place_open(behind, 2));
+    CHECK_OK(place_set(ahead, "x", "1"));
+    CHECK_OK(place_pull(behind, ahead, 48 << 10));
+    CHECK_OK(place_remove(ahead, "x"));
+    view = batch_view(ahead->batch);
+    buffer_init(&message, WIRE_MAX);
+    CHECK_OK(shard_cell_message(ahead->shard, &view, ahead->shard->id, path, &message));
+    CHECK_OK(shard_take_cell(behind->shard, behind->batch, buffer_slice(&message), &taken));
+    CHECK_EQUAL(taken, TAKEN);
+    CHECK_OK(place_commit(ahead));
+    CHECK_OK(place_commit(behind));
+    buffer_done(&message);
+}
+
+/* Else whoever has seen that it is gone could see it again elsewhere. */
+TEST(a_token_names_a_removal_that_the_cell_alone_knows_of)
+{
+    struct place ahead, behind;
+    struct buffer bytes;
+    struct read read = {.bucket = "b", .want_token = true, .path = rig_path("x", NEAP_REGISTER)};
+    struct page_request request = {.bucket = "b", .want_token = true, .size_max = 1000};
+    struct page page;
+
+    removed_ahead(&ahead, &behind);
+    buffer_init(&bytes, 4096);
+    CHECK_OK(read_cell(behind.disk, &read, &bytes));
+    CHECK_EQUAL(context_get(&behind.shard->context, 1), 1);
+    CHECK_EQUAL(context_get(token_find(&read.token, behind.shard->id), 1), 2);
+    page_init(&page, 1000);
+    CHECK_OK(page_read(behind.disk, &request, &page));
+    CHECK_EQUAL(page.count, 0);
+    CHECK_EQUAL(context_get(token_find(&request.token, behind.shard->id), 1), 2);
+    page_done(&page);
+    token_done(&request.token);
+    token_done(&read.token);
+    buffer_done(&bytes);
+    place_close(&behind);
+    place_close(&ahead);
 }
 
 TEST(what_is_covered_is_asked_of_the_disk)
