@@ -67,6 +67,9 @@ int command_restore(struct cli *cli);
 /* demo.c */
 int command_demo(struct cli *cli);
 
+/* neap.c */
+int cli_node(struct cli *cli); /* cli->neap, by the flags; 0, or an exit code after saying why */
+
 /* cli_common.c */
 /* Says on stderr what went wrong, as an exit code. */
 int cli_fail(struct cli *cli, int code, const char *doing);

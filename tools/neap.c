@@ -142,7 +142,7 @@ static int flags_read(struct cli *cli, poptContext context, int *ret_quit)
     return result;
 }
 
-static int node_get(struct cli *cli)
+int cli_node(struct cli *cli)
 {
     int code;
 
@@ -207,7 +207,7 @@ static int command_run_one(struct cli *cli, const char **words)
     }
     result = flags_fit(cli, command);
     if (result == 0 && command->needs_node)
-        result = node_get(cli);
+        result = cli_node(cli);
     if (result == 0)
         result = command->run(cli);
     neap_close(cli->neap);
