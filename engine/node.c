@@ -281,8 +281,10 @@ static void node_drain(struct node *node)
     while (node->head)
         node_lead(node);
     node_unlock(node);
-    if (!node->readonly)
-        (void)node_sync(node); /* closing has no result; neap_sync() before it has one */
+    if (node->readonly)
+        return;
+    (void)node_sync(node); /* closing has no result; neap_sync() before it has one */
+    wheel_save_trees(&node->wheel);
 }
 
 enum { NODE_CONDS = 5 };

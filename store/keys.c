@@ -76,6 +76,18 @@ void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref)
     key_add_u64(ret_key, ref);
 }
 
+void key_tree(struct key *ret_key, uint64_t shard)
+{
+    key_meta(ret_key, 'T');
+    key_add_u64(ret_key, shard);
+}
+
+void key_tree_part(struct key *ret_key, uint64_t shard, uint64_t part)
+{
+    key_tree(ret_key, shard);
+    key_add_u64(ret_key, part);
+}
+
 void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
                    struct slice path)
 {

@@ -5,6 +5,8 @@
  *          'I'                                   identity of the directory
  *          'S' [shard 8]                         shard record: name, ids, context, horizon...
  *          'R' [shard 8][ref 8]                  a residue: one version vector
+ *          'T' [shard 8]                         there is a snapshot of its tree...
+ *          'T' [shard 8][part 8]                 ... and this is a part of it
  *          'U' [shard 8][ref 8][bucket 8][path]  empty cell that is kept for that residue
  *          'H'                                   high mark of the hybrid clock                   */
 #ifndef NEAP_STORE_KEYS_H
@@ -13,7 +15,7 @@
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "FHIRSU"
+#define KEY_META_KINDS "FHIRSTU"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
 /* Where a page of a compare begins and ends: a cell key without its shard. */
@@ -31,6 +33,8 @@ void key_log(struct key *ret_key, uint64_t shard, struct dot dot);
 void key_meta(struct key *ret_key, char kind);
 void key_shard(struct key *ret_key, uint64_t shard);
 void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref);
+void key_tree(struct key *ret_key, uint64_t shard);
+void key_tree_part(struct key *ret_key, uint64_t shard, uint64_t part);
 void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
                    struct slice path);
 /* What the keys of one shard start with: in cells and log; in meta, of one kind (R, U). */

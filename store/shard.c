@@ -412,6 +412,7 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
     if (!error) {
         shard->life = replica;
         shard->nonce = nonce;
+        shard->tree_kept = true;
         shard->context = record.context;
         shard->horizon = record.horizon;
         shard->residue_next = record.residue_next;
@@ -457,6 +458,9 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
     key_shard_meta_prefix(&prefix, 'U', shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_META, &prefix);
+    key_shard_meta_prefix(&prefix, 'T', shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
     shard_set_new_id(&written, replica);

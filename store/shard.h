@@ -84,6 +84,7 @@ struct shard {
     uint64_t residue_next;
     struct compare_session session;
     struct merkle *tree; /* of the cells; NULL: none is kept */
+    bool tree_kept;      /* on disk, it may be: goes with the next change (store/tree_keep.h) */
     struct shard_counts counts;
     struct shard_clock *clock; /* the caller's; NULL: stamps move nothing */
     bool recorded;             /* the record tells of this opening; else the next event writes it */

@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/merkle.h"
+#include "store/tree_keep.h"
 
 enum { REF_SIZE_MAX = 8, LOG_HEAD = 12 };
 
@@ -147,15 +148,17 @@ static int slot_count(const struct shard *shard, struct batch *batch, const stru
     return error;
 }
 
-int slot_store(const struct shard *shard, struct batch *batch, const struct slot *slot,
+int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot,
                const struct cell *cell, uint64_t ref, struct buffer *scratch)
 {
     uint64_t listed_old =
         slot->stored && slot->cell.count == 0 && slot->residue ? slot->residue->ref : 0;
     uint64_t listed_new = cell->count == 0 ? ref : 0;
     struct key key;
-    int error;
+    int error = tree_drop(shard, batch);
 
+    if (error)
+        return error;
     buffer_clear(scratch);
     if (cell->count == 0 && ref == 0 && !BROKEN("tombstones")) {
         error = slot->stored ? batch_delete(batch, DISK_CELLS, key_slice(&slot->key)) : 0;

@@ -27,7 +27,7 @@ int slot_load(const struct shard *shard, const struct view *view, uint64_t bucke
               struct slice path, struct buffer *bytes, struct slot *ret_slot);
 void slot_done(struct slot *slot);
 /* Stores `cell` in place of what the slot has; `scratch` is replaced. */
-int slot_store(const struct shard *shard, struct batch *batch, const struct slot *slot,
+int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot,
                const struct cell *cell, uint64_t ref, struct buffer *scratch);
 
 /* NULL when it is 0 or settled. */

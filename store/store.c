@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/keys.h"
+#include "store/tree_keep.h"
 
 /* ---- buckets ---- */
 
@@ -232,6 +233,8 @@ static int store_start(struct store *store, struct batch *batch, const struct di
     code = BROKEN("clock-restarts") ? 0 : hlc_mark_open(&view, &store->hlc);
     if (!code)
         code = store_load(store, batch, error);
+    if (!code && suspect)
+        code = trees_drop(batch);
     if (!code && !batch_is_empty(batch))
         code = store->disk->ops->commit(store->disk, batch, true);
     if (!code && suspect)

@@ -2,10 +2,13 @@
 
 #include "crdt/path.h"
 #include "store/keys.h"
+#include "store/merkle.h"
+#include "store/tree_keep.h"
 
 enum { PEER = 0xb2, PEER_NONCE = 9 };
 static const uint64_t wall_ms = 1700000000000;
 const struct directory_mark scene_mark = {.directory = 1, .file = 2, .machine = "a machine"};
+const struct hash_key scene_key = {"a tree's key"};
 
 /* ---- clock ---- */
 
@@ -199,6 +202,16 @@ void scene_open(struct scene *scene)
     disk_close(disk);
 }
 
+static void keep_tree(struct scene *scene)
+{
+    struct view view = {.disk = scene->disk};
+
+    CHECK_OK(shard_tree_open(scene->shard, &scene_key, MERKLE_BITS_MIN));
+    CHECK_ERROR(shard_tree_step(scene->shard, &view, SIZE_MAX), NEAP_END);
+    CHECK(scene->shard->tree->ready);
+    CHECK_OK(trees_save(&scene->store));
+}
+
 void scene_reopen(struct scene *scene)
 {
     struct neap_error error = {0};
@@ -214,6 +227,7 @@ void scene_reopen(struct scene *scene)
     CHECK_OK(shard_save(scene->shard, scene->batch));
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
     batch_clear(scene->batch);
+    keep_tree(scene);
 }
 
 void scene_close(struct scene *scene)

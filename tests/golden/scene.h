@@ -22,7 +22,7 @@ struct scene {
 
 void scene_open(struct scene *scene);
 /* Closed and opened again, as after a restart, and an event more: the record of the shard tells of
- * an opening that nobody has confirmed. */
+ * an opening that nobody has confirmed. Then a clean close, which keeps the tree. */
 void scene_reopen(struct scene *scene);
 void scene_close(struct scene *scene);
 
@@ -37,4 +37,6 @@ void scene_cursor(struct buffer *ret_bytes);
 
 /* Where its directory is. */
 extern const struct directory_mark scene_mark;
+/* Of its tree, which has the fewest leaves. */
+extern const struct hash_key scene_key;
 #endif

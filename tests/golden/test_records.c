@@ -5,7 +5,9 @@
 
 #include "crdt/path.h"
 #include "store/format.h"
+#include "store/merkle.h"
 #include "store/slot.h"
+#include "store/tree_keep.h"
 #include "tests/golden/folder.h"
 
 /* ---- what a record says, and the same written again ---- */
@@ -96,6 +98,29 @@ static void say_identity(const struct identity *identity, struct buffer *text)
         identity->life, identity->former, identity_reason_text(identity->reason));
 }
 
+/* That the tree which comes from the records is what the cells make. */
+static void say_tree(const struct reading *reading, struct slice key, struct buffer *text)
+{
+    struct shard *shard = reading->shard;
+    struct view view = view_of(reading);
+    struct digest root;
+
+    CHECK_OK(shard_tree_open(shard, &scene_key, MERKLE_BITS_MIN));
+    tree_load(shard, &view);
+    CHECK(shard->tree->ready);
+    root = merkle_root(shard->tree);
+    CHECK_OK(merkle_build_begin(shard->tree, 1));
+    CHECK_ERROR(shard_tree_step(shard, &view, SIZE_MAX), NEAP_END);
+    CHECK(digest_equal(root, merkle_root(shard->tree)));
+    if (key.size == 9)
+        say(text, "a tree of %" PRIu64 " cells, root %016" PRIx64 "%016" PRIx64 "\n",
+            shard->tree->now.cells, root.high, root.low);
+    else
+        say(text, "part %" PRIu64 "\n", bytes_get_u64(key.data + 9));
+    merkle_free(shard->tree);
+    shard->tree = NULL;
+}
+
 static void say_meta(const struct reading *reading, struct slice key, struct buffer *text)
 {
     struct view view = view_of(reading);
@@ -118,6 +143,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct buf
         break;
     case 'S':
         say_shard(reading->shard, text);
+        break;
+    case 'T':
+        say_tree(reading, key, text);
         break;
     case 'U':
         say(text, "for residue %" PRIu64 ": %" PRIx64 "/", key_residue_ref(key),

@@ -51,6 +51,11 @@ TEST(meta_keys_start_with_their_letter)
     CHECK_EQUAL(key_residue_ref(key_slice(&made)), 2);
     CHECK_EQUAL(key_unsettled_bucket(key_slice(&made)), 3);
     CHECK_SLICE(key_unsettled_path(key_slice(&made)), "p");
+    key_tree(&made, 1);
+    CHECK_HEX(key_slice(&made), "54 00 00 00 00 00 00 00 01");
+    key_tree_part(&made, 1, 2);
+    CHECK_HEX(key_slice(&made), "54 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02");
+    CHECK_EQUAL(key_shard_of(key_slice(&made)), 1);
 }
 
 TEST(keys_sort_as_their_numbers_do)
