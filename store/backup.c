@@ -45,10 +45,15 @@ static char *path_with(const char *path, const char *end)
 /* In there it would be a file too many, or get lost with the rest. */
 static int place_check(const char *path, struct neap_error *error)
 {
-    if (!files_beside(path, MANIFEST_NAME) && !files_beside(path, "CURRENT"))
-        return 0;
-    return error_set(error, NEAP_REFUSED, "%s: would be inside of a backup or a data directory",
-                     path);
+    bool backup = false, data = false;
+    int code = files_beside(path, MANIFEST_NAME, &backup, error);
+
+    if (!code)
+        code = files_beside(path, "CURRENT", &data, error);
+    if (code || (!backup && !data))
+        return code;
+    return error_set(error, NEAP_REFUSED, "%s: would be inside of a %s", path,
+                     backup ? "backup" : "data directory");
 }
 
 /* ---- making ---- */
@@ -417,8 +422,9 @@ static int verifying_verdict(const struct verifying *verifying, uint64_t found)
         return error_set(verifying->error, NEAP_CORRUPT, "%s: %" PRIu64 " of %zu files: %s%s",
                          verifying->directory, verifying->found, verifying->manifest.count,
                          verifying->first, verifying->found > 1 ? ", and others" : "");
-    return error_set(verifying->error, NEAP_CORRUPT, "%s: no whole backup: its list of files %s",
-                     verifying->directory, verifying->first);
+    return error_set(verifying->error, NEAP_CORRUPT,
+                     "%s: no whole backup: %s, the list of its files", verifying->directory,
+                     verifying->first);
 }
 
 static void verifying_done(struct verifying *verifying)

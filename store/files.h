@@ -44,7 +44,7 @@ int files_sync(struct files *files, struct neap_error *error); /* its names are 
 /* Gives a directory another name, which nothing has; durable. */
 int files_rename(const char *from, const char *to, struct neap_error *error);
 /* Is there something of that name beside this one? */
-bool files_beside(const char *path, const char *name);
+int files_beside(const char *path, const char *name, bool *ret_there, struct neap_error *error);
 /* A directory, the files in it, and those of directories in it. What can't be removed stays. */
 void files_discard(const char *path);
 /* Bytes that a copy of the database in `from` takes at `to`, whose parent is there, and the bytes

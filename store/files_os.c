@@ -227,16 +227,15 @@ int files_room(const char *from, const char *to, uint64_t *ret_needed, uint64_t 
     return 0;
 }
 
-bool files_beside(const char *path, const char *name)
+int files_beside(const char *path, const char *name, bool *ret_there, struct neap_error *error)
 {
-    int parent = parent_open(path, NULL);
-    bool there;
+    int parent = parent_open(path, error);
 
     if (parent < 0)
-        return false;
-    there = !faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW);
+        return parent;
+    *ret_there = !faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW);
     (void)close(parent);
-    return there;
+    return 0;
 }
 
 /* The kernel sees to it that nothing is replaced; where a file system can't, an empty directory

@@ -58,21 +58,21 @@ static void help(void)
     printf("usage: neap [FLAGS] COMMAND ARGUMENTS\n\nCommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    printf(
-        "\nFlags:\n"
-        "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
-        "      --dir DIR         open this data directory instead; no neapd may have it open\n"
-        "      --cluster FILE    the cluster file, for --dir\n"
-        "  -f, --field NAME      a step into a map; may be repeated\n"
-        "      --type TYPE       register, lww, flag, counter, set or map\n"
-        "  -o, --output FORM     table (default) or json\n"
-        "      --from NAME       start listing here\n"
-        "      --limit N         list at most so many\n"
-        "      --format FORM     of import: json (default) or dpkg\n"
-        "      --timeout MS      how long to wait for an answer\n"
-        "  -V, --version         print it\n"
-        "  -h, --help            print this\n"
-        "\nExit: 0 fine, 1 not found, different or degraded, 2 usage, 3 unreachable, 4 refused\n");
+    printf("\nFlags:\n"
+           "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
+           "      --dir DIR         open this data directory instead; no neapd may have it open\n"
+           "      --cluster FILE    the cluster file, for --dir\n"
+           "  -f, --field NAME      a step into a map; may be repeated\n"
+           "      --type TYPE       register, lww, flag, counter, set or map\n"
+           "  -o, --output FORM     table (default) or json\n"
+           "      --from NAME       start listing here\n"
+           "      --limit N         list at most so many\n"
+           "      --format FORM     of import: json (default) or dpkg\n"
+           "      --timeout MS      how long to wait for an answer\n"
+           "  -V, --version         print it\n"
+           "  -h, --help            print this\n"
+           "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
+           "4 refused\n");
 }
 
 static int usage(const char *text, const char *what)
