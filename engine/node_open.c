@@ -292,6 +292,10 @@ static int opening_disk(struct node_opening *opening, struct neap_error *error)
     code = directory_format_check(options->path, format_reads(), error);
     if (!code)
         code = disk_rocks_open(&rocks, &node->disk, &node->suspect, error);
+    if (!code && node->suspect && error) { /* the opening succeeds: this is a warning */
+        node->disk->ops->error(node->disk, error);
+        error->code = 0;
+    }
     if (!code)
         code = directory_mark_read(options->path, &opening->mark, error);
     if (code)

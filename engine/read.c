@@ -84,7 +84,7 @@ static int read_error(struct disk *disk, const struct read *read, int code,
     if (code == NEAP_IO || code == NEAP_CORRUPT)
         disk->ops->error(disk, &text);
     path_text(read->path, place, sizeof place);
-    return error_set(ret_error, code, "%.60s/%s: %.100s", read->bucket, place,
+    return error_set(ret_error, code, "%.60s/%s: %s", read->bucket, place,
                      text.text[0] ? text.text : error_text(code));
 }
 

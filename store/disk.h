@@ -68,8 +68,10 @@ struct disk_rocks_options {
 };
 
 /* The open policy of design 4: WAL recovery mode 0; if only that refuses, mode 2 and *ret_suspect,
- * which a file in the directory keeps until disk_trust(), as mode 2 removes the damage.
- * LOCKED, NOTFOUND (no database and not create), CORRUPT, FORMAT, IO, NOMEM; *error says more. */
+ * which a file in the directory keeps until disk_trust(), as mode 2 removes the damage. Suspect,
+ * too, when less is there than was durable: a file beside the database, SYNCED, tells how much was.
+ * Why it is suspect, the disk's `error` says then. LOCKED, NOTFOUND (no database and not create),
+ * CORRUPT, FORMAT, IO, NOMEM; *error says more. */
 int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
                     bool *ret_suspect, struct neap_error *error);
 /* How many writes there ever were, single ones; of RocksDB disks only. A copy that has fewer when

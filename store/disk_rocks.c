@@ -1,5 +1,6 @@
 /* Door: RocksDB through its C API. Its error strings are turned into codes and texts here, and
  * nowhere else. */
+#include <inttypes.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
@@ -21,7 +22,6 @@ enum {
     BLOOM_BITS = 10,
     METADATA_BLOCK_SIZE = 8 << 10,
     CHECKSUM_XXH3 = 4,
-    TABLE_FORMAT = 5,
     ENTRY_OVERHEAD = 64,      /* of a memtable, for each key */
     WRITES_KEPT_MAX = 1 << 20 /* a batch that grew larger gives its memory back */
 };
@@ -54,8 +54,9 @@ struct disk_rocks {
     size_t filled, filled_max;    /* bytes in the memtables, about; by then they are flushed */
     atomic_uint users;            /* snapshots and iterators */
     atomic_bool broken;           /* a write failed: no more of them until reopened */
-    pthread_mutex_t lock;         /* guards error */
+    pthread_mutex_t lock;         /* guards error and durable */
     bool lock_ready;
+    struct durable_file durable;
     struct neap_error error;
 };
 
@@ -82,31 +83,10 @@ static struct disk_rocks *rocks_of(struct disk *disk)
 
 /* Errors */
 
-static int text_code(const char *text)
-{
-    if (strstr(text, "lock hold by") || strstr(text, "While lock file"))
-        return NEAP_LOCKED;
-    if (strstr(text, "Column families not opened") || strstr(text, "newer version"))
-        return NEAP_FORMAT;
-    if (strncmp(text, "Corruption", 10) == 0)
-        return NEAP_CORRUPT;
-    return NEAP_IO;
-}
-
-/* Frees `text`. */
-static int error_from(struct neap_error *error, int code, const char *path, const char *what,
-                      char *text)
-{
-    code = code ? code : text_code(text);
-    (void)error_set(error, code, "%s: %s: %s", path, what, text);
-    rocksdb_free(text);
-    return code;
-}
-
 static int rocks_fail(struct disk_rocks *rocks, int code, const char *what, char *text)
 {
     must(pthread_mutex_lock(&rocks->lock) == 0);
-    code = error_from(&rocks->error, code, rocks->path, what, text);
+    code = rocks_text_error(&rocks->error, code, rocks->path, what, text);
     must(pthread_mutex_unlock(&rocks->lock) == 0);
     return code;
 }
@@ -327,16 +307,28 @@ static void rocks_clear_writes(struct disk_rocks *rocks, size_t size)
     }
 }
 
+/* `sequence` is from before the sync, or from after it if nothing was written meanwhile. */
+static void rocks_note(struct disk_rocks *rocks, uint64_t sequence)
+{
+    must(pthread_mutex_lock(&rocks->lock) == 0);
+    durable_note(&rocks->durable, sequence);
+    must(pthread_mutex_unlock(&rocks->lock) == 0);
+}
+
 static int rocks_sync(struct disk *disk)
 {
     struct disk_rocks *rocks = rocks_of(disk);
+    uint64_t sequence = rocksdb_get_latest_sequence_number(rocks->db);
     char *text = NULL;
     int error = rocks_refuse(rocks);
 
     if (error)
         return error;
     rocksdb_flush_wal(rocks->db, 1, &text);
-    return text ? rocks_break(rocks, "sync", text) : 0;
+    if (text)
+        return rocks_break(rocks, "sync", text);
+    rocks_note(rocks, sequence);
+    return 0;
 }
 
 /* Starts new memtables and, with them, a new file of the WAL. RocksDB left to itself would do so
@@ -383,7 +375,11 @@ static int rocks_commit(struct disk *disk, const struct batch *batch, bool sync)
     rocksdb_write(rocks->db, sync ? rocks->write_synced : rocks->write_unsynced, rocks->writes,
                   &text);
     rocks_clear_writes(rocks, size);
-    return text ? rocks_break(rocks, "commit", text) : 0;
+    if (text)
+        return rocks_break(rocks, "commit", text);
+    if (sync)
+        rocks_note(rocks, rocksdb_get_latest_sequence_number(rocks->db));
+    return 0;
 }
 
 /* Copying */
@@ -399,7 +395,7 @@ static int checkpoint_fail(const char *path, char *text, struct neap_error *erro
     bool refused = strstr(text, "No space left") || strstr(text, "Permission denied") ||
                    strstr(text, "Read-only file system") || strstr(text, "quota");
 
-    return error_from(error, refused ? NEAP_REFUSED : NEAP_IO, path, "cannot copy", text);
+    return rocks_text_error(error, refused ? NEAP_REFUSED : NEAP_IO, path, "cannot copy", text);
 }
 
 /* RocksDB would flush first, for a copy without a WAL; but flushing is for rocks_switch() alone. */
@@ -442,6 +438,7 @@ static void rocks_close(struct disk *disk)
     must(atomic_load(&rocks->users) == 0);
     if (rocks->db && !rocks->readonly && !atomic_load(&rocks->broken))
         (void)rocks_sync(disk);
+    durable_close(&rocks->durable);
     for (i = 0; i < DISK_FAMILIES; i++)
         if (rocks->families[i])
             rocksdb_column_family_handle_destroy(rocks->families[i]);
@@ -515,7 +512,7 @@ static void options_memory(rocksdb_options_t *options, size_t memory_max)
     rocksdb_block_based_options_set_filter_policy(
         table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
     rocksdb_block_based_options_set_checksum(table, CHECKSUM_XXH3);
-    rocksdb_block_based_options_set_format_version(table, TABLE_FORMAT);
+    rocksdb_block_based_options_set_format_version(table, ROCKS_TABLE_FORMAT);
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
     rocksdb_cache_destroy(cache);
@@ -583,7 +580,7 @@ static char *rocks_open_mode(struct disk_rocks *rocks, int mode)
 
 static int rocks_open_failed(const struct disk_rocks *rocks, struct neap_error *error, char *text)
 {
-    int code = text_code(text);
+    int code = rocks_text_code(text);
 
     if (code == NEAP_LOCKED) {
         rocksdb_free(text);
@@ -593,11 +590,12 @@ static int rocks_open_failed(const struct disk_rocks *rocks, struct neap_error *
                          rocks->path, rocks->path);
     }
     if (code == NEAP_FORMAT)
-        return error_from(error, code, rocks->path,
-                          "made by a newer version of the program than this one (" PACKAGE_VERSION
-                          "): use that one",
-                          text);
-    return error_from(error, code, rocks->path, "cannot open", text);
+        return rocks_text_error(
+            error, code, rocks->path,
+            "made by a newer version of the program than this one (" PACKAGE_VERSION
+            "): use that one",
+            text);
+    return rocks_text_error(error, code, rocks->path, "cannot open", text);
 }
 
 /* Mode 0 takes a torn end of the WAL for what it is after power loss, and refuses damage before it:
@@ -612,10 +610,13 @@ static int rocks_open_policy(struct disk_rocks *rocks, bool *ret_suspect, struct
 
     if (!text) {
         *ret_suspect = directory_suspect_is(rocks->path);
+        if (*ret_suspect)
+            rocks_text_suspect(&rocks->error, rocks->path, "found by a start that did not end");
         return 0;
     }
-    if (text_code(text) != NEAP_CORRUPT)
+    if (rocks_text_code(text) != NEAP_CORRUPT)
         return rocks_open_failed(rocks, error, text);
+    rocks_text_suspect(&rocks->error, rocks->path, text);
     rocksdb_free(text);
     if (!rocks->readonly)
         failed = directory_suspect_set(rocks->path, error);
@@ -628,6 +629,48 @@ static int rocks_open_policy(struct disk_rocks *rocks, bool *ret_suspect, struct
     return 0;
 }
 
+/* No mode has anything against a WAL whose newest file is gone, or ends where a record does. */
+static int rocks_open_ended(struct disk_rocks *rocks, uint64_t wanted, bool *ret_suspect,
+                            struct neap_error *error)
+{
+    uint64_t found = rocksdb_get_latest_sequence_number(rocks->db);
+    char text[120];
+
+    if (found >= wanted)
+        return 0;
+    if (wanted == UINT64_MAX)
+        snprintf(text, sizeof text, "its file SYNCED can't be read");
+    else
+        snprintf(text, sizeof text,
+                 "the newest *.log is gone or was cut: %" PRIu64 " writes of %" PRIu64, found,
+                 wanted);
+    rocks_text_suspect(&rocks->error, rocks->path, text);
+    *ret_suspect = true;
+    return rocks->readonly ? 0 : directory_suspect_set(rocks->path, error);
+}
+
+static int rocks_open(struct disk_rocks *rocks, bool *ret_suspect, struct neap_error *error)
+{
+    struct durable durable = {0};
+    bool suspect = false;
+    int failed = durable_read(rocks->path, &durable);
+
+    if (failed == NEAP_CORRUPT)
+        durable = (struct durable){.sequence = UINT64_MAX};
+    else if (failed && failed != NEAP_NOTFOUND)
+        return error_set(error, failed, "%s: cannot read SYNCED", rocks->path);
+    failed = durable_check(rocks->path, &durable, error);
+    if (!failed)
+        failed = rocks_open_policy(rocks, &suspect, error);
+    if (!failed && !suspect)
+        failed = rocks_open_ended(rocks, durable.sequence, &suspect, error);
+    if (!failed && !rocks->readonly)
+        failed = durable_open(&rocks->durable, rocks->path, error);
+    if (!failed)
+        *ret_suspect = suspect;
+    return failed;
+}
+
 static int rocks_new(const struct disk_rocks_options *options, struct disk_rocks **ret_rocks)
 {
     struct disk_rocks *rocks = mem_new(sizeof(*rocks));
@@ -637,6 +680,7 @@ static int rocks_new(const struct disk_rocks_options *options, struct disk_rocks
         return NEAP_NOMEM;
     rocks->disk.ops = &rocks_ops;
     rocks->readonly = options->readonly;
+    rocks->durable.directory = rocks->durable.file = -1;
     atomic_init(&rocks->users, 0);
     atomic_init(&rocks->broken, false);
     rocks->path = mem_text(options->path);
@@ -673,7 +717,7 @@ int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_
         return error_set(error, failed, "%s: %s", options->path, error_text(failed));
     failed = disk_rocks_directory(options, error);
     if (!failed)
-        failed = rocks_open_policy(rocks, ret_suspect, error);
+        failed = rocks_open(rocks, ret_suspect, error);
     if (failed) {
         rocks_close(&rocks->disk);
         return failed;

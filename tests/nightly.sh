@@ -38,6 +38,8 @@ crash()
         try "$each" env top_srcdir="$source" CRASH_ROUNDS="$rounds" CRASH_SEED="$seed" \
             sh "$source/tests/crash/$each.sh"
     done
+    # A flipped byte takes a second.
+    try damage env top_srcdir="$source" sh "$source/tests/cluster/damage.sh" "$rounds" "$seed"
 }
 
 # Ten times what `make check` runs, from other seeds; some of it on RocksDB.

@@ -80,8 +80,8 @@ TEST(a_disk_that_is_full_stops_the_node_which_comes_back)
     story_told(&story, NULL,
                "A incr apples 10\n"
                "A sim://B: push box 2..2\n"
-               "A wheel: the node has stopped, reopen it: simulated disk: no space left on device\n"
-               "A the node has stopped, reopen it: simulated disk: no space left on device\n"
+               "A wheel: the node has stopped: simulated disk: no space left on device\n"
+               "A the node has stopped: simulated disk: no space left on device\n"
                "A crashes\n"
                "B incr apples 100\n"
                "B sim://A: push box 1..1\n"

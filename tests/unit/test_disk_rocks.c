@@ -269,21 +269,133 @@ TEST(a_damaged_block_is_an_error_and_neither_absence_nor_the_end)
     end(&room);
 }
 
-TEST(a_torn_end_of_the_wal_is_no_suspicion)
+/* The file in the directory, all of it, as it is or as it was. */
+static void file_copy(const struct room *room, const char *name, bool back, char *bytes,
+                      size_t size)
+{
+    char path[96];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", room->path, name);
+    file = fopen(path, back ? "r+b" : "rb");
+    CHECK(file);
+    if (back)
+        CHECK_EQUAL(fwrite(bytes, 1, size, file), size);
+    else
+        CHECK_EQUAL(fread(bytes, 1, size, file), size);
+    CHECK_OK(fclose(file));
+}
+
+static void log_cut(const struct room *room, off_t bytes)
 {
     struct stat status;
+    char path[96];
+
+    file_find(room, ".log", path, sizeof path);
+    CHECK_OK(stat(path, &status));
+    CHECK_OK(truncate(path, status.st_size - bytes));
+}
+
+/* What a crash leaves: the end was not synced, and SYNCED does not tell of it. */
+TEST(a_torn_end_of_the_wal_is_no_suspicion)
+{
+    enum { SYNCED_SIZE = 4096 + 48 };
+    char synced[SYNCED_SIZE];
+    struct room room;
+
+    begin(&room);
+    put_numbered(&room, 0, 19);
+    file_copy(&room, "SYNCED", false, synced, sizeof synced);
+    disk_put(room.disk, DISK_CELLS, "key019", "never synced", false);
+    room_close(&room);
+    file_copy(&room, "SYNCED", true, synced, sizeof synced);
+    log_cut(&room, 5);
+    room_open(&room);
+    CHECK_EQUAL(count_cells(&room), 19);
+    end(&room);
+}
+
+static void suspects(struct room *room, const char *why)
+{
+    struct neap_error error = {0};
+    bool suspect = false;
+
+    CHECK_OK(room_try(room, false, false, &suspect, &error));
+    CHECK(suspect);
+    room->disk->ops->error(room->disk, &error);
+    if (!strstr(error.text, why) || !strstr(error.text, "goes on as a new replica"))
+        test_failed(__FILE__, __LINE__, "%s", error.text);
+}
+
+TEST(what_was_synced_and_is_not_there_makes_a_suspect_start)
+{
     struct room room;
     char path[96];
 
     begin(&room);
     put_numbered(&room, 0, 20);
     room_close(&room);
-    file_find(&room, ".log", path, sizeof path);
-    CHECK_OK(stat(path, &status));
-    CHECK_OK(truncate(path, status.st_size - 5));
-    room_open(&room);
+    log_cut(&room, 5);
+    suspects(&room, "the newest *.log is gone or was cut: 19 writes of 20");
     CHECK_EQUAL(count_cells(&room), 19);
+    room_close(&room);
+    suspects(&room, "found by a start that did not end"); /* as there was no new life */
+    disk_trust(room.disk);
+    room_reopen(&room);
+    put_numbered(&room, 20, 30);
+    room_close(&room);
+    file_find(&room, ".log", path, sizeof path);
+    CHECK_OK(unlink(path));
+    suspects(&room, "the newest *.log is gone or was cut: 19 writes of 29");
+    CHECK_EQUAL(count_cells(&room), 19);
+    disk_trust(room.disk);
+    room_reopen(&room); /* less is enough from now on */
     end(&room);
+}
+
+TEST(a_file_of_what_was_synced_that_is_damaged_is_suspect_and_an_absent_one_is_not)
+{
+    struct room room;
+    char path[96], nothing[4096 + 48] = "";
+
+    begin(&room);
+    put_numbered(&room, 0, 5);
+    room_close(&room);
+    file_copy(&room, "SYNCED", true, nothing, 48); /* one slot of two */
+    room_open(&room);
+    room_close(&room);
+    file_copy(&room, "SYNCED", true, nothing, sizeof nothing);
+    suspects(&room, "its file SYNCED can't be read");
+    disk_trust(room.disk);
+    room_reopen(&room);
+    room_close(&room);
+    snprintf(path, sizeof path, "%s/SYNCED", room.path);
+    CHECK_OK(unlink(path));
+    room_open(&room);
+    CHECK_EQUAL(count_cells(&room), 5);
+    end(&room);
+}
+
+/* Its last record tells that the only table is a part of the database. */
+TEST(a_manifest_that_was_cut_is_refused)
+{
+    struct neap_error error = {0};
+    struct stat status;
+    struct room room;
+    bool suspect = false;
+    char path[96];
+
+    begin(&room);
+    put_numbered(&room, 0, 5);
+    room_reopen(&room);
+    put_numbered(&room, 5, 6);
+    room_close(&room);
+    file_find(&room, "MANIFEST-", path, sizeof path);
+    CHECK_OK(stat(path, &status));
+    CHECK_OK(truncate(path, status.st_size - 3));
+    CHECK_ERROR(room_try(&room, false, false, &suspect, &error), NEAP_CORRUPT);
+    CHECK(strstr(error.text, "MANIFEST-") && strstr(error.text, "is damaged: restore a backup"));
+    path_remove(&room);
 }
 
 static int store_at(struct store *store, const struct room *room, bool suspect)

@@ -1,0 +1,310 @@
+#!/bin/sh
+# Two nodes, one of whose files is damaged, lost, or can't be written: what it says, and that nothing
+# is lost that the other one has. The cases are those of "Damaged files" in docs/operations.md.
+#   damage.sh [ROUNDS [SEED]]  that many bytes flipped at random, too
+# shellcheck source=tests/cluster/cluster.sh
+. "${top_srcdir:-.}/tests/cluster/cluster.sh"
+rounds=${1:-${DAMAGE_ROUNDS:-0}} seed=${2:-${DAMAGE_SEED:-1}}
+fail=$build/tests/crash/.libs/libfail.so
+data=$work/a mounted=
+"$NEAP" init "$work/cluster" >/dev/null
+
+# The file system of the last case goes, too.
+end_all()
+{
+    test -z "$mounted" || umount -l "$mounted"
+    ending
+}
+trap end_all EXIT
+
+start()
+{
+    other=b
+    test "$1" = b && other=a
+    : >"$work/$1.log"
+    daemon "$1" --cluster "$work/cluster" --listen "ipc://$work/$1.peer" \
+        --peers "ipc://$work/$other.peer"
+}
+
+# rows FROM TO: as `neap import` reads them.
+rows()
+{
+    awk -v from="$1" -v to="$2" 'BEGIN { for (i = from; i < to; i++)
+        printf "{\"key\":\"k%03d\",\"type\":\"lww\",\"value\":\"value %03d is long enough\"}\n", i, i }'
+}
+
+# Keeps what the two hold together: nothing of it may be lost.
+remember()
+{
+    until_true 60 equal a b && "$NEAP" -n "$work/a.sock" export shop | sort >"$work/held"
+}
+held()
+{
+    until_true 60 equal a b && "$NEAP" -n "$work/a.sock" export shop | sort | diff "$work/held" - &&
+        gives 0 -n "$work/a.sock" get shop k100 &&
+        prints "$round" -n "$work/a.sock" get shop tail3
+}
+
+# Tables and a WAL with writes that were synced, pushed, and then nothing: a is killed.
+round=0
+prepare()
+{
+    round=$((round + 1))
+    end a TERM
+    start a && for each in 1 2 3; do
+        gives 0 -n "$work/a.sock" put shop "tail$each" "$round" || return 1
+    done && remember && ! end a KILL
+}
+
+begin()
+{
+    start a && start b && rows 0 300 | "$NEAP" -n "$work/a.sock" import shop >/dev/null && remember
+}
+check "two nodes agree" begin
+
+# newest PATTERN: that file, of those that hold anything.
+newest()
+{
+    find "$data" -name "$1" -size +0 | sort | tail -n 1
+}
+# The table that holds the rows.
+table()
+{
+    grep -l 'value 100 is' "$data"/*.sst | tail -n 1
+}
+# place FILE TEXT: where that is.
+place()
+{
+    grep -abo -- "$2" "$1" | tail -n 1 | cut -d: -f1
+}
+# flip FILE PLACE: one bit; a place below 0 counts from the end.
+flip()
+{
+    at=$2
+    test "$at" -ge 0 || at=$(($(wc -c <"$1") + at))
+    byte=$(od -An -tu1 -j"$at" -N1 "$1")
+    # shellcheck disable=SC2059
+    printf "\\$(printf %03o $((byte ^ 1)))" | dd of="$1" bs=1 seek="$at" conv=notrunc 2>/dev/null
+}
+
+# says PATTERN: a's log does.
+says()
+{
+    grep -qE -- "$1" "$work/a.log" && return 0
+    echo "nothing like \`$1' in:"
+    cat "$work/a.log"
+    return 1
+}
+goes_on='writes may be lost: this node goes on as a new replica'
+replace='restore a backup, or move the directory away and let this node start empty'
+
+# renewed PATTERN: a starts, says so, begins a new life, and gets back what it lost from b.
+renewed()
+{
+    start a && says "event=suspect text=.*: $1$goes_on" && held &&
+        "$NEAP" -n "$work/a.sock" -o json status | grep -q '"life_reason": "damaged write-ahead log"'
+}
+# refused PATTERN: it doesn't start, says so, and gets all from b when it begins again, empty.
+refused()
+{
+    if start a >/dev/null; then
+        echo 'a starts'
+        return 1
+    fi
+    says "event=open_failed .*: $1: $replace" && replaced
+}
+replaced()
+{
+    rm -rf "$work/away" && mv "$data" "$work/away" && start a && held
+}
+
+wal_middle()
+{
+    prepare && log=$(newest '*.log') && flip "$log" "$(place "$log" tail2)" &&
+        renewed "$(basename "$log") is damaged: "
+}
+check "WAL, a byte in its middle: a suspect start, a new life, all is back" wal_middle
+wal_tail()
+{
+    prepare && log=$(newest '*.log') && flip "$log" -3 && renewed "$(basename "$log") is damaged: "
+}
+check "WAL, a byte of the last record: the same" wal_tail
+wal_cut()
+{
+    prepare && truncate -s -300 "$(newest '*.log')" && renewed &&
+        says 'the newest ..log is gone or was cut: [0-9]* writes of [0-9]*'
+}
+check "WAL, cut, which RocksDB takes for the end: the same" wal_cut
+wal_gone()
+{
+    prepare && rm "$(newest '*.log')" && renewed && says 'the newest ..log is gone or was cut'
+}
+check "WAL deleted: the same" wal_gone
+
+# Without the file that tells, nobody notices before the peers do.
+control()
+{
+    prepare && rm "$(newest '*.log')" "$data/SYNCED" && : >"$work/a.log" &&
+        daemon a && ! says suspect >/dev/null && ! equal a b && end a TERM && start a && held
+}
+check "control: without SYNCED it starts as if nothing were lost; its peer finds it out" control
+
+table_data()
+{
+    prepare && file=$(table) && flip "$file" "$(place "$file" 'value 100 is')" && start a &&
+        ! neap -n "$work/a.sock" get shop k100 &&
+        ! grep -q 'no such' "$work/err" && cat "$work/err" "$work/a.log" >"$work/said" &&
+        grep -qE "$(basename "$file") is damaged: $replace|the disk failed|connect" "$work/said" && {
+        end a TERM
+        replaced
+    }
+}
+check "SST, a byte of a row: an error that names the file, never \"not found\"" table_data
+table_index()
+{
+    prepare && file=$(table) && flip "$file" -400 && refused "$(basename "$file") is damaged"
+}
+check "SST, a byte of its index: refused" table_index
+table_footer()
+{
+    prepare && file=$(table) && flip "$file" -10 && refused "$(basename "$file") is damaged"
+}
+check "SST, a byte of its footer: refused" table_footer
+table_gone()
+{
+    prepare && file=$(table) && rm "$file" && refused "$(basename "$file") is missing"
+}
+check "SST deleted: refused" table_gone
+manifest_byte()
+{
+    prepare && file=$(newest 'MANIFEST-*') && flip "$file" 100 && refused "$(basename "$file") is damaged"
+}
+check "MANIFEST, a byte: refused" manifest_byte
+manifest_cut()
+{
+    prepare && file=$(newest 'MANIFEST-*') && truncate -s -3 "$file" &&
+        refused "$(basename "$file") is damaged"
+}
+check "MANIFEST, cut by three bytes, which RocksDB takes for the end: refused" manifest_cut
+current_byte()
+{
+    prepare && flip "$data/CURRENT" 12 && refused 'MANIFEST-[0-9]*, which CURRENT names, is missing' &&
+        prepare && flip "$data/CURRENT" 2 && refused 'CURRENT is damaged'
+}
+check "CURRENT, a byte of the number or the name: refused" current_byte
+
+# failing CALL FILES ERROR: a starts on a disk that will fail so once, when told to.
+failing()
+{
+    FAIL_DIR=$data FAIL_NOW=$work/now FAIL_CALL=$1 FAIL_FILE=$2 FAIL_ERROR=$3
+    export FAIL_DIR FAIL_NOW FAIL_CALL FAIL_FILE FAIL_ERROR
+    rm -f "$work/now"
+    NEAPD_REAL=$NEAPD NEAPD=preloaded
+    start a
+    failed_start=$?
+    NEAPD=$NEAPD_REAL
+    return $failed_start
+}
+preloaded()
+{
+    exec env LD_PRELOAD="$fail" ASAN_OPTIONS="verify_asan_link_order=0:$ASAN_OPTIONS" \
+        "$NEAPD_REAL" "$@"
+}
+# gone NAME: the daemon is.
+gone()
+{
+    ! kill -s 0 "$(cat "$work/$1.pid")" 2>/dev/null
+}
+# stops PATTERN: a write fails, a says so and ends; started again, it has all that was acknowledged.
+stops()
+{
+    round=$((round + 1))
+    gives 0 -n "$work/a.sock" put shop tail3 "$round" && echo once >"$work/now" &&
+        fails 1 "the node has stopped: .*: $1" -n "$work/a.sock" put shop more x &&
+        until_true 60 gone a && says "event=stopped text=.*: $1" && test ! -e "$work/now" &&
+        start a && until_true 60 equal a b && prints "$round" -n "$work/a.sock" get shop tail3 && remember
+}
+disk_failed='[0-9]*.log: the disk failed: see what the system says of it, then start again'
+sync_fails()
+{
+    end a TERM
+    failing sync .log EIO && stops "$disk_failed"
+}
+check "one EIO of a sync: the node stops, and comes back with all" sync_fails
+write_fails()
+{
+    end a TERM
+    failing write .log EIO && stops "$disk_failed"
+}
+check "one EIO of a write: the same" write_fails
+write_full()
+{
+    end a TERM
+    failing write .log ENOSPC && stops '[0-9]*.log: no space is left: make room and start again'
+}
+check "one ENOSPC of a write: the same" write_full
+read_fails()
+{
+    end a TERM
+    start a && end a TERM && failing read .sst EIO && echo always >"$work/now" &&
+        fails 1 '[0-9]*.sst: the disk failed' -n "$work/a.sock" get shop k200 && rm "$work/now" &&
+        gives 0 -n "$work/a.sock" get shop k200
+}
+check "one EIO of a read: an error for who reads, and then the value" read_fails
+
+# put_many: values of 60 KB until one is refused; how many were acknowledged is in $acknowledged.
+put_many()
+{
+    head -c 60000 /dev/zero | tr '\0' x >"$work/large"
+    echo >>"$work/large"
+    acknowledged=0
+    while neap -n "$work/f.sock" put big "k$acknowledged" "$(cat "$work/large")"; do
+        acknowledged=$((acknowledged + 1))
+        test "$acknowledged" -lt 2000 || return 1
+    done
+}
+all_there()
+{
+    test "$acknowledged" -gt 0 || return 1
+    i=0
+    while [ "$i" -lt "$acknowledged" ]; do
+        gives 0 -n "$work/f.sock" get big "k$i" && cmp -s "$work/large" "$work/out" || return 1
+        i=$((i + 1))
+    done
+}
+disk_full()
+{
+    head -c 1000000 /dev/zero >"$mounted/ballast" && mkdir "$mounted/f" &&
+        ln -s "$mounted/f" "$work/f" && daemon f --memory_max 8m &&
+        put_many && grep -qE 'the node has stopped: .*no space is left: make room' "$work/err" &&
+        until_true 60 gone f && rm "$mounted/ballast" && : >"$work/f.log" && daemon f --memory_max 8m && all_there
+}
+mkdir "$work/small"
+if mount -t tmpfs -o size=8m tmpfs "$work/small" 2>"$work/why"; then
+    mounted=$work/small
+    check "a full disk: the node stops, says so, and comes back with all when there is room" disk_full
+else
+    skip "a full disk" "$(cat "$work/why")"
+fi
+
+# Any byte of any file of the database.
+random_byte()
+{
+    prepare && set -- "$data"/*.sst "$data"/*.log "$data"/MANIFEST-* "$data/CURRENT" && seed=$((seed * 1103515245 % 2147483648 + 12345)) &&
+        shift $((seed / 65536 % $#)) && file=$1 && size=$(wc -c <"$file") && test "$size" -gt 0 || return 0
+    seed=$((seed * 1103515245 % 2147483648 + 12345))
+    echo "seed $seed: $file at $((seed / 65536 % size)) of $size"
+    flip "$file" $((seed / 65536 % size))
+    if start a >/dev/null && { until_true 20 equal a b && held; } >/dev/null; then
+        return 0
+    fi
+    grep -qE "$replace|$goes_on" "$work/a.log" || ! "$NEAP" -n "$work/a.sock" digest || return 1
+    end a KILL
+    replaced
+}
+i=0
+while [ "$i" -lt "$rounds" ]; do
+    i=$((i + 1))
+    check "a byte at random, $i" random_byte
+done
+finish
