@@ -666,6 +666,8 @@ static int rocks_open(struct disk_rocks *rocks, bool *ret_suspect, struct neap_e
         failed = rocks_open_ended(rocks, durable.sequence, &suspect, error);
     if (!failed && !rocks->readonly)
         failed = durable_open(&rocks->durable, rocks->path, error);
+    if (!failed) /* of the MANIFEST, to which the opening has written */
+        rocks_note(rocks, rocks->durable.last.sequence);
     if (!failed)
         *ret_suspect = suspect;
     return failed;

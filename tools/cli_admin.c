@@ -98,7 +98,8 @@ static void print_warnings(json_t *status)
     if (json_is_true(json_object_get(status, "isolated")))
         printf("ISOLATED: `neap isolate off` lets it talk with its peers again\n");
     if (json_is_true(json_object_get(status, "suspect")))
-        printf("SUSPECT: the end of the write-ahead log was damaged when it was opened\n");
+        printf("SUSPECT: what was synced was damaged or missing when it was opened; it began a new "
+               "life\n");
     json_array_foreach(json_object_get(status, "buckets"), i, item)
     {
         if (json_is_string(json_object_get(item, "problem")))

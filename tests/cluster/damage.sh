@@ -9,6 +9,19 @@ fail=$build/tests/crash/.libs/libfail.so
 data=$work/a mounted=
 "$NEAP" init "$work/cluster" >/dev/null
 
+# todo NAME WHY COMMAND...: a case that may fail until that is done.
+todo()
+{
+    title=$1 why=$2
+    shift 2
+    cases=$((cases + 1))
+    if "$@" >"$work/case" 2>&1; then
+        echo "ok $cases - $title"
+    else
+        echo "not ok $cases - $title # TODO $why"
+    fi
+}
+
 # The file system of the last case goes, too.
 end_all()
 {
@@ -141,6 +154,22 @@ wal_gone()
 }
 check "WAL deleted: the same" wal_gone
 
+# What was counted before all peers had confirmed the opening, and told since: is it known again by the
+# same name?
+count()
+{
+    end a TERM
+    end b TERM
+    start a && for each in 1 2 3; do
+        gives 0 -n "$work/a.sock" incr shop count || return 1
+    done && gives 0 -n "$work/a.sock" put shop mark "$round" && start b && remember || return 1
+    had=$("$NEAP" -n "$work/b.sock" get shop count)
+    end a KILL
+    log=$(newest '*.log') && flip "$log" "$(place "$log" mark)" && start a && says "$goes_on" &&
+        until_true 60 equal a b && prints "$had" -n "$work/a.sock" get shop count
+}
+todo "WAL, a byte after increments: they count once" 'rule 8 of the model is yet to come' count
+
 # Without the file that tells, nobody notices before the peers do.
 control()
 {
@@ -183,7 +212,7 @@ check "MANIFEST, a byte: refused" manifest_byte
 manifest_cut()
 {
     prepare && file=$(newest 'MANIFEST-*') && truncate -s -3 "$file" &&
-        refused "$(basename "$file") is damaged"
+        refused "($(basename "$file") is damaged|[0-9]*.sst is missing)"
 }
 check "MANIFEST, cut by three bytes, which RocksDB takes for the end: refused" manifest_cut
 current_byte()
