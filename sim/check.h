@@ -32,7 +32,7 @@ struct checker {
 };
 
 extern const struct checker check_acknowledged, check_bounds, check_contexts, check_durable,
-    check_equal, check_frugal, check_removed, check_rest, check_sessions;
+    check_equal, check_frugal, check_removed, check_rest, check_sessions, check_trees;
 
 struct checks; /* the state of all */
 struct checks *checks_new(struct world *world);

@@ -258,6 +258,7 @@ void sim_stop(struct world *world, size_t index)
     struct sim_node *node = &world->nodes[index];
     if (!node->up)
         return;
+    wheel_save_trees(&node->wheel);
     if (node->door.disk.ops->sync(&node->door.disk)) {
         sim_crash(world, index);
         return;

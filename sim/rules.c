@@ -75,6 +75,10 @@ static const struct rule table[] = {
      "a_rollback_is_found_at_first_contact", 0},
     {"old-life-known", "what is known of a peer outlives its replica id",
      "rollback,cut,partial,stop,kill", NULL, 0},
+    /* trees */
+    {"tree-forgets", "the removal of a cell is not taken out of the tree", NULL, NULL, 0},
+    {"tree-keeps-undone", "a write that failed stays in the tree", NULL, NULL, 0},
+    {"snapshot-stays", "a change leaves the tree on disk that was kept before it", NULL, NULL, 0},
     /* the wheel */
     {"send-first", "a turn sends before it commits", NULL, NULL, 0},
     {"done-first", "callers are answered, and then it is committed", "effect", NULL, 0},
