@@ -116,7 +116,7 @@ inject layers 'headers of the house stand in quotes' base/hash.c '#include <crdt
 inject layers 'neap.h includes stddef.h and stdint.h' include/neap.h '#include <stdio.h>'
 inject layers 'RocksDB is known to its door' store/disk_mem.c '#include <rocksdb/c.h>'
 inject layers 'nng is known to its door' engine/node.c '#include <nng/nng.h>'
-inject layers 'libsodium is known to hash and clock' crdt/cell.c '#include <sodium.h>'
+inject layers 'libsodium is known to hash, checksum and clock' crdt/cell.c '#include <sodium.h>'
 inject layers 'msgpack-c is known to pack' crdt/cell.c '#include <msgpack.h>'
 inject layers 'locks are known to node and disks' gossip/net_nng.c '#include <pthread.h>'
 inject layers 'threads are started by the node' store/disk_mem.c '    pthread_create(a, b, c, d);'
