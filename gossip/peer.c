@@ -156,6 +156,7 @@ int peer_find(struct gossip *gossip, const struct link *link, const struct hello
         link->dialed ? peer_dialed(gossip, link->dialed_for, hello) : peer_match(gossip, hello);
     if (index == NO_PEER)
         return peer_add(gossip, hello, ret_index);
+    gossip->peers[index].alias = NO_PEER; /* or the links of one process would get two entries */
     *ret_index = index;
     return 0;
 }
