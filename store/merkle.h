@@ -12,6 +12,7 @@
 
 /* There are 2^bits leaves, bits being even. A build gives 6 to 24 cells a leaf. */
 enum { MERKLE_BITS_MIN = 4, MERKLE_BITS_MAX = 20, MERKLE_BITS_STEP = 4 };
+enum { MERKLE_LEAF_BYTES = 18 };              /* about, all told */
 enum { MERKLE_FULL = 32, MERKLE_SPARSE = 2 }; /* cells a leaf: it wants a build, it is folded */
 
 /* About 17 bytes a leaf. */

@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/keys.h"
+#include "store/merkle.h"
 #include "store/tree_keep.h"
 
 /* ---- buckets ---- */
@@ -118,6 +119,8 @@ static int store_make(struct store *store, struct batch *batch, const char *name
     struct shard *shard = NULL;
     int error = shard_new(batch, name, store->identity.life, store->identity.nonce, &shard);
 
+    if (!error && store->trees.kept)
+        error = shard_tree_open(shard, &store->trees.key, store->trees.bits_max);
     if (!error && !store->identity.fresh_life && !BROKEN("life-again"))
         error = shard_redot(shard, batch, store_new_id(store));
     if (error) {
@@ -272,6 +275,37 @@ void store_done(struct store *store)
         shard_free(store->shards[i]);
     mem_free(store->shards);
     *store = (struct store){0};
+}
+
+/* ---- trees ---- */
+
+int store_keep_trees(struct store *store, const struct hash_key *cluster_key, unsigned bits_max)
+{
+    /* What hashes of trees tell says nothing of other hashes under the cluster's key. */
+    struct digest key = hash_128(cluster_key, slice_text("neap tree of a shard"));
+    const struct view view = {.disk = store->disk};
+    int error = 0;
+
+    must(!store->trees.kept);
+    bytes_put_u64(store->trees.key.bytes, key.high);
+    bytes_put_u64(store->trees.key.bytes + 8, key.low);
+    store->trees.bits_max = bits_max;
+    store->trees.kept = true;
+    for (size_t i = 0; i < store->shards_count && !error; i++) {
+        error = shard_tree_open(store->shards[i], &store->trees.key, bits_max);
+        if (!error)
+            tree_load(store->shards[i], &view);
+    }
+    return error;
+}
+
+unsigned store_tree_bits(size_t bytes_max)
+{
+    unsigned bits = MERKLE_BITS_MAX;
+
+    while (bits > MERKLE_BITS_MIN && ((size_t)2 * MERKLE_LEAF_BYTES << bits) > bytes_max)
+        bits -= 2;
+    return bits;
 }
 
 /* ---- time and names ---- */

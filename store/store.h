@@ -9,6 +9,12 @@
 
 enum { BUCKETS_MAX = 16384, BUCKET_NAME_MAX = 255 };
 
+struct store_trees {
+    bool kept; /* every shard has one */
+    struct hash_key key;
+    unsigned bits_max;
+};
+
 struct store {
     struct disk *disk;
     struct identity identity;
@@ -18,6 +24,7 @@ struct store {
     uint64_t hlc_reserved;    /* stamps below are covered by the mark on disk */
     struct shard_clock clock; /* of all shards: keep its wall_ms up to date */
     struct rng rng;           /* seeded from entropy: new replica ids */
+    struct store_trees trees;
 };
 
 /* Reads identity and every shard record; may write a new life (committed with sync before return).
@@ -25,6 +32,13 @@ struct store {
 int store_open(struct store *store, struct disk *disk, const struct directory_mark *mark,
                struct clock *clock, bool suspect, struct neap_error *error);
 void store_done(struct store *store);
+/* From now on each shard keeps a tree of its cells, of 2^bits_max leaves at most (store/merkle.h);
+ * those of shards that were there are on disk (store/tree_keep.h), or whoever turns the wheel has
+ * them built (shard_tree_step). The key is
+ * made from the cluster's. On error the store is to be closed. */
+int store_keep_trees(struct store *store, const struct hash_key *cluster_key, unsigned bits_max);
+/* The most leaves with which a tree and its build take no more than so many bytes. */
+unsigned store_tree_bits(size_t bytes_max);
 
 uint64_t bucket_id(const char *name);
 /* 1..255 bytes of printable UTF-8 without '/' or control characters; "_..." is the system's. */

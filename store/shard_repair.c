@@ -1,0 +1,238 @@
+#include "store/shard_repair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "store/crate.h"
+#include "store/slot.h"
+#include "store/take.h"
+
+/* ---- a stretch ---- */
+
+struct stretch {
+    const struct shard *shard;
+    const struct repair_nodes *nodes;
+    struct scan *scan;
+    size_t left;            /* cells that may be looked at */
+    struct slice key, path; /* of the latest: key without the shard */
+    struct slice value, cell;
+};
+
+static void key_in_shard(struct key *ret_key, uint64_t shard, struct slice rest)
+{
+    key_shard_prefix(ret_key, shard);
+    if (rest.size > 0)
+        memcpy(ret_key->bytes + ret_key->size, rest.data, rest.size);
+    ret_key->size += rest.size;
+}
+
+static int stretch_begin(struct stretch *stretch, const struct shard *shard,
+                         const struct view *view, const struct repair_nodes *nodes,
+                         struct slice from, struct slice to)
+{
+    struct key first, end;
+
+    must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
+    *stretch = (struct stretch){.shard = shard, .nodes = nodes, .left = REPAIR_SCAN_MAX};
+    key_in_shard(&first, shard->id, from);
+    key_in_shard(&end, shard->id, to);
+    if (to.size == 0)
+        key_end(&end, &end);
+    return view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), &stretch->scan);
+}
+
+static bool stretch_has(const struct stretch *stretch)
+{
+    return stretch->cell.size > 0 && !(stretch->cell.size == 1 && stretch->cell.data[0] == 0x90) &&
+           merkle_has(&stretch->nodes->nodes,
+                      merkle_place(&stretch->shard->tree->key, stretch->key));
+}
+
+/* The next cell of the nodes. END: there are no more; LIMIT: enough was looked at, and the key is
+ * that of the next cell, whatever it is. */
+static int stretch_next(struct stretch *stretch)
+{
+    uint64_t ref;
+    struct slice key;
+    int error;
+
+    do {
+        error = scan_next(stretch->scan, &key, &stretch->value);
+        if (!error && (!key_cell_is(key) || stored_split(stretch->value, &ref, &stretch->cell)))
+            error = NEAP_CORRUPT;
+        if (error)
+            return error;
+        stretch->key = slice_of(key.data + 8, key.size - 8);
+        stretch->path = key_cell_path(key);
+        if (stretch->left == 0)
+            return NEAP_LIMIT;
+        stretch->left--;
+    } while (!stretch_has(stretch));
+    return 0;
+}
+
+static uint32_t stretch_sum(const struct stretch *stretch)
+{
+    return merkle_short(&stretch->nodes->salt,
+                        merkle_cell(&stretch->shard->tree->key, stretch->key, stretch->cell));
+}
+
+/* ---- sums ---- */
+
+static int sum_compare(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+
+    return one < other ? -1 : one > other;
+}
+
+static size_t sums_sort(uint32_t *sums, size_t count)
+{
+    size_t kept = 0;
+
+    if (count > 0)
+        qsort(sums, count, sizeof *sums, sum_compare);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || sums[kept - 1] != sums[i])
+            sums[kept++] = sums[i];
+    }
+    return kept;
+}
+
+int repair_sums(const struct shard *shard, const struct view *view,
+                const struct repair_nodes *nodes, struct slice from, struct slice to,
+                uint32_t *ret_sums, size_t *ret_count, struct buffer *ret_to)
+{
+    struct stretch stretch;
+    size_t count = 0;
+    int error = stretch_begin(&stretch, shard, view, nodes, from, to);
+
+    if (error)
+        return error;
+    while (!(error = stretch_next(&stretch)) && count < MERKLE_LIST_MAX)
+        ret_sums[count++] = stretch_sum(&stretch);
+    if (error == 0 || error == NEAP_LIMIT)
+        error = buffer_set(ret_to, stretch.key);
+    else if (error == NEAP_END)
+        error = buffer_set(ret_to, to);
+    scan_close(stretch.scan);
+    if (!error)
+        *ret_count = sums_sort(ret_sums, count);
+    return error;
+}
+
+/* ---- pages ---- */
+
+static bool sums_have(const uint32_t *sums, size_t count, uint32_t sum, size_t *ret_at)
+{
+    const uint32_t *found = count > 0 ? bsearch(&sum, sums, count, sizeof sum, sum_compare) : NULL;
+
+    *ret_at = found ? (size_t)(found - sums) : 0;
+    return found != NULL;
+}
+
+/* Goes on behind the end of a page that is full, for `met`. */
+static int page_fill(struct stretch *stretch, struct crate *crate, const uint32_t *sums,
+                     size_t count, enum repair_cells which, size_t size_max,
+                     struct repair_found *found)
+{
+    bool full = false, has;
+    uint32_t number;
+    size_t at;
+    int error;
+
+    while (!(error = stretch_next(stretch))) {
+        has = sums_have(sums, count, stretch_sum(stretch), &at);
+        if (has && found->met)
+            found->met[at] = true;
+        if (full || has != (which == REPAIR_THESE))
+            continue;
+        full = crate->cells_count > 0 && crate->size >= size_max;
+        if (!full)
+            error = crate_add(crate, bytes_get_u64(stretch->key.data), stretch->path,
+                              stretch->value, &number);
+        if (error == NEAP_LIMIT && crate->cells_count > 0)
+            full = true;
+        else if (error)
+            return error;
+        error = full ? buffer_set(&found->end, stretch->key) : 0;
+        if (error)
+            return error;
+    }
+    found->whole = error == NEAP_END;
+    if (error == NEAP_LIMIT && !full)
+        return buffer_set(&found->end, stretch->key);
+    return error == NEAP_END || error == NEAP_LIMIT ? 0 : error;
+}
+
+int repair_page(const struct shard *shard, const struct view *view,
+                const struct repair_nodes *nodes, struct slice from, struct slice to,
+                const uint32_t *sums, size_t count, enum repair_cells which, size_t size_max,
+                struct repair_found *ret_found)
+{
+    struct stretch stretch;
+    struct crate crate;
+    int error;
+
+    if (!shard_released(shard))
+        return NEAP_BUSY;
+    error = crate_init(&crate, shard, CHUNK_PAGE);
+    if (error)
+        return error;
+    error = buffer_set(&ret_found->end, to);
+    if (!error)
+        error = stretch_begin(&stretch, shard, view, nodes, from, to);
+    if (!error) {
+        error = page_fill(&stretch, &crate, sums, count, which, size_max, ret_found);
+        scan_close(stretch.scan);
+    }
+    crate.chunk.from = from;
+    crate.chunk.to = buffer_slice(&ret_found->end);
+    crate.chunk.to_end = ret_found->end.size == 0;
+    if (!error)
+        error = crate_encode(&crate, &ret_found->page);
+    ret_found->cells = crate.cells_count;
+    crate_done(&crate);
+    return error;
+}
+
+/* ---- a look ---- */
+
+static int cell_look(const struct shard *shard, const struct view *view,
+                     const struct chunk_cell *item, struct buffer *bytes, repair_tell tell,
+                     void *arg)
+{
+    struct cell mine, theirs;
+    int error;
+
+    cell_init(&mine);
+    cell_init(&theirs);
+    error = cell_read(view, shard->id, item->bucket, item->path, bytes, &mine);
+    if (!error)
+        error = cell_decode(item->bytes, &theirs);
+    if (!error && theirs.count > 0 && !cell_same(&mine, &theirs))
+        tell(arg, item->path, mine.count == 0);
+    cell_done(&mine);
+    cell_done(&theirs);
+    return error;
+}
+
+int repair_look(const struct shard *shard, const struct view *view, struct slice page,
+                repair_tell tell, void *arg, struct buffer *ret_end)
+{
+    struct buffer bytes;
+    struct chunk chunk = {0};
+    int error = chunk_decode(page, CHUNK_PAGE, &chunk);
+
+    buffer_init(&bytes, STORED_SIZE_MAX);
+    if (!error && chunk.shard != shard->id)
+        error = NEAP_INVALID;
+    for (size_t i = 0; i < chunk.cells_count && !error; i++)
+        error = cell_look(shard, view, &chunk.cells[i], &bytes, tell, arg);
+    if (!error && ret_end)
+        error = buffer_set(ret_end, chunk.to_end ? slice_of(NULL, 0) : chunk.to);
+    buffer_done(&bytes);
+    chunk_done(&chunk);
+    return error;
+}

@@ -1,0 +1,48 @@
+/* The cells of some nodes of a shard's tree, for whoever has another sum of them (rule 7): in key
+ * order, a stretch of the shard at a time, as nothing tells where cells of a node are. A stretch
+ * is [from, to): keys without the shard ([bucket 8][path]); an empty `to` is the end. */
+#ifndef NEAP_STORE_SHARD_REPAIR_H
+#define NEAP_STORE_SHARD_REPAIR_H
+#include "store/merkle.h"
+#include "store/shard.h"
+
+enum { REPAIR_SCAN_MAX = 65536 }; /* cells looked at in one stretch: 30 ms */
+
+struct repair_nodes {
+    struct hash_key salt; /* of merkle_short() */
+    struct merkle_nodes nodes;
+};
+
+/* Sums of my cells of these nodes, of as many as a message holds: merkle_short(), ascending, each
+ * once. Room for MERKLE_LIST_MAX. *ret_to is replaced: how far that is, `to` or before it. */
+int repair_sums(const struct shard *shard, const struct view *view,
+                const struct repair_nodes *nodes, struct slice from, struct slice to,
+                uint32_t *ret_sums, size_t *ret_count, struct buffer *ret_to);
+
+enum repair_cells {
+    REPAIR_OTHERS, /* whose sums are not among those given */
+    REPAIR_THESE   /* ... and those that are */
+};
+
+struct repair_found {
+    struct buffer page; /* for shard_repair_take(): its end may be before `to` */
+    size_t cells;       /* in it */
+    struct buffer end;  /* of the page */
+    bool whole;         /* the stretch was looked at to its end */
+    bool *met;          /* the caller's, as many as sums: which of them are mine. May be NULL */
+};
+
+/* A page of my cells in that stretch, of about size_max. Buffers of ret_found are replaced: the
+ * caller's. BUSY: not released yet (rule 9). CORRUPT, IO, NOMEM. */
+int repair_page(const struct shard *shard, const struct view *view,
+                const struct repair_nodes *nodes, struct slice from, struct slice to,
+                const uint32_t *sums, size_t count, enum repair_cells which, size_t size_max,
+                struct repair_found *ret_found);
+
+/* What a page would bring to the shard, told before it is taken: for logs. `lost`: it has no such
+ * cell at all; else dots of it are missing. Cells that are as here are not told. Where the page
+ * ends (may be NULL) is replaced. INVALID, LIMIT: it is no page of this shard. */
+typedef void (*repair_tell)(void *arg, struct slice path, bool lost);
+int repair_look(const struct shard *shard, const struct view *view, struct slice page,
+                repair_tell tell, void *arg, struct buffer *ret_end);
+#endif
