@@ -68,6 +68,9 @@ static int engine_tick(struct engine *engine, struct now now, struct batch *batc
         engine->wants_sync = true;
     if (engine->gossip)
         error = gossip_tick(engine->gossip, now, batch, outbox);
+    if (!error)
+        error = trees_tick(&engine->trees, &engine->store, engine->gossip, now, batch,
+                           engine->trace);
     engine->tick_after = 0;
     if (error) {
         engine_note(engine, error, "a tick");
@@ -136,6 +139,8 @@ uint64_t engine_deadline(const struct engine *engine, struct now now)
     (void)now;
     if (engine->gossip)
         deadline = gossip_deadline(engine->gossip);
+    if (trees_deadline(&engine->trees) < deadline)
+        deadline = trees_deadline(&engine->trees);
     if (deadline < engine->tick_after)
         deadline = engine->tick_after;
     if (engine->unsynced_since && engine->unsynced_since + engine->sync_ms < deadline)

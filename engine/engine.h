@@ -2,6 +2,7 @@
 #ifndef NEAP_ENGINE_ENGINE_H
 #define NEAP_ENGINE_ENGINE_H
 #include "engine/backend.h"
+#include "engine/trees.h"
 #include "gossip/gossip.h"
 
 enum event_kind {
@@ -37,6 +38,7 @@ struct done {
 struct engine {
     struct store store;
     struct gossip *gossip; /* NULL: alone */
+    struct trees trees;
     struct trace *trace;
     uint32_t sync_ms;        /* unsynced writes are synced after so long */
     uint64_t unsynced_since; /* mono_ms, 0: nothing unsynced */

@@ -20,8 +20,9 @@ struct node_options {
     uint32_t sync_ms;
     uint64_t log_max;
     size_t queue_count_max, queue_bytes_max; /* of writes that wait for the wheel; 0: defaults */
+    size_t trees_max;                        /* bytes of one shard's tree and its build */
     const struct gossip_options *gossip;     /* NULL: alone. Its texts are copied */
-    struct hash_key key;                     /* of digests */
+    struct hash_key key;                     /* of digests and trees */
     const char *path;                        /* for people; NULL: in memory */
     struct trace *trace;
     /* Opens the net behind `sink`; NULL: none. */

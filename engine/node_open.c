@@ -124,7 +124,10 @@ static int node_open_wheel(struct node *node, const struct node_options *options
                                   .gossip = options->gossip,
                                   .trace = options->trace,
                                   .sync_ms = options->sync_ms ? options->sync_ms : SYNC_MS,
-                                  .log_max = options->log_max ? options->log_max : LOG_MAX};
+                                  .log_max = options->log_max ? options->log_max : LOG_MAX,
+                                  .cluster_key = options->gossip ? &options->key : NULL,
+                                  .tree_bits = store_tree_bits(options->trees_max),
+                                  .scrub_ms = SCRUB_MS};
     int code = wheel_open(&node->wheel, &wheel, error);
 
     if (!code)
@@ -287,7 +290,8 @@ static int opening_disk(struct node_opening *opening, struct neap_error *error)
         code = disk_mem_open(&node->disk);
         return code ? error_set(error, code, "open: %s", error_text(code)) : 0;
     }
-    /* One budget: half for the disk's caches and memtables, a quarter for what waits here. */
+    /* One budget: half for the disk's caches and memtables, a quarter for what waits here, a sixteenth for
+     * the tree of a shard. */
     rocks.memory_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 2;
     code = directory_format_check(options->path, format_reads(), error);
     if (!code)
@@ -317,6 +321,7 @@ static int opening_run(struct node_opening *opening, struct backend **ret_backen
                                   .log_max = options->log_max ? options->log_max : LOG_MAX,
                                   .path = options->path};
     node->queue_bytes_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 4;
+    node->trees_max = node->queue_bytes_max / 4;
     if (!code)
         code = opening_gossip(opening, error);
     if (!code)

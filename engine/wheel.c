@@ -26,6 +26,13 @@ int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct 
     if (!code && options->gossip)
         code = gossip_new(options->gossip, &wheel->engine.store, options->trace,
                           options->clock->ops->entropy(options->clock), &wheel->engine.gossip);
+    if (!code && options->cluster_key) {
+        code = store_keep_trees(&wheel->engine.store, options->cluster_key, options->tree_bits);
+        wheel->engine.trees =
+            (struct trees){.kept = true,
+                           .next_at = options->clock->ops->now_ms(options->clock) + TREES_LOOK_MS,
+                           .scrub_ms = options->scrub_ms};
+    }
     if (code) {
         wheel_close(wheel);
         return error_set(error, code, "open: %s", error_text(code));
@@ -37,7 +44,7 @@ void wheel_save_trees(struct wheel *wheel)
 {
     int error;
 
-    if (!wheel->disk || wheel->stopped || wheel->crashed)
+    if (!wheel->disk || wheel->stopped || wheel->crashed || !wheel->engine.trees.kept)
         return;
     must(batch_is_empty(wheel->batch));
     error = trees_save(&wheel->engine.store);

@@ -39,6 +39,10 @@ struct wheel_options {
     struct trace *trace;
     uint32_t sync_ms;
     uint64_t log_max;
+    /* With trees: the key of the cluster, and their bounds. NULL: without, as for a node alone. */
+    const struct hash_key *cluster_key;
+    unsigned tree_bits; /* 2^so many leaves a shard, at most (store_tree_bits) */
+    uint64_t scrub_ms;  /* each shard is read again so often; 0: never */
 };
 
 /* On error nothing is left open. */

@@ -40,6 +40,8 @@ static int digest_fill(const struct shard *shard, const struct pair *pair, struc
     item->opened_at = shard->opened_at;
     int error = shard_told(shard, &item->context);
     if (!error)
+        item->root = repair_root(shard, &item->context);
+    if (!error)
         error = context_copy(&item->horizon, &shard->horizon);
     if (error || shard->openings_count == 0)
         return error;
@@ -328,6 +330,7 @@ static int digest_see(struct step *step, size_t peer, const struct digest_item *
         error = pair_see(pair, &item->context, pair->replica != item->replica);
     if (error)
         return error;
+    pair->root = context_equal(&pair->context, &item->context) ? item->root : 0;
     bool quoted = fine && item->quote.id == shard->replica;
     pair->replica = item->replica;
     if (quoted)

@@ -115,6 +115,11 @@ static int take_open(struct step *step, const struct link *link, const struct me
     case MESSAGE_PULLED:
     case MESSAGE_COMPARE:
     case MESSAGE_COMPARED:
+    case MESSAGE_TREE:
+    case MESSAGE_TREED:
+    case MESSAGE_REPAIR:
+    case MESSAGE_REPAIRED:
+    case MESSAGE_MEND:
         break;
     }
     if (control)
@@ -127,8 +132,12 @@ static int take_open(struct step *step, const struct link *link, const struct me
     if (message->kind == MESSAGE_PULLED)
         return pull_take(step, link->peer, message);
     *ret_reason = REASON_bad_page;
-    return message->kind == MESSAGE_COMPARE ? compare_serve(step, link->peer, message)
-                                            : compare_take(step, link->peer, message);
+    if (message->kind == MESSAGE_COMPARE)
+        return compare_serve(step, link->peer, message);
+    if (message->kind == MESSAGE_COMPARED)
+        return compare_take(step, link->peer, message);
+    *ret_reason = REASON_bad_repair;
+    return repair_message(step, link->peer, message);
 }
 
 static int take_message(struct step *step, const struct link *link, const struct message *message)
@@ -302,6 +311,16 @@ static int touch_all(struct gossip *gossip)
     if (!error)
         gossip->touched_all = false;
     return error;
+}
+
+void gossip_tree_changed(struct gossip *gossip, uint64_t shard)
+{
+    struct topic *topic = topic_find(gossip, shard);
+    if (!topic)
+        return;
+    topic_changed(gossip, topic);
+    /* Whoever differed may not any more, or others do: that takes two ticks anyway. */
+    topic_wake(gossip, topic, gossip->now_ms + gossip->options.heartbeat_ms);
 }
 
 /* Nobody can be pushed to in a shard that it was not told of. */

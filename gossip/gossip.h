@@ -49,6 +49,8 @@ bool gossip_alone_is_due(const struct shard *shard);
 int gossip_alone_before_write(struct store *store, struct shard *shard, struct batch *batch);
 /* A local event was made in this shard: it is pushed by the next flush. */
 void gossip_touched(struct gossip *gossip, uint64_t shard);
+/* The tree of a shard became ready, or other than it was although no event was made. */
+void gossip_tree_changed(struct gossip *gossip, uint64_t shard);
 /* End of a turn: pushes events made in it to connected peers, reading through the batch. */
 int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
 /* The net refused a send (BUSY) or lost the link: the peer is behind, a pull will mend it. */
@@ -74,6 +76,8 @@ void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_s
 int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut);
 /* Why a shard is not replicated in full: bucket, key when known, and what is wrong. NULL: it is. */
 const char *gossip_problem(const struct gossip *gossip, uint64_t shard);
+/* The last cell that was healed: bucket, key, what was wrong and who had it. NULL: none was. */
+const char *gossip_healed(const struct gossip *gossip);
 /* Why links were refused or dropped, counted: name and number; false past the last. */
 bool gossip_count(const struct gossip *gossip, size_t index, const char **ret_name,
                   uint64_t *ret_count);

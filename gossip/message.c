@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { DIGEST_FIELDS = 10 };
+enum { DIGEST_FIELDS = 11 };
 enum { ADDRESS_SIZE_MAX = sizeof((struct hello *)0)->address_text - 1 };
 
 void message_init(struct message *message)
@@ -32,6 +32,9 @@ const char *message_name(enum message_kind kind)
         [MESSAGE_DIGEST] = "digest",   [MESSAGE_PUSH] = "push",
         [MESSAGE_PULL] = "pull",       [MESSAGE_PULLED] = "pulled",
         [MESSAGE_COMPARE] = "compare", [MESSAGE_COMPARED] = "compared",
+        [MESSAGE_TREE] = "tree",       [MESSAGE_TREED] = "treed",
+        [MESSAGE_REPAIR] = "repair",   [MESSAGE_REPAIRED] = "repaired",
+        [MESSAGE_MEND] = "mend",
     };
     size_t index = (size_t)kind;
     return index < sizeof names / sizeof *names && names[index] ? names[index] : "unknown";
@@ -66,6 +69,7 @@ static void write_digests(struct writer *writer, const struct message *message)
         write_u64(writer, item->quote.id);
         write_u64(writer, item->quote.n);
         write_u64(writer, item->quote.nonce);
+        write_u64(writer, item->root);
         write_u64(writer, item->opened_at);
         must(item->openings_count <= OPENINGS_MAX);
         write_array(writer, 2 * (uint32_t)item->openings_count);
@@ -83,13 +87,19 @@ static unsigned parts_of(enum message_kind kind)
 {
     switch (kind) {
     case MESSAGE_PUSH:
+    case MESSAGE_MEND:
         return HAS_BYTES;
     case MESSAGE_PULL:
         return HAS_SESSION | HAS_COMPARES | HAS_SINCE;
     case MESSAGE_COMPARE:
         return HAS_SESSION | HAS_BYTES;
+    case MESSAGE_TREE:
+    case MESSAGE_REPAIR:
+        return HAS_SESSION | HAS_BYTES | HAS_SINCE;
     case MESSAGE_PULLED:
     case MESSAGE_COMPARED:
+    case MESSAGE_TREED:
+    case MESSAGE_REPAIRED:
         return HAS_SESSION | HAS_CODE | HAS_BYTES;
     case MESSAGE_HELLO:
     case MESSAGE_HEARTBEAT:
@@ -140,6 +150,11 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     case MESSAGE_PULLED:
     case MESSAGE_COMPARE:
     case MESSAGE_COMPARED:
+    case MESSAGE_TREE:
+    case MESSAGE_TREED:
+    case MESSAGE_REPAIR:
+    case MESSAGE_REPAIRED:
+    case MESSAGE_MEND:
         write_parts(&writer, message);
         break;
     }
@@ -213,6 +228,7 @@ static void read_digest(struct reader *reader, struct digest_item *item)
     item->quote.id = read_u64(reader);
     item->quote.n = read_u64(reader);
     item->quote.nonce = (uint32_t)read_below(reader, (uint64_t)UINT32_MAX + 1);
+    item->root = read_u64(reader);
     item->opened_at = read_u64(reader);
     read_openings(reader, item);
     if (item->replica == 0)
@@ -266,7 +282,7 @@ static void read_message(struct reader *reader, struct message *message)
 {
     uint32_t count = read_array(reader, 64);
     uint64_t kind = read_u64(reader);
-    if (reader->error || kind < MESSAGE_HELLO || kind > MESSAGE_COMPARED) {
+    if (reader->error || kind < MESSAGE_HELLO || kind > MESSAGE_MEND) {
         reader_fail(reader, NEAP_INVALID);
         return;
     }
@@ -289,6 +305,11 @@ static void read_message(struct reader *reader, struct message *message)
     case MESSAGE_PULLED:
     case MESSAGE_COMPARE:
     case MESSAGE_COMPARED:
+    case MESSAGE_TREE:
+    case MESSAGE_TREED:
+    case MESSAGE_REPAIR:
+    case MESSAGE_REPAIRED:
+    case MESSAGE_MEND:
         read_parts(reader, count, message);
         break;
     }

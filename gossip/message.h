@@ -21,7 +21,12 @@ enum message_kind {
     MESSAGE_PULL,      /* bulk: give me what this context lacks */
     MESSAGE_PULLED,    /* bulk: a chunk, or why not */
     MESSAGE_COMPARE,   /* bulk: give me the page from this cursor on */
-    MESSAGE_COMPARED   /* bulk: a page, or why not */
+    MESSAGE_COMPARED,  /* bulk: a page, or why not */
+    MESSAGE_TREE,      /* bulk: give me the sums below these nodes of your tree */
+    MESSAGE_TREED,     /* bulk: they, or why not */
+    MESSAGE_REPAIR,    /* bulk: these are my cells of some leaves; which do we lack? */
+    MESSAGE_REPAIRED,  /* bulk: those that you lack, and which I do; or why not */
+    MESSAGE_MEND       /* bulk: cells that you lack; empty: nothing was lacking, look again */
 };
 
 struct hello {
@@ -34,13 +39,14 @@ struct hello {
 
 /* One shard of a digest: its name, my context and horizon; and for rule 9 my replica id there with
  * what I claim of its openings, and what I have seen of the receiver's replica id (n 0: nothing).
- */
+ * The root of my tree is of exactly this context. */
 struct digest_item {
     uint64_t shard;
     char name[NAME_MAX_SIZE + 1];
     uint64_t replica;
     struct context context, horizon;
     struct context_entry quote;
+    uint64_t root; /* 0: no word */
     uint64_t opened_at;
     struct opening *openings; /* owned */
     size_t openings_count;    /* <= OPENINGS_MAX */
@@ -54,10 +60,10 @@ struct message {
     bool digests_more; /* the rest follows in further messages */
     uint64_t shard;
     uint64_t session;     /* quoted back */
-    int code;             /* PULLED, COMPARED: 0, END, STALE, NOTFOUND */
-    struct context since; /* PULL */
+    int code;             /* PULLED, COMPARED, TREED, REPAIRED: 0, END, STALE, NOTFOUND... */
+    struct context since; /* PULL; TREE, REPAIR: what both must have, no more and no less */
     bool compares; /* PULL: since is where a compare has got to, no claim to have all before it */
-    struct slice bytes; /* chunk, page, cursor: borrowed from the input */
+    struct slice bytes; /* chunk, page, cursor, what gossip/repair.c packs: borrowed */
 };
 
 void message_init(struct message *message);

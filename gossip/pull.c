@@ -16,6 +16,7 @@ void pull_stop(struct gossip *gossip, struct topic *topic)
         shard_compare_stop(shard);
     gossip->peers[pull->peer].pulling--;
     context_done(&pull->horizon);
+    repair_free(pull->repair);
     *pull = (struct pull){0};
     topics_unwait(gossip);
 }
@@ -199,6 +200,8 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     bool full;
+    if (repair_is_over(topic, shard))
+        pull_stop(gossip, topic);
     if (topic->pull.state != PULL_NONE) {
         if (step->now.mono_ms < topic->pull.deadline || BROKEN("waits-forever")) {
             topic_wake(gossip, topic, topic->pull.deadline);
@@ -395,6 +398,8 @@ int pull_take(struct step *step, size_t peer, const struct message *message)
     switch (topic->pull.state) {
     case PULL_NONE:
     case PULL_CELLS:
+    case PULL_TREE:
+    case PULL_LEAVES:
         break;
     case PULL_EVENTS:
         return message->code ? pull_take_code(step, topic, shard, pair, message->code)

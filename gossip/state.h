@@ -13,38 +13,42 @@
 
 enum {
     BACKOFF_MS_MIN = 100,
-    DIGEST_SIZE_AIM = 48 << 10, /* of one message of digests */
-    DIGEST_QUICK_MS = 20,       /* between two digests to a peer that waits for one */
-    DIGEST_MESSAGES_MAX = 5,    /* of digests to one peer in one turn */
-    DIGEST_AGAIN_MS_MIN = 200,  /* after one was refused; twice as long each time... */
-    DIGEST_AGAIN_MS_MAX = 2000, /* ... up to this */
-    PULLS_MAX = 4,              /* shards that are pulled from one peer at a time */
-    PULL_AGAIN_MS = 500,        /* after a peer had nothing to give */
-    PULL_READY_MS = 100,        /* after a peer was not ready to give */
+    DIGEST_SIZE_AIM = 48 << 10,              /* of one message of digests */
+    DIGEST_QUICK_MS = 20,                    /* between two digests to a peer that waits for one */
+    DIGEST_MESSAGES_MAX = 5,                 /* of digests to one peer in one turn */
+    DIGEST_AGAIN_MS_MIN = 200,               /* after one was refused; twice as long each time... */
+    DIGEST_AGAIN_MS_MAX = 2000,              /* ... up to this */
+    PULLS_MAX = 4,                           /* shards that are pulled from one peer at a time */
+    PULL_AGAIN_MS = 500,                     /* after a peer had nothing to give */
+    PULL_READY_MS = 100,                     /* after a peer was not ready to give */
     ANSWER_BYTES_MAX = 2 * MESSAGE_SIZE_MAX, /* what comes up to the end of an answer, at most */
-    ANSWER_BYTE_MS = 4,         /* what a byte of it may take */
-    FAULT_AGAIN_MS = 10000,     /* a shard in trouble, or a peer that can't give one, rests */
-    PUSH_WAIT_MS = 200,         /* events that a peer made may be on their way as a push */
-    PUSH_EVENTS_MAX = 4096,     /* a peer that lacks more of mine is left to pull... */
-    PUSH_AGAIN_MAX = 1024,      /* ... until it lacks no more than that */
-    PUSH_BYTES_MAX = 1 << 20,   /* to one peer in one turn */
-    UNLISTED_MS = 3600000,      /* the log waits so long for a peer that is not in the list */
-    UNLISTED_HELLO_MS = 60000,  /* and so long when it has said nothing but hello */
-    RELEASE_WAIT_MS = 1000,     /* for those who could confirm that my directory did not go back */
-    UNRELEASED_MAX = 16384,     /* unconfirmed events of a shard: a new id before there are more */
+    ANSWER_BYTE_MS = 4,                      /* what a byte of it may take */
+    REPAIR_REST_MS_MIN = 10000, /* after a repair that found nothing; twice as long each time... */
+    REPAIR_REST_MS_MAX = 3600000, /* ... up to this */
+    FAULT_AGAIN_MS = 10000,       /* a shard in trouble, or a peer that can't give one, rests */
+    PUSH_WAIT_MS = 200,           /* events that a peer made may be on their way as a push */
+    PUSH_EVENTS_MAX = 4096,       /* a peer that lacks more of mine is left to pull... */
+    PUSH_AGAIN_MAX = 1024,        /* ... until it lacks no more than that */
+    PUSH_BYTES_MAX = 1 << 20,     /* to one peer in one turn */
+    UNLISTED_MS = 3600000,        /* the log waits so long for a peer that is not in the list */
+    UNLISTED_HELLO_MS = 60000,    /* and so long when it has said nothing but hello */
+    RELEASE_WAIT_MS = 1000, /* for those who could confirm that my directory did not go back */
+    UNRELEASED_MAX = 16384, /* unconfirmed events of a shard: a new id before there are more */
     UNRELEASED_BYTES_MAX = 32 << 20, /* the same, of what re-dotting them would write */
     CONTEXT_BYTES = 27               /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                    \
-    X(malformed)                                                                             \
-    X(unexpected)                                                                            \
-    X(wrong_cluster)                                                                         \
-    X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) \
-        X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)          \
-            X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)      \
-                X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)  \
-                    X(shard_damaged) X(not_given)
+#define GOSSIP_REASONS(X)                                                                          \
+    X(malformed)                                                                                   \
+    X(unexpected)                                                                                  \
+    X(wrong_cluster)                                                                               \
+    X(wire_version)                                                                                \
+    X(dialled_self)                                                                                \
+    X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) \
+        X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) \
+            X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early) X(nothing_new)    \
+                X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair) X(repairs)              \
+                    X(nothing_lost)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -132,13 +136,26 @@ struct pair {
     bool short_log;        /* its log no longer tells what I lack */
     uint64_t pull_after;   /* mono_ms; not asked before. 0: now */
     uint64_t awaited;      /* the peer's own event that should come by push before pull_after */
+    uint64_t root;         /* of its tree, with exactly `context`; 0: not known */
+    uint64_t differs_at;   /* mono_ms: mine, with the same context, is another since then; 0: no */
+    uint64_t repair_at;    /* mono_ms: no repair before */
+    uint32_t repair_rest_ms; /* after a repair that found nothing; twice as long each time */
 };
 
 /* What can't be done with a shard, for a reason of this node's own. */
 enum fault_in { FAULT_TAKING, FAULT_GIVING, FAULT_KEEPING };
 enum { FAULT_TEXT_MAX = 256 };
 
-enum pull_state { PULL_NONE, PULL_EVENTS, PULL_CELLS, PULL_CHANGED };
+enum pull_state {
+    PULL_NONE,
+    PULL_EVENTS,
+    PULL_CELLS,   /* a compare: pages... */
+    PULL_CHANGED, /* ... and what changed meanwhile */
+    PULL_TREE,    /* a repair: down the tree... */
+    PULL_LEAVES   /* ... and the cells of leaves that differ */
+};
+
+struct repair; /* a session of gossip/repair.c */
 
 struct topic {
     uint64_t shard;
@@ -169,6 +186,7 @@ struct topic {
         uint64_t asked_ms;      /* when that was */
         uint64_t came;          /* what had come on the link by then */
         struct context horizon; /* compare: of the last chunk or page */
+        struct repair *repair;  /* owned */
     } pull;
 };
 
@@ -200,7 +218,8 @@ struct gossip {
     uint64_t session_next, asked_next;
     uint64_t version_next;
     uint64_t counts[REASONS];
-    struct buffer message; /* scratch for encoding */
+    char healed[FAULT_TEXT_MAX]; /* the last cell that was: key, peer, cause */
+    struct buffer message;       /* scratch for encoding */
 };
 
 /* One step's arguments, kept together. */
@@ -331,6 +350,16 @@ int compare_changed_take(struct step *step, struct topic *topic, struct shard *s
                          const struct message *message);
 int compare_serve(struct step *step, size_t peer, const struct message *message);
 int compare_take(struct step *step, size_t peer, const struct message *message);
+
+/* repair.c */
+/* What a digest tells of my tree: 0 when it is not ready, or of another context than is told. */
+uint64_t repair_root(const struct shard *shard, const struct context *told);
+/* Begins a session with whoever has the same context and another root for long enough. */
+int repair_work(struct step *step, struct topic *topic, struct shard *shard);
+/* Is the session that runs over, as the shard has changed? */
+bool repair_is_over(const struct topic *topic, const struct shard *shard);
+void repair_free(struct repair *repair); /* NULL is fine */
+int repair_message(struct step *step, size_t peer, const struct message *message);
 
 /* truncate.c */
 int truncate_work(struct step *step, struct topic *topic, struct shard *shard);

@@ -123,6 +123,7 @@ void topic_free(struct topic *topic)
         topic_drop_pair(topic, i);
     mem_free(topic->pairs);
     context_done(&topic->pull.horizon);
+    repair_free(topic->pull.repair);
     mem_free(topic);
 }
 
@@ -183,6 +184,8 @@ struct pair *topic_open_pair(const struct gossip *gossip, const struct topic *to
 int pair_see(struct pair *pair, const struct context *context, bool replaces)
 {
     bool copies = (replaces && !BROKEN("old-life-known")) || BROKEN("later-is-newer");
+    if (copies || !context_covers(&pair->context, context))
+        pair->root = 0;
     int error = copies ? 0 : context_join(&pair->context, context);
     /* More ids than one shard can have: it has left some. */
     if (copies || error == NEAP_LIMIT)
@@ -221,6 +224,8 @@ static int topic_work(struct step *step, struct topic *topic)
     int error = release_work(step, topic, shard);
     if (!error)
         error = pull_work(step, topic, shard);
+    if (!error)
+        error = repair_work(step, topic, shard);
     if (!error)
         error = truncate_work(step, topic, shard);
     return topic_fault(step, topic, shard, error, FAULT_KEEPING);

@@ -131,14 +131,22 @@ static void sent(struct world *world, void *state, size_t index, const struct me
         else
             (void)is_known(&letter, &message->since, false);
         break;
+    case MESSAGE_TREE:
+    case MESSAGE_REPAIR:
+        letter.shard = oracle_shard(world->oracle, message->shard);
+        (void)is_known(&letter, &message->since, false);
+        break;
     case MESSAGE_PUSH:
     case MESSAGE_PULLED:
     case MESSAGE_COMPARED:
+    case MESSAGE_MEND:
         letter.shard = oracle_shard(world->oracle, message->shard);
         if (message->bytes.size > 0)
             chunk_is_durable(&letter);
         break;
     case MESSAGE_COMPARE:
+    case MESSAGE_TREED:
+    case MESSAGE_REPAIRED:
         break;
     }
     /* And as it is today, one sync covers all. */

@@ -112,10 +112,28 @@ static bool rot_is_at(const struct disk_rot *rot, enum disk_family family, struc
 static bool is_rotten(const struct sim_disk *disk, enum disk_family family, struct slice key)
 {
     for (size_t i = 0; i < disk->rot_count; i++) {
-        if (!disk->rot[i].healed && rot_is_at(&disk->rot[i], family, key))
+        if (!disk->rot[i].healed && !disk->rot[i].lost && rot_is_at(&disk->rot[i], family, key))
             return true;
     }
     return false;
+}
+
+const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix)
+{
+    struct disk *inner = behind(disk);
+    struct buffer value;
+    const struct disk_rot *found = NULL;
+    buffer_init(&value, 64 << 20);
+    for (size_t i = 0; !found && i < disk->rot_count; i++) {
+        const struct disk_rot *rot = &disk->rot[i];
+        struct slice key = slice_of(rot->key, rot->size);
+        if (rot->lost && rot->size >= prefix.size &&
+            slice_equal(slice_of(rot->key, prefix.size), prefix) &&
+            inner->ops->get(inner, NULL, DISK_CELLS, key, &value) == NEAP_NOTFOUND)
+            found = rot;
+    }
+    buffer_done(&value);
+    return found;
 }
 
 static void rot_drop(struct sim_disk *disk, size_t at)
@@ -154,7 +172,7 @@ size_t disk_rotten(const struct sim_disk *disk)
 {
     size_t count = 0;
     for (size_t i = 0; i < disk->rot_count; i++)
-        count += disk->rot[i].healed == 0;
+        count += disk->rot[i].healed == 0 && !disk->rot[i].lost;
     return count;
 }
 
@@ -168,7 +186,7 @@ static int rot_heal(void *arg, enum batch_kind kind, enum disk_family family, st
         struct slice at = slice_of(rot->key, rot->size);
         bool hit = kind == BATCH_RANGE ? slice_compare(at, key) >= 0 && slice_compare(at, value) < 0
                                        : slice_equal(at, key);
-        if (hit && rot->family == family && !rot->healed)
+        if (hit && rot->family == family && !rot->healed && (!rot->lost || kind == BATCH_PUT))
             rot->healed = disk_mem_unsynced(behind(disk));
     }
     return 0;
@@ -188,7 +206,7 @@ static void rot_committed(struct sim_disk *disk, const struct batch *batch)
         struct slice value;
         enum batch_kind kind =
             batch_find(batch, rot->family, slice_of(rot->key, rot->size), &value);
-        if (kind != BATCH_NONE)
+        if (kind == BATCH_PUT || (kind != BATCH_NONE && !rot->lost))
             rot->healed = 1;
     }
     rot_settle(disk);
@@ -246,6 +264,40 @@ bool disk_rot_at(struct sim_disk *disk, enum disk_family family, uint64_t at)
     }
     buffer_done(&key);
     return found;
+}
+
+/* ---- loss ---- */
+
+bool disk_lose_too(struct sim_disk *disk, struct slice key)
+{
+    if (disk->rot_count == DISK_ROT_MAX)
+        return false;
+    struct disk_rot *rot = &disk->rot[disk->rot_count++];
+    *rot = (struct disk_rot){
+        .family = DISK_CELLS, .lost = true, .size = key.size, .key = mem_new(key.size)};
+    must(rot->key);
+    memcpy(rot->key, key.data, key.size);
+    return true;
+}
+
+bool disk_lose(struct sim_disk *disk, struct slice key)
+{
+    struct disk *inner = behind(disk);
+    struct buffer value;
+    struct batch *batch;
+    buffer_init(&value, 64 << 20);
+    bool there = disk->rot_count < DISK_ROT_MAX && disk_mem_unsynced(inner) == 0 &&
+                 !is_rotten(disk, DISK_CELLS, key) &&
+                 inner->ops->get(inner, NULL, DISK_CELLS, key, &value) == 0;
+    buffer_done(&value);
+    if (!there)
+        return false;
+    must(batch_new(inner, &batch) == 0);
+    must(batch_delete(batch, DISK_CELLS, key) == 0);
+    must(inner->ops->commit(inner, batch, true) == 0);
+    batch_free(batch);
+    disk->done++;
+    return disk_lose_too(disk, key);
 }
 
 /* ---- reading ---- */

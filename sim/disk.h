@@ -27,9 +27,10 @@ struct disk_order {
     int code;
 };
 
-/* The value of a key no longer passes its checksum. */
+/* The value of a key no longer passes its checksum, or is gone without a word. */
 struct disk_rot {
     enum disk_family family;
+    bool lost; /* is gone: while it is not there */
     size_t size;
     size_t healed; /* by the commit of this number since the last sync; 0: it is rotten */
     uint8_t *key;
@@ -78,6 +79,14 @@ void disk_fill(struct sim_disk *disk, uint64_t after, uint64_t until_ms);
 bool disk_rot_at(struct sim_disk *disk, enum disk_family family, uint64_t at);
 size_t disk_rot_candidates(struct sim_disk *disk, enum disk_family family);
 size_t disk_rotten(const struct sim_disk *disk); /* values, now */
+/* This cell, which is synced, is gone, and no checksum tells. False: it can't be. Until it is
+ * written again it is lost. */
+bool disk_lose(struct sim_disk *disk, struct slice key);
+/* The loss has spread to here: what this node has of the cell came from one that lost it, and it
+ * was written by nobody since (a limit of rule 7). False: there is no room to remember that. */
+bool disk_lose_too(struct sim_disk *disk, struct slice key);
+/* The first lost cell whose key begins so; NULL: none is. */
+const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix);
 void disk_slow(struct sim_disk *disk, uint64_t sync_ms, uint64_t until_ms);
 /* Power fails after so many effects of turns, when there is something to tear. `mark`: of the
  * history, now. */

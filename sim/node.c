@@ -10,7 +10,9 @@
 #include "sim/load.h"
 #include "sim/net.h"
 
+enum { TREE_BITS = 10, SIM_SCRUB_MS = 5000 };
 static const uint64_t WALL_START_MS = 1700000000000;
+static const struct hash_key cluster_key = {{'s', 'e', 'c', 'r', 'e', 't'}};
 
 static struct sim_node *node_of_trace(struct trace *trace)
 {
@@ -163,7 +165,10 @@ static int sim_open(struct sim_node *node, struct neap_error *error)
                                     .gossip = &node->gossip,
                                     .trace = &node->trace,
                                     .sync_ms = 100,
-                                    .log_max = node->gossip.log_max};
+                                    .log_max = node->gossip.log_max,
+                                    .cluster_key = &cluster_key,
+                                    .tree_bits = TREE_BITS,
+                                    .scrub_ms = SIM_SCRUB_MS};
     int code = disk_reopen(&node->door);
     if (!code)
         code = wheel_open(&node->wheel, &options, error);
@@ -310,6 +315,14 @@ bool sim_is_unsure(const struct sim_node *node)
             return true;
     }
     return false;
+}
+
+bool sim_lost(const struct world *world)
+{
+    bool lost = false;
+    for (size_t i = 0; i < world->nodes_count; i++)
+        lost |= disk_find_lost(&world->nodes[i].door, slice_of(NULL, 0)) != NULL;
+    return lost;
 }
 
 bool sim_excuses(const struct sim_node *node, int code)

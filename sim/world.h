@@ -181,6 +181,8 @@ void sim_leave(struct sim_node *node);
 /* Is one of its shards sure already? Then that future is left, too. A process is asked before it
  * ends, as it may be sure of less when it begins again. */
 void sim_leaves(struct sim_node *node);
+/* Some node has lost a cell, and it is not back yet. */
+bool sim_lost(const struct world *world);
 /* Is this error, which its callers get or it stopped with, no fault of neap's? Its disk gave it in
  * this very turn (IO, CORRUPT), or memory is scarce (NOMEM). For those told of what a turn did. */
 bool sim_excuses(const struct sim_node *node, int code);

@@ -55,6 +55,7 @@ static void make_digest(struct buffer *ret_bytes)
     CHECK_OK(context_raise(&items[0].context, 0xa2, 1000000, 6));
     CHECK_OK(context_raise(&items[0].horizon, 0xa1, 2, 70000));
     items[0].quote = (struct context_entry){.id = 0xa2, .n = 1000000, .nonce = 6};
+    items[0].root = 0x1234;
     items[0].opened_at = 3;
     items[0].openings = openings;
     items[0].openings_count = 2;
@@ -121,11 +122,83 @@ static void make_compared(struct buffer *ret_bytes)
     make_with_bytes(MESSAGE_COMPARED, 0, scene_page, ret_bytes);
 }
 
+static void make_since(enum message_kind kind, struct slice bytes, struct buffer *ret_bytes)
+{
+    struct message message;
+
+    message_init(&message);
+    message.kind = kind;
+    message.shard = scene_shard();
+    message.session = 9;
+    message.bytes = bytes;
+    CHECK_OK(context_raise(&message.since, 0xa1, 2, 5));
+    encode(&message, ret_bytes);
+    message_done(&message);
+}
+
+/* The sums 4 levels below nodes 3 and 200 of the 256 at 8 bits. */
+static void make_tree(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0x93, 8, 4, 0x92, 3, 0xcc, 197};
+
+    make_since(MESSAGE_TREE, slice_of(packed, sizeof packed), ret_bytes);
+}
+
+/* A tree of 2^10 leaves is not deep enough: no sums. */
+static void bytes_treed(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0x92, 10, 0xc4, 0};
+
+    CHECK_OK(buffer_set(ret_bytes, slice_of(packed, sizeof packed)));
+}
+
+static void make_treed(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_TREED, 0, bytes_treed, ret_bytes);
+}
+
+/* Of leaf 3 at 10 bits, all of the shard: two cells, by their sums. */
+static void make_repair(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0x95, 10, 0x91, 3, 0xc4, 0,    0xc4, 0, 0xc4,
+                                     8,    0,  0,    1, 2,    0xff, 0,    0, 0};
+
+    make_since(MESSAGE_REPAIR, slice_of(packed, sizeof packed), ret_bytes);
+}
+
+/* A page, looked at to the end; the second of the cells is lacking. */
+static void bytes_repaired(struct buffer *ret_bytes)
+{
+    struct buffer page;
+    struct writer writer;
+
+    buffer_init(&page, GOLDEN_BYTES_MAX);
+    scene_page(&page);
+    writer_init(&writer, ret_bytes);
+    write_array(&writer, 3);
+    write_bin(&writer, buffer_slice(&page));
+    write_u64(&writer, 1);
+    write_array(&writer, 1);
+    write_u64(&writer, 1);
+    CHECK_OK(writer.error);
+    buffer_done(&page);
+}
+
+static void make_repaired(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_REPAIRED, 0, bytes_repaired, ret_bytes);
+}
+
+static void make_mend(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_MEND, 0, scene_page, ret_bytes);
+}
+
 static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
         item->shard, item->name, item->replica, item->quote.id, item->quote.n, item->quote.nonce);
-    say(text, ", opened at %" PRIu64, item->opened_at);
+    say(text, ", root %" PRIx64 ", opened at %" PRIu64, item->root, item->opened_at);
     for (size_t i = 0; i < item->openings_count; i++)
         say(text, ", %" PRIu32 " since %" PRIu64, item->openings[i].nonce, item->openings[i].since);
     say(text, "\n");
@@ -139,6 +212,13 @@ static void say_shard_message(struct buffer *text, const struct message *message
         message_name(message->kind), message->shard, message->session, error_name(message->code));
     if (message->kind == MESSAGE_PULL) {
         say_context(text, message->compares ? "comparing, since" : "since", &message->since);
+    } else if (message->kind == MESSAGE_TREE || message->kind == MESSAGE_REPAIR) {
+        say_context(text, "both have", &message->since);
+        say_hex(text, message->bytes);
+        say(text, "\n");
+    } else if (message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED) {
+        say_hex(text, message->bytes);
+        say(text, "\n");
     } else if (message->kind == MESSAGE_COMPARE) {
         say(text, "cursor ");
         say_bytes(text, message->bytes);
@@ -179,6 +259,11 @@ static void say_message(struct slice bytes, struct buffer *ret_text)
     case MESSAGE_PULLED:
     case MESSAGE_COMPARE:
     case MESSAGE_COMPARED:
+    case MESSAGE_TREE:
+    case MESSAGE_TREED:
+    case MESSAGE_REPAIR:
+    case MESSAGE_REPAIRED:
+    case MESSAGE_MEND:
         say_shard_message(ret_text, &message);
         break;
     }
@@ -209,6 +294,11 @@ static const struct golden messages[] = {
     MESSAGE("pulled, below the horizon", MESSAGE_PULLED, make_pulled_stale),
     MESSAGE("compare", MESSAGE_COMPARE, make_compare),
     MESSAGE("compared", MESSAGE_COMPARED, make_compared),
+    MESSAGE("tree", MESSAGE_TREE, make_tree),
+    MESSAGE("treed, not so deep", MESSAGE_TREED, make_treed),
+    MESSAGE("repair", MESSAGE_REPAIR, make_repair),
+    MESSAGE("repaired", MESSAGE_REPAIRED, make_repaired),
+    MESSAGE("mend", MESSAGE_MEND, make_mend),
 };
 
 TEST(messages_are_as_they_were)

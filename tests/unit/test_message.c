@@ -118,8 +118,9 @@ TEST(digests_survive_failing_allocations)
 
 TEST(the_other_messages_go_round)
 {
-    static const enum message_kind kinds[] = {MESSAGE_PUSH, MESSAGE_PULL, MESSAGE_PULLED,
-                                              MESSAGE_COMPARE, MESSAGE_COMPARED};
+    static const enum message_kind kinds[] = {
+        MESSAGE_PUSH, MESSAGE_PULL,  MESSAGE_PULLED, MESSAGE_COMPARE,  MESSAGE_COMPARED,
+        MESSAGE_TREE, MESSAGE_TREED, MESSAGE_REPAIR, MESSAGE_REPAIRED, MESSAGE_MEND};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct message message, back;
         message_init(&message);
@@ -134,7 +135,7 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.kind, kinds[i]);
         CHECK_EQUAL(back.shard, 99);
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
-        if (kinds[i] == MESSAGE_PULL)
+        if (kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_TREE || kinds[i] == MESSAGE_REPAIR)
             CHECK(context_equal(&back.since, &message.since));
         else
             CHECK_EQUAL(back.since.count, 0);
@@ -203,5 +204,6 @@ TEST(messages_have_names)
 {
     CHECK_TEXT(message_name(MESSAGE_HELLO), "hello");
     CHECK_TEXT(message_name(MESSAGE_COMPARED), "compared");
+    CHECK_TEXT(message_name(MESSAGE_MEND), "mend");
     CHECK_TEXT(message_name((enum message_kind)77), "unknown");
 }

@@ -1,0 +1,36 @@
+/* Work on the trees of shards (store/merkle.h) while nothing else is to do: those that are missing
+ * or too full are built, and each shard is read again now and then and held against its tree. In
+ * steps, so that nobody waits for it: TREES_CELLS cells a turn, and a pause after each. */
+#ifndef NEAP_ENGINE_TREES_H
+#define NEAP_ENGINE_TREES_H
+#include "gossip/gossip.h"
+
+enum {
+    TREES_CELLS = 4096,     /* a step: 2 ms */
+    TREES_BUILD_MS = 4,     /* between steps of a build that is missed... */
+    TREES_SCRUB_MS = 50,    /* ... and of a scrub, which costs 4 % of a core so */
+    TREES_LOOK_MS = 1000,   /* between looks for work */
+    TREES_AGAIN_MS = 10000, /* after a shard that can't be read */
+    SCRUB_MS = 24 * 3600 * 1000
+};
+
+struct trees {
+    bool kept;
+    uint64_t next_at;          /* mono_ms of the next step */
+    uint64_t from;             /* the shard whose turn it is, or the next one */
+    uint64_t scrub_ms;         /* between rounds of scrubs; 0: none */
+    uint64_t scrub_at;         /* the next round; 0: not known yet */
+    uint64_t scrub_from;       /* the next shard of the round that runs... */
+    bool scrubs;               /* ... if one does */
+    uint64_t builds, scrubbed; /* shards, since opening: for status */
+    uint64_t differed;         /* of those, whose cells were not what the tree said */
+};
+
+/* One step, if it is time. CORRUPT and LIMIT of a scan are not returned: they are noted by whoever
+ * reads the cells for a better reason, and the shard is tried again later. IO, NOMEM. */
+int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, struct now now,
+               struct batch *batch, struct trace *trace);
+uint64_t trees_deadline(const struct trees *trees); /* mono_ms; UINT64_MAX: none */
+/* A round of scrubs begins at once. */
+void trees_scrub(struct trees *trees);
+#endif
