@@ -77,6 +77,8 @@ static bool holds(struct world *world, void *state, char *ret_why, size_t size)
     for (size_t i = 0; i < world->nodes_count; i++) {
         struct sim_node *node = &world->nodes[i];
         bool alone = world->nodes_count == 1;
+        if (disk_find_lost(&node->door, slice_of(NULL, 0)))
+            return differs(why, "%s lost a cell, and it is not back", node->name);
         if (atomic_load(&node->wheel.unsynced))
             return differs(why, "%s is not synced", node->name);
         if (!shards_rest(node, why) || (!alone && !family_is_empty(node, DISK_LOG, NULL, why)) ||

@@ -226,7 +226,9 @@ void session_read(struct load *load, struct rng *rng)
     look.session = &load->sessions[session];
     look.node = (size_t)rng_below(rng, world->nodes_count);
     if (!cell_draw(&look, rng) || !world->nodes[look.node].up ||
-        sim_is_unsure(&world->nodes[look.node]))
+        sim_is_unsure(&world->nodes[look.node]) ||
+        place_is_lost(world, look.first->bucket, look.first->key, look.first->member,
+                      look.first->kind))
         return;
     load->reads++;
     bool covered = is_covered(&look);

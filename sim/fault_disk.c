@@ -1,7 +1,10 @@
 /* Faults of disks: orders for the door before the memory disk (sim/disk.h). */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "sim/check.h"
 #include "sim/faults.h"
+#include "sim/find.h"
 #include "sim/load.h"
 
 static void strike_write(struct faults *faults, struct rng *rng)
@@ -71,6 +74,65 @@ static void strike_rot(struct faults *faults, struct rng *rng)
                    disk_family_name(family));
 }
 
+/* Every replica of the shard is up, has seen the same and is settled: the same is stored. */
+static bool is_everywhere(struct world *world, struct slice key, struct slice cell)
+{
+    uint64_t id = bytes_get_u64(key.data), ref;
+    const struct shard *first = store_find(&world->nodes[0].wheel.engine.store, id);
+    struct buffer value;
+    struct slice other;
+    bool same = first != NULL;
+    buffer_init(&value, 64 << 20);
+    for (size_t i = 0; same && i < world->nodes_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        const struct shard *shard = node->up ? store_find(&node->wheel.engine.store, id) : NULL;
+        same = shard && shard_released(shard) && shard->residues_count == 0 && !shard->session.id &&
+               context_equal(&shard->context, &first->context) &&
+               node->disk->ops->get(node->disk, NULL, DISK_CELLS, key, &value) == 0 &&
+               stored_split(buffer_slice(&value), &ref, &other) == 0 && slice_equal(other, cell);
+    }
+    buffer_done(&value);
+    return same;
+}
+
+/* The cell at `at`, or the next one that all others hold, so that it can come back: what only this
+ * node has is lost for good. */
+static bool lose_at(struct sim_node *node, uint64_t at, struct buffer *ret_key)
+{
+    struct scan *scan = scan_of(node, DISK_CELLS);
+    struct slice key, value, cell;
+    uint64_t ref;
+    bool found = false;
+    for (uint64_t i = 0; !found && scan_next(scan, &key, &value) == 0; i++) {
+        must(stored_split(value, &ref, &cell) == 0);
+        found = i >= at && is_everywhere(node->world, key, cell);
+        if (found)
+            must(buffer_set(ret_key, key) == 0);
+    }
+    scan_close(scan);
+    return found;
+}
+
+/* Until it is back no caller touches the cell: whoever writes what its node has lost spreads the
+ * loss, which is the limit of rule 7. So nobody must be about to. */
+static void strike_lose(struct faults *faults, struct rng *rng)
+{
+    struct world *world = faults->world;
+    struct sim_node *node = up_draw(faults, rng);
+    uint64_t at = rng_below(rng, 64);
+    struct buffer key;
+    char text[120];
+    if (!node || world->nodes_count < 3 || !load_is_done(world->load) || sim_lost(world))
+        return;
+    buffer_init(&key, 1 << 20);
+    if ((lose_at(node, at, &key) || lose_at(node, 0, &key)) &&
+        disk_lose(&node->door, buffer_slice(&key))) {
+        path_text(key_cell_path(buffer_slice(&key)), text, sizeof text);
+        world_note(world, "%s: %s is lost", node->name, text);
+    }
+    buffer_done(&key);
+}
+
 static void strike_slow(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
@@ -88,6 +150,8 @@ static void heal(struct faults *faults)
     for (size_t i = 0; i < world->nodes_count; i++) {
         struct sim_node *node = &world->nodes[i];
         disk_mend(&node->door);
+        if (node->up && disk_find_lost(&node->door, slice_of(NULL, 0)))
+            trees_scrub(&node->wheel.engine.trees); /* the others will when it is time */
         if (disk_rotten(&node->door) == 0)
             continue;
         world_note(world, "%s has %zu rotten values: its directory is thrown away", node->name,
@@ -104,6 +168,7 @@ static const struct fault_kind kinds[] = {
     {"full", "there is no room on a disk for a while", FAULTS_DISK, false, strike_full},
     {"read", "reads fail, once or for a while", FAULTS_DISK, false, strike_read},
     {"rot", "a stored value no longer passes its checksum", FAULTS_DISK, false, strike_rot},
+    {"lose", "a stored cell is gone, and no checksum tells", FAULTS_DISK, false, strike_lose},
     {"slowdisk", "syncs take their time", FAULTS_DISK, false, strike_slow},
 };
 

@@ -13,7 +13,7 @@ static bool is_settled(struct sim_node *node)
         if (!shard_released(node->wheel.engine.store.shards[i]))
             return false;
     }
-    return node->up && disk_rotten(&node->door) == 0 && disk->ops->sync(disk) == 0;
+    return node->up && disk_rotten(&node->door) == 0 && !sim_lost(node->world) && disk->ops->sync(disk) == 0;
 }
 
 struct sim_node *node_settled(struct faults *faults, struct sim_node *node)
@@ -75,6 +75,8 @@ static size_t image_draw(struct faults *faults, const struct sim_node *of, struc
     size_t count = 0;
     bool takes = rng_chance(rng, 40);
     images_forget(faults);
+    if (sim_lost(faults->world)) /* a directory that goes may have the last good copy of a cell */
+        return SIZE_MAX;
     for (size_t i = 0; i < faults->images_count; i++)
         count += !of || faults->images[i].node == of->index;
     if (count == 0 || takes) {
@@ -122,6 +124,8 @@ static void replace(struct faults *faults, struct sim_node *node, struct disk *d
 static void strike_wipe(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
+    if (sim_lost(faults->world)) /* it may have the last good copy of a cell */
+        return;
     world_note(faults->world, "wipe %s", node->name);
     sim_wipe(faults->world, node->index);
     restart_later(faults->world, node->index, rng);

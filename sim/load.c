@@ -7,8 +7,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sim/check.h"
+#include "store/keys.h"
 
-enum { NO_SESSION = SESSIONS, LINE_MAX = 400, LINE_ENOUGH = 300 };
+enum { NO_SESSION = SESSIONS, LINE_MAX = 400, LINE_ENOUGH = 300, LOG_SHORT = 1000 };
 
 struct sim_op {
     uint8_t path[128];
@@ -409,6 +410,52 @@ static struct sim_write *write_make(struct load *load, size_t session)
     return write;
 }
 
+bool place_is_lost(struct world *world, const char *bucket, const char *key, const char *member,
+                   enum record_kind kind)
+{
+    uint8_t place[NEAP_PATH_MAX];
+    struct buffer path = {place, 0, sizeof place, sizeof place};
+    struct key prefix;
+    bool lost = false;
+    if (!sim_lost(world))
+        return false;
+    place_path(key, record_type(kind), &path);
+    if (member[0])
+        must(path_element(&path, slice_text(member)) == 0);
+    key_cell(&prefix, bucket_id(bucket), bucket_id(bucket), buffer_slice(&path));
+    for (size_t i = 0; i < world->nodes_count; i++)
+        lost |= disk_find_lost(&world->nodes[i].door, key_slice(&prefix)) != NULL;
+    return lost;
+}
+
+/* Where logs are short nodes catch up by comparing, and whoever compares with one that has lost a
+ * cell loses it, too: then the bucket is left alone. */
+static bool bucket_is_lost(struct world *world, const char *bucket)
+{
+    struct key prefix;
+    key_cell(&prefix, bucket_id(bucket), bucket_id(bucket), slice_of(NULL, 0));
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        const struct sim_node *node = &world->nodes[i];
+        if (node->gossip.log_max < LOG_SHORT && disk_find_lost(&node->door, key_slice(&prefix)))
+            return true;
+    }
+    return false;
+}
+
+static bool drawn_is_lost(struct load *load)
+{
+    struct world *world = load->world;
+    if (!sim_lost(world))
+        return false;
+    for (size_t i = 0; i < load->drawn_count; i++) {
+        const struct record *record = &load->drawn[i];
+        if (bucket_is_lost(world, record->bucket) ||
+            place_is_lost(world, record->bucket, record->key, record->member, record->kind))
+            return true;
+    }
+    return false;
+}
+
 void load_call(struct load *load, struct rng *rng)
 {
     struct world *world = load->world;
@@ -432,6 +479,8 @@ void load_call(struct load *load, struct rng *rng)
     if (!sim_is_unsure(&world->nodes[node]))
         session = drawn;
     load_draw(load, node, rng, first);
+    if (drawn_is_lost(load))
+        return;
     load->serial++;
     load->calls++;
     load->pending++;

@@ -30,6 +30,10 @@ void value_read(struct slice bytes, char ret_value[HISTORY_TEXT]);
 void place_path(const char *key, unsigned type, struct buffer *ret_path); /* replaces */
 enum neap_type record_type(enum record_kind kind);                        /* 0: any */
 
+/* Has some node lost a cell there, or below? */
+bool place_is_lost(struct world *world, const char *bucket, const char *key, const char *member,
+                   enum record_kind kind);
+
 /* ---- sessions (check_sessions.c) ---- */
 
 enum { SESSIONS = 4, SESSION_MEMORY = 64, SESSION_CELLS = 32, SESSION_DEAD = 64 };

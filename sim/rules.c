@@ -48,6 +48,9 @@ static const struct rule table[] = {
     {"skip-changed", "a compare leaves out what changed while it ran", NULL, NULL, 0},
     {"merge-later-context", "a compare claims the context of its end", NULL, NULL, 0},
     {"page-of-before", "pages have older cells than their context says", NULL, NULL, 0},
+    {"repair-never", "nobody minds that roots differ", "lose", NULL, 0},
+    {"repair-only-takes", "a repair does not give what the other lacks", "lose", NULL, 0},
+    {"damage-removes", "between equal contexts what is not there was removed", "lose", NULL, 0},
     /* 8: nothing leaves before it is durable */
     {"names-nothing", "messages do not say that they name events", NULL, NULL, 0},
     {"nothing-to-sync", "with nothing to commit, nothing is synced", NULL, NULL, 0},
