@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "store/merkle.h"
 #include "tests/support/rig.h"
 
 /* ---- power failure before each effect ---- */
@@ -242,4 +243,83 @@ static int turn_with_less_memory(void *arg)
 TEST(a_turn_short_of_memory_says_so)
 {
     test_alloc_sweep(turn_with_less_memory, NULL);
+}
+
+/* ---- trees ---- */
+
+/* As rig_try(), with trees. */
+static void open_with_trees(struct rig *rig)
+{
+    static const struct hash_key key = {{3}};
+    struct rig_clock clock = rig->clock;
+    struct wheel_options options = {.disk = rig->disk,
+                                    .clock = &rig->clock.clock,
+                                    .mark = &rig->mark,
+                                    .sync_ms = 100,
+                                    .log_max = 1000,
+                                    .cluster_key = &key,
+                                    .tree_bits = MERKLE_BITS_MAX};
+
+    *rig = (struct rig){.disk = rig->disk, .clock = clock};
+    CHECK_OK(wheel_open(&rig->wheel, &options, NULL));
+}
+
+static void add_one(struct rig *rig, bool nosync)
+{
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = {.ops = &op, .count = 1, .nosync = nosync};
+
+    CHECK_OK(rig_write(rig, &write));
+}
+
+static bool tree_is_ready(struct rig *rig)
+{
+    return rig_shard(rig, "a")->tree->ready;
+}
+
+TEST(trees_are_ready_at_once_after_a_clean_close_only)
+{
+    struct rig rig = {0};
+    struct digest root;
+
+    CHECK_OK(disk_mem_open(&rig.disk));
+    rig_clock_init(&rig.clock);
+    open_with_trees(&rig);
+    add_one(&rig, false);
+    root = merkle_root(rig_shard(&rig, "a")->tree);
+    wheel_save_trees(&rig.wheel);
+    wheel_close(&rig.wheel);
+    open_with_trees(&rig);
+    CHECK(tree_is_ready(&rig));
+    CHECK(digest_equal(root, merkle_root(rig_shard(&rig, "a")->tree)));
+    add_one(&rig, true);
+    wheel_close(&rig.wheel);
+    CHECK_OK(disk_mem_crash(rig.disk)); /* and with it the write, so the snapshot is right again */
+    open_with_trees(&rig);
+    CHECK(tree_is_ready(&rig));
+    CHECK(digest_equal(root, merkle_root(rig_shard(&rig, "a")->tree)));
+    add_one(&rig, false);
+    wheel_close(&rig.wheel);
+    open_with_trees(&rig);
+    CHECK(!tree_is_ready(&rig));
+    rig_close(&rig);
+}
+
+TEST(a_wheel_that_stopped_keeps_no_trees)
+{
+    struct rig rig = {0};
+    struct write_op op = rig_add("a", "n", 1);
+    struct write write = {.ops = &op, .count = 1};
+
+    CHECK_OK(disk_mem_open(&rig.disk));
+    rig_clock_init(&rig.clock);
+    open_with_trees(&rig);
+    add_one(&rig, false);
+    disk_mem_fault(rig.disk, DISK_FAULT_COMMIT, 0, 1, NEAP_CORRUPT);
+    CHECK_ERROR(rig_write(&rig, &write), NEAP_CORRUPT);
+    wheel_save_trees(&rig.wheel);
+    wheel_close(&rig.wheel);
+    open_with_trees(&rig);
+    CHECK(!tree_is_ready(&rig));
+    rig_close(&rig);
 }
