@@ -223,6 +223,17 @@ static void ask_admin(struct backend *backend, struct buffer *text)
     buffer_done(&json);
 }
 
+static void ask_backup(struct backend *backend, struct buffer *text)
+{
+    struct neap_error error = {0};
+    struct buffer json;
+
+    buffer_init(&json, 4096);
+    CHECK_OK(backend->ops->backup(backend, "/backups/today", 1234, &json, &error));
+    say(text, "%.*s\n", (int)json.size, (const char *)json.data);
+    buffer_done(&json);
+}
+
 /* Without `default`: a new verb does not compile before it has its golden bytes. False: there is
  * none such. */
 static bool ask(enum request_verb verb, struct backend *backend, struct buffer *text)
@@ -250,14 +261,17 @@ static bool ask(enum request_verb verb, struct backend *backend, struct buffer *
     case REQUEST_ADMIN:
         ask_admin(backend, text);
         return true;
+    case REQUEST_BACKUP:
+        ask_backup(backend, text);
+        return true;
     }
     return false;
 }
 
 static const char *const verb_names[] = {
-    [REQUEST_HELLO] = "hello", [REQUEST_WRITE] = "write", [REQUEST_READ] = "read",
-    [REQUEST_PAGE] = "page",   [REQUEST_SYNC] = "sync",   [REQUEST_WAIT] = "wait",
-    [REQUEST_ADMIN] = "admin",
+    [REQUEST_HELLO] = "hello", [REQUEST_WRITE] = "write",   [REQUEST_READ] = "read",
+    [REQUEST_PAGE] = "page",   [REQUEST_SYNC] = "sync",     [REQUEST_WAIT] = "wait",
+    [REQUEST_ADMIN] = "admin", [REQUEST_BACKUP] = "backup",
 };
 
 /* ---- the file: a request and its reply, verb by verb ---- */
@@ -280,6 +294,8 @@ static void say_asked(const struct fake *fake, enum request_verb verb, struct bu
         say(text, "level %d in %" PRIu32 " ms\n", (int)fake->level, fake->timeout_ms);
     if (verb == REQUEST_ADMIN)
         say(text, "%s\n", fake->words);
+    if (verb == REQUEST_BACKUP)
+        say(text, "%s in %" PRIu32 " ms\n", fake->words, fake->timeout_ms);
 }
 
 /* The reply to a hello ends with the release, which is another one with each. */
