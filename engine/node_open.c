@@ -130,6 +130,11 @@ static int node_open_wheel(struct node *node, const struct node_options *options
                                   .scrub_ms = SCRUB_MS};
     int code = wheel_open(&node->wheel, &wheel, error);
 
+    /* Of a record that can't be read only the disk knows the file. */
+    if ((code == NEAP_CORRUPT || code == NEAP_IO) && error && error->code != code) {
+        node->disk->ops->error(node->disk, error);
+        error->code = code;
+    }
     if (!code)
         code = node_net_open(node, options, error);
     if (!code && node_net_start(node))

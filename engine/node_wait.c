@@ -198,7 +198,7 @@ static int node_check(struct node *node, struct neap_error *error)
 
     if (!stopped)
         return 0;
-    return error_set(error, stopped, "the node has stopped, reopen it: %s", error_text(stopped));
+    return error_set(error, stopped, "%s", node->wheel.error.text); /* written before, and once */
 }
 
 /* What was read may name what is not synced yet. */

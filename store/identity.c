@@ -176,6 +176,8 @@ static int identity_record_load(const struct view *view, struct buffer *scratch,
     if (failed)
         return failed;
     failed = meta_get(view, 'I', scratch);
+    if (failed == NEAP_CORRUPT)
+        return failed; /* a block: the disk names its file */
     if (!failed)
         failed = identity_record_read(buffer_slice(scratch), ret_record);
     if (failed == NEAP_NOTFOUND || failed == NEAP_CORRUPT)

@@ -188,7 +188,7 @@ TEST(a_node_that_stopped_says_so_to_everybody)
     read.path = rig_path("n", NEAP_COUNTER);
     buffer_init(&bytes, 4096);
     CHECK_ERROR(node->backend.ops->read(&node->backend, &read, &bytes), NEAP_IO);
-    CHECK(strstr(read.error.text, "reopen"));
+    CHECK(strstr(read.error.text, "has stopped"));
     CHECK_OK(token_dot(&token, bucket_id("a"), (struct dot){7, 1}, 1));
     CHECK_ERROR(node->backend.ops->wait(&node->backend, &token, NEAP_ONE, 1000, &error), NEAP_IO);
     token_done(&token);

@@ -85,7 +85,7 @@ TEST(a_stopped_node_shows_why)
     disk_mem_fault(rig.disk, DISK_FAULT_COMMIT, 0, 1, NEAP_IO);
     CHECK_ERROR(rig_write(&rig, &write), NEAP_IO);
     status = status_json(&rig.wheel, rig_now(&rig), &extra);
-    CHECK(strstr(json_string_value(json_object_get(status, "stopped")), "reopen"));
+    CHECK(strstr(json_string_value(json_object_get(status, "stopped")), "has stopped"));
     json_decref(status);
     rig_close(&rig);
 }
