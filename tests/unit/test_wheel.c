@@ -72,14 +72,14 @@ static void fault_case(enum disk_fault fault, int code, int expected)
     wheel_turn(&rig.wheel, rig_now(&rig), turn, 3);
     CHECK_EQUAL(rig.wheel.done.count, 3);
     CHECK_ERROR(events[0].code, expected);
-    CHECK(strstr(writes[0].error.text, "reopen"));
+    CHECK(strstr(writes[0].error.text, "has stopped"));
     CHECK_EQUAL(writes[0].token.count, 0);
     CHECK_ERROR(events[1].code, NEAP_INVALID); /* it failed by itself, and surely */
     CHECK_ERROR(events[2].code, expected);
     CHECK_ERROR(rig.wheel.stopped, expected);
     /* The disk is fine again, but this memory is not trusted any more. */
     CHECK_ERROR(rig_write(&rig, &writes[0]), expected);
-    CHECK(strstr(writes[0].error.text, "reopen"));
+    CHECK(strstr(writes[0].error.text, "has stopped"));
     token_done(&writes[0].token);
     rig_close(&rig);
 }
