@@ -102,10 +102,10 @@ static void wheel_stop(struct wheel *wheel, int code)
     if (code == NEAP_IO || code == NEAP_CORRUPT)
         wheel->disk->ops->error(wheel->disk, &text);
     /* The disk says what to do. */
-    wheel->stopped = error_set(&wheel->error, code,
-                               text.text[0] ? "the node has stopped: %s"
-                                            : "the node has stopped, reopen it: %s",
-                               text.text[0] ? text.text : error_text(code));
+    wheel->stopped =
+        error_set(&wheel->error, code,
+                  text.text[0] ? "the node has stopped: %s" : "the node has stopped, reopen it: %s",
+                  text.text[0] ? text.text : error_text(code));
     trace(wheel->engine.trace, "wheel: %s", wheel->error.text);
 }
 
