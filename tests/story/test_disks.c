@@ -1,6 +1,7 @@
 /* Power and disks that fail. */
 #include <string.h>
 
+#include "store/keys.h"
 #include "tests/story/story.h"
 
 enum { A, B, C };
@@ -156,5 +157,74 @@ TEST(a_rotten_cell_is_an_error_and_stops_its_bucket_alone)
                "A sim://B: compared box\n"
                "A has shop:pears: 11\n"
                "B has shop:pears: 11\n");
+    story_end(&story, true);
+}
+
+static void lose(size_t node, const char *counter)
+{
+    uint64_t shard = bucket_id("box");
+    struct buffer path;
+    struct key key;
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text(counter), NEAP_COUNTER));
+    key_cell(&key, shard, shard, buffer_slice(&path));
+    CHECK(disk_lose(&story.world.nodes[node].door, key_slice(&key)));
+    buffer_done(&path);
+}
+
+TEST(a_cell_lost_on_one_disk_comes_back)
+{
+    story_meet(&story, 3);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, A, "incr pears 2");
+    story_run(&story, 3000);
+    story_forget(&story);
+    lose(B, "pears");
+    story_show_all(&story, "pears");
+    story_run(&story, 12000); /* its cells are read again some time */
+    story_show_all(&story, "pears");
+    story_told(&story, NULL,
+               "A has pears: 2\n"
+               "B has pears: nothing\n"
+               "C has pears: 2\n"
+               "B box: what is stored is not what was\n"
+               "A sim://B: repair box\n"
+               "A sim://B: repaired box\n"
+               "B box: pears:counter was lost here, and is back from sim://A\n"
+               "A has pears: 2\n"
+               "B has pears: 2\n"
+               "C has pears: 2\n");
+    story_end(&story, true);
+}
+
+/* Only one of two begins, whoever has less. */
+TEST(what_one_of_two_lost_the_other_gives_back)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, A, "incr pears 2");
+    story_run(&story, 3000);
+    story_forget(&story);
+    lose(A, "pears");
+    story_run(&story, 12000);
+    story_show_all(&story, "pears");
+    story_told(&story, NULL,
+               "A box: what is stored is not what was\n"
+               "A sim://B: repair box\n"
+               "A box: pears:counter was lost here, and is back from sim://B\n"
+               "A sim://B: repaired box\n"
+               "A has pears: 2\n"
+               "B has pears: 2\n");
+    story_forget(&story);
+    lose(B, "apples");
+    story_run(&story, 12000);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "B box: what is stored is not what was\n"
+               "A sim://B: repair box\n"
+               "A sim://B: repaired box\n"
+               "B box: apples:counter was lost here, and is back from sim://A\n"
+               "A has apples: 1\n"
+               "B has apples: 1\n");
     story_end(&story, true);
 }

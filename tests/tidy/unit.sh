@@ -18,6 +18,7 @@ gossip/truncate.c tests/unit/test_gossip.c
 store/change.c tests/unit/test_shard.c
 store/crate.c tests/unit/test_shard.c
 store/disk.c tests/unit/test_disk_mem.c
+store/shard_repair.c tests/unit/test_repair.c
 store/slot.c tests/unit/test_shard.c
 '
 

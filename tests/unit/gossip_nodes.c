@@ -85,13 +85,29 @@ int give(struct pair_of_nodes *nodes, size_t to, enum net_event_kind kind, uint6
     return error ? error : side_commit(side);
 }
 
+/* [kind, ...]: small numbers are one byte. */
+static unsigned kind_of(struct slice bytes)
+{
+    return bytes.size > 1 ? bytes.data[1] : 0;
+}
+
 static bool is_digest(struct slice bytes)
 {
-    struct message message;
-    CHECK_OK(message_decode(bytes, &message));
-    bool digest = message.kind == MESSAGE_DIGEST;
-    message_done(&message);
-    return digest;
+    return kind_of(bytes) == MESSAGE_DIGEST;
+}
+
+int nodes_open_with_trees(struct pair_of_nodes *nodes, unsigned bits, unsigned bits_other,
+                          size_t chunk_size)
+{
+    static const struct hash_key key = {{7}};
+    int error = nodes_open(nodes);
+    for (size_t i = 0; i < 2 && !error; i++) {
+        struct side *side = &nodes->sides[i];
+        if (chunk_size)
+            side->gossip->options.chunk_size = chunk_size;
+        error = store_keep_trees(&side->store, &key, i ? bits_other : bits);
+    }
+    return error;
 }
 
 /* What a node sends at once passes a queue with a bound, when a test wants one. */
@@ -130,6 +146,10 @@ static int carry(struct pair_of_nodes *nodes, size_t from, bool *ret_any)
             error = give(nodes, 1, NET_UP, link, slice_of(NULL, 0));
             error = error ? error : give(nodes, 0, NET_UP, link, slice_of(NULL, 0));
         } else if (effect->kind == EFFECT_SEND) {
+            unsigned kind = kind_of(effect->bytes);
+            CHECK(kind <= MESSAGE_MEND);
+            nodes->messages[kind]++;
+            nodes->bytes[kind] += effect->bytes.size;
             error = give(nodes, !from, NET_MESSAGE, link, effect->bytes);
         } else if (effect->kind == EFFECT_CLOSE) {
             error = give(nodes, !from, NET_DOWN, link, slice_of(NULL, 0));

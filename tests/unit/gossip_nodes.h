@@ -24,13 +24,18 @@ struct pair_of_nodes {
     struct side sides[2];
     struct now now;
     struct test_clock clock;
-    size_t queue_max;   /* bytes that a node may send at once; 0: any */
-    unsigned digests;   /* messages of them that were sent or refused */
-    size_t digests_max; /* bytes of them that were sent at once, at most */
+    size_t queue_max;                    /* bytes that a node may send at once; 0: any */
+    unsigned digests;                    /* messages of them that were sent or refused */
+    size_t digests_max;                  /* bytes of them that were sent at once, at most */
+    unsigned messages[MESSAGE_MEND + 1]; /* that were sent, by kind... */
+    size_t bytes[MESSAGE_MEND + 1];      /* ... and of how many bytes */
 };
 
 /* Half-open after an error; nodes_close() all the same. Only side 0 dials. */
 int nodes_open(struct pair_of_nodes *nodes);
+/* The same with trees of 2^bits leaves at most, and answers of about that size (0: as usual). */
+int nodes_open_with_trees(struct pair_of_nodes *nodes, unsigned bits, unsigned bits_other,
+                          size_t chunk_size);
 void nodes_close(struct pair_of_nodes *nodes);
 int side_commit(struct side *side);
 /* An event of the net, and the commit of what it wrote. */

@@ -1,0 +1,255 @@
+/* Repair of damage between two nodes with equal contexts. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "gossip/state.h"
+#include "store/merkle.h"
+#include "store/slot.h"
+#include "tests/unit/gossip_nodes.h"
+
+enum { CELLS = 600, STEP = 1000 };
+
+static struct pair_of_nodes nodes;
+
+/* ---- damage ---- */
+
+/* What a scrub does: the tree is of what is stored. */
+static int scrub(size_t index)
+{
+    struct side *side = &nodes.sides[index];
+    struct shard *shard = box(&nodes, index);
+    struct view view = batch_view(side->batch);
+    int error = shard->tree->build ? 0 : merkle_build_begin(shard->tree, shard->tree->now.cells);
+    while (!error)
+        error = shard_tree_step(shard, &view, STEP);
+    gossip_tree_changed(side->gossip, shard->id);
+    return error == NEAP_END ? 0 : error;
+}
+
+static int lose(size_t index, const char *name)
+{
+    struct side *side = &nodes.sides[index];
+    struct buffer path;
+    struct key key;
+    buffer_init(&path, NEAP_PATH_MAX);
+    int error = path_level(&path, slice_text(name), NEAP_COUNTER);
+    if (!error) {
+        key_cell(&key, bucket_id("box"), bucket_id("box"), buffer_slice(&path));
+        error = batch_delete(side->batch, DISK_CELLS, key_slice(&key));
+    }
+    buffer_done(&path);
+    return error ? error : side_commit(side);
+}
+
+static void fill(size_t cells)
+{
+    char name[16];
+    for (size_t i = 0; i < cells; i++) {
+        snprintf(name, sizeof name, "n%zu", i);
+        CHECK_OK(nodes_write(&nodes, i % 2, name, 1));
+    }
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    memset(nodes.messages, 0, sizeof nodes.messages);
+    memset(nodes.bytes, 0, sizeof nodes.bytes);
+}
+
+/* Every so manyth cell from the first on. */
+static void lose_some(size_t index, size_t cells, size_t first, size_t each)
+{
+    char name[16];
+    for (size_t i = first; i < cells; i += each) {
+        snprintf(name, sizeof name, "n%zu", i);
+        CHECK_OK(lose(index, name));
+    }
+    CHECK_OK(scrub(index));
+}
+
+static bool agree(void)
+{
+    static const struct hash_key key = {{1}};
+    struct shard_summary a, b;
+    struct view view = batch_view(nodes.sides[0].batch), other = batch_view(nodes.sides[1].batch);
+    CHECK_OK(shard_summary(&view, box(&nodes, 0), &key, &a));
+    CHECK_OK(shard_summary(&other, box(&nodes, 1), &key, &b));
+    return digest_equal(a.digest, b.digest) &&
+           digest_equal(merkle_root(box(&nodes, 0)->tree), merkle_root(box(&nodes, 1)->tree));
+}
+
+static uint64_t counted(enum reason reason)
+{
+    return nodes.sides[0].gossip->counts[reason] + nodes.sides[1].gossip->counts[reason];
+}
+
+static void heals(unsigned bits, unsigned bits_other, size_t chunk_size)
+{
+    struct context before = {0};
+    CHECK_OK(nodes_open_with_trees(&nodes, bits, bits_other, chunk_size));
+    fill(CELLS);
+    CHECK_OK(context_copy(&before, &box(&nodes, 0)->context));
+    lose_some(0, CELLS, 0, 20);
+    lose_some(1, CELLS, 7, 30);
+    CHECK(!agree());
+    CHECK_OK(nodes_run(&nodes, 6000));
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.healed, 30);
+    CHECK_EQUAL(box(&nodes, 1)->counts.healed, 20);
+    CHECK(context_equal(&before, &box(&nodes, 0)->context));
+    CHECK(context_equal(&before, &box(&nodes, 1)->context));
+    CHECK_EQUAL(counted(REASON_repairs), 1);
+    CHECK_EQUAL(counted(REASON_nothing_lost), 0);
+    CHECK(strstr(gossip_healed(nodes.sides[0].gossip), "was lost here"));
+    context_done(&before);
+}
+
+TEST(cells_that_both_have_lost_come_back_in_one_session)
+{
+    heals(10, 10, 0);
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], 1);
+    nodes_close(&nodes);
+}
+
+TEST(trees_of_different_size_find_the_same)
+{
+    heals(4, 10, 0);
+    nodes_close(&nodes);
+    heals(10, 4, 0);
+    nodes_close(&nodes);
+}
+
+TEST(what_is_too_much_for_one_message_comes_in_several)
+{
+    heals(10, 10, 300);
+    CHECK(nodes.messages[MESSAGE_REPAIR] > 3);
+    CHECK(nodes.messages[MESSAGE_MEND] > 3);
+    nodes_close(&nodes);
+}
+
+TEST(nothing_is_said_while_nothing_is_lost)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, 0));
+    fill(50);
+    CHECK_OK(scrub(0));
+    CHECK_OK(nodes_run(&nodes, 20000));
+    CHECK(agree());
+    CHECK_EQUAL(nodes.messages[MESSAGE_TREE], 0);
+    CHECK_EQUAL(nodes.messages[MESSAGE_MEND], 0);
+    nodes_close(&nodes);
+}
+
+/* What is asked and answered does not grow with what is there, and no cell goes to who has it. */
+TEST(one_lost_cell_costs_little)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, 0));
+    fill(CELLS);
+    CHECK_OK(lose(0, "n3"));
+    CHECK_OK(scrub(0));
+    CHECK_OK(nodes_run(&nodes, 5000));
+    CHECK(agree());
+    size_t bytes = 0;
+    for (unsigned kind = MESSAGE_TREE; kind <= MESSAGE_MEND; kind++)
+        bytes += nodes.bytes[kind];
+    CHECK(bytes < 2500);
+    nodes_close(&nodes);
+}
+
+/* ---- trouble ---- */
+
+TEST(a_write_ends_a_session_and_it_is_tried_again)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, 0));
+    fill(CELLS);
+    lose_some(0, CELLS, 0, 20);
+    for (unsigned i = 0; i < 40; i++) {
+        CHECK_OK(nodes_run(&nodes, 125));
+        CHECK_OK(nodes_write(&nodes, i % 2, "other", 1));
+    }
+    CHECK_EQUAL(box(&nodes, 0)->counts.healed, 0); /* never equal for two ticks */
+    CHECK_OK(nodes_run(&nodes, 6000));
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.healed, 30);
+    nodes_close(&nodes);
+}
+
+/* It was not the cells: both trees are built again, and whoever asked rests. */
+TEST(a_tree_that_is_wrong_is_built_again)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, 0));
+    fill(CELLS);
+    for (size_t side = 0; side < 2; side++) {
+        struct merkle *tree = box(&nodes, side)->tree;
+        struct slice path = slice_text("12345678 wrong");
+        struct merkle_delta delta =
+            merkle_delta(&tree->key, path, slice_of(NULL, 0), slice_text("cell"), false);
+        merkle_apply(tree, path, &delta);
+        gossip_tree_changed(nodes.sides[side].gossip, bucket_id("box"));
+        CHECK_OK(nodes_run(&nodes, 6000));
+        CHECK_EQUAL(counted(REASON_nothing_lost), side + 1);
+        CHECK(box(&nodes, 0)->tree->build && box(&nodes, 1)->tree->build);
+        CHECK_OK(scrub(0));
+        CHECK_OK(scrub(1));
+        CHECK_OK(nodes_run(&nodes, 30000));
+        CHECK(agree());
+        CHECK_EQUAL(counted(REASON_nothing_lost), side + 1);
+    }
+    CHECK_EQUAL(counted(REASON_repairs), 0);
+    nodes_close(&nodes);
+}
+
+TEST(questions_that_are_none_cost_the_link)
+{
+    static const char *const wrong[] = {"",
+                                        "x",
+                                        "\x93\x01\x01",
+                                        "\x93\x20\x04\x91\x01",
+                                        "\x93\x04\x04\x91\x40",
+                                        "\x95\x04\x91\x40\xc4\x01x"};
+    static const enum message_kind kinds[] = {MESSAGE_TREE, MESSAGE_REPAIR, MESSAGE_MEND};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++) {
+            struct message message;
+            struct buffer bytes;
+            if (kinds[j] == MESSAGE_MEND && !wrong[i][0])
+                continue; /* this is one */
+            CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, 0));
+            fill(2);
+            message_init(&message);
+            message.kind = kinds[j];
+            message.shard = bucket_id("box");
+            message.bytes = slice_text(wrong[i]);
+            CHECK_OK(context_copy(&message.since, &box(&nodes, 0)->context));
+            buffer_init(&bytes, 1 << 16);
+            CHECK_OK(message_encode(&message, &bytes));
+            uint64_t link = nodes.sides[0].gossip->peers[0].links[CHANNEL_BULK];
+            CHECK_OK(give(&nodes, 0, NET_MESSAGE, link, buffer_slice(&bytes)));
+            CHECK_EQUAL(counted(REASON_bad_repair) + counted(REASON_wire_version), 1);
+            message_done(&message);
+            buffer_done(&bytes);
+            nodes_close(&nodes);
+        }
+    }
+}
+
+static int heal_with_less_memory(void *arg)
+{
+    int error = nodes_open_with_trees(&nodes, 6, 6, 0);
+    (void)arg;
+    for (unsigned i = 0; i < 4 && !error; i++)
+        error = nodes_write(&nodes, i % 2, (const char *[]){"a", "b", "c", "d"}[i], 1);
+    error = error ? error : nodes_run(&nodes, 1500);
+    error = error ? error : lose(0, "a");
+    error = error ? error : lose(1, "d");
+    error = error ? error : scrub(0);
+    error = error ? error : scrub(1);
+    error = error ? error : nodes_run(&nodes, 3000);
+    if (!error)
+        CHECK_EQUAL(box(&nodes, 0)->counts.healed + box(&nodes, 1)->counts.healed, 2);
+    nodes_close(&nodes);
+    return error;
+}
+
+TEST(a_repair_holds_with_failing_allocations)
+{
+    test_alloc_sweep(heal_with_less_memory, NULL);
+}
