@@ -213,6 +213,17 @@ static json_t *links_json(const struct gossip *gossip, struct net *net)
     return object_end(&links);
 }
 
+static json_t *trees_json(const struct engine *engine)
+{
+    struct object trees = object_new();
+
+    put_number(&trees, "builds", engine->trees.builds);
+    put_number(&trees, "scrubbed", engine->trees.scrubbed);
+    put_number(&trees, "differed", engine->trees.differed);
+    put_text(&trees, "last_healed", engine->gossip ? gossip_healed(engine->gossip) : NULL);
+    return object_end(&trees);
+}
+
 static json_t *counts_json(const struct engine_counts *counts)
 {
     struct object object = object_new();
@@ -247,6 +258,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "peers", peers_json(engine->gossip, now));
     put(&status, "links", links_json(engine->gossip, wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);
+    put(&status, "trees", trees_json(engine));
     put(&status, "counts", counts_json(&engine->counts));
     put_text(&status, "last_error", engine->error.text[0] ? engine->error.text : NULL);
     return object_end(&status);
@@ -309,6 +321,8 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         {"dots_healed", totals.healed},
         {"events_redotted", totals.redotted},
         {"compares", totals.compares},
+        {"shards_scrubbed", engine->trees.scrubbed},
+        {"shards_differed", engine->trees.differed},
         {"peers", engine->gossip ? gossip_peers(engine->gossip) : 0},
         {"peers_connected", totals.connected},
         {"peers_lag_max", totals.lag},
