@@ -295,8 +295,8 @@ static int opening_disk(struct node_opening *opening, struct neap_error *error)
         code = disk_mem_open(&node->disk);
         return code ? error_set(error, code, "open: %s", error_text(code)) : 0;
     }
-    /* One budget: half for the disk's caches and memtables, a quarter for what waits here, a sixteenth for
-     * the tree of a shard. */
+    /* One budget: half for the disk's caches and memtables, a quarter for what waits here, a
+     * sixteenth for the tree of a shard. */
     rocks.memory_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 2;
     code = directory_format_check(options->path, format_reads(), error);
     if (!code)

@@ -142,8 +142,8 @@ static void strike_slow(struct faults *faults, struct rng *rng)
     disk_slow(&node->door, sync_ms, faults->world->now_ms + lasts_ms);
 }
 
-/* A value that is rotten stays so: others' copies are not asked for it yet (that is for repair by
- * Merkle trees to come). So whoever looks after such a node throws its directory away. */
+/* A value that is rotten stays so: its shard has no tree then, as it can't be read, and is not
+ * repaired. So whoever looks after such a node throws its directory away. */
 static void heal(struct faults *faults)
 {
     struct world *world = faults->world;
