@@ -353,7 +353,7 @@ static bool look_at_cell(const struct look *look, uint32_t path, struct slice va
         fine =
             oracle_explains(oracle, path, &know,
                             &replica_of(look, oracle->paths[path].shard)->known, &state->cell, why);
-    if (!fine && value.size == 0 && shard && is_lost(look, path))
+    if (!fine && state->cell.count == 0 && shard && is_lost(look, path))
         return true;
     if (!fine)
         cell_fails(look, path, text);

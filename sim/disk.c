@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "sim/check.h"
 #include "sim/load.h"
+#include "store/slot.h"
 
 static struct sim_disk *disk_of(struct disk *disk)
 {
@@ -118,6 +119,14 @@ static bool is_rotten(const struct sim_disk *disk, enum disk_family family, stru
     return false;
 }
 
+/* What is stored has no dots: it is kept for what its node knows of it alone. */
+static bool is_bare(struct slice value)
+{
+    struct slice cell;
+    uint64_t ref;
+    return stored_split(value, &ref, &cell) == 0 && cell.size == 1;
+}
+
 const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix)
 {
     struct disk *inner = behind(disk);
@@ -127,9 +136,11 @@ const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice 
     for (size_t i = 0; !found && i < disk->rot_count; i++) {
         const struct disk_rot *rot = &disk->rot[i];
         struct slice key = slice_of(rot->key, rot->size);
-        if (rot->lost && rot->size >= prefix.size &&
-            slice_equal(slice_of(rot->key, prefix.size), prefix) &&
-            inner->ops->get(inner, NULL, DISK_CELLS, key, &value) == NEAP_NOTFOUND)
+        if (!rot->lost || rot->size < prefix.size ||
+            !slice_equal(slice_of(rot->key, prefix.size), prefix))
+            continue;
+        if (inner->ops->get(inner, NULL, DISK_CELLS, key, &value) == NEAP_NOTFOUND ||
+            is_bare(buffer_slice(&value)))
             found = rot;
     }
     buffer_done(&value);
@@ -186,7 +197,8 @@ static int rot_heal(void *arg, enum batch_kind kind, enum disk_family family, st
         struct slice at = slice_of(rot->key, rot->size);
         bool hit = kind == BATCH_RANGE ? slice_compare(at, key) >= 0 && slice_compare(at, value) < 0
                                        : slice_equal(at, key);
-        if (hit && rot->family == family && !rot->healed && (!rot->lost || kind == BATCH_PUT))
+        if (hit && rot->family == family && !rot->healed &&
+            (!rot->lost || (kind == BATCH_PUT && !is_bare(value))))
             rot->healed = disk_mem_unsynced(behind(disk));
     }
     return 0;
@@ -206,7 +218,7 @@ static void rot_committed(struct sim_disk *disk, const struct batch *batch)
         struct slice value;
         enum batch_kind kind =
             batch_find(batch, rot->family, slice_of(rot->key, rot->size), &value);
-        if (kind == BATCH_PUT || (kind != BATCH_NONE && !rot->lost))
+        if (kind != BATCH_NONE && (!rot->lost || (kind == BATCH_PUT && !is_bare(value))))
             rot->healed = 1;
     }
     rot_settle(disk);
