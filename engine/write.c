@@ -322,7 +322,7 @@ static int write_take_id(struct engine *engine, struct now now, uint64_t id, str
     if (engine->gossip)
         return gossip_before_write(engine->gossip, now, id, batch);
     shard = store_find(&engine->store, id);
-    error = shard ? gossip_alone_before_write(&engine->store, shard, batch) : 0;
+    error = shard ? gossip_alone_before_write(shard, batch) : 0;
     if (error != NEAP_LIMIT && error != NEAP_CORRUPT)
         return error;
     engine_note(engine, error, "another replica id");

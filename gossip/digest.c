@@ -37,6 +37,11 @@ static int digest_fill(const struct shard *shard, const struct pair *pair, struc
     item->quote = (struct context_entry){0};
     if (pair->replica)
         item->quote = shard_quote(shard, pair->replica);
+    if (pair->proof.id == pair->replica)
+        item->proof = pair->proof;
+    item->claim = shard->confirmed ? CLAIM_CONFIRMED
+                  : shard->leaving ? CLAIM_LEAVING
+                                   : CLAIM_UNCONFIRMED;
     item->opened_at = shard->opened_at;
     int error = shard_told(shard, &item->context);
     if (!error)
@@ -297,25 +302,37 @@ static int pair_caught_up(struct step *step, struct topic *topic, struct pair *p
     return theirs < counter ? topic_touch(step->gossip, topic) : 0;
 }
 
-/* Rule 9, before anything else: does what it has seen of me show that my directory went back? What
- * it claims of itself is kept. */
-static int digest_check(struct step *step, size_t peer, const struct digest_item *item,
-                        struct topic *topic, struct shard *shard, bool *ret_fine)
+/* What it claims of itself is kept, and before that, what I know of it. */
+static int digest_promise(struct step *step, size_t peer, const struct digest_item *item,
+                          struct pair *pair, struct shard *shard)
 {
+    struct view view = batch_view(step->batch);
     struct shard_claim claim = {.replica = item->replica,
                                 .opened_at = item->opened_at,
                                 .openings_count = item->openings_count};
-    int error =
-        release_check(step, topic, shard, context_find(&item->context, shard->replica), ret_fine);
-    if (!error && *ret_fine)
-        error = release_check(step, topic, shard, &item->quote, ret_fine);
-    if (BROKEN("no-promise"))
-        return error;
-    if (error)
-        return error;
     if (item->openings_count > 0)
         memcpy(claim.openings, item->openings, item->openings_count * sizeof *item->openings);
-    return shard_promise(shard, step->gossip->peers[peer].promises, &claim);
+    struct context_entry proof = shard_proof(shard, &view, &claim);
+    if (proof.n > 0 || pair->proof.id != proof.id)
+        pair->proof = proof;
+    return BROKEN("no-promise") ? 0
+                                : shard_promise(shard, step->gossip->peers[peer].promises, &claim);
+}
+
+/* Rule 9, before anything else: does what it has seen of me show that my directory went back? */
+static int digest_check(struct step *step, size_t peer, const struct digest_item *item,
+                        struct topic *topic, struct pair *pair, struct shard *shard, bool *ret_fine)
+{
+    const struct context_entry *seen = context_find(&item->context, shard->replica);
+    /* What it knows of events that I have from before may still follow, with its quote. */
+    if (!shard->confirmed && shard->openings_count > 1 && item->quote.id != shard->replica)
+        seen = NULL;
+    int error = release_show(step, topic, shard, item);
+    if (!error)
+        error = release_check(step, topic, shard, seen, ret_fine);
+    if (!error && *ret_fine)
+        error = release_check(step, topic, shard, &item->quote, ret_fine);
+    return error ? error : digest_promise(step, peer, item, pair, shard);
 }
 
 static int digest_see(struct step *step, size_t peer, const struct digest_item *item,
@@ -325,7 +342,7 @@ static int digest_see(struct step *step, size_t peer, const struct digest_item *
     bool fine = true;
     int error = topic_get_pair(topic, peer, &pair);
     if (!error)
-        error = digest_check(step, peer, item, topic, shard, &fine);
+        error = digest_check(step, peer, item, topic, pair, shard, &fine);
     if (!error)
         error = pair_see(pair, &item->context, pair->replica != item->replica);
     if (error)
@@ -333,6 +350,7 @@ static int digest_see(struct step *step, size_t peer, const struct digest_item *
     pair->root = context_equal(&pair->context, &item->context) ? item->root : 0;
     bool quoted = fine && item->quote.id == shard->replica;
     pair->replica = item->replica;
+    pair->goes_first = item->claim == CLAIM_UNCONFIRMED;
     if (quoted)
         pair_open(step, pair, shard, peer);
     /* A session may begin anew at one end only, when that one changes links: what it was told

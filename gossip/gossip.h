@@ -46,7 +46,7 @@ int gossip_before_write(struct gossip *gossip, struct now now, uint64_t shard, s
 /* The same for a node without gossip, which nobody ever confirms: has the shard so many unconfirmed
  * events that it takes another id? */
 bool gossip_alone_is_due(const struct shard *shard);
-int gossip_alone_before_write(struct store *store, struct shard *shard, struct batch *batch);
+int gossip_alone_before_write(struct shard *shard, struct batch *batch);
 /* A local event was made in this shard: it is pushed by the next flush. */
 void gossip_touched(struct gossip *gossip, uint64_t shard);
 /* The tree of a shard became ready, or other than it was although no event was made. */

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { DIGEST_FIELDS = 11 };
+enum { DIGEST_FIELDS = 14 };
 enum { ADDRESS_SIZE_MAX = sizeof((struct hello *)0)->address_text - 1 };
 
 void message_init(struct message *message)
@@ -69,6 +69,9 @@ static void write_digests(struct writer *writer, const struct message *message)
         write_u64(writer, item->quote.id);
         write_u64(writer, item->quote.n);
         write_u64(writer, item->quote.nonce);
+        write_u64(writer, item->proof.n);
+        write_u64(writer, item->proof.nonce);
+        write_u64(writer, item->claim);
         write_u64(writer, item->root);
         write_u64(writer, item->opened_at);
         must(item->openings_count <= OPENINGS_MAX);
@@ -228,6 +231,10 @@ static void read_digest(struct reader *reader, struct digest_item *item)
     item->quote.id = read_u64(reader);
     item->quote.n = read_u64(reader);
     item->quote.nonce = (uint32_t)read_below(reader, (uint64_t)UINT32_MAX + 1);
+    item->proof.id = item->quote.id;
+    item->proof.n = read_u64(reader);
+    item->proof.nonce = (uint32_t)read_below(reader, (uint64_t)UINT32_MAX + 1);
+    item->claim = (enum claim)read_below(reader, CLAIM_END);
     item->root = read_u64(reader);
     item->opened_at = read_u64(reader);
     read_openings(reader, item);

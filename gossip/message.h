@@ -37,6 +37,8 @@ struct hello {
     char address_text[128];
 };
 
+enum claim { CLAIM_UNCONFIRMED, CLAIM_CONFIRMED, CLAIM_LEAVING, CLAIM_END };
+
 /* One shard of a digest: its name, my context and horizon; and for rule 9 my replica id there with
  * what I claim of its openings, and what I have seen of the receiver's replica id (n 0: nothing).
  * The root of my tree is of exactly this context. */
@@ -46,7 +48,9 @@ struct digest_item {
     uint64_t replica;
     struct context context, horizon;
     struct context_entry quote;
-    uint64_t root; /* 0: no word */
+    struct context_entry proof; /* of the same id; n 0: none (shard_proof) */
+    enum claim claim;           /* of `replica` */
+    uint64_t root;              /* 0: no word */
     uint64_t opened_at;
     struct opening *openings; /* owned */
     size_t openings_count;    /* <= OPENINGS_MAX */

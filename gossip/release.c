@@ -18,29 +18,42 @@ int shard_told(const struct shard *shard, struct context *ret_context)
     return error;
 }
 
-/* How many members have the shard open, and how many there are. */
-static size_t members_open(const struct gossip *gossip, const struct topic *topic,
-                           size_t *ret_members)
+/* Where this directory is leaving the id, whoever may yet be confirmed under it goes first. */
+static bool goes_first(const struct shard *shard, const struct pair *pair)
 {
-    size_t members = 0, open = 0;
+    return shard->leaving && pair->open && pair->goes_first && pair->replica == shard->replica &&
+           !BROKEN("overtakes");
+}
+
+/* How many members have the shard open, and how many there are; those that go first are not among
+ * the former. */
+static size_t members_open(const struct gossip *gossip, const struct topic *topic,
+                           const struct shard *shard, size_t *ret_members, size_t *ret_first)
+{
+    size_t members = 0, open = 0, first = 0;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_pair(topic, i);
         if (!peer_is_member(gossip, i))
             continue;
         members++;
-        if (pair && pair->open && gossip->peers[i].links[CHANNEL_CONTROL])
+        if (!pair || !pair->open || !gossip->peers[i].links[CHANNEL_CONTROL])
+            continue;
+        if (goes_first(shard, pair))
+            first++;
+        else
             open++;
     }
     *ret_members = members;
+    *ret_first = first;
     return open;
 }
 
-/* Is there room for one more id? The old one goes when nothing of it was told. */
+/* Is there room for more ids? The old one goes when nothing of it was told. */
 static bool release_has_room(const struct shard *shard)
 {
     bool leaves =
         !shard->confirmed && !shard->opened_at && context_get(&shard->context, shard->replica);
-    return shard->context.count < CONTEXT_IDS_MAX || leaves;
+    return shard->context.count - leaves + shard_redot_ids(shard) <= CONTEXT_IDS_MAX;
 }
 
 static int release_fault(struct step *step, struct topic *topic, const struct shard *shard,
@@ -57,12 +70,11 @@ static int release_redot(struct step *step, struct topic *topic, struct shard *s
                          const char *why)
 {
     struct gossip *gossip = step->gossip;
-    uint64_t old = shard->replica, replica = store_new_id(gossip->store);
-    uint64_t count = context_get(&shard->context, old) - shard->opened_at;
+    uint64_t count = context_get(&shard->context, shard->replica) - shard->opened_at;
     pull_stop(gossip, topic);
     if (step->now.mono_ms < topic->redot_after)
         return 0;
-    int error = release_has_room(shard) ? shard_redot(shard, step->batch, replica) : NEAP_LIMIT;
+    int error = release_has_room(shard) ? shard_redot(shard, step->batch) : NEAP_LIMIT;
     if (error)
         return release_fault(step, topic, shard, error);
     topic_well(topic, FAULT_KEEPING);
@@ -147,13 +159,15 @@ static int release_wait(struct step *step, struct topic *topic, struct shard *sh
 int release_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
-    size_t members, open;
+    size_t members, open, first;
     bool much = false;
     if (shard->confirmed) {
         topic_set_due(gossip, topic, false);
         return 0;
     }
-    open = members_open(gossip, topic, &members);
+    open = members_open(gossip, topic, shard, &members, &first);
+    if (shard->leaving && open == members && open > 0)
+        return release_redot(step, topic, shard, "not the first directory");
     if (open > 0 && (open == members || BROKEN("confirm-alone"))) {
         int error = shard_confirm(shard, step->batch);
         if (error)
@@ -168,7 +182,7 @@ int release_work(struct step *step, struct topic *topic, struct shard *shard)
     if (error)
         return error;
     topic_set_due(gossip, topic, much);
-    if (open > 0)
+    if (open > 0 && first == 0)
         return release_wait(step, topic, shard);
     topic->release_at = 0;
     return 0;
@@ -197,14 +211,31 @@ bool gossip_alone_is_due(const struct shard *shard)
            release_has_room(shard);
 }
 
-int gossip_alone_before_write(struct store *store, struct shard *shard, struct batch *batch)
+int gossip_alone_before_write(struct shard *shard, struct batch *batch)
 {
-    return gossip_alone_is_due(shard) ? shard_redot(shard, batch, store_new_id(store)) : 0;
+    return gossip_alone_is_due(shard) ? shard_redot(shard, batch) : 0;
+}
+
+/* Which of my events that are not confirmed were told: on disk before anything follows from it. */
+static int release_prove(struct step *step, struct topic *topic, struct shard *shard,
+                         const struct context_entry *seen)
+{
+    uint64_t opened_at = shard->opened_at;
+    int error = shard_prove(shard, step->batch, seen);
+    if (error || shard->opened_at == opened_at)
+        return error;
+    trace(step->gossip->trace, "%s: %llu events were told before", shard->name,
+          (unsigned long long)(shard->opened_at - opened_at));
+    topic_changed(step->gossip, topic);
+    return topic_touch(step->gossip, topic);
 }
 
 int release_check(struct step *step, struct topic *topic, struct shard *shard,
                   const struct context_entry *seen, bool *ret_fine)
 {
+    int error = seen ? release_prove(step, topic, shard, seen) : 0;
+    if (error)
+        return error;
     *ret_fine =
         !seen || shard_check_quote(shard, seen) != QUOTE_ROLLBACK || BROKEN("quote-ignored");
     if (*ret_fine)
@@ -213,8 +244,28 @@ int release_check(struct step *step, struct topic *topic, struct shard *shard,
     return release_redot(step, topic, shard, "rolled back");
 }
 
+int release_show(struct step *step, struct topic *topic, struct shard *shard,
+                 const struct digest_item *item)
+{
+    const struct context_entry *seen = context_find(&item->context, shard->replica);
+    int error = release_prove(step, topic, shard, &item->proof);
+    if (!error)
+        error = release_prove(step, topic, shard, &item->quote);
+    if (!error && seen)
+        error = release_prove(step, topic, shard, seen);
+    if (error || !shard_is_renamed(shard, &item->context))
+        return error;
+    return release_redot(step, topic, shard, "another directory did");
+}
+
 int release_refused(struct step *step, struct topic *topic, struct shard *shard)
 {
+    if (shard->went_back && shard->heard.id == shard->replica) {
+        int error = release_prove(step, topic, shard, &shard->heard);
+        if (error)
+            return error;
+        shard->went_back = shard_check_quote(shard, &shard->heard) == QUOTE_ROLLBACK;
+    }
     if (shard->went_back) {
         step->gossip->counts[REASON_rollbacks]++;
         return release_redot(step, topic, shard, "rolled back");

@@ -125,6 +125,7 @@ struct pair {
     bool known; /* the context is from this process's life */
     struct context context;
     uint64_t replica;      /* the peer's, in this session; 0: no digest yet */
+    bool goes_first;       /* it may yet be confirmed under that id, and is not leaving it */
     bool open;             /* this session's digest quoted my present replica id */
     uint64_t told;         /* the topic's version that it was told in this session; 0 none */
     uint64_t told_replica; /* the replica id of its that was quoted then */
@@ -140,6 +141,8 @@ struct pair {
     uint64_t differs_at;   /* mono_ms: mine, with the same context, is another since then; 0: no */
     uint64_t repair_at;    /* mono_ms: no repair before */
     uint32_t repair_rest_ms; /* after a repair that found nothing; twice as long each time */
+    /* What shows the peer that events of its id, as it was then, were told (shard_proof). */
+    struct context_entry proof;
 };
 
 /* What can't be done with a shard, for a reason of this node's own. */
@@ -313,6 +316,9 @@ int release_work(struct step *step, struct topic *topic, struct shard *shard);
  * events of this opening get a new id, and *ret_fine is false: nothing is to be taken. */
 int release_check(struct step *step, struct topic *topic, struct shard *shard,
                   const struct context_entry *seen, bool *ret_fine);
+/* What a peer's digest shows of my events that are not confirmed. */
+int release_show(struct step *step, struct topic *topic, struct shard *shard,
+                 const struct digest_item *item);
 /* What was to be taken is of another history, mine or a third node's. */
 int release_refused(struct step *step, struct topic *topic, struct shard *shard);
 

@@ -106,22 +106,32 @@ static void fails_at(const struct look *look, uint32_t shard, struct dot dot, co
     look_fails(look, shard, text);
 }
 
+static uint32_t event_nonce(const struct oracle *oracle, uint32_t event)
+{
+    return oracle->openings[oracle->events[event].opening].nonce;
+}
+
 /* The cell of an event that had another name, if it had: this node has re-dotted what was beyond
  * some event of its former id. */
-static uint32_t renamed_path(const struct look *look, uint32_t shard, struct dot dot)
+static uint32_t renamed_path(const struct look *look, uint32_t shard, struct dot dot,
+                             uint32_t nonce)
 {
     const struct oracle *oracle = look->state->oracle;
     const struct oracle_replica *replica = replica_of(look, shard);
     const struct shard *of = shard_of(look, shard);
     const struct context_entry *old = context_find(&replica->known, replica->own);
-    if (!old || dot.id != of->replica || dot.id == old->id)
+    if (!old || of->replica == replica->own)
         return ORACLE_NONE;
     const struct context_entry *now = context_find(&of->context, old->id);
     uint64_t top = !now ? 0 : now->n < old->n ? now->n : old->n;
     while (top > 0 &&
            oracle_resolve(oracle, shard, now, top) != oracle_resolve(oracle, shard, old, top))
         top--;
-    uint32_t event = oracle_resolve(oracle, shard, old, top + dot.n);
+    uint32_t event;
+    do {
+        event = oracle_resolve(oracle, shard, old, ++top); /* the first that this opening made */
+    } while (event != ORACLE_NONE && event_nonce(oracle, event) != nonce);
+    event = oracle_resolve(oracle, shard, old, top + dot.n - 1);
     return event == ORACLE_NONE ? ORACLE_NONE : oracle->events[event].path;
 }
 
@@ -130,7 +140,8 @@ static void hidden_event(const struct look *look, uint32_t shard, uint32_t openi
 {
     struct oracle *oracle = look->state->oracle;
     const struct oracle_opening *of = &oracle->openings[opening];
-    uint32_t path = renamed_path(look, shard, (struct dot){of->id, of->since + of->count + 1});
+    uint32_t path =
+        renamed_path(look, shard, (struct dot){of->id, of->since + of->count + 1}, of->nonce);
     (void)oracle_make(oracle, opening, path);
     if (path != ORACLE_NONE)
         mark_path(look->state, path);
@@ -155,6 +166,23 @@ static void own_event(const struct look *look, uint32_t shard, struct dot dot, u
     (void)oracle_make(oracle, opening, path);
 }
 
+/* An event of an opening before this one gets another name: the same as the last time, if that was
+ * undone. */
+static uint32_t renamed_event(const struct look *look, uint32_t shard, struct dot dot,
+                              uint32_t nonce, uint32_t path)
+{
+    struct oracle *oracle = look->state->oracle;
+    struct context_entry name = {.id = dot.id, .n = dot.n, .nonce = nonce};
+    uint32_t opening = oracle_opening(oracle, shard, dot.id, nonce);
+    if (shard_of(look, shard)->replica == replica_of(look, shard)->own)
+        return ORACLE_NONE;
+    if (opening != ORACLE_NONE && oracle->openings[opening].node == look->node->index)
+        oracle_forget(oracle, opening);
+    own_event(look, shard, dot, nonce, path);
+    mark_path(look->state, path);
+    return oracle_resolve(oracle, shard, &name, dot.n);
+}
+
 static void see_log(const struct look *look, struct slice key, struct slice value)
 {
     struct state *state = look->state;
@@ -172,6 +200,8 @@ static void see_log(const struct look *look, struct slice key, struct slice valu
     }
     struct context_entry name = {.id = entry.dot.id, .n = entry.dot.n, .nonce = entry.nonce};
     uint32_t event = oracle_resolve(oracle, shard, &name, name.n);
+    if (event == ORACLE_NONE)
+        event = renamed_event(look, shard, entry.dot, entry.nonce, path);
     if (event == ORACLE_NONE)
         fails_at(look, shard, entry.dot, "is in the log, and nobody has made it");
     else if (oracle->events[event].path != path && oracle->events[event].path != ORACLE_NONE)
@@ -230,11 +260,15 @@ static void blind_events(const struct look *look, uint32_t shard, const struct c
     struct oracle *oracle = look->state->oracle;
     const struct shard *of = shard_of(look, shard);
     uint32_t opening = oracle_opening(oracle, shard, entry->id, entry->nonce);
-    if (entry->nonce != of->nonce || context_get(&of->horizon, entry->id) < entry->n)
+    bool renamed = of->replica != replica_of(look, shard)->own &&
+                   (opening == ORACLE_NONE || oracle->openings[opening].node == look->node->index);
+    if (context_get(&of->horizon, entry->id) < entry->n || (entry->nonce != of->nonce && !renamed))
         return;
     if (opening == ORACLE_NONE)
         opening = oracle_open(oracle, shard, look->node->index, entry->id, entry->nonce,
                               (struct context_entry){.id = entry->id});
+    if (renamed)
+        oracle_forget(oracle, opening);
     while (entry->n > oracle->openings[opening].since + oracle->openings[opening].count)
         hidden_event(look, shard, opening);
 }

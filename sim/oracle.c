@@ -293,11 +293,17 @@ uint32_t oracle_make(struct oracle *oracle, uint32_t number, uint32_t path_numbe
     return event;
 }
 
+void oracle_forget(struct oracle *oracle, uint32_t number)
+{
+    oracle->openings[number].count = oracle->openings[number].valid;
+}
+
 bool oracle_is_valid(const struct oracle *oracle, uint32_t number)
 {
     const struct oracle_event *event = &oracle->events[number];
     const struct oracle_opening *opening = &oracle->openings[event->opening];
-    return event->n - opening->since <= opening->valid;
+    uint64_t at = event->n - opening->since - 1;
+    return at < opening->valid && opening->events[at] == number;
 }
 
 /* The entry of the id with the higher n, of the two parts of a knowledge. */

@@ -107,6 +107,9 @@ uint32_t oracle_open(struct oracle *oracle, uint32_t shard, size_t node, uint64_
 /* The next event of an opening; path NONE: not known. */
 uint32_t oracle_make(struct oracle *oracle, uint32_t opening, uint32_t path);
 
+/* What is lost of an opening is made again. */
+void oracle_forget(struct oracle *oracle, uint32_t opening);
+
 /* The valid event of that number in the history that the entry stands for; NONE: there is none. */
 uint32_t oracle_resolve(const struct oracle *oracle, uint32_t shard,
                         const struct context_entry *entry, uint64_t n);

@@ -50,4 +50,10 @@ void shard_set_new_id(struct shard *shard, uint64_t replica);
 int shard_admit(struct shard *shard, const struct context *context, const struct context *residues,
                 size_t residues_count);
 void promises_done(struct shard *shard);
+
+/* Names (shard_proof.c). Was event n made by an opening of mine before this one, which made more
+ * than that? */
+bool opening_has_more(const struct shard *shard, uint64_t n, uint32_t nonce);
+/* The id that events of an opening get when they may not keep theirs. */
+uint64_t renamed_id(uint64_t replica, uint64_t opened_at, uint32_t nonce);
 #endif

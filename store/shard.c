@@ -9,6 +9,8 @@
 #include "store/change.h"
 #include "store/merkle.h"
 
+enum record_state { RECORD_UNCONFIRMED, RECORD_CONFIRMED, RECORD_LEAVING };
+
 enum { RECORD_VERSION = 1, RECORD_VERSION_MIN = 1 };
 enum { RECORD_FIELDS = 11, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
 
@@ -27,7 +29,7 @@ struct shard_record {
     uint64_t residue_next;
     uint64_t opened_at;
     uint32_t opened_nonce;
-    bool confirmed;
+    bool confirmed, leaving;
     struct opening openings[OPENINGS_MAX];
     size_t openings_count;
 };
@@ -58,7 +60,9 @@ int shard_record_write(const struct shard *shard, struct batch *batch,
     write_u64(&writer, residue_next);
     write_u64(&writer, shard->opened_at);
     write_u64(&writer, shard->opened_nonce);
-    write_u64(&writer, shard->confirmed);
+    write_u64(&writer, shard->confirmed ? RECORD_CONFIRMED
+                       : shard->leaving ? RECORD_LEAVING
+                                        : RECORD_UNCONFIRMED);
     write_array(&writer, (uint32_t)shard->openings_count * 2);
     for (size_t i = 0; i < shard->openings_count; i++) {
         write_u64(&writer, shard->openings[i].since);
@@ -83,15 +87,16 @@ static uint32_t read_u32(struct reader *reader)
 
 static void openings_read(struct reader *reader, struct shard_record *record)
 {
-    uint64_t confirmed;
+    uint64_t state;
     uint32_t count;
 
     record->opened_at = read_u64(reader);
     record->opened_nonce = read_u32(reader);
-    confirmed = read_u64(reader);
-    record->confirmed = confirmed == 1;
+    state = read_u64(reader);
+    record->confirmed = state == RECORD_CONFIRMED;
+    record->leaving = state == RECORD_LEAVING;
     count = read_array(reader, OPENINGS_MAX * 2);
-    if (confirmed > 1 || count % 2 != 0)
+    if (state > RECORD_LEAVING || count % 2 != 0)
         reader_fail(reader, NEAP_INVALID);
     for (uint32_t i = 0; i < count / 2 && !reader->error; i++) {
         record->openings[i].since = read_u64(reader);
@@ -361,6 +366,7 @@ void shard_set_new_id(struct shard *shard, uint64_t replica)
     shard->opened_at = 0;
     shard->opened_nonce = 0;
     shard->confirmed = true;
+    shard->leaving = false;
     shard->went_back = false;
     shard->openings[0] = (struct opening){.since = 0, .nonce = shard->nonce};
     shard->openings_count = 1;
@@ -421,6 +427,7 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
             shard_reopen(shard, &record);
         else
             shard_set_new_id(shard, replica);
+        shard->leaving = !shard->confirmed && (record.leaving || record.life != replica);
         error = BROKEN("residues-lost") ? 0 : residues_load(shard, view);
     }
     shard_record_done(&record);

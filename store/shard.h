@@ -70,7 +70,9 @@ struct shard {
     uint64_t opened_at;    /* my events up to here were made by openings that were confirmed */
     uint32_t opened_nonce; /* of that event */
     bool confirmed;        /* all members have confirmed this opening (rule 9) */
-    bool went_back;        /* a message has shown that the directory went back: re-dot */
+    bool leaving;          /* the directory is not the first that has this id: never confirmed */
+    bool went_back;        /* a message has shown another future of my id: shard_prove(), re-dot */
+    struct context_entry heard;            /* what has shown it; id 0: another name of my events */
     struct opening openings[OPENINGS_MAX]; /* since opened_at: those that made events, and this */
     size_t openings_count;
     struct promise *promises; /* what members have told of their openings */
@@ -96,7 +98,8 @@ struct shard {
  * that of my last log entry. `replica` is the directory's life: a shard whose record is of another
  * life takes it as its new replica id and keeps the old one in its context like any other; the
  * record follows with shard_save() or the first local event. But if it left events that were not
- * confirmed (rule 9), the shard keeps that id until shard_redot() gives them names of the life. */
+ * confirmed (rule 9), whoever has the directory that this one comes from may tell them: the shard
+ * keeps that id, as one that is leaving, until shard_redot(). */
 int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t nonce,
               struct shard **ret_shard);
 int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
@@ -213,7 +216,8 @@ uint64_t shard_log_count_of(const struct shard *shard, uint64_t id);
  * what it has seen of that id, and none has seen anything beyond opened_at: then the opening is
  * confirmed, for good. Whoever can't wait for a member that is away re-dots at once: a new id needs
  * no confirmation, and a shard's first id neither. shard_chunk(), shard_compare_page() and
- * shard_cell_message() give BUSY until then.
+ * shard_cell_message() give BUSY until then. One that is leaving is not confirmed, but re-dots
+ * then.
  *
  * In the first message of every session and push connection, both ways and for each shard: the
  * shard_quote() of the receiver's id and my shard_claim(). The receiver checks the quote
@@ -221,7 +225,8 @@ uint64_t shard_log_count_of(const struct shard *shard, uint64_t id);
  * what comes from another future of that id is refused with STALE until its owner has met the
  * sender. */
 bool shard_released(const struct shard *shard);
-/* The highest (n, nonce) that I have seen of a replica id, residues included; n 0: nothing. */
+/* The highest (n, nonce) that I have seen of a replica id, residues included; n 0: nothing. Of my
+ * own, what may be told. */
 struct context_entry shard_quote(const struct shard *shard, uint64_t id);
 enum quote_verdict {
     QUOTE_FINE,     /* no news */
@@ -232,11 +237,22 @@ enum quote_verdict {
 enum quote_verdict shard_check_quote(const struct shard *shard, const struct context_entry *quote);
 /* All members have answered QUOTE_CONFIRMS since the shard was opened. Writes the record. */
 int shard_confirm(struct shard *shard, struct batch *batch);
-/* The events made beyond opened_at get dots of the new id, which needs no confirmation; once the
- * opening was confirmed, only the next events do. All cells of those events are written in this one
- * batch, whose limit does not bind here: it needs memory for them. LIMIT: no room for another id.
- */
-int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica);
+/* The events that each opening made beyond opened_at get dots of an id that follows from the old
+ * one, opened_at and the opening: every directory that has them finds the same names. That of the
+ * present opening is my id from now on, and needs no confirmation; once the opening was confirmed,
+ * only the next events get it. All cells of those events are written in this one batch, whose limit
+ * does not bind here: it needs memory for them. LIMIT: no room for other ids. */
+int shard_redot(struct shard *shard, struct batch *batch);
+/* How many ids that may add, at most. */
+size_t shard_redot_ids(const struct shard *shard);
+
+/* Of what is not confirmed, events may have been told under their names all the same, by another
+ * future of the directory or by the one that this one is a copy of. What others have seen of the id
+ * shows it: an opening of mine that made it is one in both. */
+/* Moves opened_at past the openings that were told as a whole, and writes the record. */
+int shard_prove(struct shard *shard, struct batch *batch, const struct context_entry *seen);
+/* Another directory has given its names to events that are not confirmed here: re-dot. */
+bool shard_is_renamed(const struct shard *shard, const struct context *context);
 
 struct shard_claim {
     uint64_t replica, opened_at;
@@ -244,6 +260,10 @@ struct shard_claim {
     size_t openings_count;
 };
 void shard_claim(const struct shard *shard, struct shard_claim *ret_claim);
+/* What, beside the quote, shows that openings of the claim are in the history that is quoted; n 0:
+ * nothing does. Looks at the log, and at promises: to be asked before shard_promise(). */
+struct context_entry shard_proof(const struct shard *shard, const struct view *view,
+                                 const struct shard_claim *claim);
 /* INVALID: openings that are not in order; LIMIT: more than PROMISES_MAX nodes; NOMEM. */
 int shard_promise(struct shard *shard, uint64_t node, const struct shard_claim *claim);
 /* The node was not heard of for longer than a message can be under way. */

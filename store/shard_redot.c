@@ -20,6 +20,8 @@ struct context_entry shard_quote(const struct shard *shard, uint64_t id)
     const struct context_entry *known = context_find(&shard->context, id);
     struct context_entry quote = known ? *known : (struct context_entry){.id = id};
 
+    if (id == shard->replica && !shard_released(shard))
+        return (struct context_entry){id, shard->opened_at, shard->opened_nonce};
     for (size_t i = 0; i < shard->residues_count && !BROKEN("hello-seen-only"); i++) {
         known = context_find(&shard->residues[i].context, id);
         if (known && known->n > quote.n)
@@ -53,7 +55,8 @@ enum quote_verdict shard_check_quote(const struct shard *shard, const struct con
 {
     if (quote->id != shard->replica)
         return QUOTE_FINE; /* of an id that I have left */
-    if (quote->n > 0 && !event_is_mine(shard, quote->n, quote->nonce))
+    if (quote->n > 0 && !event_is_mine(shard, quote->n, quote->nonce) &&
+        !opening_has_more(shard, quote->n, quote->nonce))
         return QUOTE_ROLLBACK;
     return shard->confirmed ? QUOTE_FINE : QUOTE_CONFIRMS;
 }
@@ -62,6 +65,7 @@ int shard_confirm(struct shard *shard, struct batch *batch)
 {
     int error;
 
+    must(!shard->leaving);
     if (shard->confirmed)
         return 0;
     shard->confirmed = true;
@@ -90,9 +94,18 @@ int shard_admit(struct shard *shard, const struct context *context, const struct
                 size_t residues_count)
 {
     struct context_entry known = known_of(context, residues, residues_count, shard->replica);
+    bool renamed = shard_is_renamed(shard, context);
 
-    if (known.n > 0 && !event_is_mine(shard, known.n, known.nonce) && !BROKEN("no-redot")) {
+    for (size_t i = 0; i < residues_count && !renamed; i++)
+        renamed = shard_is_renamed(shard, &residues[i]);
+    if (renamed) {
         shard->went_back = true;
+        shard->heard = (struct context_entry){0};
+        return NEAP_STALE;
+    }
+    if (known.n > 0 && !event_is_mine(shard, known.n, known.nonce) && !BROKEN("no-redot")) {
+        shard->went_back = !opening_has_more(shard, known.n, known.nonce);
+        shard->heard = known;
         if (!BROKEN("redot-late"))
             return NEAP_STALE;
     }
@@ -212,50 +225,99 @@ void shard_promise_forget(struct shard *shard, uint64_t node)
 
 /* ---- re-dotting ---- */
 
+/* The events of one opening. */
+struct part {
+    uint64_t after; /* the counter at its first event is one more */
+    struct context_entry name;
+};
+
 struct redot {
     struct change change;
-    uint64_t old, replica, top, count;
+    uint64_t old, replica, top, counter;
+    struct part *parts;
+    size_t parts_count, parts_room;
     struct sorted *cells; /* whole keys of the cells that the events changed */
 };
 
-static struct dot redot_name(const struct redot *redot, struct dot dot)
+size_t shard_redot_ids(const struct shard *shard)
 {
-    if (dot.id != redot->old || dot.n <= redot->top)
-        return dot;
-    return (struct dot){redot->replica, dot.n - redot->top};
+    return shard->confirmed ? 1 : shard->openings_count;
 }
 
-/* The log entries under their new names; the cells that they name are noted. The log has all of
- * them, as it is not cut beyond opened_at before the shard is released. */
-static int redot_log(struct redot *redot)
+static struct dot redot_name(const struct redot *redot, struct dot dot)
+{
+    size_t i = redot->parts_count;
+
+    if (dot.id != redot->old || dot.n <= redot->top)
+        return dot;
+    while (i > 1 && redot->parts[i - 1].after >= dot.n)
+        i--;
+    must(i > 0);
+    return (struct dot){redot->parts[i - 1].name.id, dot.n - redot->parts[i - 1].after};
+}
+
+/* The event after those that the parts have. */
+static int redot_add(struct redot *redot, uint64_t n, uint32_t nonce)
+{
+    struct part *part = redot->parts_count > 0 ? &redot->parts[redot->parts_count - 1] : NULL;
+
+    if (!part || part->name.nonce != nonce) {
+        struct part *parts =
+            mem_reserve(redot->parts, redot->parts_count, &redot->parts_room, 1, sizeof *parts);
+
+        if (!parts)
+            return NEAP_NOMEM;
+        redot->parts = parts;
+        part = &parts[redot->parts_count++];
+        part->after = n - 1;
+        part->name.id = renamed_id(redot->old, redot->top, nonce);
+        part->name.nonce = nonce;
+    }
+    part->name.n = n - part->after;
+    return 0;
+}
+
+/* One log entry under its new name; the cell that it names is noted. */
+static int redot_entry(struct redot *redot, struct slice key, struct slice value)
 {
     struct change *change = &redot->change;
     const struct shard *shard = change->shard;
-    struct view view = batch_view(change->batch);
-    struct buffer value;
     struct log_entry entry;
+    struct key cell;
+    int error = log_entry_read(key, value, &entry);
+
+    if (!error)
+        error = redot_add(redot, entry.dot.n, entry.nonce);
+    if (!error)
+        error = log_put(shard, change->batch, redot_name(redot, entry.dot), entry.nonce,
+                        entry.bucket, entry.path);
+    if (error)
+        return error;
+    key_cell(&cell, shard->id, entry.bucket, entry.path);
+    return sorted_put(redot->cells, key_slice(&cell), slice_of(NULL, 0), 0);
+}
+
+/* The log has all of them, as it is not cut beyond opened_at before the shard is released. */
+static int redot_log(struct redot *redot)
+{
+    const struct shard *shard = redot->change.shard;
+    struct view view = batch_view(redot->change.batch);
+    struct buffer value;
     struct key key;
     int error = 0;
 
     buffer_init(&value, KEY_SIZE_MAX);
-    for (uint64_t n = redot->top + 1; n <= redot->top + redot->count && !error; n++) {
+    for (uint64_t n = redot->top + 1; n <= redot->counter && !error; n++) {
         key_log(&key, shard->id, (struct dot){redot->old, n});
         error = view_get(&view, DISK_LOG, key_slice(&key), &value);
         if (error == NEAP_NOTFOUND)
             error = NEAP_CORRUPT;
         if (!error)
-            error = log_entry_read(key_slice(&key), buffer_slice(&value), &entry);
-        if (!error)
-            error = log_put(shard, change->batch, redot_name(redot, entry.dot), shard->nonce,
-                            entry.bucket, entry.path);
-        if (!error) {
-            key_cell(&key, shard->id, entry.bucket, entry.path);
-            error = sorted_put(redot->cells, key_slice(&key), slice_of(NULL, 0), 0);
-        }
+            error = redot_entry(redot, key_slice(&key), buffer_slice(&value));
     }
     buffer_done(&value);
     if (!error)
-        error = log_cut(shard, change->batch, redot->old, redot->top, redot->top + redot->count);
+        error = log_cut(shard, redot->change.batch, redot->old, redot->top, redot->counter);
     return error;
 }
 
@@ -284,12 +346,23 @@ static int redot_cell(struct redot *redot, struct slice key)
 static int redot_contexts(struct redot *redot)
 {
     struct change *change = &redot->change;
+    struct context *context = &change->context;
+    int error = 0;
 
-    if (redot->count > 0 && !BROKEN("redot-keeps-context"))
-        context_clip(&change->context, redot->old, redot->top, change->shard->opened_nonce);
-    if (change->context.count == CONTEXT_IDS_MAX)
+    if (redot->counter > redot->top && !BROKEN("redot-keeps-context"))
+        context_clip(context, redot->old, redot->top, change->shard->opened_nonce);
+    for (size_t i = 0; i < redot->parts_count && !error; i++) {
+        const struct context_entry *name = &redot->parts[i].name;
+
+        if (context->count == CONTEXT_IDS_MAX)
+            return NEAP_LIMIT;
+        if (context_find(context, name->id))
+            return NEAP_CORRUPT; /* whoever tells of such an id is refused before (shard_admit) */
+        error = context_raise(context, name->id, name->n, name->nonce);
+    }
+    if (!error && !context_find(context, redot->replica) && context->count == CONTEXT_IDS_MAX)
         return NEAP_LIMIT; /* also when nothing has to be renamed: no event could follow */
-    return context_raise(&change->context, redot->replica, redot->count, change->shard->nonce);
+    return error;
 }
 
 static int redot_write(struct redot *redot)
@@ -311,20 +384,36 @@ static int redot_write(struct redot *redot)
     return error;
 }
 
+static void redot_end(struct redot *redot)
+{
+    struct shard *shard = redot->change.shard;
+    struct context old = shard->context;
+
+    shard->context = redot->change.context;
+    redot->change.context = old;
+    old = shard->horizon;
+    shard->horizon = redot->change.horizon;
+    redot->change.horizon = old;
+    shard_compare_stop(shard);
+    shard_set_new_id(shard, redot->replica);
+    shard->recorded = true;
+    shard->counts.redotted += redot->counter - redot->top;
+    change_end(&redot->change);
+}
+
 /* No residue knows of my own events, so none has to be clipped: what would have brought it was
  * refused (shard_admit). */
-int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica)
+int shard_redot(struct shard *shard, struct batch *batch)
 {
-    uint64_t counter = context_get(&shard->context, shard->replica);
-    struct redot redot = {.old = shard->replica, .replica = replica};
-    struct context old;
+    struct redot redot = {.old = shard->replica,
+                          .counter = context_get(&shard->context, shard->replica)};
     int error = change_begin(&redot.change, shard, batch);
 
     if (error)
         return error;
     /* What has been told keeps its names: there, only the next events are safe. */
-    redot.top = shard->confirmed ? counter : shard->opened_at;
-    redot.count = counter - redot.top;
+    redot.top = shard->confirmed ? redot.counter : shard->opened_at;
+    redot.replica = renamed_id(redot.old, redot.top, shard->nonce);
     error = sorted_new(&redot.cells);
     /* All names change at once: were there a limit, a long history would keep its id for ever. */
     batch_set_unlimited(batch, true);
@@ -332,20 +421,10 @@ int shard_redot(struct shard *shard, struct batch *batch, uint64_t replica)
         error = redot_write(&redot);
     batch_set_unlimited(batch, false);
     sorted_free(redot.cells);
-    if (error) {
+    mem_free(redot.parts);
+    if (error)
         change_abort(&redot.change);
-        return error;
-    }
-    old = shard->context;
-    shard->context = redot.change.context;
-    redot.change.context = old;
-    old = shard->horizon;
-    shard->horizon = redot.change.horizon;
-    redot.change.horizon = old;
-    shard_compare_stop(shard);
-    shard_set_new_id(shard, replica);
-    shard->recorded = true;
-    shard->counts.redotted += redot.count;
-    change_end(&redot.change);
-    return 0;
+    else
+        redot_end(&redot);
+    return error;
 }

@@ -104,12 +104,21 @@ static int event_make(struct shard *shard, struct batch *batch, const struct slo
     return 0;
 }
 
+/* Of what is not confirmed, an opening keeps its names or loses them as a whole. */
+static uint64_t fold_after(const struct shard *shard)
+{
+    if (shard->confirmed || BROKEN("redot-totals"))
+        return 0;
+    return BROKEN("folds-openings") ? shard->opened_at
+                                    : shard->openings[shard->openings_count - 1].since;
+}
+
 int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
                 const struct op *op, struct dot *ret_dot)
 {
     const struct editor editor = {
         .id = shard->replica,
-        .fold_after = shard->confirmed || BROKEN("redot-totals") ? 0 : shard->opened_at,
+        .fold_after = fold_after(shard),
     };
     struct view view = batch_view(batch);
     struct slot slot;

@@ -122,7 +122,7 @@ static int store_make(struct store *store, struct batch *batch, const char *name
     if (!error && store->trees.kept)
         error = shard_tree_open(shard, &store->trees.key, store->trees.bits_max);
     if (!error && !store->identity.fresh_life && !BROKEN("life-again"))
-        error = shard_redot(shard, batch, store_new_id(store));
+        error = shard_redot(shard, batch);
     if (error) {
         shard_free(shard);
         batch_rollback(batch, mark);
@@ -170,18 +170,6 @@ void store_forget(struct store *store, uint64_t id)
 
 /* ---- opening ---- */
 
-/* Events that nobody has confirmed get names of the new life: whoever has the directory that this
- * one was made from may have given theirs to others. Where that can't be done, they stay here until
- * all members say that they know nothing of these names. */
-static int store_new_life(struct store *store, struct shard *shard, struct batch *batch)
-{
-    int error = NEAP_LIMIT;
-
-    if (shard->replica != store->identity.life)
-        error = shard_redot(shard, batch, store->identity.life);
-    return error == NEAP_LIMIT || error == NEAP_CORRUPT ? shard_save(shard, batch) : error;
-}
-
 static int store_load_one(struct store *store, const struct view *view, struct batch *batch,
                           struct slice key)
 {
@@ -197,7 +185,7 @@ static int store_load_one(struct store *store, const struct view *view, struct b
     if (error)
         return error;
     store_add(store, shard);
-    return store->identity.fresh_life ? store_new_life(store, shard, batch) : 0;
+    return store->identity.fresh_life ? shard_save(shard, batch) : 0;
 }
 
 static int store_load(struct store *store, struct batch *batch, struct neap_error *ret_error)

@@ -43,8 +43,8 @@ Rule 9, first contact. A context entry is (id, n, nonce), the nonce being that o
    a whole (folds-openings).
 6. To re-dot: the events that opening `nonce` made beyond opened_at get, in their order, the dots of the id
    renamed_id(id, opened_at, nonce), where every directory that has them finds the same names (random-names); the id of the
-   present opening, of which nobody else can have events, is mine from now on, so sure. Whoever is not sure and hears of
-   one of the ids that it would give re-dots as well, before anything is taken (keeps-names); an answer quotes them.
+   present opening, which nobody else goes on with, is mine from now on, so sure. Whoever is not sure and hears of one of
+   the ids that it would give re-dots as well, before anything is taken (keeps-names); an answer quotes them.
 7. Proof. A nonce of my chain in a quote shows that the other history and mine are one up to there. When n reaches the start
    of my next opening, opened_at moves there, else to the start of that opening (proves-part, proves-all); what is named
    beyond that start is of another future, and the rest re-dotted. An answer shows, besides the quote, what else of that

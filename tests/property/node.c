@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "store/change.h"
 #include "store/slot.h"
 #include "tests/property/world.h"
 
@@ -546,16 +547,26 @@ static void told_add(struct world *world, struct node *node)
 void node_redot(struct world *world, struct node *node)
 {
     struct shard *shard = node->shard;
-    const struct knowledge know = {.context = &shard->context};
-    uint64_t id = world_id(world);
+    struct shard_claim claim;
     int error;
 
     told_add(world, node);
-    oracle_rename(&world->oracle, &know, shard->replica, shard->opened_at, id, shard->nonce);
-    attempt(world, node, error, shard_redot(shard, node->batch, id));
+    shard_claim(shard, &claim);
+    for (size_t i = claim.openings_count; i-- > 0 && !shard->confirmed;) {
+        const struct knowledge know = {.context = &shard->context};
+        const struct opening *opening = &claim.openings[i];
+        uint64_t id = renamed_id(claim.replica, claim.opened_at, opening->nonce);
+        uint64_t until = i + 1 < claim.openings_count ? opening[1].since : UINT64_MAX;
+
+        oracle_rename(&world->oracle, &know, *opening, until, claim.replica, id);
+    }
+    attempt(world, node, error, shard_redot(shard, node->batch));
     hold_ok(error, "redot");
     node_commit(node);
-    oracle_birth(&world->oracle, id, shard->nonce, 0, 0);
+    for (size_t i = 0; i < claim.openings_count; i++)
+        oracle_birth(&world->oracle,
+                     renamed_id(claim.replica, claim.opened_at, claim.openings[i].nonce),
+                     claim.openings[i].nonce, 0, 0);
     node_outbox_clear(node);
     node->pushed = 0;
     node->confirmed = 0;

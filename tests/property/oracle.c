@@ -162,17 +162,17 @@ void oracle_forget(struct oracle *oracle, uint64_t id, uint64_t above)
     }
 }
 
-void oracle_rename(struct oracle *oracle, const struct knowledge *know, uint64_t old, uint64_t top,
-                   uint64_t id, uint32_t nonce)
+void oracle_rename(struct oracle *oracle, const struct knowledge *know, struct opening opening,
+                   uint64_t until, uint64_t old, uint64_t id)
 {
     for (size_t i = 0; i < oracle->events_count; i++) {
         struct event *event = &oracle->events[i];
 
-        if (event->dot.id != old || event->dot.n <= top || event->forgotten ||
-            !oracle_covers(oracle, know, event))
+        if (event->dot.id != old || event->dot.n <= opening.since || event->dot.n > until ||
+            event->forgotten || !oracle_covers(oracle, know, event))
             continue;
-        event->dot = (struct dot){id, event->dot.n - top};
-        event->nonce = nonce;
+        must(event->nonce == opening.nonce);
+        event->dot = (struct dot){id, event->dot.n - opening.since};
     }
 }
 

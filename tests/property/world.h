@@ -68,9 +68,9 @@ void oracle_event(struct oracle *oracle, unsigned path, struct dot dot, uint32_t
 bool oracle_explains(struct oracle *oracle, unsigned path, const struct knowledge *know,
                      const struct cell *cell);
 void oracle_forget(struct oracle *oracle, uint64_t id, uint64_t above);
-/* Events (from, nonce n) of `old` beyond top get dots of `id`. */
-void oracle_rename(struct oracle *oracle, const struct knowledge *know, uint64_t old, uint64_t top,
-                   uint64_t id, uint32_t nonce);
+/* The events of `old` that the opening made, up to `until`, get dots of `id`. */
+void oracle_rename(struct oracle *oracle, const struct knowledge *know, struct opening opening,
+                   uint64_t until, uint64_t old, uint64_t id);
 int64_t oracle_sum(const struct oracle *oracle, unsigned path, const struct knowledge *know);
 
 /* ---- the world (world.c) ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "store/change.h"
 #include "store/chunk.h"
 #include "store/keys.h"
 #include "tests/unit/shard_cases.h"
@@ -597,16 +598,17 @@ TEST(a_rollback_shows_at_first_contact_and_is_redotted)
     CHECK_OK(place_chunk(&b, &a.shard->horizon, 0, CHUNK_SIZE, &chunk));
     CHECK_ERROR(shard_take(a.shard, a.batch, buffer_slice(&chunk), CHUNK_PULL, &taken), NEAP_STALE);
     CHECK(a.shard->went_back);
-    CHECK_OK(shard_redot(a.shard, a.batch, 50));
+    CHECK_OK(shard_redot(a.shard, a.batch));
     CHECK_EQUAL(context_get(&a.shard->context, 1), 1);
-    CHECK_EQUAL(context_get(&a.shard->context, 50), 2);
+    CHECK_EQUAL(a.shard->replica, renamed_id(1, 1, NONCE + 1));
+    CHECK_EQUAL(context_get(&a.shard->context, a.shard->replica), 2);
     CHECK_OK(place_pull(&a, &b, CHUNK_SIZE));
     CHECK_OK(place_pull(&b, &a, CHUNK_SIZE));
     CHECK_EQUAL(place_value(&a, "x"), 211);
     CHECK_EQUAL(place_value(&b, "x"), 211);
     CHECK_OK(place_commit(&a));
     CHECK_OK(place_reopen(&a, 1, NONCE + 2));
-    CHECK_EQUAL(a.shard->replica, 50);
+    CHECK_EQUAL(a.shard->replica, renamed_id(1, 1, NONCE + 1));
     buffer_done(&chunk);
     close_all();
 }
@@ -624,10 +626,10 @@ TEST(a_history_is_redotted_whatever_its_size)
     for (int i = 0; i < BATCH_SIZE_MAX / SIZE; i++) /* nothing else fits */
         CHECK_OK(batch_put(a.batch, DISK_META, slice_text("x"), slice_of(bytes, SIZE - 1)));
     CHECK_ERROR(place_add(&a, "n", 1), NEAP_LIMIT);
-    CHECK_OK(shard_redot(a.shard, a.batch, 50));
+    CHECK_OK(shard_redot(a.shard, a.batch));
     CHECK_ERROR(place_add(&a, "n", 1), NEAP_LIMIT);
     CHECK_EQUAL(place_value(&a, "n"), 3);
-    CHECK_EQUAL(context_get(&a.shard->context, 50), 1);
+    CHECK_EQUAL(context_get(&a.shard->context, renamed_id(1, 0, NONCE + 1)), 1);
     close_all();
     mem_free(bytes);
 }
@@ -639,7 +641,7 @@ TEST(a_new_id_needs_room_even_when_nothing_is_renamed)
         CHECK_OK(context_raise(&a.shard->context, id, 1, 1));
     CHECK_OK(shard_save(a.shard, a.batch));
     CHECK_OK(place_commit(&a));
-    CHECK_ERROR(shard_redot(a.shard, a.batch, 50), NEAP_LIMIT);
+    CHECK_ERROR(shard_redot(a.shard, a.batch), NEAP_LIMIT);
     CHECK(batch_is_empty(a.batch));
     CHECK_EQUAL(a.shard->replica, 1);
     close_all();
@@ -689,7 +691,7 @@ static int all_ways(struct place *one, struct place *two)
     if (!error)
         error = place_add(one, "n", 1);
     if (!error)
-        error = shard_redot(one->shard, one->batch, 9);
+        error = shard_redot(one->shard, one->batch);
     shard_claim(two->shard, &claim);
     if (!error)
         error = shard_promise(one->shard, 2, &claim);

@@ -207,7 +207,7 @@ static int undone(struct place *place, const char *key, const char *value)
     return error;
 }
 
-static int history_step(struct place *places, struct rng *rng, uint64_t *next_id)
+static int history_step(struct place *places, struct rng *rng)
 {
     struct place *to = &places[rng_below(rng, PLACES)], *from = &places[rng_below(rng, PLACES)];
     uint64_t number = rng_below(rng, KEYS);
@@ -235,7 +235,7 @@ static int history_step(struct place *places, struct rng *rng, uint64_t *next_id
     else if (what < 38)
         error = shard_settle(to->shard, to->batch);
     else if (what < 39)
-        error = rng_chance(rng, 10) ? shard_redot(to->shard, to->batch, (*next_id)++) : 0;
+        error = rng_chance(rng, 10) ? shard_redot(to->shard, to->batch) : 0;
     else
         error = shard_truncate(to->shard, to->batch, &from->shard->context);
     return error == NEAP_STALE || error == NEAP_BUSY ? 0 : error;
@@ -248,7 +248,6 @@ TEST(a_shards_tree_is_what_its_cells_make_after_any_history)
 
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct place places[PLACES];
-        uint64_t next_id = 100;
         struct rng rng;
 
         rng_init(&rng, seed);
@@ -259,7 +258,7 @@ TEST(a_shards_tree_is_what_its_cells_make_after_any_history)
         for (unsigned i = 0; i < 400; i++) {
             struct place *place = &places[i % PLACES];
 
-            CHECK_OK(history_step(places, &rng, &next_id));
+            CHECK_OK(history_step(places, &rng));
             if (rng_chance(&rng, 3) && !place->shard->tree->build) {
                 CHECK_OK(merkle_build_begin(place->shard->tree, 5));
                 built++;

@@ -352,7 +352,7 @@ static int by_redot(struct place *place, struct place *peer)
     if (!error)
         error = place_load(place, &hash, MERKLE_BITS_MAX);
     CHECK(error || place->shard->tree->ready);
-    return error ? error : shard_redot(place->shard, place->batch, 77);
+    return error ? error : shard_redot(place->shard, place->batch);
 }
 
 static int by_reset(struct place *place, struct place *peer)
