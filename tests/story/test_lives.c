@@ -256,3 +256,192 @@ TEST(a_wiped_disk_gets_everything_back_from_the_others)
                "B has tags: ripe\n");
     story_end(&story, true);
 }
+
+/* A alone counts 1, and 5 after a restart: nobody has confirmed those. */
+static void count_alone(void)
+{
+    story_begin(&story, &(struct world_options){.nodes = 2});
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr apples 1");
+    sim_stop(&story.world, A);
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr apples 5");
+}
+
+TEST(what_nobody_confirmed_counts_once_in_a_directory_and_its_copy)
+{
+    count_alone();
+    sim_stop(&story.world, A);
+    story_replace(&story, B, story.world.nodes[A].disk);
+    sim_start(&story.world, A);
+    sim_start(&story.world, B);
+    story_forget(&story);
+    story_run(&story, 9000);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "A box: replica id confirmed\n"
+               "A sim://B: push box 2..2\n"
+               "B box: 1 events were told before\n"
+               "B box: of another history, not taken\n"
+               "B sim://A: push box 2..2\n"
+               "B box: new replica id, not the first directory, 0 events\n"
+               "A has apples: 6\n"
+               "B has apples: 6\n");
+    story_end(&story, true);
+}
+
+TEST(what_nobody_confirmed_counts_once_in_a_backup_that_is_restored_elsewhere)
+{
+    struct disk *backup;
+    count_alone();
+    backup = backup_of(A);
+    story_replace(&story, B, backup);
+    disk_close(backup);
+    sim_start(&story.world, B);
+    story_run(&story, 9000);
+    story_do(&story, A, "incr apples 10");
+    story_do(&story, B, "incr apples 20");
+    story_run(&story, 9000);
+    story_forget(&story);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "A has apples: 36\n"
+               "B has apples: 36\n");
+    story_end(&story, true);
+}
+
+/* A and B know 1. A counts 5 after a restart, cut off from B. */
+static void count_cut_off(size_t nodes)
+{
+    story_meet(&story, nodes);
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    if (nodes > 2)
+        sim_stop(&story.world, C);
+    story_cut(&story, A, B, true);
+    sim_stop(&story.world, A);
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr apples 5");
+}
+
+static void replace_A(struct disk *image, bool suspect)
+{
+    story_cut(&story, A, B, false);
+    story_run(&story, 9000);
+    sim_stop(&story.world, A);
+    story_replace(&story, A, image);
+    disk_close(image);
+    story.world.nodes[A].door.suspect = suspect;
+    sim_start(&story.world, A);
+    story_forget(&story);
+    story_run(&story, 9000);
+    story_show_all(&story, "apples");
+}
+
+static const char told_before[] = "B sim://A: disconnected\n"
+                                  "A box: 1 events were told before\n"
+                                  "A box: new replica id, not the first directory, 0 events\n"
+                                  "A has apples: 6\n"
+                                  "B has apples: 6\n";
+
+TEST(what_nobody_had_confirmed_counts_once_in_a_backup_that_is_restored_in_place)
+{
+    count_cut_off(2);
+    replace_A(backup_of(A), false);
+    story_told(&story, NULL, told_before);
+    story_end(&story, true);
+}
+
+TEST(what_nobody_had_confirmed_counts_once_in_a_damaged_directory)
+{
+    struct disk *image;
+    count_cut_off(2);
+    CHECK_OK(disk_mem_copy(story.world.nodes[A].disk, &image));
+    replace_A(image, true);
+    story_told(&story, NULL, told_before);
+    story_end(&story, true);
+}
+
+/* A did not wait for C, and gave the event another name. Its backup finds the same name. */
+TEST(what_was_renamed_after_a_backup_counts_once_in_it)
+{
+    count_cut_off(3);
+    replace_A(backup_of(A), false);
+    story_told(&story, NULL,
+               "B sim://A: disconnected\n"
+               "A box: new replica id, another directory did, 1 events\n"
+               "A has apples: 6\n"
+               "B has apples: 6\n");
+    sim_start(&story.world, C);
+    story_run(&story, 9000);
+    story_end(&story, true);
+}
+
+TEST(what_was_renamed_after_a_directory_went_back_to_counts_once)
+{
+    struct disk *image;
+    count_cut_off(3);
+    CHECK_OK(disk_mem_copy(story.world.nodes[A].disk, &image));
+    replace_A(image, false);
+    story_told(&story, NULL,
+               "B sim://A: disconnected\n"
+               "A box: new replica id, another directory did, 1 events\n"
+               "A has apples: 6\n"
+               "B has apples: 6\n");
+    sim_start(&story.world, C);
+    story_run(&story, 9000);
+    story_end(&story, true);
+}
+
+/* Of A's id, B heard what a later start of A told: that the backup's own events came before it, B
+ * knows by its log. */
+TEST(a_backup_from_before_another_start_counts_once)
+{
+    struct disk *backup;
+    count_cut_off(2);
+    backup = backup_of(A);
+    story_cut(&story, A, B, false);
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    sim_start(&story.world, A);
+    story_run(&story, 3000);
+    story_do(&story, A, "incr apples 10");
+    replace_A(backup, false);
+    story_told(&story, NULL,
+               "B sim://A: disconnected\n"
+               "A box: 1 events were told before\n"
+               "A box: new replica id, rolled back, 0 events\n"
+               "A sim://B: pull box\n"
+               "A sim://B: too old to pull box, compare\n"
+               "A sim://B: compare box\n"
+               "A sim://B: compared box\n"
+               "A has apples: 16\n"
+               "B has apples: 16\n");
+    story_end(&story, true);
+}
+
+/* The original counts on, in one total with what the backup has. */
+TEST(a_restored_backup_does_not_count_on_in_what_others_may_have_been_told)
+{
+    struct disk *backup;
+    count_cut_off(2);
+    backup = backup_of(A);
+    story_cut(&story, A, B, false);
+    story_run(&story, 3000);
+    story_do(&story, A, "incr apples 10");
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    story_replace(&story, A, backup);
+    disk_close(backup);
+    story_cut(&story, A, B, true);
+    sim_start(&story.world, A);
+    story_do(&story, A, "incr apples 2");
+    story_cut(&story, A, B, false);
+    story_run(&story, 9000);
+    story_forget(&story);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "A has apples: 18\n"
+               "B has apples: 18\n");
+    story_end(&story, true);
+}
