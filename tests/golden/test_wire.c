@@ -55,6 +55,7 @@ static void make_digest(struct buffer *ret_bytes)
     CHECK_OK(context_raise(&items[0].context, 0xa2, 1000000, 6));
     CHECK_OK(context_raise(&items[0].horizon, 0xa1, 2, 70000));
     items[0].quote = (struct context_entry){.id = 0xa2, .n = 1000000, .nonce = 6};
+    items[0].proof = (struct context_entry){.id = 0xa2, .n = 500, .nonce = 4};
     items[0].root = 0x1234;
     items[0].opened_at = 3;
     items[0].openings = openings;
@@ -198,6 +199,8 @@ static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
         item->shard, item->name, item->replica, item->quote.id, item->quote.n, item->quote.nonce);
+    say(text, ", proof %" PRIx64 ":%" PRIu64 "/%" PRIu32, item->proof.id, item->proof.n,
+        item->proof.nonce);
     say(text, ", root %" PRIx64 ", opened at %" PRIu64, item->root, item->opened_at);
     for (size_t i = 0; i < item->openings_count; i++)
         say(text, ", %" PRIu32 " since %" PRIu64, item->openings[i].nonce, item->openings[i].since);
