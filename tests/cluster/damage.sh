@@ -9,19 +9,6 @@ fail=$build/tests/crash/.libs/libfail.so
 data=$work/a mounted=
 "$NEAP" init "$work/cluster" >/dev/null
 
-# todo NAME WHY COMMAND...: a case that may fail until that is done.
-todo()
-{
-    title=$1 why=$2
-    shift 2
-    cases=$((cases + 1))
-    if "$@" >"$work/case" 2>&1; then
-        echo "ok $cases - $title"
-    else
-        echo "not ok $cases - $title # TODO $why"
-    fi
-}
-
 # The file system of the last case goes, too.
 end_all()
 {
@@ -168,7 +155,7 @@ count()
     log=$(newest '*.log') && flip "$log" "$(place "$log" mark)" && start a && says "$goes_on" &&
         until_true 60 equal a b && prints "$had" -n "$work/a.sock" get shop count
 }
-todo "WAL, a byte after increments: they count once" 'rule 8 of the model is yet to come' count
+check "WAL, a byte after increments: they count once" count
 
 # Without the file that tells, nobody notices before the peers do.
 control()
@@ -209,12 +196,15 @@ manifest_byte()
     prepare && file=$(newest 'MANIFEST-*') && flip "$file" 100 && refused "$(basename "$file") is damaged"
 }
 check "MANIFEST, a byte: refused" manifest_byte
+# What its last record said is forgotten: that a table was replaced by another one, if RocksDB came to
+# that before it was killed, or nothing that matters.
 manifest_cut()
 {
-    prepare && file=$(newest 'MANIFEST-*') && truncate -s -3 "$file" &&
-        refused "($(basename "$file") is damaged|[0-9]*.sst is missing)"
+    prepare && file=$(newest 'MANIFEST-*') && truncate -s -3 "$file" && {
+        refused "($(basename "$file") is damaged|[0-9]*.sst is missing)" || held
+    }
 }
-check "MANIFEST, cut by three bytes, which RocksDB takes for the end: refused" manifest_cut
+check "MANIFEST, cut by three bytes, which RocksDB takes for the end: refused, or all is there" manifest_cut
 current_byte()
 {
     prepare && flip "$data/CURRENT" 12 && refused 'MANIFEST-[0-9]*, which CURRENT names, is missing' &&
@@ -245,12 +235,13 @@ gone()
     ! kill -s 0 "$(cat "$work/$1.pid")" 2>/dev/null
 }
 # stops PATTERN: a write fails, a says so and ends; started again, it has all that was acknowledged.
+# A write of its own may be the one that fails: then there may be nobody left to answer (exit 3).
 stops()
 {
     round=$((round + 1))
     gives 0 -n "$work/a.sock" put shop tail3 "$round" && echo once >"$work/now" &&
-        fails 1 "the node has stopped: .*: $1" -n "$work/a.sock" put shop more x &&
-        until_true 60 gone a && says "event=stopped text=.*: $1" && test ! -e "$work/now" &&
+        { fails 1 "the node has stopped: .*: $1" -n "$work/a.sock" put shop more x ||
+            test "$got" = 3; } && until_true 60 gone a && says "event=stopped text=.*: $1" && test ! -e "$work/now" &&
         start a && until_true 60 equal a b && prints "$round" -n "$work/a.sock" get shop tail3 && remember
 }
 disk_failed='[0-9]*.log: the disk failed: see what the system says of it, then start again'
