@@ -157,14 +157,14 @@ struct digest merkle_root(const struct merkle *tree)
     return merkle_sum(&tree->now, 0, 0);
 }
 
-uint32_t merkle_short(const struct hash_key *salt, struct digest digest)
+uint64_t merkle_short(const struct merkle_salt *salt, struct digest digest)
 {
     uint8_t bytes[16];
-    uint32_t hash;
+    uint64_t hash;
 
     bytes_put_u64(bytes, digest.high);
     bytes_put_u64(bytes + 8, digest.low);
-    hash = (uint32_t)(hash_64(salt, slice_of(bytes, sizeof bytes)) >> 32);
+    hash = hash_64(&salt->key, slice_of(bytes, sizeof bytes)) >> (64 - 8 * salt->width);
     return hash > 0 ? hash : 1;
 }
 
@@ -189,8 +189,8 @@ static uint32_t node_below(const struct merkle_nodes *nodes, unsigned below, siz
     return (uint32_t)((nodes->index[i >> below] << below) + (i & (((size_t)1 << below) - 1)));
 }
 
-int merkle_list(const struct merkle *tree, const struct hash_key *salt,
-                const struct merkle_nodes *nodes, unsigned below, uint32_t *ret_digests)
+int merkle_list(const struct merkle *tree, const struct merkle_salt *salt,
+                const struct merkle_nodes *nodes, unsigned below, uint64_t *ret_digests)
 {
     const struct merkle_sums *sums = &tree->now;
     unsigned bits = nodes->bits + below;
@@ -208,8 +208,8 @@ int merkle_list(const struct merkle *tree, const struct hash_key *salt,
     return 0;
 }
 
-int merkle_differing(const struct merkle *tree, const struct hash_key *salt,
-                     const struct merkle_nodes *nodes, unsigned below, const uint32_t *theirs,
+int merkle_differing(const struct merkle *tree, const struct merkle_salt *salt,
+                     const struct merkle_nodes *nodes, unsigned below, const uint64_t *theirs,
                      uint32_t *ret_index, size_t *ret_count)
 {
     const struct merkle_sums *sums = &tree->now;

@@ -73,23 +73,29 @@ struct merkle_nodes {
     size_t count;
 };
 
-enum { MERKLE_LIST_MAX = 12 << 10 }; /* digests in one message: 48 KiB */
+enum { MERKLE_LIST_MAX = 12 << 10 }; /* digests in one message: 48 KiB, or 96 */
 
 struct digest merkle_root(const struct merkle *tree);
 struct digest merkle_sum(const struct merkle_sums *sums, unsigned bits, uint32_t index);
 bool merkle_is_marked(const struct merkle_sums *sums, unsigned bits, uint32_t index);
 bool merkle_same(const struct merkle_sums *a, const struct merkle_sums *b);
-/* A digest as it travels: 4 bytes under the salt of a session, so that what looks equal by chance
- * does not in the next one. Never 0. */
-uint32_t merkle_short(const struct hash_key *salt, struct digest digest);
+/* How digests travel in a session: short, and under a salt, so that what looks equal by chance does
+ * not in the next one. */
+struct merkle_salt {
+    struct hash_key key;
+    unsigned width; /* bytes of a digest: 4, or 8 where what looks equal is believed */
+};
+
+/* Below 2^(8 width), and never 0. */
+uint64_t merkle_short(const struct merkle_salt *salt, struct digest digest);
 /* The nodes `below` levels (of one bit) under each of `nodes`, from left to right:
  * count << below digests; 0 for one with a mark, which must be looked into. INVALID: the nodes are
  * not in order, or don't exist; LIMIT: more than MERKLE_LIST_MAX; STALE: deeper than this tree. */
-int merkle_list(const struct merkle *tree, const struct hash_key *salt,
-                const struct merkle_nodes *nodes, unsigned below, uint32_t *ret_digests);
+int merkle_list(const struct merkle *tree, const struct merkle_salt *salt,
+                const struct merkle_nodes *nodes, unsigned below, uint64_t *ret_digests);
 /* Those of them that differ from what the peer listed, or have a mark there; room for all. */
-int merkle_differing(const struct merkle *tree, const struct hash_key *salt,
-                     const struct merkle_nodes *nodes, unsigned below, const uint32_t *theirs,
+int merkle_differing(const struct merkle *tree, const struct merkle_salt *salt,
+                     const struct merkle_nodes *nodes, unsigned below, const uint64_t *theirs,
                      uint32_t *ret_index, size_t *ret_count);
 /* For the pass that finds the cells of these nodes. */
 bool merkle_has(const struct merkle_nodes *nodes, uint64_t place);

@@ -72,7 +72,7 @@ static int stretch_next(struct stretch *stretch)
     return 0;
 }
 
-static uint32_t stretch_sum(const struct stretch *stretch)
+static uint64_t stretch_sum(const struct stretch *stretch)
 {
     return merkle_short(&stretch->nodes->salt,
                         merkle_cell(&stretch->shard->tree->key, stretch->key, stretch->cell));
@@ -82,12 +82,12 @@ static uint32_t stretch_sum(const struct stretch *stretch)
 
 static int sum_compare(const void *a, const void *b)
 {
-    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
 
     return one < other ? -1 : one > other;
 }
 
-static size_t sums_sort(uint32_t *sums, size_t count)
+static size_t sums_sort(uint64_t *sums, size_t count)
 {
     size_t kept = 0;
 
@@ -102,7 +102,7 @@ static size_t sums_sort(uint32_t *sums, size_t count)
 
 int repair_sums(const struct shard *shard, const struct view *view,
                 const struct repair_nodes *nodes, struct slice from, struct slice to,
-                uint32_t *ret_sums, size_t *ret_count, struct buffer *ret_to)
+                uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_to)
 {
     struct stretch stretch;
     size_t count = 0;
@@ -124,16 +124,16 @@ int repair_sums(const struct shard *shard, const struct view *view,
 
 /* ---- pages ---- */
 
-static bool sums_have(const uint32_t *sums, size_t count, uint32_t sum, size_t *ret_at)
+static bool sums_have(const uint64_t *sums, size_t count, uint64_t sum, size_t *ret_at)
 {
-    const uint32_t *found = count > 0 ? bsearch(&sum, sums, count, sizeof sum, sum_compare) : NULL;
+    const uint64_t *found = count > 0 ? bsearch(&sum, sums, count, sizeof sum, sum_compare) : NULL;
 
     *ret_at = found ? (size_t)(found - sums) : 0;
     return found != NULL;
 }
 
 /* Goes on behind the end of a page that is full, for `met`. */
-static int page_fill(struct stretch *stretch, struct crate *crate, const uint32_t *sums,
+static int page_fill(struct stretch *stretch, struct crate *crate, const uint64_t *sums,
                      size_t count, enum repair_cells which, size_t size_max,
                      struct repair_found *found)
 {
@@ -168,7 +168,7 @@ static int page_fill(struct stretch *stretch, struct crate *crate, const uint32_
 
 int repair_page(const struct shard *shard, const struct view *view,
                 const struct repair_nodes *nodes, struct slice from, struct slice to,
-                const uint32_t *sums, size_t count, enum repair_cells which, size_t size_max,
+                const uint64_t *sums, size_t count, enum repair_cells which, size_t size_max,
                 struct repair_found *ret_found)
 {
     struct stretch stretch;

@@ -9,7 +9,7 @@
 enum { REPAIR_SCAN_MAX = 65536 }; /* cells looked at in one stretch: 30 ms */
 
 struct repair_nodes {
-    struct hash_key salt; /* of merkle_short() */
+    struct merkle_salt salt;
     struct merkle_nodes nodes;
 };
 
@@ -17,7 +17,7 @@ struct repair_nodes {
  * once. Room for MERKLE_LIST_MAX. *ret_to is replaced: how far that is, `to` or before it. */
 int repair_sums(const struct shard *shard, const struct view *view,
                 const struct repair_nodes *nodes, struct slice from, struct slice to,
-                uint32_t *ret_sums, size_t *ret_count, struct buffer *ret_to);
+                uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_to);
 
 enum repair_cells {
     REPAIR_OTHERS, /* whose sums are not among those given */
@@ -36,7 +36,7 @@ struct repair_found {
  * caller's. BUSY: not released yet (rule 9). CORRUPT, IO, NOMEM. */
 int repair_page(const struct shard *shard, const struct view *view,
                 const struct repair_nodes *nodes, struct slice from, struct slice to,
-                const uint32_t *sums, size_t count, enum repair_cells which, size_t size_max,
+                const uint64_t *sums, size_t count, enum repair_cells which, size_t size_max,
                 struct repair_found *ret_found);
 
 /* What a page would bring to the shard, told before it is taken: for logs. `lost`: it has no such

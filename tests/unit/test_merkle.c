@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "tests/unit/merkle_cases.h"
 
-static const struct hash_key salt = {{9}};
+static const struct merkle_salt salt = {{{9}}, 4};
 
 /* ---- sums ---- */
 
@@ -230,7 +230,8 @@ TEST(a_build_goes_on_when_what_it_has_seen_is_undone)
 static size_t descend(const struct merkle *mine, const struct merkle *theirs, uint32_t *ret_index,
                       unsigned *ret_bits, size_t *ret_digests)
 {
-    static uint32_t listed[MERKLE_LIST_MAX], found[MERKLE_LIST_MAX];
+    static uint64_t listed[MERKLE_LIST_MAX];
+    static uint32_t found[MERKLE_LIST_MAX];
     unsigned bits_max = mine->now.bits < theirs->now.bits ? mine->now.bits : theirs->now.bits;
     struct merkle_nodes nodes = {.bits = 0, .index = ret_index, .count = 1};
 
@@ -291,7 +292,7 @@ TEST(trees_of_different_size_compare_at_what_both_have)
     struct table a, b;
     unsigned bits;
     size_t digests;
-    uint32_t digest;
+    uint64_t digest;
 
     CHECK_OK(table_open(&a, 3000, true));
     CHECK_OK(table_open(&b, 3000, true));
@@ -316,7 +317,8 @@ TEST(trees_of_different_size_compare_at_what_both_have)
 TEST(what_a_peer_asks_for_is_checked)
 {
     static const uint32_t zero[] = {0}, outside[] = {16}, twice[] = {3, 3}, wrong[] = {5, 4};
-    static uint32_t all[16], room[MERKLE_LIST_MAX];
+    static uint32_t all[16], found[1];
+    static uint64_t room[MERKLE_LIST_MAX];
     struct table table;
     size_t count = 99;
 
@@ -339,7 +341,7 @@ TEST(what_a_peer_asks_for_is_checked)
     CHECK_ERROR(merkle_list(table.tree, &salt, &(struct merkle_nodes){4, all, 1}, UINT32_MAX, room),
                 NEAP_INVALID);
     CHECK_ERROR(merkle_differing(table.tree, &salt, &(struct merkle_nodes){4, outside, 1}, 0, room,
-                                 room, &count),
+                                 found, &count),
                 NEAP_INVALID);
     CHECK_EQUAL(count, 99);
     table_close(&table);
@@ -347,12 +349,14 @@ TEST(what_a_peer_asks_for_is_checked)
 
 TEST(a_digest_travels_under_the_salt_of_its_session)
 {
-    static const struct hash_key other = {{8}};
+    static const struct merkle_salt other = {{{8}}, 4}, wide = {{{9}}, 8};
     const struct digest digest = {1, 2};
 
     CHECK_EQUAL(merkle_short(&salt, digest), merkle_short(&salt, digest));
     CHECK(merkle_short(&salt, digest) != merkle_short(&other, digest));
     CHECK(merkle_short(&salt, (struct digest){2, 1}) != merkle_short(&salt, digest));
+    CHECK(merkle_short(&salt, digest) <= UINT32_MAX);
+    CHECK_EQUAL(merkle_short(&wide, digest) >> 32, merkle_short(&salt, digest));
 }
 
 /* ---- cells with residues ---- */

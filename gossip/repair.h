@@ -1,0 +1,42 @@
+/* A session of repair, for the files that are one: repair.c (roots, begin, end, down the tree),
+ * repair_cells.c (the cells of the nodes that differ), repair_serve.c (answers, what is mended). */
+#ifndef NEAP_GOSSIP_REPAIR_H
+#define NEAP_GOSSIP_REPAIR_H
+#include "gossip/descent.h"
+#include "gossip/state.h"
+
+enum { REPAIR_WIDTH = 4 }; /* bytes of a sum: contexts are equal, so another session finds more */
+/* Of a question or an answer, beside the page in it. */
+enum { REPAIR_PACKED_MAX = 16 * MERKLE_LIST_MAX + 2 * KEY_CURSOR_MAX + 64 };
+
+struct repair {
+    struct context context; /* of both */
+    struct descent descent;
+    struct buffer from, to, end; /* the stretch, and where the next one must end; keys */
+    uint64_t sums[MERKLE_LIST_MAX];
+    size_t sums_count;
+    uint64_t cells; /* taken and given */
+};
+
+/* repair.c */
+/* Of exactly this context, and of nothing beyond it? */
+bool tree_is_of(const struct shard *shard, const struct context *context);
+int repair_ask(struct step *step, struct topic *topic, enum message_kind kind,
+               const struct buffer *packed);
+int repair_end(struct step *step, struct topic *topic, struct shard *shard);
+int repair_stop(struct step *step, struct topic *topic); /* not this time */
+
+/* repair_cells.c */
+int cells_ask(struct step *step, struct topic *topic, struct shard *shard);
+int cells_take(struct step *step, struct topic *topic, struct shard *shard,
+               const struct message *message);
+
+/* repair_serve.c */
+int repair_serve(struct step *step, size_t peer, struct topic *topic, const struct shard *shard,
+                 const struct message *message);
+/* *ret_taken: TAKEN, NOTHING, or BEHIND when it came too late. ret_end: where the page ends. */
+int page_take(struct step *step, struct topic *topic, struct shard *shard, size_t peer,
+              struct slice page, struct buffer *ret_end, enum taken *ret_taken);
+int mend_take(struct step *step, size_t peer, struct topic *topic, struct shard *shard,
+              const struct message *message);
+#endif
