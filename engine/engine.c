@@ -69,8 +69,8 @@ static int engine_tick(struct engine *engine, struct now now, struct batch *batc
     if (engine->gossip)
         error = gossip_tick(engine->gossip, now, batch, outbox);
     if (!error)
-        error = trees_tick(&engine->trees, &engine->store, engine->gossip, now, batch,
-                           engine->trace);
+        error =
+            trees_tick(&engine->trees, &engine->store, engine->gossip, now, batch, engine->trace);
     engine->tick_after = 0;
     if (error) {
         engine_note(engine, error, "a tick");
@@ -94,6 +94,9 @@ static int engine_dispatch(struct engine *engine, struct now now, struct event *
         return engine_tick(engine, now, batch, outbox);
     case EVENT_ISOLATE:
         return engine->gossip ? gossip_isolate(engine->gossip, event->isolated, outbox) : 0;
+    case EVENT_ASK:
+        event->ask->owner = event;
+        return engine->gossip ? gossip_ask(engine->gossip, now, event->ask, outbox) : NEAP_REFUSED;
     case EVENT_CALL:
         event->call(event->arg, engine);
         return 0;
@@ -109,8 +112,17 @@ int engine_step(struct engine *engine, struct now now, struct event *event, stru
 
     engine->counts.events++;
     error = engine_dispatch(engine, now, event, batch, outbox);
-    done_add(done, event, error);
+    if (error || event->kind != EVENT_ASK)
+        done_add(done, event, error);
     return error == NEAP_IO ? error : 0;
+}
+
+void engine_asked(struct engine *engine, struct done *done)
+{
+    struct ask *ask;
+
+    while (engine->gossip && (ask = gossip_asked(engine->gossip)))
+        done_add(done, ask->owner, ask->code);
 }
 
 bool engine_must_sync(const struct engine *engine, const struct outbox *outbox)

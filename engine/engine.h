@@ -3,6 +3,7 @@
 #define NEAP_ENGINE_ENGINE_H
 #include "engine/backend.h"
 #include "engine/trees.h"
+#include "gossip/ask.h"
 #include "gossip/gossip.h"
 
 enum event_kind {
@@ -11,6 +12,7 @@ enum event_kind {
     EVENT_NET,     /* from the net door, not a client's */
     EVENT_TICK,    /* engine_deadline() has come */
     EVENT_ISOLATE, /* operator: cut this node off, or back on */
+    EVENT_ASK,     /* operator: questions to peers; is done when all have ended, turns later */
     EVENT_CALL     /* run on the wheel's thread, between steps: reads of engine state (status) */
 };
 
@@ -21,6 +23,7 @@ struct event {
     struct write *write;   /* EVENT_WRITE: borrowed until it is done */
     struct net_event *net; /* EVENT_NET: borrowed; the wheel ends its message */
     bool isolated;
+    struct ask *ask; /* EVENT_ASK: borrowed until it is done; its owner is the event */
     void (*call)(void *arg, struct engine *engine);
     void *arg;
     bool when_stopped;  /* EVENT_CALL: also when the node has stopped */
@@ -55,11 +58,13 @@ struct engine {
 
 enum { WRITE_SHARDS_MAX = TOKEN_PARTS_MAX, TICK_AGAIN_MS = 100 };
 
-/* One event, which is done by it: its own error is in event->code. Comes back only what stops the
- * node: IO. Room for the event must be in `done`. What goes wrong in an event of the net (NOMEM,
- * CORRUPT) costs the link, and is counted. */
+/* One event, which is done by it, but for EVENT_ASK when it is under way: its own error is in
+ * event->code. Comes back only what stops the node: IO. Room for the event must be in `done`. What
+ * goes wrong in an event of the net (NOMEM, CORRUPT) costs the link, and is counted. */
 int engine_step(struct engine *engine, struct now now, struct event *event, struct batch *batch,
                 struct outbox *outbox, struct done *done);
+/* The asks that have ended, into `done`, which has room for ASKS_MAX. At the end of a turn. */
+void engine_asked(struct engine *engine, struct done *done);
 /* End of the turn, before the commit: pushes, if all that is written will be durable before they
  * leave (rule 8): when this turn's commit is a synced one, or when nothing is unsynced. */
 int engine_flush(struct engine *engine, struct now now, struct batch *batch, struct outbox *outbox);

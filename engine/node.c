@@ -161,10 +161,10 @@ void node_lead(struct node *node)
     atomic_store(&node->stopped, node->wheel.stopped);
     node_lock(node);
     node->synced = node->wheel.engine.wants_sync;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         changes |= node->turn[i]->kind == EVENT_NET || node->turn[i]->kind == EVENT_WRITE;
-        node_tell(node, node->turn[i]);
-    }
+    for (size_t i = 0; i < node->wheel.done.count; i++)
+        node_tell(node, node->wheel.done.events[i]);
     node->changes += changes;
     node->deadline = deadline;
     node->turning = false;
@@ -186,11 +186,14 @@ static void node_gather(struct node *node, const struct item_call *call)
     }
 }
 
-/* Lock held. The event is queued, and there is no way back: it is done when this returns. */
+/* Lock held. The event is queued, and there is no way back: it is done when this returns. An ask is
+ * done by a later turn, which others may turn. */
 static void call_finish(struct node *node, struct item_call *call)
 {
+    bool waits = call->item.event.kind == EVENT_ASK;
+
     while (!call->done) {
-        if (!node->turning) {
+        if (!node->turning && (node->head || !waits)) {
             node_gather(node, call);
             if (!node->turning && !call->done)
                 node_lead(node);
@@ -267,6 +270,21 @@ int node_call_always(struct node *node, void (*call)(void *arg, struct engine *e
     return node_run(node, &event);
 }
 
+int node_run_ask(struct node *node, struct ask *ask)
+{
+    struct item_call call = {.item = {.kind = ITEM_CALL, .event = {.kind = EVENT_ASK, .ask = ask}}};
+    bool closing;
+
+    node_lock(node);
+    closing = node->closing;
+    if (!closing) {
+        node_push(node, &call.item);
+        call_finish(node, &call);
+    }
+    node_unlock(node);
+    return closing ? NEAP_UNAVAILABLE : call.item.event.code;
+}
+
 int node_sync(struct node *node)
 {
     struct event event = {.kind = EVENT_SYNC};
@@ -285,6 +303,14 @@ static void node_drain(struct node *node)
         return;
     (void)node_sync(node); /* closing has no result; neap_sync() before it has one */
     wheel_save_trees(&node->wheel);
+}
+
+/* Who waits for answers of others waits no longer. Later asks are refused. */
+static void asks_end(void *arg, struct engine *engine)
+{
+    (void)arg;
+    if (engine->gossip)
+        gossip_asks_end(engine->gossip, NEAP_UNAVAILABLE);
 }
 
 enum { NODE_CONDS = 5 };
@@ -336,6 +362,7 @@ void node_close(struct backend *backend)
     must(!pthread_cond_broadcast(&node->changed_cond));
     must(!pthread_cond_broadcast(&node->room_cond));
     node_unlock(node);
+    (void)node_call_always(node, asks_end, NULL);
     node_net_stop(node);
     node_lock(node);
     while (wait && !node->all_gone)

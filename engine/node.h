@@ -80,7 +80,7 @@ struct ticket_text {
 struct node {
     struct backend backend;
     struct backend clients; /* the same for clients, with a limit on those that block */
-    struct wheel wheel; /* its turner's alone, but for `unsynced` */
+    struct wheel wheel;     /* its turner's alone, but for `unsynced` */
     struct disk *disk;
     struct clock *clock;
     struct net_sink sink;
@@ -140,6 +140,8 @@ int node_run(struct node *node, struct event *event);
 int node_run_write(struct node *node, struct write *write, uint64_t until_ms);
 int node_admit(struct node *node, size_t bytes, uint64_t until_ms); /* lock held */
 int node_sync(struct node *node);
+/* An ask: this thread sleeps until it has ended. UNAVAILABLE: the node is being closed. */
+int node_run_ask(struct node *node, struct ask *ask);
 int node_call(struct node *node, void (*call)(void *arg, struct engine *engine), void *arg);
 /* The same, also when the node has stopped: for who only looks. */
 int node_call_always(struct node *node, void (*call)(void *arg, struct engine *engine), void *arg);

@@ -20,8 +20,8 @@ int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct 
     wheel->engine.sync_ms = options->sync_ms;
     wheel->engine.log_max = options->log_max;
     outbox_init(&wheel->outbox, OUTBOX_BYTES_MAX);
-    wheel->done.events = mem_new_array(TURN_EVENTS_MAX, sizeof *wheel->done.events);
-    wheel->done.room = TURN_EVENTS_MAX;
+    wheel->done.events = mem_new_array(DONE_MAX, sizeof *wheel->done.events);
+    wheel->done.room = DONE_MAX;
     code = wheel->done.events ? batch_new(options->disk, &wheel->batch) : NEAP_NOMEM;
     if (!code && options->gossip)
         code = gossip_new(options->gossip, &wheel->engine.store, options->trace,
@@ -230,6 +230,10 @@ void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size
         wheel_release(wheel, events[i]);
     for (; taken < count && wheel->stopped && !wheel->crashed; taken++)
         wheel_refuse(wheel, events[taken]);
+    if (wheel->stopped && wheel->engine.gossip)
+        gossip_asks_end(wheel->engine.gossip, wheel->stopped);
+    if (!wheel->crashed)
+        engine_asked(&wheel->engine, &wheel->done);
     told = wheel->crashed ? 0 : wheel->done.count;
     for (size_t i = 0; wheel->crash && i < told; i++)
         if (wheel_crashes(wheel, "done"))

@@ -9,6 +9,8 @@
 
 /* Past TURN_BYTES the events that are left get a commit of their own, in the same call. */
 enum { TURN_EVENTS_MAX = 256, TURN_BYTES = 8 << 20, OUTBOX_BYTES_MAX = 64 << 20 };
+/* Those of a turn, and asks that end in it. */
+enum { DONE_MAX = TURN_EVENTS_MAX + ASKS_MAX };
 
 struct wheel {
     struct engine engine;
@@ -53,6 +55,7 @@ void wheel_save_trees(struct wheel *wheel);
 void wheel_close(struct wheel *wheel); /* zeroed is fine; what is unsynced stays so: EVENT_SYNC */
 /* Steps up to TURN_EVENTS_MAX events, commits, sends. Completed events are in wheel->done.events
  * (each with its code) until the next turn: the caller tells the waiters. All are, unless
- * `crashed`. Messages of EVENT_NET are freed, and their links told to receive again. */
+ * `crashed`, or asks that are under way, which are among those of a later turn. Messages of
+ * EVENT_NET are freed, and their links told to receive again. */
 void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size_t count);
 #endif

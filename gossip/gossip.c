@@ -120,6 +120,9 @@ static int take_open(struct step *step, const struct link *link, const struct me
     case MESSAGE_REPAIR:
     case MESSAGE_REPAIRED:
     case MESSAGE_MEND:
+    case MESSAGE_ASK:
+    case MESSAGE_TOLD:
+    case MESSAGE_KINDS:
         break;
     }
     if (control)
@@ -136,6 +139,11 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return compare_serve(step, link->peer, message);
     if (message->kind == MESSAGE_COMPARED)
         return compare_take(step, link->peer, message);
+    *ret_reason = REASON_bad_question;
+    if (message->kind == MESSAGE_ASK)
+        return ask_serve(step, link->peer, message);
+    if (message->kind == MESSAGE_TOLD)
+        return ask_take(step, link->id, message);
     *ret_reason = REASON_bad_repair;
     return repair_message(step, link->peer, message);
 }
@@ -263,6 +271,7 @@ int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, stru
 {
     struct step step = {gossip, now, batch, outbox};
     gossip->now_ms = now.mono_ms;
+    asks_tick(&step);
     if (gossip->isolated)
         return 0;
     int error = links_tick(&step);
@@ -277,10 +286,11 @@ uint64_t gossip_deadline(const struct gossip *gossip)
 {
     uint64_t deadlines[] = {
         links_deadline(gossip), peers_deadline(gossip), digests_deadline(gossip),
-        gossip->wake_at ? gossip->wake_at : UINT64_MAX, gossip->work.count > 0 ? 0 : UINT64_MAX};
+        gossip->wake_at ? gossip->wake_at : UINT64_MAX, gossip->work.count > 0 ? 0 : UINT64_MAX,
+        asks_deadline(gossip)};
     uint64_t deadline = UINT64_MAX;
     if (gossip->isolated)
-        return UINT64_MAX;
+        return asks_deadline(gossip);
     for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++)
         deadline = deadlines[i] < deadline ? deadlines[i] : deadline;
     return deadline;
@@ -384,6 +394,7 @@ void gossip_send_failed(struct gossip *gossip, uint64_t id, int code)
     if (gossip->peers[peer].links[link->channel] != id)
         return;
     peer_lost_messages(gossip, peer, link->channel);
+    asks_link_ended(gossip, id, ASK_LOST); /* it may have been a question */
     for (size_t i = 0; i < gossip->topics_count && link->channel == CHANNEL_BULK; i++) {
         struct topic *topic = gossip->topics[i];
         if (topic->pull.state == PULL_NONE || topic->pull.peer != peer)

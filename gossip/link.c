@@ -80,6 +80,7 @@ int link_forget(struct step *step, uint64_t id)
     if (!found)
         return 0;
     link = *found;
+    asks_link_ended(gossip, id, ASK_LEFT);
     link_back_off(step, &link);
     *found = gossip->links[--gossip->links_count];
     if (link.peer == NO_PEER || gossip->peers[link.peer].links[link.channel] != id)

@@ -34,7 +34,8 @@ const char *message_name(enum message_kind kind)
         [MESSAGE_COMPARE] = "compare", [MESSAGE_COMPARED] = "compared",
         [MESSAGE_TREE] = "tree",       [MESSAGE_TREED] = "treed",
         [MESSAGE_REPAIR] = "repair",   [MESSAGE_REPAIRED] = "repaired",
-        [MESSAGE_MEND] = "mend",
+        [MESSAGE_MEND] = "mend",       [MESSAGE_ASK] = "ask",
+        [MESSAGE_TOLD] = "told",
     };
     size_t index = (size_t)kind;
     return index < sizeof names / sizeof *names && names[index] ? names[index] : "unknown";
@@ -84,7 +85,14 @@ static void write_digests(struct writer *writer, const struct message *message)
 }
 
 /* [kind, shard, session, code, bytes]: which of them a kind has. */
-enum { HAS_SESSION = 1, HAS_CODE = 2, HAS_BYTES = 4, HAS_SINCE = 8, HAS_COMPARES = 16 };
+enum {
+    HAS_SESSION = 1,
+    HAS_CODE = 2,
+    HAS_BYTES = 4,
+    HAS_SINCE = 8,
+    HAS_COMPARES = 16,
+    HAS_WHAT = 32
+};
 
 static unsigned parts_of(enum message_kind kind)
 {
@@ -104,9 +112,14 @@ static unsigned parts_of(enum message_kind kind)
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
         return HAS_SESSION | HAS_CODE | HAS_BYTES;
+    case MESSAGE_ASK:
+        return HAS_SESSION | HAS_WHAT | HAS_BYTES;
+    case MESSAGE_TOLD:
+        return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_SINCE;
     case MESSAGE_HELLO:
     case MESSAGE_HEARTBEAT:
     case MESSAGE_DIGEST:
+    case MESSAGE_KINDS:
         break;
     }
     return 0;
@@ -121,6 +134,8 @@ static void write_parts(struct writer *writer, const struct message *message)
     write_u64(writer, message->shard);
     if (parts & HAS_SESSION)
         write_u64(writer, message->session);
+    if (parts & HAS_WHAT)
+        write_u64(writer, message->what);
     if (parts & HAS_CODE)
         write_i64(writer, message->code);
     if (parts & HAS_BYTES)
@@ -158,7 +173,12 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     case MESSAGE_REPAIR:
     case MESSAGE_REPAIRED:
     case MESSAGE_MEND:
+    case MESSAGE_ASK:
+    case MESSAGE_TOLD:
         write_parts(&writer, message);
+        break;
+    case MESSAGE_KINDS:
+        must(message->kind < MESSAGE_KINDS);
         break;
     }
     return writer.error;
@@ -258,10 +278,11 @@ static void read_digests(struct reader *reader, struct message *message)
         read_digest(reader, &message->digests[i]);
 }
 
-static int read_code(struct reader *reader)
+static int read_code(struct reader *reader, enum message_kind kind)
 {
     int64_t code = read_i64(reader);
-    if (code != 0 && code != NEAP_END && code != NEAP_STALE && code != NEAP_NOTFOUND &&
+    bool told = kind == MESSAGE_TOLD && (code == NEAP_BUSY || code == NEAP_FORMAT);
+    if (!told && code != 0 && code != NEAP_END && code != NEAP_STALE && code != NEAP_NOTFOUND &&
         code != NEAP_CORRUPT && code != NEAP_LIMIT)
         reader_fail(reader, NEAP_INVALID);
     return (int)code;
@@ -275,8 +296,10 @@ static void read_parts(struct reader *reader, uint32_t count, struct message *me
     message->shard = read_u64(reader);
     if (parts & HAS_SESSION)
         message->session = read_u64(reader);
+    if (parts & HAS_WHAT)
+        message->what = read_u64(reader);
     if (parts & HAS_CODE)
-        message->code = read_code(reader);
+        message->code = read_code(reader, message->kind);
     if (parts & HAS_BYTES)
         message->bytes = read_bin(reader, MESSAGE_SIZE_MAX);
     if (parts & HAS_COMPARES)
@@ -289,7 +312,7 @@ static void read_message(struct reader *reader, struct message *message)
 {
     uint32_t count = read_array(reader, 64);
     uint64_t kind = read_u64(reader);
-    if (reader->error || kind < MESSAGE_HELLO || kind > MESSAGE_MEND) {
+    if (reader->error || kind < MESSAGE_HELLO || kind >= MESSAGE_KINDS) {
         reader_fail(reader, NEAP_INVALID);
         return;
     }
@@ -317,7 +340,11 @@ static void read_message(struct reader *reader, struct message *message)
     case MESSAGE_REPAIR:
     case MESSAGE_REPAIRED:
     case MESSAGE_MEND:
+    case MESSAGE_ASK:
+    case MESSAGE_TOLD:
         read_parts(reader, count, message);
+        break;
+    case MESSAGE_KINDS:
         break;
     }
 }

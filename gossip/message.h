@@ -26,7 +26,10 @@ enum message_kind {
     MESSAGE_TREED,     /* bulk: they, or why not */
     MESSAGE_REPAIR,    /* bulk: these are my cells of some leaves; which do we lack? */
     MESSAGE_REPAIRED,  /* bulk: those that you lack, and which I do; or why not */
-    MESSAGE_MEND       /* bulk: cells that you lack; empty: nothing was lacking, look again */
+    MESSAGE_MEND,      /* bulk: cells that you lack; empty: nothing was lacking, look again */
+    MESSAGE_ASK,       /* bulk: a question of an operator (gossip/ask.h) */
+    MESSAGE_TOLD,      /* bulk: its answer, or why there is none */
+    MESSAGE_KINDS      /* one past the last */
 };
 
 struct hello {
@@ -63,9 +66,11 @@ struct message {
     size_t digests_count;
     bool digests_more; /* the rest follows in further messages */
     uint64_t shard;
-    uint64_t session;     /* quoted back */
-    int code;             /* PULLED, COMPARED, TREED, REPAIRED: 0, END, STALE, NOTFOUND... */
-    struct context since; /* PULL; TREE, REPAIR: what both must have, no more and no less */
+    uint64_t session; /* quoted back */
+    uint64_t what;    /* ASK: an enum ask_kind, or one of a later version */
+    int code;         /* PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
+    /* PULL; TREE, REPAIR: what both must have, no more and no less; TOLD: what the sender has. */
+    struct context since;
     bool compares; /* PULL: since is where a compare has got to, no claim to have all before it */
     struct slice bytes; /* chunk, page, cursor, what gossip/repair.c packs: borrowed */
 };

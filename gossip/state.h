@@ -8,6 +8,7 @@
 #ifndef NEAP_GOSSIP_STATE_H
 #define NEAP_GOSSIP_STATE_H
 #include "base/rng.h"
+#include "gossip/ask.h"
 #include "gossip/gossip.h"
 #include "store/chunk.h"
 
@@ -47,7 +48,7 @@ enum {
     X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) \
         X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) \
             X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early) X(nothing_new)    \
-                X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair) X(repairs)              \
+                X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)              \
                     X(nothing_lost)
 
 enum reason {
@@ -219,6 +220,8 @@ struct gossip {
     bool touched_all; /* there was no memory to note which */
     uint64_t wake_at; /* the earliest of all topics; 0: none */
     uint64_t session_next, asked_next;
+    struct ask *asks[ASKS_MAX]; /* under way; their owners' */
+    size_t asks_count;
     uint64_t version_next;
     uint64_t counts[REASONS];
     char healed[FAULT_TEXT_MAX]; /* the last cell that was: key, peer, cause */
@@ -366,6 +369,13 @@ int repair_work(struct step *step, struct topic *topic, struct shard *shard);
 bool repair_is_over(const struct topic *topic, const struct shard *shard);
 void repair_free(struct repair *repair); /* NULL is fine */
 int repair_message(struct step *step, size_t peer, const struct message *message);
+
+/* ask.c */
+int ask_serve(struct step *step, size_t peer, const struct message *message);
+int ask_take(struct step *step, uint64_t link, const struct message *message);
+void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end);
+void asks_tick(struct step *step);
+uint64_t asks_deadline(const struct gossip *gossip);
 
 /* truncate.c */
 int truncate_work(struct step *step, struct topic *topic, struct shard *shard);

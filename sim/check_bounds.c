@@ -56,7 +56,7 @@ static bool wheel_is_empty(const struct sim_node *node, struct why why)
     return within(node, "bytes in its outbox", wheel->outbox.bytes, 0, why) &&
            within(node, "messages in its outbox", wheel->outbox.count, 0, why) &&
            within(node, "bytes in its batch", batch_bytes(wheel->batch), 0, why) &&
-           within(node, "events to tell", wheel->done.room, TURN_EVENTS_MAX, why) &&
+           within(node, "events to tell", wheel->done.room, DONE_MAX, why) &&
            within(node, "bytes to write into one message", wheel->engine.gossip->message.room,
                   2 * MESSAGE_SIZE_MAX, why);
 }

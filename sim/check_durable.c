@@ -133,6 +133,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
         break;
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:
+    case MESSAGE_TOLD:
         letter.shard = oracle_shard(world->oracle, message->shard);
         (void)is_known(&letter, &message->since, false);
         break;
@@ -147,6 +148,8 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_COMPARE:
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
+    case MESSAGE_ASK:
+    case MESSAGE_KINDS:
         break;
     }
     /* And as it is today, one sync covers all. */

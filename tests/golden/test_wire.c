@@ -1,6 +1,7 @@
 /* What nodes tell each other. */
 #include <inttypes.h>
 
+#include "gossip/ask.h"
 #include "gossip/frame.h"
 #include "gossip/message.h"
 #include "tests/golden/scene.h"
@@ -195,6 +196,28 @@ static void make_mend(struct buffer *ret_bytes)
     make_with_bytes(MESSAGE_MEND, 0, scene_page, ret_bytes);
 }
 
+/* Version 1 of what gossip/look.h asks: below a prefix, so many cells. */
+static void make_ask(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0xc4, 0};
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_ASK;
+    message.shard = scene_shard();
+    message.session = 9;
+    message.what = ASK_LOOK;
+    message.bytes = slice_of(packed, sizeof packed);
+    encode(&message, ret_bytes);
+}
+
+static void make_told(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0xc4, 0};
+
+    make_since(MESSAGE_TOLD, slice_of(packed, sizeof packed), ret_bytes);
+}
+
 static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
@@ -219,7 +242,12 @@ static void say_shard_message(struct buffer *text, const struct message *message
         say_context(text, "both have", &message->since);
         say_hex(text, message->bytes);
         say(text, "\n");
-    } else if (message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED) {
+    } else if (message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED ||
+               message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD) {
+        if (message->kind == MESSAGE_ASK)
+            say(text, "what %" PRIu64 "\n", message->what);
+        if (message->kind == MESSAGE_TOLD)
+            say_context(text, "has", &message->since);
         say_hex(text, message->bytes);
         say(text, "\n");
     } else if (message->kind == MESSAGE_COMPARE) {
@@ -267,7 +295,11 @@ static void say_message(struct slice bytes, struct buffer *ret_text)
     case MESSAGE_REPAIR:
     case MESSAGE_REPAIRED:
     case MESSAGE_MEND:
+    case MESSAGE_ASK:
+    case MESSAGE_TOLD:
         say_shard_message(ret_text, &message);
+        break;
+    case MESSAGE_KINDS:
         break;
     }
     message_done(&message);
@@ -302,6 +334,8 @@ static const struct golden messages[] = {
     MESSAGE("repair", MESSAGE_REPAIR, make_repair),
     MESSAGE("repaired", MESSAGE_REPAIRED, make_repaired),
     MESSAGE("mend", MESSAGE_MEND, make_mend),
+    MESSAGE("ask", MESSAGE_ASK, make_ask),
+    MESSAGE("told", MESSAGE_TOLD, make_told),
 };
 
 TEST(messages_are_as_they_were)

@@ -147,7 +147,7 @@ static int carry(struct pair_of_nodes *nodes, size_t from, bool *ret_any)
             error = error ? error : give(nodes, 0, NET_UP, link, slice_of(NULL, 0));
         } else if (effect->kind == EFFECT_SEND) {
             unsigned kind = kind_of(effect->bytes);
-            CHECK(kind <= MESSAGE_MEND);
+            CHECK(kind < MESSAGE_KINDS);
             nodes->messages[kind]++;
             nodes->bytes[kind] += effect->bytes.size;
             error = give(nodes, !from, NET_MESSAGE, link, effect->bytes);

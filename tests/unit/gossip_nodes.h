@@ -24,11 +24,11 @@ struct pair_of_nodes {
     struct side sides[2];
     struct now now;
     struct test_clock clock;
-    size_t queue_max;                    /* bytes that a node may send at once; 0: any */
-    unsigned digests;                    /* messages of them that were sent or refused */
-    size_t digests_max;                  /* bytes of them that were sent at once, at most */
-    unsigned messages[MESSAGE_MEND + 1]; /* that were sent, by kind... */
-    size_t bytes[MESSAGE_MEND + 1];      /* ... and of how many bytes */
+    size_t queue_max;                 /* bytes that a node may send at once; 0: any */
+    unsigned digests;                 /* messages of them that were sent or refused */
+    size_t digests_max;               /* bytes of them that were sent at once, at most */
+    unsigned messages[MESSAGE_KINDS]; /* that were sent, by kind... */
+    size_t bytes[MESSAGE_KINDS];      /* ... and of how many bytes */
 };
 
 /* Half-open after an error; nodes_close() all the same. Only side 0 dials. */

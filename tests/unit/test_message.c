@@ -118,15 +118,17 @@ TEST(digests_survive_failing_allocations)
 
 TEST(the_other_messages_go_round)
 {
-    static const enum message_kind kinds[] = {
-        MESSAGE_PUSH, MESSAGE_PULL,  MESSAGE_PULLED, MESSAGE_COMPARE,  MESSAGE_COMPARED,
-        MESSAGE_TREE, MESSAGE_TREED, MESSAGE_REPAIR, MESSAGE_REPAIRED, MESSAGE_MEND};
+    static const enum message_kind kinds[] = {MESSAGE_PUSH,    MESSAGE_PULL,     MESSAGE_PULLED,
+                                              MESSAGE_COMPARE, MESSAGE_COMPARED, MESSAGE_TREE,
+                                              MESSAGE_TREED,   MESSAGE_REPAIR,   MESSAGE_REPAIRED,
+                                              MESSAGE_MEND,    MESSAGE_ASK,      MESSAGE_TOLD};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct message message, back;
         message_init(&message);
         message.kind = kinds[i];
         message.shard = 99;
         message.session = 12;
+        message.what = 3;
         message.code = NEAP_STALE;
         message.compares = true;
         message.bytes = slice_text("bytes");
@@ -135,7 +137,9 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.kind, kinds[i]);
         CHECK_EQUAL(back.shard, 99);
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
-        if (kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_TREE || kinds[i] == MESSAGE_REPAIR)
+        CHECK_EQUAL(back.what, kinds[i] == MESSAGE_ASK ? 3 : 0);
+        if (kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_TREE || kinds[i] == MESSAGE_REPAIR ||
+            kinds[i] == MESSAGE_TOLD)
             CHECK(context_equal(&back.since, &message.since));
         else
             CHECK_EQUAL(back.since.count, 0);

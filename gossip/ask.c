@@ -1,0 +1,258 @@
+#include "gossip/ask.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/broken.h"
+#include "base/error.h"
+#include "gossip/state.h"
+
+/* Of one kind of question. The shard is open between the two, and may be told of. What it returns
+ * is told as the code of the answer, but for INVALID: the question is not one, the link is dropped;
+ * and NOMEM and IO, which are ours. */
+typedef int (*ask_server)(struct step *step, const struct shard *shard, struct slice question,
+                          struct buffer *ret_answer);
+
+static const ask_server servers[ASK_KINDS] = {
+    [ASK_LOOK] = NULL,
+};
+
+const char *ask_end_text(enum ask_end end)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        ASK_ENDS(X)
+#undef X
+    };
+    size_t index = (size_t)end;
+    return index < sizeof texts / sizeof *texts ? texts[index] : "unknown";
+}
+
+void ask_done(struct ask *ask)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        context_done(&ask->answers[i].context);
+        buffer_done(&ask->answers[i].bytes);
+    }
+    mem_free(ask->answers);
+    ask->answers = NULL;
+    ask->count = 0;
+}
+
+/* ---- asking ---- */
+
+static int ask_begin(const struct gossip *gossip, struct ask *ask)
+{
+    ask->answers = mem_new_array(PEERS_MAX, sizeof *ask->answers);
+    ask->count = 0;
+    if (!ask->answers)
+        return NEAP_NOMEM;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        struct ask_answer *answer = &ask->answers[ask->count];
+        if (!peer_is_member(gossip, i) || (ask->node && (!peer->met || peer->node != ask->node)))
+            continue;
+        snprintf(answer->address, sizeof answer->address, "%s", peer->address);
+        answer->node = peer->met ? peer->node : 0;
+        answer->link = peer->links[CHANNEL_BULK];
+        answer->end = answer->link ? ASK_WAITS : ASK_AWAY;
+        buffer_init(&answer->bytes, ASK_ANSWER_MAX);
+        ask->count++;
+    }
+    return ask->node && ask->count == 0 ? NEAP_NOTFOUND : 0;
+}
+
+static int ask_send(struct step *step, struct ask *ask)
+{
+    struct message message;
+    int error = 0;
+    message_init(&message);
+    message.kind = MESSAGE_ASK;
+    message.what = ask->kind;
+    message.shard = ask->shard;
+    message.session = ask->id;
+    message.bytes = ask->bytes;
+    for (size_t i = 0; i < ask->count && !error; i++) {
+        struct ask_answer *answer = &ask->answers[i];
+        if (answer->end != ASK_WAITS)
+            continue;
+        error = link_send(step, answer->link, &message, true);
+        if (error == NEAP_LIMIT) {
+            answer->end = ASK_LOST;
+            error = 0;
+        }
+    }
+    return error;
+}
+
+int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct outbox *outbox)
+{
+    struct step step = {gossip, now, NULL, outbox};
+    must(ask->kind > 0 && ask->kind < ASK_KINDS);
+    if (ask->bytes.size > ASK_QUESTION_MAX)
+        return NEAP_LIMIT;
+    if (gossip->asks_count == ASKS_MAX)
+        return NEAP_BUSY;
+    ask->code = 0;
+    ask->id = ++gossip->session_next;
+    int error = ask_begin(gossip, ask);
+    if (!error)
+        error = ask_send(&step, ask);
+    if (error) {
+        ask_done(ask); /* what was sent all the same is answered to nobody */
+        return error;
+    }
+    gossip->asks[gossip->asks_count++] = ask;
+    return 0;
+}
+
+/* ---- ends ---- */
+
+static bool ask_waits(const struct ask *ask)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        if (ask->answers[i].end == ASK_WAITS)
+            return true;
+    }
+    return false;
+}
+
+struct ask *gossip_asked(struct gossip *gossip)
+{
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        struct ask *ask = gossip->asks[i];
+        if (ask_waits(ask))
+            continue;
+        gossip->asks[i] = gossip->asks[--gossip->asks_count];
+        return ask;
+    }
+    return NULL;
+}
+
+/* Those answers of it that are awaited from this link (0: from any). */
+static void ask_end_waiting(struct ask *ask, uint64_t link, enum ask_end end)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        struct ask_answer *answer = &ask->answers[i];
+        if (answer->end == ASK_WAITS && (!link || answer->link == link))
+            answer->end = end;
+    }
+}
+
+size_t gossip_asks(const struct gossip *gossip)
+{
+    return gossip->asks_count;
+}
+
+void gossip_asks_end(struct gossip *gossip, int code)
+{
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        if (ask_waits(gossip->asks[i]))
+            gossip->asks[i]->code = code;
+        ask_end_waiting(gossip->asks[i], 0, ASK_STOPPED);
+    }
+}
+
+void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end)
+{
+    for (size_t i = 0; i < gossip->asks_count && !BROKEN("ask-outlives-link"); i++)
+        ask_end_waiting(gossip->asks[i], link, end);
+}
+
+void asks_tick(struct step *step)
+{
+    struct gossip *gossip = step->gossip;
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        if (step->now.mono_ms >= gossip->asks[i]->until_ms)
+            ask_end_waiting(gossip->asks[i], 0, ASK_SILENT);
+    }
+}
+
+uint64_t asks_deadline(const struct gossip *gossip)
+{
+    uint64_t deadline = UINT64_MAX;
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        if (gossip->asks[i]->until_ms < deadline)
+            deadline = gossip->asks[i]->until_ms;
+    }
+    return deadline;
+}
+
+static struct ask_answer *ask_find(struct gossip *gossip, uint64_t id, uint64_t link)
+{
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        struct ask *ask = gossip->asks[i];
+        for (size_t j = 0; j < ask->count && ask->id == id; j++) {
+            if (ask->answers[j].link == link && ask->answers[j].end == ASK_WAITS)
+                return &ask->answers[j];
+        }
+    }
+    return NULL;
+}
+
+int ask_take(struct step *step, uint64_t link, const struct message *message)
+{
+    struct ask_answer *answer = ask_find(step->gossip, message->session, link);
+    if (message->bytes.size > ASK_ANSWER_MAX)
+        return NEAP_INVALID;
+    if (!answer)
+        return 0; /* it came too late */
+    answer->code = message->code;
+    answer->end = ASK_TOLD;
+    if (context_copy(&answer->context, &message->since) ||
+        buffer_append(&answer->bytes, message->bytes))
+        answer->end = ASK_NOMEM;
+    return 0;
+}
+
+/* ---- answering ---- */
+
+static int ask_answer(struct step *step, size_t peer, const struct message *asked,
+                      struct message *reply, struct buffer *bytes)
+{
+    struct gossip *gossip = step->gossip;
+    const struct topic *topic = topic_find(gossip, asked->shard);
+    const struct shard *shard = store_find(gossip->store, asked->shard);
+    reply->code = NEAP_FORMAT;
+    if (asked->what >= ASK_KINDS)
+        return 0;
+    reply->code = NEAP_NOTFOUND;
+    if (!shard)
+        return 0;
+    reply->code = NEAP_BUSY;
+    if (!topic_open_pair(gossip, topic, peer) || !shard_released(shard))
+        return 0;
+    reply->code = NEAP_FORMAT;
+    if (!servers[asked->what])
+        return 0;
+    int error = shard_told(shard, &reply->since);
+    if (error)
+        return error;
+    error = servers[asked->what](step, shard, asked->bytes, bytes);
+    if (error == NEAP_INVALID || error == NEAP_NOMEM || error == NEAP_IO)
+        return error;
+    reply->code = error;
+    if (error) {
+        buffer_clear(bytes);
+        context_clear(&reply->since);
+    }
+    return 0;
+}
+
+int ask_serve(struct step *step, size_t peer, const struct message *message)
+{
+    struct message reply;
+    struct buffer bytes;
+    message_init(&reply);
+    reply.kind = MESSAGE_TOLD;
+    reply.shard = message->shard;
+    reply.session = message->session;
+    buffer_init(&bytes, ASK_ANSWER_MAX);
+    int error = ask_answer(step, peer, message, &reply, &bytes);
+    reply.bytes = buffer_slice(&bytes);
+    if (!error)
+        error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
+    message_done(&reply);
+    buffer_done(&bytes);
+    return error == NEAP_LIMIT ? 0 : error; /* then no answer comes */
+}

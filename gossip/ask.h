@@ -1,0 +1,82 @@
+/* Questions of this node's operators to other nodes: one to each, and its answer, or why there is
+ * none. Nothing of a shard changes by them, and who answers remembers nothing: a longer look is
+ * several questions. They go by the bulk links, behind what is on its way there.
+ *
+ * An ask is its owner's memory. gossip_ask() sends the questions; from then on each answer ends in
+ * one of ASK_ENDS, by its `until_ms` at the latest, whatever becomes of peers and links; and when
+ * all have ended, gossip_asked() gives the ask back, once. */
+#ifndef NEAP_GOSSIP_ASK_H
+#define NEAP_GOSSIP_ASK_H
+#include "gossip/gossip.h"
+
+/* What is asked. A new kind is: a name here, and a row in the table of ask.c, which says who
+ * answers it. */
+enum ask_kind {
+    ASK_LOOK = 1, /* the cells of an object (gossip/look.h) */
+    ASK_KINDS     /* one past the last */
+};
+
+enum {
+    ASKS_MAX = 8,              /* at a time */
+    ASK_QUESTION_MAX = 8192,   /* bytes */
+    ASK_ANSWER_MAX = 128 << 10 /* bytes; whoever sends more is dropped */
+};
+
+/* X(name, text for people) */
+#define ASK_ENDS(X)                                                              \
+    X(WAITS, "no answer yet")                                                    \
+    X(TOLD, "it has answered")                                                   \
+    X(AWAY, "not connected")                                                     \
+    X(LEFT, "the connection ended before it answered")                           \
+    X(LOST, "too much is on the way to it: the question may not have been sent") \
+    X(SILENT, "no answer in time")                                               \
+    X(NOMEM, "no memory here for its answer")                                    \
+    X(STOPPED, "this node is being closed, or has stopped")
+
+enum ask_end {
+#define X(name, text) ASK_##name,
+    ASK_ENDS(X)
+#undef X
+};
+const char *ask_end_text(enum ask_end end);
+
+struct ask_answer {
+    char address[128]; /* of the peer; "" unknown */
+    uint64_t node;     /* 0: never met */
+    enum ask_end end;
+    /* With TOLD: what the peer says. 0: `bytes` are the answer. END, STALE, CORRUPT, LIMIT: as the
+     * kind has it. NOTFOUND: it has no such shard (yet). BUSY: the shard is not open between the
+     * two yet (a session begins), or may not be told of yet (rule 9): ask again. FORMAT: it does
+     * not know this kind of question. */
+    int code;
+    struct context context; /* of the shard there, as it was when it answered; empty when code */
+    struct buffer bytes;    /* NOT checked: whatever the peer sent */
+    uint64_t link;          /* gossip's: who is to answer */
+};
+
+struct ask {
+    enum ask_kind kind;
+    uint64_t shard;
+    struct slice bytes; /* the question, ASK_QUESTION_MAX; borrowed during gossip_ask() */
+    uint64_t node;      /* to this peer alone; 0: to all */
+    uint64_t until_ms;  /* mono_ms */
+    void *owner;        /* the caller's business */
+    /* Out: one for each peer, connected or not. Complete when gossip_asked() has given it back. */
+    struct ask_answer *answers;
+    size_t count;
+    int code;    /* 0, or why all ended early */
+    uint64_t id; /* gossip's */
+};
+
+/* What came out of an ask; its memory stays the owner's. Not while it is under way. */
+void ask_done(struct ask *ask);
+
+/* BUSY: ASKS_MAX are under way; NOTFOUND: no such peer; LIMIT: the question is too long; NOMEM.
+ * Then it is not under way. */
+int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct outbox *outbox);
+/* One that has ended, no longer under way; NULL: none. */
+struct ask *gossip_asked(struct gossip *gossip);
+size_t gossip_asks(const struct gossip *gossip); /* that are under way */
+/* All end with this code. */
+void gossip_asks_end(struct gossip *gossip, int code);
+#endif
