@@ -1,6 +1,7 @@
 /* The two sides that are timed in turn: neap, and RocksDB alone doing the same bytes. */
 #ifndef NEAP_BENCH_H
 #define NEAP_BENCH_H
+#include <jansson.h>
 #include <rocksdb/c.h>
 #include <stdint.h>
 
@@ -57,4 +58,7 @@ void works_fill(struct sides *sides);
 void works_check(struct sides *sides);
 void bench_check(int code, const char *what);
 uint64_t bench_mix(uint64_t i);
+
+/* What log and tree add to a write: printed, and added to the JSON array of results. */
+void write_cost_run(const char *base, json_t *rows);
 #endif

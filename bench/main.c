@@ -132,6 +132,8 @@ int main(int argc, char **argv)
         if (strstr(works[i].name, only))
             json_array_append_new(results, work_run(&sides, &works[i], &from));
     works_check(&sides);
+    if (strstr("write cost", only))
+        write_cost_run(base, results);
     if (json_dump_file(results, file, JSON_INDENT(2)))
         fprintf(stderr, "bench: cannot write %s\n", file);
     json_decref(results);

@@ -134,8 +134,7 @@ void merkle_undo(struct merkle *tree, const struct merkle_delta *delta)
         merkle_build_stop(tree);
     } else if (delta->steps != tree->steps) {
         /* The pass may have come by, and have seen what is undone now. */
-        sums_clear(&tree->build->sums);
-        tree->build->cursor_size = 0;
+        build_restart(tree->build);
     } else if (delta->built) {
         sums_change(&tree->build->sums, &back);
     }

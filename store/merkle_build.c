@@ -31,6 +31,22 @@ int merkle_build_begin(struct merkle *tree, uint64_t cells)
     return 0;
 }
 
+void build_restart(struct merkle_build *build)
+{
+    sums_clear(&build->sums);
+    build->late = (struct digest){0};
+    build->cursor_size = 0;
+}
+
+/* Leaves are met in no order, and to wait for one out of the memory would take a third of the time.
+ * So each cell is added when the next one is there. */
+static void build_add_late(struct merkle_build *build, uint64_t place, struct digest sum)
+{
+    sums_add_leaf(&build->sums, build->place, build->late);
+    build->place = place;
+    build->late = sum;
+}
+
 struct slice merkle_build_cursor(const struct merkle *tree)
 {
     must(tree->build);
@@ -51,6 +67,7 @@ static bool build_again(struct merkle *tree)
         return false;
     sums_done(&build->sums);
     build->sums = sums;
+    build->late = (struct digest){0};
     build->cursor_size = 0;
     return true;
 }
@@ -63,7 +80,8 @@ bool merkle_build_add(struct merkle *tree, struct slice path, struct slice cell,
     must(build && !build->loads && path.size < sizeof build->cursor);
     must(slice_compare(path, merkle_build_cursor(tree)) >= 0);
     tree->steps++;
-    sums_add_leaf(&build->sums, delta.place, delta.sum);
+    sums_fetch_leaf(&build->sums, delta.place);
+    build_add_late(build, delta.place, delta.sum);
     if (unsettled)
         sums_mark(&build->sums, delta.place);
     build->sums.cells += delta.cells > 0;
@@ -76,6 +94,7 @@ bool merkle_build_add(struct merkle *tree, struct slice path, struct slice cell,
 const struct merkle_sums *merkle_built(const struct merkle *tree)
 {
     must(tree->build);
+    build_add_late(tree->build, 0, (struct digest){0});
     sums_raise(&tree->build->sums);
     return &tree->build->sums;
 }
@@ -85,6 +104,7 @@ void merkle_build_end(struct merkle *tree)
     struct merkle_build *build = tree->build;
 
     must(build);
+    build_add_late(build, 0, (struct digest){0});
     sums_raise(&build->sums);
     sums_done(&tree->now);
     tree->now = build->sums;

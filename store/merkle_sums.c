@@ -90,10 +90,19 @@ void sums_add(struct merkle_sums *sums, uint64_t place, struct digest sum)
                    sum);
 }
 
+static size_t leaf_at(const struct merkle_sums *sums, uint64_t place)
+{
+    return level_at(levels_count(sums->bits) - 1) + place_index(place, sums->bits);
+}
+
 void sums_add_leaf(struct merkle_sums *sums, uint64_t place, struct digest sum)
 {
-    digest_add(
-        &sums->nodes[level_at(levels_count(sums->bits) - 1) + place_index(place, sums->bits)], sum);
+    digest_add(&sums->nodes[leaf_at(sums, place)], sum);
+}
+
+void sums_fetch_leaf(const struct merkle_sums *sums, uint64_t place)
+{
+    __builtin_prefetch(&sums->nodes[leaf_at(sums, place)], 1);
 }
 
 void sums_raise(struct merkle_sums *sums)
