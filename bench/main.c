@@ -1,7 +1,6 @@
 /* bench [DIR] [FILE.json] [NAME]: times neap against RocksDB alone, in turn, in one run. What
  * counts is the ratio inside a round; its median over the rounds is printed, with the least and the
  * greatest. */
-#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/rows.h"
 
 /* A round is cut into slices, one side after the other, so that whatever else the machine does hits
  * both. */
@@ -72,7 +72,8 @@ static double median(double *values)
     return values[ROUNDS / 2];
 }
 
-static json_t *work_run(struct sides *sides, const struct work *work, uint64_t *from)
+static void work_run(struct sides *sides, const struct work *work, uint64_t *from,
+                     struct rows *rows)
 {
     double neap[ROUNDS], raw[ROUNDS], ratio[ROUNDS], figure, reference, middle;
 
@@ -98,9 +99,13 @@ static json_t *work_run(struct sides *sides, const struct work *work, uint64_t *
            middle, ratio[0], ratio[ROUNDS - 1], work->goal,
            middle >= work->goal ? "met" : "MISSED");
     fflush(stdout);
-    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:b}", "work", work->name, "figure", figure,
-                     "unit", "per second", "reference", reference, "ratio", middle, "goal",
-                     work->goal, "met", middle >= work->goal);
+    rows_add(rows, &(struct row){.work = work->name,
+                                 .figure = figure,
+                                 .unit = "per second",
+                                 .reference = reference,
+                                 .ratio = middle,
+                                 .goal = work->goal,
+                                 .met = middle >= work->goal});
 }
 
 int main(int argc, char **argv)
@@ -110,7 +115,8 @@ int main(int argc, char **argv)
     struct sides sides = {0};
     struct neap_options options;
     struct neap_error error = {0};
-    json_t *results = json_array();
+    struct rows rows;
+    bool written;
     uint64_t from = 0;
 
     snprintf(base, sizeof(base), "%.100s/neap-bench-XXXXXX", argc > 1 ? argv[1] : "/tmp");
@@ -124,21 +130,20 @@ int main(int argc, char **argv)
         bench_check(error.code, error.text);
     snprintf(path, sizeof(path), "%s/raw", base);
     raw_open(&sides.raw, path);
+    rows_open(&rows, file);
     works_fill(&sides);
     works_check(&sides);
     printf("%-38s %10s %10s %7s %14s %6s\n", "work (operations per second)", "neap", "rocksdb",
            "ratio", "[least..most]", "goal");
     for (unsigned i = 0; i < works_count; i++)
         if (strstr(works[i].name, only))
-            json_array_append_new(results, work_run(&sides, &works[i], &from));
+            work_run(&sides, &works[i], &from, &rows);
     works_check(&sides);
     if (strstr("write cost", only))
-        write_cost_run(base, results);
-    if (json_dump_file(results, file, JSON_INDENT(2)))
-        fprintf(stderr, "bench: cannot write %s\n", file);
-    json_decref(results);
+        write_cost_run(base, rows.list);
+    written = rows_close(&rows);
     neap_close(sides.neap);
     raw_close(&sides.raw);
     snprintf(command, sizeof(command), "rm -rf '%s'", base);
-    return system(command) != 0;
+    return system(command) != 0 || !written;
 }
