@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "gossip/state.h"
+#include "gossip/verify_state.h"
 
 /* Of one kind of question. The shard is open between the two, and may be told of. What it returns
  * is told as the code of the answer, but for INVALID: the question is not one, the link is dropped;
@@ -15,6 +16,7 @@ typedef int (*ask_server)(struct step *step, const struct shard *shard, struct s
 
 static const ask_server servers[ASK_KINDS] = {
     [ASK_LOOK] = NULL,
+    [ASK_VERIFY] = NULL,
 };
 
 const char *ask_end_text(enum ask_end end)
@@ -31,6 +33,7 @@ const char *ask_end_text(enum ask_end end)
 void ask_done(struct ask *ask)
 {
     for (size_t i = 0; i < ask->count; i++) {
+        verify_result_free(ask->answers[i].verified);
         context_done(&ask->answers[i].context);
         buffer_done(&ask->answers[i].bytes);
     }
@@ -41,7 +44,7 @@ void ask_done(struct ask *ask)
 
 /* ---- asking ---- */
 
-static int ask_begin(const struct gossip *gossip, struct ask *ask)
+static int ask_begin(struct gossip *gossip, struct ask *ask)
 {
     ask->answers = mem_new_array(PEERS_MAX, sizeof *ask->answers);
     ask->count = 0;
@@ -58,6 +61,11 @@ static int ask_begin(const struct gossip *gossip, struct ask *ask)
         answer->end = answer->link ? ASK_WAITS : ASK_AWAY;
         buffer_init(&answer->bytes, ASK_ANSWER_MAX);
         ask->count++;
+        if (ask->kind == ASK_VERIFY && answer->end == ASK_WAITS) {
+            int error = verify_begin(gossip, ask, i, answer);
+            if (error)
+                return error;
+        }
     }
     return ask->node && ask->count == 0 ? NEAP_NOTFOUND : 0;
 }
@@ -96,9 +104,10 @@ int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct ou
     ask->code = 0;
     ask->id = ++gossip->session_next;
     int error = ask_begin(gossip, ask);
-    if (!error)
+    if (!error && ask->kind != ASK_VERIFY)
         error = ask_send(&step, ask);
     if (error) {
+        verifies_sweep(gossip);
         ask_done(ask); /* what was sent all the same is answered to nobody */
         return error;
     }
@@ -124,6 +133,7 @@ struct ask *gossip_asked(struct gossip *gossip)
         if (ask_waits(ask))
             continue;
         gossip->asks[i] = gossip->asks[--gossip->asks_count];
+        verifies_sweep(gossip);
         return ask;
     }
     return NULL;
@@ -178,7 +188,7 @@ uint64_t asks_deadline(const struct gossip *gossip)
     return deadline;
 }
 
-static struct ask_answer *ask_find(struct gossip *gossip, uint64_t id, uint64_t link)
+struct ask_answer *ask_find(struct gossip *gossip, uint64_t id, uint64_t link)
 {
     for (size_t i = 0; i < gossip->asks_count; i++) {
         struct ask *ask = gossip->asks[i];

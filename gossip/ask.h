@@ -8,11 +8,13 @@
 #ifndef NEAP_GOSSIP_ASK_H
 #define NEAP_GOSSIP_ASK_H
 #include "gossip/gossip.h"
+#include "gossip/verify.h"
 
 /* What is asked. A new kind is: a name here, and a row in the table of ask.c, which says who
  * answers it. */
 enum ask_kind {
     ASK_LOOK = 1, /* the cells of an object (gossip/look.h) */
+    ASK_VERIFY,   /* are we equal? (gossip/verify.h, with messages of its own) */
     ASK_KINDS     /* one past the last */
 };
 
@@ -51,7 +53,8 @@ struct ask_answer {
     int code;
     struct context context; /* of the shard there, as it was when it answered; empty when code */
     struct buffer bytes;    /* NOT checked: whatever the peer sent */
-    uint64_t link;          /* gossip's: who is to answer */
+    struct verify_result *verified; /* of ASK_VERIFY; NULL: it could not be asked */
+    uint64_t link;                  /* gossip's: who is to answer */
 };
 
 struct ask {

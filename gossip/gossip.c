@@ -7,6 +7,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "gossip/state.h"
+#include "gossip/verify_state.h"
 
 enum { WORK_ROUNDS = 4 };
 
@@ -62,6 +63,7 @@ void gossip_free(struct gossip *gossip)
         return;
     for (size_t i = 0; i < gossip->topics_count; i++)
         topic_free(gossip->topics[i]);
+    verifies_free(gossip);
     mem_free(gossip->topics);
     mem_free(gossip->work.items);
     mem_free(gossip->touched.items);
@@ -123,6 +125,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
     case MESSAGE_ASK:
     case MESSAGE_TOLD:
     case MESSAGE_KINDS:
+    case MESSAGE_VERIFY:
+    case MESSAGE_VERIFIED:
         break;
     }
     if (control)
@@ -144,6 +148,11 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return ask_serve(step, link->peer, message);
     if (message->kind == MESSAGE_TOLD)
         return ask_take(step, link->id, message);
+    *ret_reason = REASON_bad_verify;
+    if (message->kind == MESSAGE_VERIFY)
+        return verify_serve(step, link->peer, message);
+    if (message->kind == MESSAGE_VERIFIED)
+        return verify_take(step, link->peer, message);
     *ret_reason = REASON_bad_repair;
     return repair_message(step, link->peer, message);
 }
@@ -279,15 +288,20 @@ int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, stru
         error = peers_tick(&step);
     if (!error)
         error = topics_tick(&step);
+    if (!error)
+        error = verifies_tick(&step);
     return error ? error : gossip_follow_up(&step);
 }
 
 uint64_t gossip_deadline(const struct gossip *gossip)
 {
-    uint64_t deadlines[] = {
-        links_deadline(gossip), peers_deadline(gossip), digests_deadline(gossip),
-        gossip->wake_at ? gossip->wake_at : UINT64_MAX, gossip->work.count > 0 ? 0 : UINT64_MAX,
-        asks_deadline(gossip)};
+    uint64_t deadlines[] = {links_deadline(gossip),
+                            peers_deadline(gossip),
+                            digests_deadline(gossip),
+                            gossip->wake_at ? gossip->wake_at : UINT64_MAX,
+                            gossip->work.count > 0 ? 0 : UINT64_MAX,
+                            asks_deadline(gossip),
+                            verifies_deadline(gossip)};
     uint64_t deadline = UINT64_MAX;
     if (gossip->isolated)
         return asks_deadline(gossip);

@@ -28,14 +28,15 @@ void message_done(struct message *message)
 const char *message_name(enum message_kind kind)
 {
     static const char *const names[] = {
-        [MESSAGE_HELLO] = "hello",     [MESSAGE_HEARTBEAT] = "heartbeat",
-        [MESSAGE_DIGEST] = "digest",   [MESSAGE_PUSH] = "push",
-        [MESSAGE_PULL] = "pull",       [MESSAGE_PULLED] = "pulled",
-        [MESSAGE_COMPARE] = "compare", [MESSAGE_COMPARED] = "compared",
-        [MESSAGE_TREE] = "tree",       [MESSAGE_TREED] = "treed",
-        [MESSAGE_REPAIR] = "repair",   [MESSAGE_REPAIRED] = "repaired",
-        [MESSAGE_MEND] = "mend",       [MESSAGE_ASK] = "ask",
-        [MESSAGE_TOLD] = "told",
+        [MESSAGE_HELLO] = "hello",       [MESSAGE_HEARTBEAT] = "heartbeat",
+        [MESSAGE_DIGEST] = "digest",     [MESSAGE_PUSH] = "push",
+        [MESSAGE_PULL] = "pull",         [MESSAGE_PULLED] = "pulled",
+        [MESSAGE_COMPARE] = "compare",   [MESSAGE_COMPARED] = "compared",
+        [MESSAGE_TREE] = "tree",         [MESSAGE_TREED] = "treed",
+        [MESSAGE_REPAIR] = "repair",     [MESSAGE_REPAIRED] = "repaired",
+        [MESSAGE_MEND] = "mend",         [MESSAGE_ASK] = "ask",
+        [MESSAGE_TOLD] = "told",         [MESSAGE_VERIFY] = "verify",
+        [MESSAGE_VERIFIED] = "verified",
     };
     size_t index = (size_t)kind;
     return index < sizeof names / sizeof *names && names[index] ? names[index] : "unknown";
@@ -106,6 +107,8 @@ static unsigned parts_of(enum message_kind kind)
         return HAS_SESSION | HAS_BYTES;
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:
+    case MESSAGE_VERIFY:
+    case MESSAGE_VERIFIED:
         return HAS_SESSION | HAS_BYTES | HAS_SINCE;
     case MESSAGE_PULLED:
     case MESSAGE_COMPARED:
@@ -175,6 +178,8 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     case MESSAGE_MEND:
     case MESSAGE_ASK:
     case MESSAGE_TOLD:
+    case MESSAGE_VERIFY:
+    case MESSAGE_VERIFIED:
         write_parts(&writer, message);
         break;
     case MESSAGE_KINDS:
@@ -342,6 +347,8 @@ static void read_message(struct reader *reader, struct message *message)
     case MESSAGE_MEND:
     case MESSAGE_ASK:
     case MESSAGE_TOLD:
+    case MESSAGE_VERIFY:
+    case MESSAGE_VERIFIED:
         read_parts(reader, count, message);
         break;
     case MESSAGE_KINDS:

@@ -29,6 +29,8 @@ enum message_kind {
     MESSAGE_MEND,      /* bulk: cells that you lack; empty: nothing was lacking, look again */
     MESSAGE_ASK,       /* bulk: a question of an operator (gossip/ask.h) */
     MESSAGE_TOLD,      /* bulk: its answer, or why there is none */
+    MESSAGE_VERIFY,    /* bulk: are we equal, but for what is under way? (gossip/verify.c) */
+    MESSAGE_VERIFIED,  /* bulk: sums or cells of mine to tell by, or why not */
     MESSAGE_KINDS      /* one past the last */
 };
 
@@ -69,10 +71,11 @@ struct message {
     uint64_t session; /* quoted back */
     uint64_t what;    /* ASK: an enum ask_kind, or one of a later version */
     int code;         /* PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
-    /* PULL; TREE, REPAIR: what both must have, no more and no less; TOLD: what the sender has. */
+    /* PULL; TREE, REPAIR: what both must have, no more and no less; TOLD, VERIFY, VERIFIED: what
+     * the sender has. */
     struct context since;
     bool compares; /* PULL: since is where a compare has got to, no claim to have all before it */
-    struct slice bytes; /* chunk, page, cursor, what gossip/repair.c packs: borrowed */
+    struct slice bytes; /* chunk, page, cursor, what repair.c and verify.c pack: borrowed */
 };
 
 void message_init(struct message *message);

@@ -39,17 +39,19 @@ enum {
     CONTEXT_BYTES = 27               /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                          \
-    X(malformed)                                                                                   \
-    X(unexpected)                                                                                  \
-    X(wrong_cluster)                                                                               \
-    X(wire_version)                                                                                \
-    X(dialled_self)                                                                                \
-    X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) \
-        X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) \
-            X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early) X(nothing_new)    \
-                X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)              \
-                    X(nothing_lost)
+#define GOSSIP_REASONS(X)                                                                       \
+    X(malformed)                                                                                \
+    X(unexpected)                                                                               \
+    X(wrong_cluster)                                                                            \
+    X(wire_version)                                                                             \
+    X(dialled_self)                                                                             \
+    X(other_channel)                                                                            \
+    X(no_hello)                                                                                 \
+    X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) \
+        X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks) \
+            X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)         \
+                X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)          \
+                    X(nothing_lost) X(bad_verify)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -160,6 +162,7 @@ enum pull_state {
 };
 
 struct repair; /* a session of gossip/repair.c */
+struct verify; /* a question of gossip/verify.c */
 
 struct topic {
     uint64_t shard;
@@ -216,9 +219,10 @@ struct gossip {
         struct topic **items;
         size_t count, room;
     } work, touched, waiting /* for a turn to pull */;
-    size_t due_count; /* topics that are due */
-    bool touched_all; /* there was no memory to note which */
-    uint64_t wake_at; /* the earliest of all topics; 0: none */
+    size_t due_count;        /* topics that are due */
+    struct verify *verifies; /* in the order that they came */
+    bool touched_all;        /* there was no memory to note which */
+    uint64_t wake_at;        /* the earliest of all topics; 0: none */
     uint64_t session_next, asked_next;
     struct ask *asks[ASKS_MAX]; /* under way; their owners' */
     size_t asks_count;
@@ -378,5 +382,7 @@ void asks_tick(struct step *step);
 uint64_t asks_deadline(const struct gossip *gossip);
 
 /* truncate.c */
+/* Lowers every entry to what the other has. */
+void context_meet(struct context *context, const struct context *other);
 int truncate_work(struct step *step, struct topic *topic, struct shard *shard);
 #endif

@@ -7,8 +7,7 @@
 
 enum { SETTLE_AGAIN_MS = 20 };
 
-/* Lowers every entry to what the other has. */
-static void context_meet(struct context *context, const struct context *other)
+void context_meet(struct context *context, const struct context *other)
 {
     size_t at = 0, kept = 0;
     for (size_t i = 0; i < context->count; i++) {

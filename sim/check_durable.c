@@ -134,6 +134,8 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:
     case MESSAGE_TOLD:
+    case MESSAGE_VERIFY:
+    case MESSAGE_VERIFIED:
         letter.shard = oracle_shard(world->oracle, message->shard);
         (void)is_known(&letter, &message->since, false);
         break;

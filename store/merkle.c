@@ -30,6 +30,7 @@ void merkle_free(struct merkle *tree)
     if (!tree)
         return;
     merkle_build_stop(tree);
+    watches_end(tree);
     sums_done(&tree->now);
     mem_free(tree);
 }
@@ -37,6 +38,7 @@ void merkle_free(struct merkle *tree)
 void merkle_clear(struct merkle *tree)
 {
     merkle_build_stop(tree);
+    watches_end(tree);
     sums_clear(&tree->now);
     tree->ready = true;
     merkle_fold(tree);
@@ -111,6 +113,7 @@ static void sums_change(struct merkle_sums *sums, const struct merkle_delta *del
 
 void merkle_apply(struct merkle *tree, struct slice path, struct merkle_delta *delta)
 {
+    watches_tell(tree, delta->place, delta->sum);
     if (tree->ready)
         sums_change(&tree->now, delta);
     if (tree->build && tree->build->loads)
@@ -126,6 +129,7 @@ void merkle_undo(struct merkle *tree, const struct merkle_delta *delta)
     struct merkle_delta back = {.place = delta->place, .cells = -delta->cells};
 
     digest_subtract(&back.sum, delta->sum);
+    watches_tell(tree, back.place, back.sum);
     if (tree->ready)
         sums_change(&tree->now, &back);
     if (!tree->build)

@@ -30,6 +30,7 @@ struct merkle {
     struct merkle_sums now;
     struct merkle_build *build; /* NULL: none is in progress */
     uint64_t steps;             /* of builds: which of them a change has seen */
+    struct merkle_watch *watch; /* the latest of those that are told of changes */
 };
 
 /* Empty, and ready when the shard is known to be so. NOMEM. */
@@ -63,6 +64,32 @@ void merkle_apply(struct merkle *tree, struct slice path, struct merkle_delta *d
 void merkle_undo(struct merkle *tree, const struct merkle_delta *delta);
 /* The shard has no residues (any more). */
 void merkle_settle(struct merkle *tree);
+
+/* ---- what was: for whoever must know the sums of a moment that is over ---- */
+
+enum { MERKLE_WATCH_MAX = 16384 };
+
+struct merkle_change {
+    uint64_t place;
+    struct digest sum;
+};
+
+/* All that changes from merkle_watch() to merkle_unwatch(). Zeroed, it watches nothing. */
+struct merkle_watch {
+    struct merkle *tree; /* NULL: none (any more) */
+    struct merkle_watch *next;
+    struct merkle_change *changes;
+    size_t count, room;
+    bool lost; /* more than MERKLE_WATCH_MAX, no memory for them, or the shard is gone */
+};
+
+/* The watch must stay where it is. */
+void merkle_watch(struct merkle *tree, struct merkle_watch *watch);
+/* Ends it; the changes stay, by place. */
+void merkle_unwatch(struct merkle_watch *watch);
+void merkle_watch_done(struct merkle_watch *watch); /* zeroed is fine */
+/* What the cells at a place have changed by, all told. After merkle_unwatch(). */
+struct digest merkle_watched(const struct merkle_watch *watch, uint64_t place, bool *ret_any);
 
 /* ---- comparing: the tree must be ready ---- */
 

@@ -1,4 +1,4 @@
-/* For merkle*.c: the sums of a tree, and one that is being built. */
+/* For merkle*.c: the sums of a tree, one that is being built, and who watches. */
 #ifndef NEAP_STORE_MERKLE_SUMS_H
 #define NEAP_STORE_MERKLE_SUMS_H
 #include "store/merkle.h"
@@ -29,6 +29,9 @@ void sums_unmark(struct merkle_sums *sums); /* all */
 void sums_fetch_leaf(const struct merkle_sums *sums, uint64_t place);
 /* The same with fewer bits, which must be even. */
 int sums_fold(const struct merkle_sums *sums, unsigned bits, struct merkle_sums *ret_sums);
+/* Whoever watches is told of a change; or that the shard is gone, or another. */
+void watches_tell(struct merkle *tree, uint64_t place, struct digest sum);
+void watches_end(struct merkle *tree);
 size_t sums_nodes(unsigned bits);
 /* Bits that give at most 24 cells a leaf. */
 unsigned sums_bits_for(uint64_t cells, unsigned bits_max);

@@ -4,6 +4,7 @@
 #include "gossip/ask.h"
 #include "gossip/frame.h"
 #include "gossip/message.h"
+#include "gossip/verify_state.h"
 #include "tests/golden/scene.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -218,6 +219,95 @@ static void make_told(struct buffer *ret_bytes)
     make_since(MESSAGE_TOLD, slice_of(packed, sizeof packed), ret_bytes);
 }
 
+static void make_verify_of(const struct verify_question *question, struct buffer *ret_bytes)
+{
+    struct buffer packed;
+
+    buffer_init(&packed, GOLDEN_BYTES_MAX);
+    CHECK_OK(verify_question_write(question, &packed));
+    make_since(MESSAGE_VERIFY, buffer_slice(&packed), ret_bytes);
+    buffer_done(&packed);
+}
+
+static void make_verified_of(const struct verify_answer *answer, struct buffer *ret_bytes)
+{
+    struct buffer packed;
+
+    buffer_init(&packed, GOLDEN_BYTES_MAX);
+    CHECK_OK(verify_answer_write(answer, &packed));
+    make_since(MESSAGE_VERIFIED, buffer_slice(&packed), ret_bytes);
+    buffer_done(&packed);
+}
+
+static void paths_make(struct verify_paths *paths)
+{
+    verify_paths_init(paths);
+    CHECK_OK(verify_paths_add(paths, slice_text("bucket..b")));
+    CHECK_OK(verify_paths_add(paths, slice_text("bucket..a")));
+    verify_paths_sort(paths);
+}
+
+/* Four sums under the root, but for two cells that are under way. */
+static void make_verify(struct buffer *ret_bytes)
+{
+    static const uint32_t root[] = {0};
+    struct verify_question question = {
+        .ask = VERIFY_ASK_SUMS, .nodes = {.bits = 0, .index = root, .count = 1}, .below = 2};
+
+    paths_make(&question.paths);
+    make_verify_of(&question, ret_bytes);
+    verify_paths_done(&question.paths);
+}
+
+/* What have you seen? */
+static void make_verify_context(struct buffer *ret_bytes)
+{
+    const struct verify_question question = {.ask = VERIFY_ASK_CONTEXT};
+
+    make_verify_of(&question, ret_bytes);
+}
+
+/* The cells of leaf 3 at 10 bits, from some path on. */
+static void make_verify_cells(struct buffer *ret_bytes)
+{
+    static const uint32_t leaf[] = {3};
+    const struct verify_question question = {.ask = VERIFY_ASK_CELLS,
+                                             .nodes = {.bits = 10, .index = leaf, .count = 1},
+                                             .from = slice_text("bucket..c")};
+
+    make_verify_of(&question, ret_bytes);
+}
+
+static void make_verified(struct buffer *ret_bytes)
+{
+    uint64_t sums[] = {1, 2, UINT64_MAX, 0x1122334455667788};
+    struct verify_answer answer = {.below = 2, .sums = sums, .sums_count = 4};
+
+    paths_make(&answer.paths);
+    make_verified_of(&answer, ret_bytes);
+    verify_paths_done(&answer.paths);
+}
+
+static void make_verified_cells(struct buffer *ret_bytes)
+{
+    struct verify_answer answer = {.to = slice_text("bucket..x")};
+    struct buffer cells;
+
+    buffer_init(&cells, GOLDEN_BYTES_MAX);
+    CHECK_OK(verify_cell_write(&cells, slice_text("bucket..c"), 7));
+    CHECK_OK(verify_cell_write(&cells, slice_text("bucket..d"), UINT64_MAX));
+    answer.cells = buffer_slice(&cells);
+    make_verified_of(&answer, ret_bytes);
+    buffer_done(&cells);
+}
+
+static void make_verified_not(struct buffer *ret_bytes)
+{
+    const struct verify_answer answer = {.why = VERIFY_WHY_BEHIND};
+
+    make_verified_of(&answer, ret_bytes);
+}
+
 static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
@@ -243,10 +333,11 @@ static void say_shard_message(struct buffer *text, const struct message *message
         say_hex(text, message->bytes);
         say(text, "\n");
     } else if (message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED ||
-               message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD) {
+               message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD ||
+               message->kind == MESSAGE_VERIFY || message->kind == MESSAGE_VERIFIED) {
         if (message->kind == MESSAGE_ASK)
             say(text, "what %" PRIu64 "\n", message->what);
-        if (message->kind == MESSAGE_TOLD)
+        if (message->kind != MESSAGE_ASK && message->since.count > 0)
             say_context(text, "has", &message->since);
         say_hex(text, message->bytes);
         say(text, "\n");
@@ -297,6 +388,8 @@ static void say_message(struct slice bytes, struct buffer *ret_text)
     case MESSAGE_MEND:
     case MESSAGE_ASK:
     case MESSAGE_TOLD:
+    case MESSAGE_VERIFY:
+    case MESSAGE_VERIFIED:
         say_shard_message(ret_text, &message);
         break;
     case MESSAGE_KINDS:
@@ -336,6 +429,12 @@ static const struct golden messages[] = {
     MESSAGE("mend", MESSAGE_MEND, make_mend),
     MESSAGE("ask", MESSAGE_ASK, make_ask),
     MESSAGE("told", MESSAGE_TOLD, make_told),
+    MESSAGE("verify", MESSAGE_VERIFY, make_verify),
+    MESSAGE("verify, what was seen", MESSAGE_VERIFY, make_verify_context),
+    MESSAGE("verify, cells", MESSAGE_VERIFY, make_verify_cells),
+    MESSAGE("verified", MESSAGE_VERIFIED, make_verified),
+    MESSAGE("verified, cells", MESSAGE_VERIFIED, make_verified_cells),
+    MESSAGE("verified, not now", MESSAGE_VERIFIED, make_verified_not),
 };
 
 TEST(messages_are_as_they_were)

@@ -473,3 +473,78 @@ TEST(without_memory_leaves_are_fuller_and_that_is_all)
     check_rebuilt(&table);
     table_close(&table);
 }
+
+/* ---- watches ---- */
+
+TEST(who_watches_knows_what_every_sum_was)
+{
+    struct digest before[16], sum;
+    struct merkle_watch watch, other;
+    struct table table;
+    struct merkle_delta delta;
+    struct name name;
+    bool any;
+
+    CHECK_OK(table_open(&table, 300, true));
+    table_fill(&table, 3);
+    for (uint32_t i = 0; i < 16; i++)
+        before[i] = merkle_sum(&table.tree->now, 4, i);
+    merkle_watch(table.tree, &watch);
+    merkle_watch(table.tree, &other);
+    table_fill(&table, 4);
+    merkle_unwatch(&other); /* the later one ends first, and then the earlier one goes on */
+    for (unsigned i = 0; i < 100; i++)
+        (void)table_set(&table, i, i % 3);
+    delta = table_set(&table, 7, 9);
+    table_undo(&table, 7, 7 % 3, &delta);
+    CHECK_OK(build_all(&table, 300)); /* no change of a cell */
+    merkle_unwatch(&watch);
+    merkle_unwatch(&watch); /* once more is fine */
+    (void)table_set(&table, 5, 77);
+    (void)table_set(&table, 5, 5 % 3);
+    for (uint32_t i = 0; i < 16; i++) {
+        sum = merkle_sum(&table.tree->now, 4, i);
+        for (unsigned number = 0; number < 300; number++) {
+            uint64_t place = merkle_place(&table_key, path_of(number, &name));
+
+            if (place >> 60 == i)
+                digest_subtract(&sum, merkle_watched(&watch, place, &any));
+        }
+        CHECK(digest_equal(sum, before[i]));
+    }
+    CHECK(!watch.lost && watch.count > other.count);
+    (void)merkle_watched(&watch, 12345, &any);
+    CHECK(!any);
+    merkle_watch_done(&watch);
+    merkle_watch_done(&other);
+    table_close(&table);
+}
+
+TEST(a_watch_has_a_bound_and_ends_with_its_tree)
+{
+    struct merkle_watch watch, starved, cleared, freed;
+    struct table table;
+
+    CHECK_OK(table_open(&table, 10, true));
+    merkle_watch(table.tree, &watch);
+    for (unsigned i = 0; i < MERKLE_WATCH_MAX; i++)
+        (void)table_set(&table, i % 10, i + 1);
+    CHECK(!watch.lost);
+    (void)table_set(&table, 1, 0);
+    CHECK(watch.lost);
+    merkle_watch_done(&watch);
+    merkle_watch(table.tree, &starved);
+    mem_fail_at(1, 1);
+    (void)table_set(&table, 1, 1);
+    mem_fail_at(0, 0);
+    CHECK(starved.lost);
+    merkle_watch_done(&starved);
+    merkle_watch(table.tree, &cleared);
+    merkle_clear(table.tree);
+    CHECK(cleared.lost && !cleared.tree && !table.tree->watch);
+    merkle_watch(table.tree, &freed);
+    table_close(&table);
+    CHECK(freed.lost && !freed.tree);
+    merkle_watch_done(&cleared);
+    merkle_watch_done(&freed);
+}
