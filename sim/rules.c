@@ -11,6 +11,8 @@ static const struct rule table[] = {
     {"tombstones", "a removal leaves an empty cell behind", NULL, NULL, 0},
     {"removed-stays", "what one replica removed comes back from another", NULL, NULL, 0},
     {"removes-one", "removing a map or set stops at its first member", NULL, NULL, 0},
+    {"removes-unsaid", "what only a residue shows to be gone is removed without an event", NULL,
+     "a_removal_that_was_known_of_one_cell_alone_is_kept_by_who_repeats_it", 0},
     {"unseen-goes", "an operation replaces also what its caller has not seen", NULL, NULL, 0},
     {"folds-others", "an increment folds what other replicas have counted", NULL, NULL, 0},
     {"counter-again", "after a crash events take counters that were used", NULL, NULL, 0},

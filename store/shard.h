@@ -132,10 +132,12 @@ int shard_context_read(const struct view *view, uint64_t shard, struct context *
 
 /* Local events (rule 2). */
 /* One event on one cell. *ret_dot names it; its n is 0 when nothing changed and no event was made.
- */
+ * What only a residue says to be gone is removed by an event of its own: whoever has that, or the
+ * context when there was none, has nothing of it. */
 int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
                 const struct op *op, struct dot *ret_dot);
-/* Removes every cell below the prefix that has dots (which `seen` covers), one event each. */
+/* Removes every cell below the prefix that has dots (which `seen` covers) or a residue, one event
+ * each. */
 int shard_remove(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice prefix,
                  const struct context *seen, uint64_t *ret_events);
 

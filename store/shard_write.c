@@ -113,6 +113,14 @@ static uint64_t fold_after(const struct shard *shard)
                                     : shard->openings[shard->openings_count - 1].since;
 }
 
+/* That there is nothing more to remove, only the residue says: no other replica has to hear of it,
+ * and whoever made the removal may be lost. So it gets an event, which takes the residue along. */
+static bool is_unsaid(const struct shard *shard, const struct slot *slot)
+{
+    return slot->residue && !context_covers(&shard->context, &slot->residue->context) &&
+           !BROKEN("removes-unsaid");
+}
+
 int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
                 const struct op *op, struct dot *ret_dot)
 {
@@ -131,7 +139,7 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
     edit_init(&edit);
     if (!error)
         error = type_edit(&slot.cell, op, &editor, &edit);
-    if (!error && edit.changes)
+    if (!error && (edit.changes || is_unsaid(shard, &slot)))
         error = event_make(shard, batch, &slot, &edit, ret_dot);
     else if (!error)
         *ret_dot = (struct dot){shard->replica, 0};

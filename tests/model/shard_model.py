@@ -19,7 +19,7 @@ Profiles, each run over all seeds:
   fresh     the same faults, the other policy: an opening that is not confirmed takes a new id before its first write
   boot      the same, each opening that writes takes a new id: no first contact needed, snapshots restored in any order
 Checked after every step, for the acting replicas: each cell holds exactly what the events that it claims to know leave
-(`explain`).
+(`explain`); and whoever has all that a replica had when it answered a write has nothing that was gone there (`promise`).
 Not modelled: time to live, types other than counters.
 At the end: all replicas equal and exact, counters add up, no residue, no log entry left.
 
@@ -74,7 +74,7 @@ BREAKS = {
     "push-during-compare": "scripted",
     "skip-unsettled": "scripted", "skip-changed": "horizon", "merge-later-context": "horizon", "no-horizon": "horizon",
     "send-before-sync": "crash", "same-id-after-restore": "lives", "same-id-after-rejoin": "lives",
-    "keep-context-after-drop": "lives",
+    "keep-context-after-drop": "lives", "removes-unsaid": "scripted",
     "damage-removes": "damage",
     "no-redot": "rollback", "hello-current-counter": "rollback", "hello-seen-only": "rollback", "redot-totals": "rollback",
     "redot-keeps-context": "rollback", "redot-late": "rollback", "release-early": "rollback", "reopen-trusts": "rollback",
@@ -428,11 +428,16 @@ class Replica:
             self.new_id()
 
     def write(self, path, keep, add):
-        if BREAK != "claim-late":
-            self.claim()
+        """Removing what is gone makes no event: my context says so already, to me and to whoever covers it. But not when
+        only a residue says so: then the removal is an event of its own, which takes the residue along (removes-unsaid)."""
         old = self.cells.get(path, {})
         gone = [d for d in old if d not in keep]
-        self.event(path, {d: v for d, v in old.items() if d in keep}, gone, "v" if add else None)
+        said = not beyond(self.residue.get(path, {}), self.base) or BREAK == "removes-unsaid"
+        if add or gone or not said:
+            if BREAK != "claim-late":
+                self.claim()
+            self.event(path, {d: v for d, v in old.items() if d in keep}, gone, "v" if add else None)
+        self.world.promise(self, path)
 
     def increment(self, path, k):
         """Folds own dots made since this opening into a running total (older ones may have a future elsewhere, or keep
@@ -571,7 +576,7 @@ class World:
         self.hello, self.fresh = profile in ("rollback", "copies", "fresh"), profile in ("fresh", "boot")
         self.events, self.increments, self.wire, self.running = {}, {}, [], []
         self.openings, self.drawn, self.snapshots, self.at_risk, self.orphans = {}, 0, [], set(), set()
-        self.twins, self.may_be_twice, self.twice = {}, set(), 0
+        self.twins, self.may_be_twice, self.twice, self.promises = {}, set(), 0, []
         self.impatience = self.rng.choice([0, 0.05, 0.2])
         self.ids, self.lost, self.damaged, self.backups, self.judged = 0, set(), set(), [], []
         self.nodes = []
@@ -653,7 +658,19 @@ class World:
                     live.add(d)
         return live - removed
 
+    def promise(self, node, path):
+        """Whoever has what this replica had when it answered has nothing that was gone there by then."""
+        known = node.knowledge(path)
+        gone = {d for d, (p, _, _) in self.events.items() if p == path and self.covers(known, d)}
+        self.promises.append((path, dict(node.base), gone - set(map(key, node.cells.get(path, {})))))
+
+    def has(self, node, context):
+        return all(self.covers(node.base, (o, int(n), getattr(n, "nonce", None))) for o, n in context.items())
+
     def check(self, node):
+        for path, context, gone in self.promises:
+            again = [] if path in self.damaged else sorted(gone & set(map(key, node.cells.get(path, {}))))
+            assert not again or not self.has(node, context), (node.name, path, "has again", again)
         for path in PATHS + COUNTERS:
             if path in self.damaged:
                 continue
@@ -918,6 +935,20 @@ def scripted_unsettled():
     world.check(a)
 
 
+def scripted_said():
+    """b knows only by a residue that what it removes is gone. Whoever then has all that b has, has nothing of it either."""
+    world = World(2, "scripted")
+    a, b, c, d = world.nodes
+    a.write("a", frozenset(), True)
+    bring(a, b, c, d)
+    c.write("a", frozenset(), False)
+    world.read([b, c], "a")
+    b.write("a", frozenset(), False)
+    b.sync()
+    bring(b, d)
+    world.check(d)
+
+
 def three():
     """Three members that hold one event of the first. Its opening 2 made nothing yet, and its directory is copied then."""
     world = World(1, "scripted")
@@ -1077,6 +1108,7 @@ def run(profile, seed):
     if profile == "scripted":
         scripted(seed)
         scripted_unsettled()
+        scripted_said()
         scripted_promise(False)
         scripted_promise(True)
         scripted_dead_push()

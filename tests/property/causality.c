@@ -69,6 +69,7 @@ static const struct mutant {
     {"promise-last", PROFILE_SCRIPTED},
     {"old-connections", PROFILE_SCRIPTED},
     {"same-id-after-boot", PROFILE_BOOT},
+    {"removes-unsaid", PROFILE_SCRIPTED},
 };
 
 /* What is being run: for the line that repeats a failure. */

@@ -195,6 +195,8 @@ void world_check(struct world *world, struct node *node)
         know = node_knowledge(node, &slot);
         hold(oracle_explains(&world->oracle, path, &know, &slot.cell),
              "node %u, path %u: the cell is not what its events leave", node->number, path);
+        hold(oracle_keeps(&world->oracle, path, &know, &slot.cell),
+             "node %u, path %u: what was gone is there again", node->number, path);
         hold(!slot.stored || slot.cell.count > 0 || slot.residue,
              "node %u, path %u: an empty cell is stored", node->number, path);
         slot_done(&slot);
@@ -414,6 +416,17 @@ static void event_record(struct world *world, struct node *node, unsigned path, 
     slot_done(&slot);
 }
 
+static void node_promises(struct world *world, const struct node *node, unsigned path)
+{
+    struct slot slot;
+    struct knowledge know;
+
+    node_slot(world, node, path, &slot);
+    know = node_knowledge(node, &slot);
+    oracle_promise(&world->oracle, path, &node->shard->context, &know, &slot.cell);
+    slot_done(&slot);
+}
+
 void node_update(struct world *world, struct node *node, unsigned path, const struct op *op)
 {
     struct dot dot = {0};
@@ -434,6 +447,7 @@ void node_update(struct world *world, struct node *node, unsigned path, const st
         event_record(world, node, path, dot, &old, op->number);
         node_told(world, node, 1);
     }
+    node_promises(world, node, path);
     cell_done(&old);
 }
 
@@ -441,6 +455,7 @@ void node_update(struct world *world, struct node *node, unsigned path, const st
 static void node_remove_map(struct world *world, struct node *node, const struct context *seen)
 {
     struct cell old[MAP_TO - MAP_FROM];
+    bool unsaid[MAP_TO - MAP_FROM]; /* only a residue says that it is gone */
     uint64_t events = 0, n = node_counter(node);
     struct slot slot;
     int error;
@@ -449,6 +464,8 @@ static void node_remove_map(struct world *world, struct node *node, const struct
         node_slot(world, node, MAP_FROM + i, &slot);
         cell_init(&old[i]);
         cell_copy(&slot.cell, &old[i]);
+        unsaid[i] = slot.residue && !world_broken("removes-unsaid") &&
+                    !context_covers(&node->shard->context, &slot.residue->context);
         slot_done(&slot);
     }
     attempt(world, node, error,
@@ -462,9 +479,10 @@ static void node_remove_map(struct world *world, struct node *node, const struct
         node_slot(world, node, MAP_FROM + i, &slot);
         changed = !cell_same_dots(&slot.cell, &old[i]);
         slot_done(&slot);
-        if (changed)
+        if (changed || unsaid[i])
             event_record(world, node, MAP_FROM + i, (struct dot){node->shard->replica, ++n},
                          &old[i], 0);
+        node_promises(world, node, MAP_FROM + i);
         cell_done(&old[i]);
     }
     hold(n == node_counter(node), "removing a map made %llu events, counted %llu",

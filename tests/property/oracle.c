@@ -25,6 +25,12 @@ void oracle_done(struct oracle *oracle)
     mem_free(oracle->gone);
     for (unsigned i = 0; i < PATHS; i++)
         mem_free(oracle->paths[i]);
+    for (size_t i = 0; i < oracle->promises_count; i++) {
+        context_done(&oracle->promises[i].context);
+        context_done(&oracle->promises[i].known);
+    }
+    mem_free(oracle->promises);
+    mem_free(oracle->kept);
     mem_free(oracle->births);
     mem_free(oracle->marks);
     *oracle = (struct oracle){0};
@@ -154,11 +160,76 @@ bool oracle_explains(struct oracle *oracle, unsigned path, const struct knowledg
     return live == cell->count;
 }
 
+void oracle_promise(struct oracle *oracle, unsigned path, const struct context *context,
+                    const struct knowledge *know, const struct cell *cell)
+{
+    struct promise_kept promise = {.path = path, .kept_at = oracle->kept_count};
+
+    hold_ok(context_copy(&promise.context, context), "context");
+    hold_ok(context_copy(&promise.known, know->context), "context");
+    if (know->residue)
+        hold_ok(context_join(&promise.known, know->residue), "context");
+    for (size_t i = 0; i < cell->count; i++) {
+        room_grow(&oracle->kept, oracle->kept_count, &oracle->kept_room, sizeof *oracle->kept);
+        oracle->kept[oracle->kept_count++] = cell->entries[i].dot;
+        promise.kept_count++;
+    }
+    room_grow(&oracle->promises, oracle->promises_count, &oracle->promises_room,
+              sizeof *oracle->promises);
+    oracle->promises[oracle->promises_count++] = promise;
+}
+
+/* Is the opening that made the last of these events in the history that is known? */
+static bool entry_is_known(const struct oracle *oracle, const struct context *context,
+                           const struct context_entry *entry)
+{
+    const struct knowledge know = {.context = context};
+    const struct event event = {.dot = {entry->id, entry->n}, .nonce = entry->nonce};
+
+    return oracle_covers(oracle, &know, &event);
+}
+
+static bool promise_breaks(const struct oracle *oracle, const struct promise_kept *promise,
+                           const struct knowledge *know, struct dot dot)
+{
+    const struct knowledge then = {.context = &promise->known};
+    size_t number = event_find(oracle, promise->path, dot, know);
+
+    for (size_t i = 0; i < promise->kept_count; i++) {
+        const struct dot *kept = &oracle->kept[promise->kept_at + i];
+
+        if (kept->id == dot.id && kept->n == dot.n)
+            return false;
+    }
+    return number != SIZE_MAX && oracle_covers(oracle, &then, &oracle->events[number]);
+}
+
+bool oracle_keeps(const struct oracle *oracle, unsigned path, const struct knowledge *know,
+                  const struct cell *cell)
+{
+    for (size_t i = 0; i < oracle->promises_count; i++) {
+        const struct promise_kept *promise = &oracle->promises[i];
+        bool breaks = false, has = true;
+
+        for (size_t k = 0; k < cell->count && promise->path == path; k++)
+            breaks |= promise_breaks(oracle, promise, know, cell->entries[k].dot);
+        for (size_t k = 0; k < promise->context.count && breaks && has; k++)
+            has = entry_is_known(oracle, know->context, &promise->context.entries[k]);
+        if (breaks && has)
+            return false;
+    }
+    return true;
+}
+
 void oracle_forget(struct oracle *oracle, uint64_t id, uint64_t above)
 {
     for (size_t i = 0; i < oracle->events_count; i++) {
         if (oracle->events[i].dot.id == id && oracle->events[i].dot.n > above)
             oracle->events[i].forgotten = true;
+    }
+    for (size_t i = 0; i < oracle->promises_count; i++) {
+        if (context_get(&oracle->promises[i].context, id) > above)
+            oracle->promises[i].path = PATHS; /* of none */
     }
 }
 

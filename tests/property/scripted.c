@@ -34,6 +34,29 @@ static void script_late_push(struct world *world)
     buffer_done(&late);
 }
 
+/* b knows only by a residue that what it removes is gone. Whoever then has all that b has, has
+ * nothing of it either. */
+static void script_unsaid(struct world *world)
+{
+    const struct op add = {.kind = OP_REGISTER_SET, .value = slice_text("v")};
+    const struct op remove = {.kind = OP_REMOVE};
+    struct node *a = &world->nodes[0], *b = &world->nodes[1], *c = &world->nodes[2];
+    const unsigned read[] = {0, 1};
+
+    world->finishing = true; /* nothing is lost */
+    node_update(world, a, 0, &add);
+    node_sync(world, a);
+    node_pull_all(world, b, a);
+    node_pull_all(world, c, a);
+    node_update(world, a, 0, &remove);
+    node_sync(world, a);
+    world_read(world, read, 2, 0);
+    node_update(world, b, 0, &remove);
+    node_sync(world, b);
+    node_pull_all(world, c, b);
+    world_check(world, c);
+}
+
 /* ---- rollbacks: three members hold one event of the first; its second opening made nothing yet,
  * and then directories are copied ---- */
 
@@ -176,6 +199,9 @@ void world_scripted(struct world *world, unsigned number)
         break;
     case 3:
         script_dead_push(world);
+        break;
+    case 4:
+        script_unsaid(world);
         break;
     default:
         script_two_futures(world);

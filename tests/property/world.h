@@ -41,7 +41,20 @@ struct birth {
     uint32_t nonce, before;
 };
 
+/* What a replica had when it answered a write: whoever has all of that has nothing that was gone.
+ */
+struct promise_kept {
+    unsigned path;
+    struct context context; /* of the replica */
+    struct context known;   /* and of its cell */
+    size_t kept_at, kept_count;
+};
+
 struct oracle {
+    struct promise_kept *promises;
+    size_t promises_count, promises_room;
+    struct dot *kept; /* what was not gone */
+    size_t kept_count, kept_room;
     struct event *events;
     size_t events_count, events_room;
     size_t *gone; /* numbers of events */
@@ -67,6 +80,12 @@ void oracle_event(struct oracle *oracle, unsigned path, struct dot dot, uint32_t
 /* Does the cell hold what the events of `know` leave? */
 bool oracle_explains(struct oracle *oracle, unsigned path, const struct knowledge *know,
                      const struct cell *cell);
+/* A write was answered by who has this context and this cell. */
+void oracle_promise(struct oracle *oracle, unsigned path, const struct context *context,
+                    const struct knowledge *know, const struct cell *cell);
+/* Does a replica that knows this keep the promises of others with this cell? */
+bool oracle_keeps(const struct oracle *oracle, unsigned path, const struct knowledge *know,
+                  const struct cell *cell);
 void oracle_forget(struct oracle *oracle, uint64_t id, uint64_t above);
 /* The events of `old` that the opening made, up to `until`, get dots of `id`. */
 void oracle_rename(struct oracle *oracle, const struct knowledge *know, struct opening opening,
@@ -235,7 +254,7 @@ void world_finish(struct world *world);
 void node_reopen(struct world *world, struct node *node, const struct image *image);
 
 /* ---- scripted.c ---- */
-enum { SCRIPTS = 5 };
+enum { SCRIPTS = 6 };
 void world_scripted(struct world *world, unsigned number);
 
 /* Makes room for one more element of any of the arrays above; out of memory ends the program. */

@@ -445,3 +445,48 @@ TEST(a_restored_backup_does_not_count_on_in_what_others_may_have_been_told)
                "B has apples: 18\n");
     story_end(&story, true);
 }
+
+/* B has the removal from A's cell alone, by a pull that was cut short, and is asked for it again;
+ * then A's disk is lost. */
+TEST(a_removal_that_was_known_of_one_cell_alone_is_kept_by_who_repeats_it)
+{
+    story_begin(&story,
+                &(struct world_options){.seed = 7, .nodes = 3, .log_max = 1000, .chunk_size = 200});
+    for (size_t i = A; i <= C; i++)
+        sim_start(&story.world, i);
+    story_do(&story, A, "add tags ripe");
+    story_run(&story, 3000);
+    story_cut(&story, A, B, true);
+    story_cut(&story, B, C, true);
+    story_do(&story, A, "add tags ripe");
+    for (char words[] = "incr a 1"; words[5] < 'z'; words[5]++)
+        story_do(&story, A, words);
+    story_run(&story, 3000);
+    story_cut(&story, A, C, true);
+    story_do(&story, A, "remove tags ripe");
+    story_run(&story, 9000); /* what was under way is lost */
+    story.world.ways[A][B].bytes_per_s = 1000;
+    story_cut(&story, A, B, false);
+    while (sim_shard(&story.world, B, "box")->residues_count == 0)
+        story_run(&story, 1);
+    story_cut(&story, A, B, true);
+    story_forget(&story);
+    story_show_all(&story, "tags");
+    story_do(&story, B, "remove tags ripe");
+    sim_stop(&story.world, A);
+    world_note(&story.world, "A has lost its disk");
+    story_replace(&story, A, NULL);
+    sim_start(&story.world, A);
+    story_cut(&story, B, C, false);
+    story_cut(&story, A, B, false);
+    story_cut(&story, A, C, false);
+    story_forget(&story);
+    story_run(&story, 12000);
+    story_forget(&story);
+    story_show_all(&story, "tags");
+    story_told(&story, NULL,
+               "A has tags: nothing\n"
+               "B has tags: nothing\n"
+               "C has tags: nothing\n");
+    story_end(&story, true);
+}

@@ -106,6 +106,53 @@ TEST(an_event_that_changes_nothing_is_none)
     close_all();
 }
 
+/* a's removal of x came to b alone, and as a residue. c has what a made before. */
+static void open_unsaid(void)
+{
+    open_all();
+    CHECK_OK(place_set(&a, "x", "1"));
+    CHECK_OK(place_pull(&b, &a, CHUNK_SIZE));
+    CHECK_OK(place_pull(&c, &a, CHUNK_SIZE));
+    CHECK_OK(place_remove(&a, "x"));
+    CHECK_EQUAL(mend(&b, &a, "x"), TAKEN);
+    CHECK_EQUAL(place_dots(&b, "x", NEAP_REGISTER), 0);
+}
+
+TEST(what_only_a_residue_says_to_be_gone_is_removed_by_an_event)
+{
+    const struct op op = {.kind = OP_REMOVE};
+    struct dot dot;
+
+    open_unsaid();
+    CHECK_OK(place_write(&b, "x", NEAP_REGISTER, &op, &dot));
+    CHECK_EQUAL(dot.id, 2);
+    CHECK_EQUAL(dot.n, 1);
+    CHECK_OK(place_pull(&c, &b, CHUNK_SIZE)); /* a is lost, say */
+    CHECK_EQUAL(context_get(&c.shard->context, 1), 1);
+    CHECK_EQUAL(place_dots(&c, "x", NEAP_REGISTER), 0);
+    CHECK_OK(place_pull(&b, &a, CHUNK_SIZE));
+    CHECK_OK(place_write(&b, "x", NEAP_REGISTER, &op, &dot)); /* now the context says it */
+    CHECK_EQUAL(dot.n, 0);
+    close_all();
+}
+
+TEST(a_map_is_removed_with_what_only_a_residue_says_to_be_gone)
+{
+    struct buffer prefix = path_to("x", NEAP_REGISTER);
+    uint64_t events = 0;
+
+    open_unsaid();
+    CHECK_OK(shard_remove(b.shard, b.batch, b.shard->id, buffer_slice(&prefix), NULL, &events));
+    CHECK_EQUAL(events, 1);
+    CHECK_OK(place_pull(&c, &b, CHUNK_SIZE));
+    CHECK_EQUAL(place_dots(&c, "x", NEAP_REGISTER), 0);
+    CHECK_OK(place_pull(&b, &a, CHUNK_SIZE));
+    CHECK_OK(shard_remove(b.shard, b.batch, b.shard->id, buffer_slice(&prefix), NULL, &events));
+    CHECK_EQUAL(events, 0);
+    buffer_done(&prefix);
+    close_all();
+}
+
 TEST(what_is_removed_is_gone_from_the_disk)
 {
     open_all();
