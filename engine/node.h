@@ -194,6 +194,10 @@ int node_admin(struct backend *backend, int argc, const char *const argv[], stru
                struct neap_error *error);
 int node_stats(struct node *node, struct page *ret_page);
 
+/* node_explain.c: verbs explain and diff; words are those after it. */
+int node_explain(struct node *node, const char *verb, int argc, const char *const argv[],
+                 struct buffer *ret_json, struct neap_error *error);
+
 /* node_backup.c */
 int node_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
                 struct buffer *ret_json, struct neap_error *error);

@@ -243,17 +243,20 @@ static int admin_isolate(struct node *node, const char *word, struct buffer *ret
 
 /* ---- words ---- */
 
+/* One word at most after its name, or `words` of them. */
 struct verb {
     const char *name;
     int words_max;
     int (*run)(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);
+    int (*run_words)(struct node *node, const char *verb, int argc, const char *const argv[],
+                     struct buffer *ret_json, struct neap_error *error);
 };
 
-static const struct verb verbs[] = {{"status", 1, admin_status},
-                                    {"digest", 2, admin_digest},
-                                    {"isolate", 2, admin_isolate},
-                                    {"stats", 1, admin_stats}};
+static const struct verb verbs[] = {
+    {"status", 1, admin_status, NULL},   {"digest", 2, admin_digest, NULL},
+    {"isolate", 2, admin_isolate, NULL}, {"stats", 1, admin_stats, NULL},
+    {"explain", 64, NULL, node_explain}, {"diff", 64, NULL, node_explain}};
 
 static int node_admin_inside(struct node *node, int argc, const char *const argv[],
                              struct buffer *ret_json, struct neap_error *error)
@@ -268,14 +271,19 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         if (argc > verbs[i].words_max)
             return error_set(error, NEAP_INVALID, "%s: more than %d words", name,
                              verbs[i].words_max);
-        code = verbs[i].run(node, argc > 1 ? argv[1] : NULL, ret_json, error);
+        if (verbs[i].run_words)
+            code = verbs[i].run_words(node, name, argc - 1, argv + 1, ret_json, error);
+        else
+            code = verbs[i].run(node, argc > 1 ? argv[1] : NULL, ret_json, error);
         if (code && error && !error->code)
             error_set(error, code, "%s: %s", name, error_text(code));
         return code;
     }
-    return error_set(error, NEAP_INVALID,
-                     "%.60s: not a verb; there are: status, digest [BUCKET], isolate on|off, stats",
-                     name);
+    return error_set(
+        error, NEAP_INVALID,
+        "%.60s: not a verb; there are: status, digest [BUCKET], isolate on|off, stats, "
+        "explain BUCKET KEY [TYPE [FIELD...]], diff BUCKET KEY [TYPE [FIELD...]]",
+        name);
 }
 
 int node_admin(struct backend *backend, int argc, const char *const argv[], struct buffer *ret_json,

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "gossip/look.h"
 #include "gossip/state.h"
 #include "gossip/verify_state.h"
 
@@ -14,8 +15,15 @@
 typedef int (*ask_server)(struct step *step, const struct shard *shard, struct slice question,
                           struct buffer *ret_answer);
 
+static int look_serve(struct step *step, const struct shard *shard, struct slice question,
+                      struct buffer *ret_answer)
+{
+    struct view view = batch_view(step->batch);
+    return look_answer(shard, &view, question, ret_answer);
+}
+
 static const ask_server servers[ASK_KINDS] = {
-    [ASK_LOOK] = NULL,
+    [ASK_LOOK] = look_serve,
     [ASK_VERIFY] = NULL,
 };
 
@@ -224,16 +232,13 @@ static int ask_answer(struct step *step, size_t peer, const struct message *aske
     const struct topic *topic = topic_find(gossip, asked->shard);
     const struct shard *shard = store_find(gossip->store, asked->shard);
     reply->code = NEAP_FORMAT;
-    if (asked->what >= ASK_KINDS)
+    if (asked->what >= ASK_KINDS || !servers[asked->what])
         return 0;
     reply->code = NEAP_NOTFOUND;
     if (!shard)
         return 0;
     reply->code = NEAP_BUSY;
     if (!topic_open_pair(gossip, topic, peer) || !shard_released(shard))
-        return 0;
-    reply->code = NEAP_FORMAT;
-    if (!servers[asked->what])
         return 0;
     int error = shard_told(shard, &reply->since);
     if (error)

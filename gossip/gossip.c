@@ -433,8 +433,7 @@ unsigned gossip_covering(const struct gossip *gossip, uint64_t shard, const stru
     return count;
 }
 
-/* Peers as others see them: entries that turned out to be this node, or another entry, are not. */
-static size_t peer_visible(const struct gossip *gossip, size_t index)
+size_t peer_visible(const struct gossip *gossip, size_t index)
 {
     for (size_t i = 0; i < gossip->peers_count; i++) {
         if (peer_is_member(gossip, i) && index-- == 0)

@@ -258,6 +258,9 @@ void peer_init(struct gossip *gossip, const char *address, bool listed, struct p
 const char *peer_text(const struct gossip *gossip, size_t index);
 bool peer_is_up(const struct gossip *gossip, size_t index); /* both channels */
 bool peer_is_member(const struct gossip *gossip, size_t index);
+/* Peers as others see them: entries that turned out to be this node, or another entry, are not.
+ * NO_PEER past the last. */
+size_t peer_visible(const struct gossip *gossip, size_t index);
 /* The entry of whoever said hello, made if need be; LIMIT: no room. */
 int peer_find(struct gossip *gossip, const struct link *link, const struct hello *hello,
               size_t *ret_index);

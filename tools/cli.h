@@ -64,6 +64,9 @@ int cluster_write(const char *path); /* a new cluster file; 0, or an exit code a
 /* cli_backup.c */
 int command_backup(struct cli *cli);
 int command_restore(struct cli *cli);
+/* cli_explain.c */
+int command_explain(struct cli *cli);
+int command_diff(struct cli *cli);
 /* demo.c */
 int command_demo(struct cli *cli);
 

@@ -273,7 +273,7 @@ static int ask_with_less_memory(void *arg)
     error = error ? error : nodes_write(&nodes, 1, "a", 1);
     error = error ? error : nodes_run(&nodes, 1500);
     if (!error) {
-        ask = ask_of("box", "");
+        ask = ask_of("no such box", "");
         error = ask_begin(&ask);
     }
     if (!error) {
