@@ -1,5 +1,6 @@
 /* What an answer says, held against what was here when it was asked for. */
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 #include "gossip/verify_state.h"
 
@@ -29,7 +30,7 @@ static void nodes_differing(struct verify *verify, const struct verify_answer *a
     uint32_t found[VERIFY_NODES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < answer->sums_count; i++) {
-        if (answer->sums[i] == verify_short(salt, sums->sums[i]))
+        if (answer->sums[i] == verify_short(salt, sums->sums[i]) || BROKEN("verify-trusts"))
             continue;
         if (count == VERIFY_NODES_MAX) {
             verify->more = true;

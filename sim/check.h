@@ -24,6 +24,8 @@ struct checker {
     void (*sent)(struct world *world, void *state, size_t node, const struct message *message);
     /* A caller's operation got its answer. */
     void (*answered)(struct world *world, void *state, const struct record *record);
+    /* An operator's ask has ended, with this code. */
+    void (*asked)(struct world *world, void *state, size_t node, const struct ask *ask, int code);
     /* After each step of the plan. */
     void (*step)(struct world *world, void *state);
     /* Asked at rest, again and again until all hold or rounds run out: then this was the failure.
@@ -32,7 +34,7 @@ struct checker {
 };
 
 extern const struct checker check_acknowledged, check_bounds, check_contexts, check_durable,
-    check_equal, check_frugal, check_removed, check_rest, check_sessions, check_trees;
+    check_equal, check_frugal, check_removed, check_rest, check_sessions, check_trees, check_verify;
 
 struct checks; /* the state of all */
 struct checks *checks_new(struct world *world);
@@ -44,6 +46,7 @@ void checks_started(struct world *world, size_t node);
 void checks_replaced(struct world *world, size_t node);
 void checks_sent(struct world *world, size_t node, const struct message *message);
 void checks_answered(struct world *world, const struct record *record);
+void checks_asked(struct world *world, size_t node, const struct ask *ask, int code);
 void checks_step(struct world *world);
 bool checks_hold(struct world *world, char *ret_why, size_t size); /* "name: why" */
 size_t checks_count(void);

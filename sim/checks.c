@@ -10,8 +10,8 @@
  * check_contexts feeds the oracle, so it is told of everything before those that ask the oracle;
  * but it looks at every cell when it is asked. */
 static const struct checker *const table[] = {
-    &check_contexts, &check_durable,      &check_bounds,  &check_rest,     &check_equal,
-    &check_frugal,   &check_acknowledged, &check_removed, &check_sessions, &check_trees};
+    &check_contexts,     &check_durable, &check_bounds,   &check_rest,  &check_equal, &check_frugal,
+    &check_acknowledged, &check_removed, &check_sessions, &check_trees, &check_verify};
 enum { CHECKERS = sizeof table / sizeof *table };
 
 struct checks {
@@ -85,6 +85,11 @@ void checks_sent(struct world *world, size_t node, const struct message *message
 void checks_answered(struct world *world, const struct record *record)
 {
     TELL(world, answered, record)
+}
+
+void checks_asked(struct world *world, size_t node, const struct ask *ask, int code)
+{
+    TELL(world, asked, node, ask, code)
 }
 
 void checks_step(struct world *world)

@@ -7,7 +7,9 @@ enum {
     LEAP_MS_MIN = 6 * HOUR_MS, /* and 256 times as much at most: two months */
     LEAP_AFTER_MS = 1500,      /* so long the others talk between two leaps of time */
     SPELLS_MAX = 2,            /* long ones, in a world */
-    SHORT_LOG = 20
+    SHORT_LOG = 20,
+    VERIFY_MS_MAX = 5000,
+    VERIFY_BUCKETS = 3
 };
 
 /* ---- ends ---- */
@@ -207,6 +209,25 @@ static void strike_storm(struct faults *faults, struct rng *rng)
         storm_next(storm);
 }
 
+/* ---- operators ---- */
+
+/* No fault, but a question that must not be one, whatever else happens. */
+static void strike_verify(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = up_draw(faults, rng);
+    uint64_t number = rng_u64(rng);
+    uint64_t lasts_ms = 50 + rng_below(rng, VERIFY_MS_MAX);
+    if (!node)
+        return;
+    const struct store *store = &node->wheel.engine.store;
+    world_note(faults->world, "verify: %s asks others, for %llu ms", node->name,
+               (unsigned long long)lasts_ms);
+    for (size_t i = 0; i < store->shards_count && i < VERIFY_BUCKETS; i++) {
+        const struct shard *shard = store->shards[(number + i) % store->shards_count];
+        sim_ask(faults->world, node->index, ASK_VERIFY, shard->id, lasts_ms);
+    }
+}
+
 /* ---- all ---- */
 
 static void heal(struct faults *faults)
@@ -231,6 +252,7 @@ static const struct fault_kind kinds[] = {
     {"pause", "a process stands still for a while", FAULTS_NODE, false, strike_pause},
     {"offline", "a node is away for months, the others go on", FAULTS_NODE, false, strike_offline},
     {"storm", "a process restarts again and again", FAULTS_NODE, false, strike_storm},
+    {"verify", "an operator asks whether replicas are equal", FAULTS_NODE, false, strike_verify},
 };
 
 const struct fault_group_file faults_of_node = {

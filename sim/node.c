@@ -213,9 +213,53 @@ static void event_free(struct event *event)
     mem_free(event);
 }
 
+/* ---- asks ---- */
+
+struct sim_ask {
+    struct event event; /* first: what is freed */
+    struct ask ask;
+};
+
+void sim_ask(struct world *world, size_t index, enum ask_kind kind, uint64_t shard, uint64_t for_ms)
+{
+    struct sim_ask *asking = mem_new(sizeof *asking);
+    must(asking);
+    asking->event.kind = EVENT_ASK;
+    asking->event.ask = &asking->ask;
+    asking->ask = (struct ask){
+        .kind = kind, .shard = shard, .until_ms = sim_now(&world->nodes[index]).mono_ms + for_ms};
+    sim_post(world, index, &asking->event);
+}
+
+/* Its process has ended, and nobody waits for it. */
+static void ask_lost(struct event *event)
+{
+    ask_done(event->ask);
+    event_free(event);
+}
+
+/* Some have ended in this turn. */
+static void asks_go_on(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    const struct done *done = &node->wheel.done;
+    for (size_t i = 0; i < done->count; i++) {
+        for (size_t j = 0; j < node->asks_count; j++) {
+            if (done->events[i] != node->asks[j])
+                continue;
+            checks_asked(world, index, node->asks[j]->ask, node->asks[j]->code);
+            ask_lost(node->asks[j]);
+            node->asks[j] = node->asks[--node->asks_count];
+            break;
+        }
+    }
+}
+
 void node_down(struct world *world, size_t index, bool says)
 {
     struct sim_node *node = &world->nodes[index];
+    while (node->asks_count > 0)
+        ask_lost(node->asks[--node->asks_count]);
     for (size_t i = 0; i < node->inbox_count; i++) {
         struct event *event = node->inbox[i];
         if (event->kind == EVENT_NET) {
@@ -223,6 +267,8 @@ void node_down(struct world *world, size_t index, bool says)
             event_free(event);
         } else if (world->write_done && event->kind == EVENT_WRITE) {
             world->write_done(world, index, event, true);
+        } else if (event->kind == EVENT_ASK) {
+            ask_lost(event);
         } else {
             event_free(event);
         }
@@ -398,9 +444,11 @@ static void node_finish(struct world *world, size_t index, struct event *event, 
     case EVENT_SYNC:
     case EVENT_TICK:
     case EVENT_ISOLATE:
-    case EVENT_ASK:
     case EVENT_CALL:
         event_free(event);
+        break;
+    case EVENT_ASK:
+        world->nodes[index].asks[world->nodes[index].asks_count++] = event;
         break;
     }
 }
@@ -437,6 +485,7 @@ void node_turn(struct world *world, size_t index)
     bool crashed = node->wheel.crashed;
     for (size_t i = 0; i < count; i++)
         node_finish(world, index, events[i], crashed && !is_done(&node->wheel, events[i]));
+    asks_go_on(world, index);
     if (node->wheel.stopped && !crashed) {
         if (!sim_excuses(node, node->wheel.stopped))
             world_fail(world, "%s stopped: %s", node->name, node->wheel.error.text);

@@ -83,6 +83,8 @@ struct sim_node {
     uint64_t effects_left;           /* power fails before the last of them; 0: it does not */
     struct event **inbox;
     size_t inbox_count;
+    struct event *asks[ASKS_MAX + TURN_EVENTS_MAX]; /* under way: done by a later turn */
+    size_t asks_count;
     uint64_t turn_at; /* of the THING_TURN in the heap; 0 none */
     uint64_t tick_at; /* of the THING_TICK in the heap; 0 none */
     uint64_t accepted_next;
@@ -167,6 +169,8 @@ void sim_set_log_max(struct world *world, size_t node, uint64_t log_max);
 void sim_set_clock(struct sim_node *node, int64_t skew_ms, int drift);
 int64_t sim_skew(const struct sim_node *node); /* of its wall clock, now */
 void sim_post(struct world *world, size_t node, struct event *event);
+/* An operator of this node, which is up, asks its peers; the checkers are told what comes of it. */
+void sim_ask(struct world *world, size_t node, enum ask_kind kind, uint64_t shard, uint64_t for_ms);
 struct now sim_now(const struct sim_node *node);
 struct shard *sim_shard(struct world *world, size_t node, const char *bucket);
 /* The process must be down: the directory is replaced. */

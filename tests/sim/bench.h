@@ -17,7 +17,7 @@ struct bench {
 void bench_open(struct bench *bench, uint64_t seed, size_t nodes);
 void bench_close(struct bench *bench); /* nothing failed */
 void bench_run(struct bench *bench, uint64_t ms);
-void bench_run_on(struct bench *bench); /* for a minute, not counting leaps of time */
+void bench_run_on(struct bench *bench); /* for two minutes, not counting leaps of time */
 const struct fault_kind *kind_of(const char *name);
 void strike(struct bench *bench, const char *name);
 const char *told(struct bench *bench); /* its trace since the last look; borrowed */

@@ -10,6 +10,7 @@
 #include "sim/load.h"
 #include "sim/oracle.h"
 #include "sim/workload.h"
+#include "store/merkle.h"
 
 enum { NODES = 3, CALLS = 60, A = 0, B = 1 };
 
@@ -370,6 +371,52 @@ TEST(who_compares_after_a_cut_is_not)
     CHECK_TEXT(bench.world.failed, "");
     CHECK(bench_rests(&bench));
     bench_end(&bench);
+}
+
+/* As if A had asked, and one peer had answered. */
+static void bench_verified(struct bench *bench, enum verify_verdict verdict)
+{
+    struct sim_node *node = &bench->world.nodes[A];
+    const struct shard *shard = box(bench, A);
+    struct verify_result result = {.verdict = verdict, .asked_ms = sim_now(node).wall_ms};
+    struct ask_answer answer = {.end = ASK_TOLD, .verified = &result};
+    struct ask ask = {.kind = ASK_VERIFY, .shard = shard->id, .answers = &answer, .count = 1};
+    struct message question;
+    message_init(&question);
+    question.kind = MESSAGE_VERIFY;
+    question.shard = shard->id;
+    CHECK_OK(context_copy(&question.since, &shard->context));
+    CHECK_OK(context_copy(&result.context, &shard->context));
+    snprintf(answer.address, sizeof answer.address, "%s", bench->world.nodes[B].address);
+    checks_sent(&bench->world, A, &question);
+    checks_sent(&bench->world, A, &question); /* trees that were just built count from now on */
+    checks_asked(&bench->world, A, &ask, 0);
+    message_done(&question);
+    context_done(&result.context);
+}
+
+TEST(who_is_said_to_differ_without_damage_is_noticed)
+{
+    struct bench bench;
+    bench_begin(&bench);
+    bench_verified(&bench, VERIFY_UNKNOWN);
+    bench_verified(&bench, VERIFY_EQUAL);
+    CHECK_TEXT(bench.world.failed, "");
+    bench_verified(&bench, VERIFY_DIFFERS);
+    bench_finds(&bench, "verify: A differs from sim://B, and nothing was lost");
+}
+
+TEST(who_is_said_to_be_equal_and_is_not_is_noticed)
+{
+    struct bench bench;
+    bench_begin(&bench);
+    struct merkle *tree = box(&bench, B)->tree;
+    struct slice path = slice_text("12345678 wrong");
+    struct merkle_delta delta =
+        merkle_delta(&tree->key, path, slice_of(NULL, 0), slice_text("cell"), false);
+    merkle_apply(tree, path, &delta);
+    bench_verified(&bench, VERIFY_EQUAL);
+    bench_finds(&bench, "verify: A and B are said to be equal, and are not");
 }
 
 TEST(each_checker_says_what_it_promises)
