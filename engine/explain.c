@@ -101,8 +101,7 @@ static void add(struct explain *explain, json_t *array, json_t *value)
         explain->failed = true;
 }
 
-/* Bytes as text; {"hex": ...} when they are not UTF-8. */
-static json_t *json_slice(struct slice bytes)
+json_t *json_slice(struct slice bytes)
 {
     json_t *json = json_stringn(bytes.size ? (const char *)bytes.data : "", bytes.size);
     char hex[2 * NEAP_PATH_MAX + 1];

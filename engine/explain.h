@@ -51,6 +51,8 @@ struct explain {
     bool failed;         /* explain_json()'s */
 };
 
+/* Bytes as text; {"hex": ...} when they are not UTF-8. */
+json_t *json_slice(struct slice bytes);
 /* NULL: no memory. */
 json_t *explain_json(struct explain *explain);
 

@@ -198,6 +198,10 @@ int node_stats(struct node *node, struct page *ret_page);
 int node_explain(struct node *node, const char *verb, int argc, const char *const argv[],
                  struct buffer *ret_json, struct neap_error *error);
 
+/* node_verify.c: the verb verify. */
+int node_verify(struct node *node, const char *verb, int argc, const char *const argv[],
+                struct buffer *ret_json, struct neap_error *error);
+
 /* node_backup.c */
 int node_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
                 struct buffer *ret_json, struct neap_error *error);

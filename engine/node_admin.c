@@ -256,7 +256,8 @@ struct verb {
 static const struct verb verbs[] = {
     {"status", 1, admin_status, NULL},   {"digest", 2, admin_digest, NULL},
     {"isolate", 2, admin_isolate, NULL}, {"stats", 1, admin_stats, NULL},
-    {"explain", 64, NULL, node_explain}, {"diff", 64, NULL, node_explain}};
+    {"explain", 64, NULL, node_explain}, {"diff", 64, NULL, node_explain},
+    {"verify", 3, NULL, node_verify}};
 
 static int node_admin_inside(struct node *node, int argc, const char *const argv[],
                              struct buffer *ret_json, struct neap_error *error)
@@ -282,7 +283,8 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
     return error_set(
         error, NEAP_INVALID,
         "%.60s: not a verb; there are: status, digest [BUCKET], isolate on|off, stats, "
-        "explain BUCKET KEY [TYPE [FIELD...]], diff BUCKET KEY [TYPE [FIELD...]]",
+        "explain BUCKET KEY [TYPE [FIELD...]], diff BUCKET KEY [TYPE [FIELD...]], "
+        "verify [BUCKET [MS]]",
         name);
 }
 

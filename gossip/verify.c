@@ -201,6 +201,9 @@ static int attempt_paths(struct step *step, struct verify *verify, const struct 
     int error = context_copy(&verify->base, &verify->seen);
     if (!error && pair->known)
         error = context_join(&verify->base, &pair->context);
+    /* What was pushed is before the question on its way, and mostly taken: if not, it is void. */
+    if (!error && !pair->behind && !verify->doubts)
+        error = context_raise(&verify->base, shard->replica, pair->sent, 0);
     verify_paths_init(&verify->paths);
     if (!error && !BROKEN("verify-forgets-paths"))
         error = verify_beyond(shard, &view, &verify->base, &verify->paths);

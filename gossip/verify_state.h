@@ -48,6 +48,8 @@ struct verify {
     struct verify_result *result; /* the answer's */
     struct context seen;          /* of the peer, as it said last */
     bool probes;                  /* the next question is only what the peer has seen */
+    bool doubts;                  /* that it takes all that is pushed to it */
+    bool repeats;                 /* once, as it had seen all that was left out */
     /* Of the question under way; session 0: none. */
     uint64_t session, asked_ms;
     bool probed;

@@ -45,6 +45,16 @@ static void nodes_differing(struct verify *verify, const struct verify_answer *a
     verify->bits += sums->below;
 }
 
+/* Equal, but less has to be left out than was. */
+static int verify_repeat(struct step *step, struct verify *verify)
+{
+    verify->repeats = true;
+    verify->bits = 0;
+    verify->nodes[0] = 0;
+    verify->nodes_count = 1;
+    return attempt_void(step, verify, VERIFY_WHY_NOTHING, false, 0);
+}
+
 static int sums_take(struct step *step, struct verify *verify, const struct shard *shard,
                      const struct message *message, const struct verify_answer *answer)
 {
@@ -67,7 +77,11 @@ static int sums_take(struct step *step, struct verify *verify, const struct shar
         error = verify_note(verify, &message->since, answer);
     if (error)
         return error;
+    bool less = verify->stage == STAGE_ROOT && verify->paths.count > 0 &&
+                context_covers(&message->since, &verify->asked);
     nodes_differing(verify, answer, &salt);
+    if (verify->nodes_count == 0 && less && !verify->repeats)
+        return verify_repeat(step, verify);
     if (verify->nodes_count == 0)
         return verify_equal(step, verify);
     verify->result->verdict = VERIFY_DIFFERS;
@@ -214,6 +228,7 @@ static int answer_take(struct step *step, struct verify *verify, const struct sh
     if (verify->probed)
         return attempt_void(step, verify, VERIFY_WHY_FAR, false, 0);
     enum verify_reason why = attempt_why(verify, shard, &message->since);
+    verify->doubts |= !context_covers(&message->since, &verify->base);
     if (why)
         return attempt_void(step, verify, why, false, VERIFY_AGAIN_MS);
     error = verify->stage == STAGE_CELLS ? cells_take(step, verify, shard, answer)

@@ -67,11 +67,16 @@ int command_restore(struct cli *cli);
 /* cli_explain.c */
 int command_explain(struct cli *cli);
 int command_diff(struct cli *cli);
+/* cli_verify.c */
+int command_verify(struct cli *cli);
 /* demo.c */
 int command_demo(struct cli *cli);
 
 /* neap.c */
 int cli_node(struct cli *cli); /* cli->neap, by the flags; 0, or an exit code after saying why */
+
+/* cli_admin.c: the answer as JSON; NULL after it said what is wrong, with *ret_exit. */
+json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit);
 
 /* cli_common.c */
 /* Says on stderr what went wrong, as an exit code. */

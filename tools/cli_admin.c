@@ -9,8 +9,7 @@
 
 #include "tools/cli.h"
 
-/* The answer as JSON; NULL after it said what is wrong, with *ret_exit. */
-static json_t *ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit)
+json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit)
 {
     struct neap_buffer text = {0};
     json_t *json = NULL;
@@ -127,7 +126,7 @@ int command_status(struct cli *cli)
     size_t i;
     int result, degraded;
 
-    status = ask(cli, 1, words, &result);
+    status = cli_ask(cli, 1, words, &result);
     if (status == NULL)
         return result;
     degraded = status_degraded(status) ? EXIT_DIFFERS : EXIT_FINE;
@@ -168,7 +167,7 @@ int command_digest(struct cli *cli)
     size_t i;
     int result;
 
-    digest = ask(cli, cli->argc ? 2 : 1, words, &result);
+    digest = cli_ask(cli, cli->argc ? 2 : 1, words, &result);
     if (digest == NULL)
         return result;
     if (cli->json)
@@ -214,7 +213,7 @@ int command_isolate(struct cli *cli)
 {
     const char *const words[] = {"isolate", cli->argv[0]};
     int result;
-    json_t *json = ask(cli, 2, words, &result);
+    json_t *json = cli_ask(cli, 2, words, &result);
 
     json_decref(json);
     return result;

@@ -36,6 +36,8 @@ static const struct command commands[] = {
      "nft", command_explain},
     {"diff", "BUCKET KEY", "what other nodes have otherwise; exit 1 if anything", 2, 2, 1, "nft",
      command_diff},
+    {"verify", "[BUCKET]", "are peers equal, but for what is under way? exit 1 if one is not", 0, 1,
+     1, "n", command_verify},
     {"backup", "[verify] DIRECTORY", "copy the node's data to a new directory; check a copy", 1, 2,
      0, "n", command_backup},
     {"restore", "BACKUP DIRECTORY", "make a data directory of a backup", 2, 2, 0, "",
