@@ -118,3 +118,28 @@ size_t raw_get(struct raw *raw, enum kind kind, uint64_t key)
     rocksdb_free(found);
     return found ? found_size : 0;
 }
+
+void raw_copy(struct raw *from, struct raw *to, size_t each)
+{
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator(from->db, from->read);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    char *error = NULL;
+
+    for (rocksdb_iter_seek_to_first(iterator); rocksdb_iter_valid(iterator);) {
+        rocksdb_writebatch_clear(batch);
+        for (size_t i = 0; i < each && rocksdb_iter_valid(iterator); i++) {
+            size_t key_size, value_size;
+            const char *key = rocksdb_iter_key(iterator, &key_size);
+            const char *copied = rocksdb_iter_value(iterator, &value_size);
+
+            rocksdb_writebatch_put(batch, key, key_size, copied, value_size);
+            rocksdb_iter_next(iterator);
+        }
+        rocksdb_write(to->db, to->write, batch, &error);
+        raw_check(error, "write");
+    }
+    rocksdb_iter_get_error(iterator, &error);
+    raw_check(error, "scan");
+    rocksdb_writebatch_destroy(batch);
+    rocksdb_iter_destroy(iterator);
+}

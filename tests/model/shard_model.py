@@ -23,6 +23,13 @@ Checked after every step, for the acting replicas: each cell holds exactly what 
 Not modelled: time to live, types other than counters.
 At the end: all replicas equal and exact, counters add up, no residue, no log entry left.
 
+Rule 7, a compare that is interrupted: its session is a record {peer, its id, its context at the start, what is still to be
+judged}, durable with what was taken so far. As long as it is there nothing is taken but from it, across crashes and lost links.
+It goes on only with the same peer under the same id, whose context covers the start (resume-anywhere), else it is dropped; and
+what others may have done to the peer's directory meanwhile shows at first contact, as the record counts as seen
+(resume-unquoted). A new life, a re-dotting and a shard that is dropped end it. It may be dropped at any time, but what is taken
+from others after that makes it impossible to come back (resume-dropped).
+
 Rule 9, first contact. A context entry is (id, n, nonce), the nonce being that of the opening that made event n (Seen).
   opened_at  durable: what my id had made when it was last beyond doubt, with the nonce of that event
   sure       durable: this opening is confirmed (or its id is new): nobody knows of other events beyond opened_at
@@ -72,6 +79,7 @@ import sys
 BREAKS = {
     "no-residue": "sync", "merge-context-early": "sync", "accept-gaps": "sync", "context-after-cells": "sync",
     "push-during-compare": "scripted",
+    "resume-anywhere": "crash", "resume-dropped": "crash", "resume-unquoted": "scripted",
     "skip-unsettled": "scripted", "skip-changed": "horizon", "merge-later-context": "horizon", "no-horizon": "horizon",
     "send-before-sync": "crash", "same-id-after-restore": "lives", "same-id-after-rejoin": "lives",
     "keep-context-after-drop": "lives", "removes-unsaid": "scripted",
@@ -149,11 +157,29 @@ def merge_cells(a, know_a, b, know_b):
     return kept
 
 
+class Session:
+    """A compare: run is whoever takes it forward; None while it is interrupted."""
+    def __init__(self, peer, peer_id, start, todo):
+        self.peer, self.peer_id, self.start, self.todo, self.run = peer, peer_id, start, todo, None
+
+    def record(self):
+        return self.peer, self.peer_id, dict(self.start), list(self.todo)
+
+    @classmethod
+    def of(cls, record):
+        return record and cls(record[0], record[1], dict(record[2]), list(record[3]))
+
+    def fits(self, peer):
+        return BREAK == "resume-anywhere" or (
+            peer is self.peer and peer.id == self.peer_id and not beyond(self.start, peer.base))
+
+
 class Replica:
     def __init__(self, world, name):
         self.world, self.name = world, name
         self.base, self.cells, self.residue, self.log, self.horizon = {}, {}, {}, {}, {}
         self.gone = self.late = False
+        self.left = None
         self.session = None      # the compare that this shard is catching up by
         self.outbox = []
         self.nonce = world.fresh_nonce()
@@ -172,7 +198,8 @@ class Replica:
     def state(self):
         return (self.id, self.counter, dict(self.base), {p: dict(d) for p, d in self.cells.items()},
                 {p: dict(r) for p, r in self.residue.items()}, dict(self.log), dict(self.horizon),
-                self.opened_at, self.sure, list(self.chain), self.leaving)
+                self.opened_at, self.sure, list(self.chain), self.leaving,
+                self.session.record() if self.session else self.left)
 
     def load(self, s, new_life=False):
         self.id, self.counter = s[0], s[1]
@@ -180,7 +207,7 @@ class Replica:
         self.cells = {p: dict(d) for p, d in s[3].items()}
         self.residue = {p: dict(r) for p, r in s[4].items()}
         self.opened_at, self.sure, self.chain, self.leaving = s[7], s[8], list(s[9]), s[10]
-        self.session, self.outbox = None, []
+        self.session, self.outbox = None if new_life else Session.of(s[11]), []
         if new_life and (self.released() or not self.world.hello):
             self.nonce, self.confirmed, self.met = self.world.fresh_nonce(), set(), {}
             self.new_id()
@@ -226,7 +253,9 @@ class Replica:
 
     def seen(self, origin):
         """The quote: the highest that I have heard of, in the context or in any residue."""
-        vvs = [] if BREAK == "hello-seen-only" else self.residue.values()
+        vvs = [] if BREAK == "hello-seen-only" else list(self.residue.values())
+        if self.session and BREAK != "resume-unquoted":
+            vvs.append(self.session.start)
         n = join(self.base, *vvs).get(origin, 0)
         if origin == self.id and not self.sure and BREAK != "quotes-untold":
             n = min(n, self.opened_at)                           # the rest was told to nobody, and may not keep its names
@@ -472,6 +501,13 @@ class Replica:
     def pull(self, peer, chunk):
         """A generator: yields between chunks, during which anything may happen."""
         self.hello(peer)
+        if self.session and not self.session.run:
+            if peer is self.session.peer or BREAK == "resume-anywhere":
+                self.world.resumed += 1
+                yield from self.compare(peer, chunk, True)
+            elif self.session.peer.gone or self.world.rng.random() < 0.3:
+                self.drop_session()                          # its peer does not come, and this one may have as much
+            return
         if not peer.tells():
             return
         peer.sync()
@@ -514,13 +550,21 @@ class Replica:
                 return                                           # truncated meanwhile: start again
 
     # -- compare: for whoever fell behind the log; finds differing cells (Merkle), then rule 3 ----
-    def compare(self, peer, chunk):
-        if self.session:
+    def compare(self, peer, chunk, resumed=False):
+        if self.session and not resumed:
             return
-        self.session = session = object()                        # takes remote events only from here
-        start = dict(peer.base)
-        # stands for a descent in key order: cells are judged at different times
-        for path in self.world.shuffled(PATHS + COUNTERS):
+        if not resumed:
+            # takes remote events only from here; todo stands for a descent in key order: cells are judged at different times
+            self.session = Session(peer, peer.id, dict(peer.base), self.world.shuffled(PATHS + COUNTERS))
+        session = self.session
+        session.run = run = object()
+        goes_on = lambda: self.session is session and session.run is run
+        start = session.start
+        while session.todo:
+            path = session.todo[0]
+            if not session.fits(peer):
+                self.session = None
+                return
             if not peer.tells():
                 break
             peer.sync()
@@ -530,21 +574,25 @@ class Replica:
             unsettled = path in peer.residue and BREAK != "skip-unsettled"
             if not same or unsettled:
                 self.take_cell(peer.cell_message(path))
+            session.todo = session.todo[1:]
             self.world.judged.append(path)
             yield
-            if self.gone or peer.gone or self.session is not session or self.world.interrupts():
+            if not goes_on():
+                return
+            if self.gone or peer.gone or self.world.interrupts():
                 break
         else:
-            if beyond(peer.horizon, start) or not peer.tells() or not self.admit(
+            if not session.fits(peer) or beyond(peer.horizon, start) or not peer.tells() or not self.admit(
                     join(start, peer.base, *peer.residue.values())):
-                self.session = None                              # its log can't name what changed: start again
+                if goes_on():
+                    self.session = None                          # its log can't name what changed: start again
                 return
             peer.sync()
             for path in {p for d, p in peer.log.items() if not knows(start, d)}:
                 if BREAK != "skip-changed":
                     self.take_cell(peer.cell_message(path))      # what changed while cells were being judged
             yield
-            if self.gone or self.session is not session:
+            if self.gone or not goes_on():
                 return
             if not self.admit(start):
                 self.session = None
@@ -556,8 +604,21 @@ class Replica:
             for d in [d for d in self.log if knows(self.horizon, d)]:
                 del self.log[d]
             self.settle()
-        if self.session is session:
             self.session = None
+        if goes_on():
+            self.interrupted()
+
+    def interrupted(self):
+        """The link of a compare is lost, say: it may go on later, or begin again."""
+        if self.session:
+            self.session.run = None
+            if self.world.rng.random() < 0.3:
+                self.drop_session()
+
+    def drop_session(self):
+        """The record goes with it: at the latest when something else is taken."""
+        self.left = self.session.record() if BREAK == "resume-dropped" else None
+        self.session = None
 
     def truncate(self, stable):
         stable = {o: min(n, self.base.get(o, 0)) for o, n in stable.items()}
@@ -576,7 +637,7 @@ class World:
         self.hello, self.fresh = profile in ("rollback", "copies", "fresh"), profile in ("fresh", "boot")
         self.events, self.increments, self.wire, self.running = {}, {}, [], []
         self.openings, self.drawn, self.snapshots, self.at_risk, self.orphans = {}, 0, [], set(), set()
-        self.twins, self.may_be_twice, self.twice, self.promises = {}, set(), 0, []
+        self.twins, self.may_be_twice, self.twice, self.promises, self.resumed = {}, set(), 0, [], 0
         self.impatience = self.rng.choice([0, 0.05, 0.2])
         self.ids, self.lost, self.damaged, self.backups, self.judged = 0, set(), set(), [], []
         self.nodes = []
@@ -705,7 +766,7 @@ class World:
             if next(generator, "end") == "end" or r.random() < 0.05:
                 self.running.remove(task)
                 if node.session and not any(n is node for n, _, _ in self.running):
-                    node.session = None
+                    node.interrupted()
         elif x < 0.96:
             self.read(r.sample(alive, r.randrange(1, len(alive) + 1)), r.choice(PATHS + COUNTERS))
         elif x < 0.97 and self.profile == "damage":
@@ -714,7 +775,7 @@ class World:
             stable = {}
             for o in {o for n in alive for o in n.base}:
                 stable[o] = min(n.base.get(o, 0) for n in alive)
-            early = self.profile in ("horizon", "lives", "rollback", "copies", "fresh", "boot") and r.random() < 0.5
+            early = self.profile in ("horizon", "crash", "lives", "rollback", "copies", "fresh", "boot") and r.random() < 0.5
             node.truncate(dict(node.base) if early else stable)
         elif not self.rollbacks:
             getattr(self, "fault_" + self.profile, lambda n: None)(node)
@@ -797,9 +858,9 @@ class World:
     def stop(self, node):
         """Whatever it was pulling, and whoever was pulling from it, has to start again."""
         for n, peer, _ in [t for t in self.running if node in t[:2]]:
-            n.session = None
+            n.interrupted()
         self.running = [t for t in self.running if node not in t[:2]]
-        node.session = None
+        node.interrupted()
 
     def fault_lives(self, node):
         r, x = self.rng, self.rng.random()
@@ -817,6 +878,7 @@ class World:
                 self.lost.clear()
                 return
             node.load(state)
+            node.session = None
             if BREAK != "same-id-after-restore":
                 node.new_id()
             node.sync()
@@ -825,6 +887,7 @@ class World:
                 return                                       # lets go only of what the others have
             node.base, node.cells, node.residue, node.log, node.horizon = (
                 node.base if BREAK == "keep-context-after-drop" else {}), {}, {}, {}, {}
+            node.session = None
             if BREAK != "same-id-after-rejoin":
                 node.new_id()
             node.sync()

@@ -1,0 +1,300 @@
+/* A new node: how long until it has a bucket of a million cells, from another process on the same
+ * machine, against copying them from one RocksDB to another. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+
+enum { CELLS = 1000000, FILL_BATCH = 1000, LOG_KEPT = 1000, TOKEN_ROOM = 4096 };
+enum { MEMORY_MAX = 128 << 20, WAIT_MS = 600000 };
+
+static double clock_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static uint64_t cold_cells(void)
+{
+    const char *text = getenv("COLD_CELLS");
+
+    return text ? strtoull(text, NULL, 10) : CELLS;
+}
+
+/* ---- nodes ---- */
+
+static void node_open(const char *base, char own, char other, struct neap **ret_neap)
+{
+    char path[160], listen[160], peers[160], cluster[160];
+    struct neap_options options;
+    struct neap_error error = {0};
+
+    neap_options_init(&options);
+    snprintf(path, sizeof(path), "%s/cold-%c", base, own);
+    snprintf(cluster, sizeof(cluster), "%s/cluster", base);
+    snprintf(listen, sizeof(listen), "ipc://%s/cold-%c.sock", base, own);
+    snprintf(peers, sizeof(peers), "ipc://%s/cold-%c.sock", base, other);
+    options.path = path;
+    options.cluster = cluster;
+    options.listen = listen;
+    options.peers = other ? peers : NULL;
+    options.memory_max = MEMORY_MAX;
+    options.log_max = LOG_KEPT;
+    if (neap_open(&options, ret_neap, &error))
+        bench_check(error.code, error.text);
+}
+
+static void cluster_write(const char *base)
+{
+    char path[160];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/cluster", base);
+    file = fopen(path, "w");
+    if (!file)
+        bench_check(NEAP_IO, path);
+    fprintf(file, "cluster = 00000000000000c1\nkey = %064d\n", 7);
+    fclose(file);
+    if (chmod(path, 0600))
+        bench_check(NEAP_IO, path);
+}
+
+/* Every cell, and a token of the last one: who has that has all. */
+static void source_fill(struct neap *neap, struct neap_buffer *ret_token)
+{
+    static const char value[VALUE_BYTES];
+    struct neap_batch *batch;
+    struct neap_call call = {.size = sizeof(call)};
+    struct neap_call lazy = {
+        .size = sizeof(lazy), .flags = NEAP_NOSYNC, .ret_token = ret_token};
+    uint64_t count = cold_cells();
+
+    bench_check(neap_batch_new(neap, &batch), "batch");
+    call.batch = batch;
+    for (uint64_t i = 0; i < count; i++) {
+        char key[KEY_BYTES + 1];
+        struct neap_place at = {.bucket = "put", .key = {key, KEY_BYTES}};
+
+        snprintf(key, sizeof(key), "%016llx", (unsigned long long)i);
+        bench_check(neap_lww_set(neap, &at, (struct neap_bytes){value, sizeof(value)}, &call),
+                    "fill");
+        if (i % FILL_BATCH == FILL_BATCH - 1 || i == count - 1)
+            bench_check(neap_batch_commit(batch, &lazy), "fill");
+    }
+    neap_batch_free(batch);
+    bench_check(neap_sync(neap), "sync");
+}
+
+static void digest_of(struct neap *neap, char ret_text[33])
+{
+    const char *const words[] = {"digest", "put"};
+    struct neap_buffer text = {0};
+    const char *digest;
+    json_t *json;
+
+    bench_check(neap_admin(neap, 2, words, &text, NULL), "digest");
+    json = json_loadb(text.data, text.size, 0, NULL);
+    digest = json_string_value(json_object_get(json_object_get(json, "total"), "digest"));
+    snprintf(ret_text, 33, "%s", digest ? digest : "");
+    json_decref(json);
+    neap_buffer_free(&text);
+}
+
+static long memory_peak_kb(void)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    long peak = 0;
+
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "VmHWM: %ld", &peak) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return peak;
+}
+
+/* ---- the new node, a process of its own so that its memory can be told ---- */
+
+struct arrival {
+    double cpu, peak_kb;
+    char digest[33];
+};
+
+int cold_node(const char *base, const char *token_path)
+{
+    static char token[TOKEN_ROOM];
+    struct neap_call call = {.size = sizeof(call), .timeout_ms = WAIT_MS};
+    struct rusage usage;
+    struct neap *neap;
+    char digest[33], line[8];
+    FILE *file = fopen(token_path, "r");
+    size_t size = file ? fread(token, 1, sizeof(token), file) : 0;
+
+    if (file)
+        fclose(file);
+    node_open(base, 'b', 'a', &neap);
+    bench_check(neap_wait(neap, (struct neap_bytes){token, size}, &call), "wait");
+    getrusage(RUSAGE_SELF, &usage);
+    printf("ready %ld %ld\n", memory_peak_kb(),
+           (long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+               (long)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000);
+    fflush(stdout);
+    digest_of(neap, digest);
+    printf("digest %s\n", digest);
+    fflush(stdout);
+    if (fgets(line, sizeof(line), stdin) == NULL)
+        line[0] = '\0';
+    neap_close(neap);
+    return 0;
+}
+
+static void token_write(const char *path, const struct neap_buffer *token)
+{
+    FILE *file = fopen(path, "w");
+
+    if (!file || fwrite(token->data, 1, token->size, file) != token->size || fclose(file))
+        bench_check(NEAP_IO, path);
+}
+
+static pid_t node_start(const char *base, const char *token_path, FILE **ret_out, int *ret_in)
+{
+    int out[2], in[2];
+    pid_t child;
+
+    if (pipe2(out, O_CLOEXEC) || pipe2(in, O_CLOEXEC))
+        bench_check(NEAP_IO, "pipe");
+    child = fork();
+    if (child == 0) {
+        if (dup2(out[1], 1) < 0 || dup2(in[0], 0) < 0)
+            _exit(1);
+        execl("/proc/self/exe", "bench", "--cold-node", base, token_path, (char *)NULL);
+        _exit(1);
+    }
+    if (child < 0)
+        bench_check(NEAP_NOMEM, "fork");
+    close(out[1]);
+    close(in[0]);
+    *ret_in = in[1];
+    *ret_out = fdopen(out[0], "r");
+    return child;
+}
+
+/* Seconds from the start of its process until it has everything. */
+static double node_time(const char *base, const struct neap_buffer *token, const char *digest,
+                        double *ret_peak_mb, double *ret_cpu)
+{
+    char path[160], line[128], theirs[33] = "";
+    double start = clock_seconds(), seconds = 0;
+    long peak = 0, cpu = 0;
+    FILE *out;
+    pid_t child;
+    int in, status;
+
+    snprintf(path, sizeof(path), "%s/token", base);
+    token_write(path, token);
+    child = node_start(base, path, &out, &in);
+    while (theirs[0] == '\0' && fgets(line, sizeof(line), out)) {
+        if (sscanf(line, "ready %ld %ld", &peak, &cpu) == 2)
+            seconds = clock_seconds() - start;
+        (void)sscanf(line, "digest %32s", theirs);
+    }
+    close(in);
+    fclose(out);
+    if (waitpid(child, &status, 0) != child || status != 0 || strcmp(theirs, digest) != 0) {
+        fprintf(stderr, "bench: the new node has not got what there is\n");
+        exit(1);
+    }
+    *ret_peak_mb = (double)peak / 1024;
+    *ret_cpu = (double)cpu / 1000;
+    return seconds;
+}
+
+/* ---- RocksDB alone ---- */
+
+static double raw_time(const char *base, uint64_t round)
+{
+    char path[160];
+    struct raw from, to;
+    double start, seconds;
+
+    snprintf(path, sizeof(path), "%s/raw-from", base);
+    raw_open(&from, path);
+    if (round == 0)
+        for (uint64_t i = 0; i < cold_cells(); i++)
+            raw_put(&from, KIND_PUT, i, 0);
+    snprintf(path, sizeof(path), "%s/raw-to-%llu", base, (unsigned long long)round);
+    start = clock_seconds();
+    raw_open(&to, path);
+    raw_copy(&from, &to, FILL_BATCH);
+    seconds = clock_seconds() - start;
+    raw_close(&to);
+    raw_close(&from);
+    return seconds;
+}
+
+enum { COLD_ROUNDS = 3 };
+
+static void remove_node(const char *base)
+{
+    char command[256];
+
+    snprintf(command, sizeof(command), "rm -rf '%s/cold-b'", base);
+    if (system(command))
+        bench_check(NEAP_IO, "rm");
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+void cold_run(const char *base, struct cold *ret_cold)
+{
+    double neap[COLD_ROUNDS], raw[COLD_ROUNDS], ratio[COLD_ROUNDS], peak = 0, cpu = 0;
+    struct neap_buffer token = {0};
+    struct neap *source;
+    char digest[33];
+
+    cluster_write(base);
+    node_open(base, 'a', '\0', &source);
+    source_fill(source, &token);
+    digest_of(source, digest);
+    for (uint64_t round = 0; round < COLD_ROUNDS; round++) {
+        double mb;
+
+        raw[round] = raw_time(base, round);
+        neap[round] = node_time(base, &token, digest, &mb, &cpu);
+        remove_node(base);
+        ratio[round] = raw[round] / neap[round];
+        peak = mb > peak ? mb : peak;
+        if (getenv("COLD_VERBOSE"))
+            printf("raw %.2f s, neap %.2f s (cpu %.2f s, %.0f MB): %.2f\n", raw[round],
+                   neap[round], cpu, mb, ratio[round]);
+    }
+    qsort(neap, COLD_ROUNDS, sizeof(*neap), compare_doubles);
+    qsort(raw, COLD_ROUNDS, sizeof(*raw), compare_doubles);
+    qsort(ratio, COLD_ROUNDS, sizeof(*ratio), compare_doubles);
+    *ret_cold = (struct cold){.figure = (double)cold_cells() / neap[COLD_ROUNDS / 2],
+                              .reference = (double)cold_cells() / raw[COLD_ROUNDS / 2],
+                              .ratio = ratio[COLD_ROUNDS / 2],
+                              .least = ratio[0],
+                              .most = ratio[COLD_ROUNDS - 1],
+                              .peak_mb = peak};
+    neap_buffer_free(&token);
+    neap_close(source);
+}
