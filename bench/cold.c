@@ -77,8 +77,7 @@ static void source_fill(struct neap *neap, struct neap_buffer *ret_token)
     static const char value[VALUE_BYTES];
     struct neap_batch *batch;
     struct neap_call call = {.size = sizeof(call)};
-    struct neap_call lazy = {
-        .size = sizeof(lazy), .flags = NEAP_NOSYNC, .ret_token = ret_token};
+    struct neap_call lazy = {.size = sizeof(lazy), .flags = NEAP_NOSYNC, .ret_token = ret_token};
     uint64_t count = cold_cells();
 
     bench_check(neap_batch_new(neap, &batch), "batch");
@@ -283,8 +282,8 @@ void cold_run(const char *base, struct cold *ret_cold)
         ratio[round] = raw[round] / neap[round];
         peak = mb > peak ? mb : peak;
         if (getenv("COLD_VERBOSE"))
-            printf("raw %.2f s, neap %.2f s (cpu %.2f s, %.0f MB): %.2f\n", raw[round],
-                   neap[round], cpu, mb, ratio[round]);
+            printf("raw %.2f s, neap %.2f s (cpu %.2f s, %.0f MB): %.2f\n", raw[round], neap[round],
+                   cpu, mb, ratio[round]);
     }
     qsort(neap, COLD_ROUNDS, sizeof(*neap), compare_doubles);
     qsort(raw, COLD_ROUNDS, sizeof(*raw), compare_doubles);

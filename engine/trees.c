@@ -19,9 +19,11 @@ static size_t shard_number(const struct store *store, uint64_t id)
     return from;
 }
 
+/* A shard that is compared gets cells as long as that lasts, and its tree grows once, after it. */
 static bool shard_has_work(const struct shard *shard)
 {
-    return shard->tree && (shard->tree->build || merkle_wants_build(shard->tree));
+    return shard->tree && (shard->tree->build || merkle_wants_build(shard->tree)) &&
+           !shard->session.id;
 }
 
 /* A tree that there was is held against what was read, which is the truth. */

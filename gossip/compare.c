@@ -3,35 +3,97 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/chunk.h"
+#include "store/keys.h"
 
 int compare_ask(struct step *step, struct topic *topic, struct slice cursor)
 {
+    struct pull *pull = &topic->pull;
     struct message message;
     message_init(&message);
     message.kind = MESSAGE_COMPARE;
     message.bytes = cursor;
-    return question_send(step, topic, &message);
+    message.pages = COMPARE_PAGES;
+    pull->cursor.size_max = KEY_CURSOR_MAX;
+    int error = buffer_set(&pull->cursor, cursor);
+    return error ? error : question_send(step, topic, &message);
 }
 
 /* ---- giving ---- */
 
-static int compare_page(struct step *step, struct topic *topic, const struct shard *shard,
-                        struct slice cursor, struct buffer *page, int *ret_code)
+/* The pages of one answer. */
+struct pages {
+    struct buffer bytes[PAGES_MAX];
+    size_t count, size;
+    struct buffer next; /* where the page after them begins; empty: there is none */
+};
+
+static void pages_init(struct pages *pages)
 {
+    pages->count = pages->size = 0;
+    buffer_init(&pages->next, KEY_CURSOR_MAX);
+}
+
+static void pages_done(struct pages *pages)
+{
+    for (size_t i = 0; i < pages->count; i++)
+        buffer_done(&pages->bytes[i]);
+    buffer_done(&pages->next);
+}
+
+/* The next one. Without an error *ret_code tells why it can't be given, if so. */
+static int page_give(struct step *step, struct topic *topic, struct shard *shard,
+                     struct pages *pages, int *ret_code)
+{
+    struct buffer *page = &pages->bytes[pages->count];
     struct view view = batch_view(step->batch);
-    if (!shard_released(shard))
-        return 0;
+    struct slice cursor = buffer_slice(&pages->next);
+    uint64_t cells = 0;
     if (BROKEN("page-of-before"))
         view.batch = NULL;
-    int error = shard_compare_page(shard, &view, cursor, step->gossip->options.chunk_size, page);
+    buffer_init(page, CHUNK_BYTES_MAX);
+    int error = shard_page(shard, &view, cursor, step->gossip->options.chunk_size, page,
+                           &pages->next, &cells);
     *ret_code = error;
     if (!error) {
+        pages->count++;
+        pages->size += page->size;
+        shard->counts.cells_given += cells;
         topic_well(topic, FAULT_GIVING);
-    } else if (error != NEAP_INVALID) {
-        buffer_clear(page);
-        error = topic_fault(step, topic, shard, error, FAULT_GIVING);
+        return 0;
     }
+    buffer_done(page);
+    return error == NEAP_INVALID ? error : topic_fault(step, topic, shard, error, FAULT_GIVING);
+}
+
+/* A page after the first that can't be given is asked for again, and then told of. */
+static int pages_give(struct step *step, struct topic *topic, struct shard *shard,
+                      const struct message *message, struct pages *pages, int *ret_code)
+{
+    size_t size_max = COMPARE_PAGES * step->gossip->options.chunk_size;
+    int error = buffer_set(&pages->next, message->bytes), code = 0;
+    if (error || !shard_released(shard))
+        return error;
+    do {
+        error = page_give(step, topic, shard, pages, &code);
+    } while (!error && !code && pages->next.size > 0 && pages->count < message->pages &&
+             pages->count < PAGES_MAX && pages->size < size_max);
+    *ret_code = pages->count > 0 ? 0 : code;
     return error;
+}
+
+static int pages_send(struct step *step, size_t peer, struct message *reply,
+                      const struct pages *pages)
+{
+    uint64_t link = step->gossip->peers[peer].links[CHANNEL_BULK];
+    size_t count = reply->code ? 1 : pages->count;
+    int error = 0;
+    reply->next = reply->code ? slice_of(NULL, 0) : buffer_slice(&pages->next);
+    for (size_t i = 0; i < count && !error; i++) {
+        reply->pages = (unsigned)(count - i - 1);
+        reply->bytes = reply->code ? slice_of(NULL, 0) : buffer_slice(&pages->bytes[i]);
+        error = link_send(step, link, reply, true);
+    }
+    return error == NEAP_LIMIT ? 0 : error; /* then they don't come, and are asked for again */
 }
 
 int compare_serve(struct step *step, size_t peer, const struct message *message)
@@ -40,21 +102,20 @@ int compare_serve(struct step *step, size_t peer, const struct message *message)
     struct topic *topic = topic_find(gossip, message->shard);
     struct shard *shard = store_find(gossip->store, message->shard);
     struct message reply;
-    struct buffer page;
+    struct pages pages;
     int error = 0;
     message_init(&reply);
     reply.kind = MESSAGE_COMPARED;
     reply.shard = message->shard;
     reply.session = message->session;
     reply.code = NEAP_NOTFOUND;
-    buffer_init(&page, CHUNK_BYTES_MAX);
+    pages_init(&pages);
     if (shard && topic_open_pair(gossip, topic, peer))
-        error = compare_page(step, topic, shard, message->bytes, &page, &reply.code);
-    reply.bytes = buffer_slice(&page);
+        error = pages_give(step, topic, shard, message, &pages, &reply.code);
     if (!error)
-        error = link_send(step, gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
-    buffer_done(&page);
-    return error == NEAP_LIMIT ? 0 : error;
+        error = pages_send(step, peer, &reply, &pages);
+    pages_done(&pages);
+    return error;
 }
 
 /* ---- taking ---- */
@@ -114,10 +175,34 @@ static int compare_fault(struct step *step, struct topic *topic, struct shard *s
     return error ? error : pull_end(step, topic, 0);
 }
 
+/* The pages that are under way don't follow what was taken: others are asked for. */
+static int compare_ask_again(struct step *step, struct topic *topic, const struct shard *shard)
+{
+    topic->pull.session = ++step->gossip->session_next;
+    return compare_ask(step, topic, buffer_slice(&shard->session.cursor));
+}
+
+/* After a page that was taken. */
+static int compare_ask_more(struct step *step, struct topic *topic, struct shard *shard,
+                            const struct message *message, bool latest)
+{
+    struct pull *pull = &topic->pull;
+    if (shard->session.phase != COMPARE_CELLS)
+        return compare_go_on(step, topic, shard);
+    if (latest && message->next.size > 0 && message->pages <= COMPARE_AHEAD)
+        return compare_ask(step, topic, message->next);
+    if (latest && message->pages == 0) /* the page was taken in part */
+        return compare_ask_again(step, topic, shard);
+    pull->deadline = step->now.mono_ms + step->gossip->options.silence_ms;
+    topic_wake(step->gossip, topic, pull->deadline);
+    return 0;
+}
+
 static int compare_page_take(struct step *step, struct topic *topic, struct shard *shard,
-                             struct slice page)
+                             const struct message *message, bool latest)
 {
     struct context context = {0};
+    struct slice page = message->bytes;
     int error = chunk_peek(page, &context, &topic->pull.horizon);
     if (!error && !shard->session.id) {
         trace(step->gossip->trace, "%s: compare %s", peer_text(step->gossip, topic->pull.peer),
@@ -127,8 +212,12 @@ static int compare_page_take(struct step *step, struct topic *topic, struct shar
     context_done(&context);
     if (!error)
         error = shard_compare_take(shard, step->batch, page);
+    if (error == NEAP_END) /* it was taken before */
+        return 0;
+    if (error == NEAP_BUSY) /* one before it is missing */
+        return compare_ask_again(step, topic, shard);
     return error ? compare_fault(step, topic, shard, error, CHUNK_PAGE, page)
-                 : compare_go_on(step, topic, shard);
+                 : compare_ask_more(step, topic, shard, message, latest);
 }
 
 int compare_changed_take(struct step *step, struct topic *topic, struct shard *shard,
@@ -156,8 +245,12 @@ int compare_take(struct step *step, size_t peer, const struct message *message)
     if (!topic_open_pair(gossip, topic, peer) || !shard || topic->pull.state != PULL_CELLS ||
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0;
-    gossip->peers[peer].answered = topic->pull.asked;
+    /* Pages of the question before still come when the next one was sent. */
+    bool latest = message->code || message->next.size == 0 ||
+                  !slice_equal(message->next, buffer_slice(&topic->pull.cursor));
+    if (latest)
+        gossip->peers[peer].answered = topic->pull.asked;
     if (message->code)
         return pull_end(step, topic, compare_again_ms(step, message->code));
-    return compare_page_take(step, topic, shard, message->bytes);
+    return compare_page_take(step, topic, shard, message, latest);
 }

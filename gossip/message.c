@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "store/keys.h"
 
 enum { DIGEST_FIELDS = 14 };
 enum { ADDRESS_SIZE_MAX = sizeof((struct hello *)0)->address_text - 1 };
@@ -92,7 +93,9 @@ enum {
     HAS_BYTES = 4,
     HAS_SINCE = 8,
     HAS_COMPARES = 16,
-    HAS_WHAT = 32
+    HAS_WHAT = 32,
+    HAS_PAGES = 64,
+    HAS_NEXT = 128
 };
 
 static unsigned parts_of(enum message_kind kind)
@@ -104,14 +107,15 @@ static unsigned parts_of(enum message_kind kind)
     case MESSAGE_PULL:
         return HAS_SESSION | HAS_COMPARES | HAS_SINCE;
     case MESSAGE_COMPARE:
-        return HAS_SESSION | HAS_BYTES;
+        return HAS_SESSION | HAS_BYTES | HAS_PAGES;
+    case MESSAGE_COMPARED:
+        return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_PAGES | HAS_NEXT;
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:
     case MESSAGE_VERIFY:
     case MESSAGE_VERIFIED:
         return HAS_SESSION | HAS_BYTES | HAS_SINCE;
     case MESSAGE_PULLED:
-    case MESSAGE_COMPARED:
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
         return HAS_SESSION | HAS_CODE | HAS_BYTES;
@@ -143,6 +147,10 @@ static void write_parts(struct writer *writer, const struct message *message)
         write_i64(writer, message->code);
     if (parts & HAS_BYTES)
         write_bin(writer, message->bytes);
+    if (parts & HAS_PAGES)
+        write_u64(writer, message->pages);
+    if (parts & HAS_NEXT)
+        write_bin(writer, message->next);
     if (parts & HAS_COMPARES)
         write_u64(writer, message->compares ? 1 : 0);
     if (parts & HAS_SINCE)
@@ -307,6 +315,10 @@ static void read_parts(struct reader *reader, uint32_t count, struct message *me
         message->code = read_code(reader, message->kind);
     if (parts & HAS_BYTES)
         message->bytes = read_bin(reader, MESSAGE_SIZE_MAX);
+    if (parts & HAS_PAGES)
+        message->pages = (unsigned)read_below(reader, PAGES_MAX + 1);
+    if (parts & HAS_NEXT)
+        message->next = read_bin(reader, KEY_CURSOR_MAX);
     if (parts & HAS_COMPARES)
         message->compares = read_below(reader, 2) == 1;
     if (parts & HAS_SINCE)

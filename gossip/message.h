@@ -8,7 +8,13 @@
 /* With each change that older nodes would not understand, WIRE_VERSION grows by one, and
  * WIRE_VERSION_MIN follows at a distance of one: two neighbours speak the older of their versions.
  */
-enum { WIRE_VERSION = 1, WIRE_VERSION_MIN = 1, DIGESTS_MAX = 256, NAME_MAX_SIZE = 255 };
+enum {
+    WIRE_VERSION = 1,
+    WIRE_VERSION_MIN = 1,
+    DIGESTS_MAX = 256,
+    PAGES_MAX = 64,
+    NAME_MAX_SIZE = 255
+};
 
 /* Two links a peer: small things that must not wait, and bulk. */
 enum channel { CHANNEL_CONTROL, CHANNEL_BULK, CHANNELS };
@@ -20,8 +26,8 @@ enum message_kind {
     MESSAGE_PUSH,      /* bulk: a chunk of my own events */
     MESSAGE_PULL,      /* bulk: give me what this context lacks */
     MESSAGE_PULLED,    /* bulk: a chunk, or why not */
-    MESSAGE_COMPARE,   /* bulk: give me the page from this cursor on */
-    MESSAGE_COMPARED,  /* bulk: a page, or why not */
+    MESSAGE_COMPARE,   /* bulk: give me so many pages from this cursor on */
+    MESSAGE_COMPARED,  /* bulk: one of them, or why not */
     MESSAGE_TREE,      /* bulk: give me the sums below these nodes of your tree */
     MESSAGE_TREED,     /* bulk: they, or why not */
     MESSAGE_REPAIR,    /* bulk: these are my cells of some leaves; which do we lack? */
@@ -70,7 +76,10 @@ struct message {
     uint64_t shard;
     uint64_t session; /* quoted back */
     uint64_t what;    /* ASK: an enum ask_kind, or one of a later version */
-    int code;         /* PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
+    /* COMPARE: how many are wanted; COMPARED: how many of this answer follow. */
+    unsigned pages;
+    struct slice next; /* COMPARED: where the next answer goes on; empty: at the end. Borrowed */
+    int code;          /* PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
     /* PULL; TREE, REPAIR: what both must have, no more and no less; TOLD, VERIFY, VERIFIED: what
      * the sender has. */
     struct context since;

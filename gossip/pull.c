@@ -16,6 +16,7 @@ void pull_stop(struct gossip *gossip, struct topic *topic)
         shard_compare_stop(shard);
     gossip->peers[pull->peer].pulling--;
     context_done(&pull->horizon);
+    buffer_done(&pull->cursor);
     repair_free(pull->repair);
     *pull = (struct pull){0};
     topics_unwait(gossip);
@@ -69,7 +70,10 @@ int question_send(struct step *step, struct topic *topic, struct message *messag
     struct gossip *gossip = step->gossip;
     message->shard = topic->shard;
     message->session = topic->pull.session;
-    int error = link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], message, true);
+    /* A key names no event (rule 8). */
+    bool names_events = message->kind != MESSAGE_COMPARE;
+    int error =
+        link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], message, names_events);
     pull_asked(step, topic);
     if (error == NEAP_LIMIT)
         return pull_end(step, topic, PULL_AGAIN_MS);

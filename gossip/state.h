@@ -27,30 +27,35 @@ enum {
     REPAIR_REST_MS_MIN = 10000, /* after a repair that found nothing; twice as long each time... */
     REPAIR_REST_MS_MAX = 3600000, /* ... up to this */
     FAULT_AGAIN_MS = 10000,       /* a shard in trouble, or a peer that can't give one, rests */
-    PUSH_WAIT_MS = 200,           /* events that a peer made may be on their way as a push */
-    PUSH_EVENTS_MAX = 4096,       /* a peer that lacks more of mine is left to pull... */
-    PUSH_AGAIN_MAX = 1024,        /* ... until it lacks no more than that */
-    PUSH_BYTES_MAX = 1 << 20,     /* to one peer in one turn */
-    UNLISTED_MS = 3600000,        /* the log waits so long for a peer that is not in the list */
-    UNLISTED_HELLO_MS = 60000,    /* and so long when it has said nothing but hello */
-    RELEASE_WAIT_MS = 1000, /* for those who could confirm that my directory did not go back */
-    UNRELEASED_MAX = 16384, /* unconfirmed events of a shard: a new id before there are more */
+    /* A compare asks for so many pages at a time, and for the next ones when no more than that are
+     * still to come: giver and taker are at work together, and 7 pages are under way at most. */
+    COMPARE_PAGES = 4,
+    COMPARE_AHEAD = 3,
+    PUSH_WAIT_MS = 200,        /* events that a peer made may be on their way as a push */
+    PUSH_EVENTS_MAX = 4096,    /* a peer that lacks more of mine is left to pull... */
+    PUSH_AGAIN_MAX = 1024,     /* ... until it lacks no more than that */
+    PUSH_BYTES_MAX = 1 << 20,  /* to one peer in one turn */
+    UNLISTED_MS = 3600000,     /* the log waits so long for a peer that is not in the list */
+    UNLISTED_HELLO_MS = 60000, /* and so long when it has said nothing but hello */
+    RELEASE_WAIT_MS = 1000,    /* for those who could confirm that my directory did not go back */
+    UNRELEASED_MAX = 16384,    /* unconfirmed events of a shard: a new id before there are more */
     UNRELEASED_BYTES_MAX = 32 << 20, /* the same, of what re-dotting them would write */
     CONTEXT_BYTES = 27               /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                       \
-    X(malformed)                                                                                \
-    X(unexpected)                                                                               \
-    X(wrong_cluster)                                                                            \
-    X(wire_version)                                                                             \
-    X(dialled_self)                                                                             \
-    X(other_channel)                                                                            \
-    X(no_hello)                                                                                 \
-    X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) \
-        X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks) \
-            X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)         \
-                X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)          \
+#define GOSSIP_REASONS(X)                                                                 \
+    X(malformed)                                                                          \
+    X(unexpected)                                                                         \
+    X(wrong_cluster)                                                                      \
+    X(wire_version)                                                                       \
+    X(dialled_self)                                                                       \
+    X(other_channel)                                                                      \
+    X(no_hello)                                                                           \
+    X(too_many_peers)                                                                     \
+    X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) \
+        X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)       \
+            X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)   \
+                X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)    \
                     X(nothing_lost) X(bad_verify)
 
 enum reason {
@@ -193,6 +198,7 @@ struct topic {
         uint64_t asked_ms;      /* when that was */
         uint64_t came;          /* what had come on the link by then */
         struct context horizon; /* compare: of the last chunk or page */
+        struct buffer cursor;   /* compare: of the latest question */
         struct repair *repair;  /* owned */
     } pull;
 };

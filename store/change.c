@@ -225,6 +225,37 @@ int change_merge(struct change *change, struct slot *slot, const struct cell *th
     return error;
 }
 
+/* Without a residue nothing but the context knows what was here. */
+static bool change_is_new(const struct change *change, const struct cell *theirs)
+{
+    const struct knowledge know = {.context = &change->shard->context};
+
+    for (size_t i = 0; i < theirs->count; i++) {
+        if (knowledge_has(&know, theirs->entries[i].dot))
+            return false;
+    }
+    return theirs->count > 0;
+}
+
+int change_adopt(struct change *change, struct slot *slot, const struct cell *theirs,
+                 struct slice encoded, const struct knowledge *know_theirs, uint64_t *common)
+{
+    uint64_t ref = 0;
+    int error;
+
+    if (!change_is_new(change, theirs))
+        return change_merge(change, slot, theirs, know_theirs, common);
+    error = change_residue(change, slot, know_theirs, common, &ref);
+    if (!error)
+        error = slot_adopt(change->shard, change->batch, slot, encoded, ref, &change->bytes_new);
+    if (!error) {
+        change->merged++;
+        change->stored++;
+        change_stamps(change, slot->path, theirs);
+    }
+    return error;
+}
+
 /* Copies keys of the range, up to a page of them. END: all were copied. */
 static int keys_collect(const struct change *change, const struct key *from, const struct key *end,
                         struct buffer *ret_keys)

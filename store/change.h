@@ -31,6 +31,10 @@ int change_begin(struct change *change, struct shard *shard, struct batch *batch
  * knowledge is the same; RESIDUE_UNKNOWN at first. */
 int change_merge(struct change *change, struct slot *slot, const struct cell *theirs,
                  const struct knowledge *know_theirs, uint64_t *common);
+/* The same for a cell that is not stored here, by its canonical bytes: what comes is what stays,
+ * when no dot of it has ever been here. */
+int change_adopt(struct change *change, struct slot *slot, const struct cell *theirs,
+                 struct slice encoded, const struct knowledge *know_theirs, uint64_t *common);
 /* Writes the record, drops what is settled (up to a bound), and moves everything into the shard.
  * Ends the change either way. */
 int change_commit(struct change *change);

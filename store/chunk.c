@@ -109,11 +109,8 @@ static void span_write(struct writer *writer, const struct chunk *chunk)
     }
 }
 
-static void cell_write(struct writer *writer, const struct chunk *chunk, const struct names *names,
-                       size_t index)
+static void cell_write(struct writer *writer, const struct chunk_cell *cell)
 {
-    const struct chunk_cell *cell = &chunk->cells[index];
-
     write_array(writer, CELL_FIELDS);
     write_u64(writer, cell->bucket);
     write_bin(writer, cell->path);
@@ -122,7 +119,37 @@ static void cell_write(struct writer *writer, const struct chunk *chunk, const s
         write_nil(writer);
     else
         write_u64(writer, cell->residue);
-    names_write(writer, chunk, names, index);
+}
+
+void chunk_write_cell(struct writer *writer, const struct chunk_cell *cell)
+{
+    cell_write(writer, cell);
+    write_array(writer, 0);
+}
+
+static void head_write(struct writer *writer, const struct chunk *chunk)
+{
+    write_array(writer, CHUNK_FIELDS);
+    write_u64(writer, CHUNK_VERSION);
+    write_u64(writer, chunk->kind);
+    write_u64(writer, chunk->shard);
+    context_write(writer, &chunk->context);
+    context_write(writer, &chunk->horizon);
+    write_array(writer, (uint32_t)chunk->residues_count);
+    for (size_t i = 0; i < chunk->residues_count; i++)
+        context_write(writer, &chunk->residues[i]);
+    span_write(writer, chunk);
+}
+
+int chunk_encode_page(const struct chunk *chunk, uint32_t cells_count, struct slice cells,
+                      struct buffer *ret_bytes)
+{
+    struct writer writer;
+
+    writer_init(&writer, ret_bytes);
+    head_write(&writer, chunk);
+    write_array(&writer, cells_count);
+    return writer.error ? writer.error : buffer_append(ret_bytes, cells);
 }
 
 int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
@@ -133,19 +160,12 @@ int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
 
     if (!error) {
         writer_init(&writer, ret_bytes);
-        write_array(&writer, CHUNK_FIELDS);
-        write_u64(&writer, CHUNK_VERSION);
-        write_u64(&writer, chunk->kind);
-        write_u64(&writer, chunk->shard);
-        context_write(&writer, &chunk->context);
-        context_write(&writer, &chunk->horizon);
-        write_array(&writer, (uint32_t)chunk->residues_count);
-        for (size_t i = 0; i < chunk->residues_count; i++)
-            context_write(&writer, &chunk->residues[i]);
-        span_write(&writer, chunk);
+        head_write(&writer, chunk);
         write_array(&writer, (uint32_t)chunk->cells_count);
-        for (size_t i = 0; i < chunk->cells_count; i++)
-            cell_write(&writer, chunk, &names, i);
+        for (size_t i = 0; i < chunk->cells_count; i++) {
+            cell_write(&writer, &chunk->cells[i]);
+            names_write(&writer, chunk, &names, i);
+        }
         error = writer.error;
     }
     names_done(&names);

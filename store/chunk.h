@@ -10,6 +10,7 @@
  * offset...] and empty but in chunks. Cells are sorted by bucket and path. */
 #ifndef NEAP_STORE_CHUNK_H
 #define NEAP_STORE_CHUNK_H
+#include "base/pack.h"
 #include "crdt/types.h"
 
 enum chunk_kind { CHUNK_EVENTS = 1, CHUNK_PAGE, CHUNK_CELL };
@@ -50,6 +51,10 @@ struct chunk {
 void chunk_done(struct chunk *chunk); /* zeroed and half-built are fine */
 /* Appends to ret_bytes, which must be limited to CHUNK_BYTES_MAX at most. */
 int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes);
+/* The same of a page whose cells were written before, one by one and in their order. */
+void chunk_write_cell(struct writer *writer, const struct chunk_cell *cell);
+int chunk_encode_page(const struct chunk *chunk, uint32_t cells_count, struct slice cells,
+                      struct buffer *ret_bytes);
 /* Replaces whatever ret_chunk holds. Everything that can be checked without the shard is:
  * canonical, paths, cells of the right type, dots known, events named once each and completely.
  * Borrows from bytes. INVALID, LIMIT, NOMEM, FORMAT (of a version that is not read): then the chunk

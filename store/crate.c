@@ -58,8 +58,7 @@ bool crate_find(const struct crate *crate, uint64_t bucket, struct slice path, u
     return true;
 }
 
-/* The index of a residue in the chunk. LIMIT when there are too many. */
-static int crate_residue(struct crate *crate, uint64_t ref, size_t *ret_index)
+int crate_residue(struct crate *crate, uint64_t ref, size_t *ret_index)
 {
     const struct residue *residue = residue_find(crate->shard, ref);
     struct chunk *chunk = &crate->chunk;

@@ -33,5 +33,7 @@ int crate_add(struct crate *crate, uint64_t bucket, struct slice path, struct sl
               uint32_t *ret_number);
 /* One more event, which changed the cell of that number. */
 int crate_add_event(struct crate *crate, struct dot dot, uint32_t nonce, uint32_t number);
+/* The number of a stored reference among the residues of the chunk. LIMIT: there are too many. */
+int crate_residue(struct crate *crate, uint64_t ref, size_t *ret_index);
 int crate_encode(struct crate *crate, struct buffer *ret_bytes); /* replaces */
 #endif

@@ -51,6 +51,8 @@ struct promise {
 
 struct shard_counts { /* since opening, for status */
     uint64_t events_own, events_taken, duplicates, behind, healed, redotted, compares;
+    uint64_t cells_given, cells_taken; /* in pages of compares */
+    uint64_t compares_resumed;
     uint64_t stamps_ahead; /* LWW stamps taken that were too far ahead to move the clock */
 };
 
@@ -178,10 +180,17 @@ int shard_take(struct shard *shard, struct batch *batch, struct slice chunk,
  * The side that has: a page of cells from `cursor` on (empty: the start), stateless. */
 int shard_compare_page(const struct shard *shard, const struct view *view, struct slice cursor,
                        size_t size_max, struct buffer *ret_page);
+/* The same; ret_next: the cursor of the page after it (empty: there is none), ret_cells: how many
+ * are in it. `cursor` may be what ret_next has. */
+int shard_page(const struct shard *shard, const struct view *view, struct slice cursor,
+               size_t size_max, struct buffer *ret_page, struct buffer *ret_next,
+               uint64_t *ret_cells);
 /* The side that lacks: begin with the peer's context, take pages until phase is COMPARE_CHANGED,
  * take chunks since session.seen until COMPARE_DONE, then end. All of it may stop anywhere: then
  * shard_compare_stop(), nothing is claimed and what was merged stays. */
 int shard_compare_begin(struct shard *shard, uint64_t session, const struct context *start);
+/* END: the page was taken before; BUSY: one before it was not; nothing happened. A page may be
+ * taken in part: then the session's cursor is in it. */
 int shard_compare_take(struct shard *shard, struct batch *batch, struct slice page);
 /* Merges the context of the start, raises the horizon. STALE: the peer's horizon has passed the
  * start meanwhile; the session is over and must begin again. */

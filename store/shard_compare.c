@@ -130,8 +130,10 @@ static int absent_take(struct change *change, const struct chunk *page, struct s
 }
 
 static int present_take(struct change *change, const struct chunk *page,
-                        const struct chunk_cell *item, uint64_t *common)
+                        const struct chunk_cell *item, bool absent_here, uint64_t *common)
 {
+    if (absent_here)
+        return take_absent(change, page, item, common);
     if (item->residue != CHUNK_SETTLED && !BROKEN("skip-unsettled"))
         return take_cell(change, page, item, common);
     return take_differing(change, page, item, common);
@@ -158,7 +160,8 @@ static int page_merge(struct change *change, const struct chunk *page, struct lo
             local_step(local);
         }
         if (!error)
-            error = present_take(change, page, &page->cells[i], &common);
+            error = present_take(change, page, &page->cells[i],
+                                 !local->has_next || !slice_equal(local->next, theirs), &common);
     }
     for (; !error && local->has_next; local_step(local))
         error = absent_take(change, page, local->next, &common);
@@ -205,6 +208,17 @@ static int page_take(struct shard *shard, struct batch *batch, struct chunk *pag
     return error;
 }
 
+/* Is it the one that comes next? */
+static int page_fits(const struct compare_session *session, const struct chunk *page)
+{
+    int order = slice_compare(page->from, buffer_slice(&session->cursor));
+
+    if (session->id == 0 || session->phase != COMPARE_CELLS ||
+        !context_covers(&page->context, &session->start))
+        return NEAP_STALE;
+    return order == 0 ? 0 : order < 0 ? NEAP_END : NEAP_BUSY;
+}
+
 int shard_compare_take(struct shard *shard, struct batch *batch, struct slice bytes)
 {
     struct compare_session *session = &shard->session;
@@ -215,19 +229,20 @@ int shard_compare_take(struct shard *shard, struct batch *batch, struct slice by
 
     if (error)
         return error;
-    if (session->id == 0 || session->phase != COMPARE_CELLS ||
-        !slice_equal(page.from, buffer_slice(&session->cursor)) ||
-        !context_covers(&page.context, &session->start)) {
+    error = page_fits(session, &page);
+    if (error) {
         chunk_done(&page);
-        return NEAP_STALE;
+        return error;
     }
     local.at = 0;
     local.cut = false;
     buffer_init(&local.keys, LOCAL_PAGE + KEY_SIZE_MAX + 2);
     buffer_init(&cursor, KEY_CURSOR_MAX);
     error = page_take(shard, batch, &page, &local, &cursor);
-    if (!error)
+    if (!error) {
+        shard->counts.cells_taken += page.cells_count;
         session_advance(session, &page, &cursor);
+    }
     buffer_done(&local.keys);
     buffer_done(&cursor);
     chunk_done(&page);
@@ -296,7 +311,7 @@ static int repair_merge(struct shard *shard, struct batch *batch, const struct c
         return error;
     /* What the peer has not stored it can't have removed, as it knows no more than I do. */
     for (size_t i = 0; i < page->cells_count && !error; i++)
-        error = present_take(&change, page, &page->cells[i], &common);
+        error = present_take(&change, page, &page->cells[i], false, &common);
     *ret_taken = change.stored > 0 ? TAKEN : TAKEN_NOTHING;
     if (!error && change.stored > 0)
         return change_commit(&change);

@@ -113,69 +113,6 @@ int shard_chunk(const struct shard *shard, const struct view *view, const struct
     return error;
 }
 
-/* ---- pages ---- */
-
-/* Fills the crate from the scan; *ret_next is the key at which the next page begins, empty at the
- * end. */
-static int page_fill(struct crate *crate, struct scan *scan, size_t size_max,
-                     struct buffer *ret_next)
-{
-    struct slice key, value;
-    uint32_t number;
-    int error;
-
-    while (!(error = scan_next(scan, &key, &value))) {
-        if (!key_cell_is(key))
-            return NEAP_CORRUPT;
-        if (crate->cells_count == 0 || crate->size < size_max)
-            error = crate_add(crate, key_cell_bucket(key), key_cell_path(key), value, &number);
-        else
-            error = NEAP_LIMIT;
-        if (error == NEAP_LIMIT && crate->cells_count > 0)
-            return buffer_set(ret_next, slice_of(key.data + 8, key.size - 8));
-        if (error)
-            return error;
-    }
-    return error == NEAP_END ? 0 : error;
-}
-
-int shard_compare_page(const struct shard *shard, const struct view *view, struct slice cursor,
-                       size_t size_max, struct buffer *ret_page)
-{
-    struct key from, prefix, end;
-    struct scan *scan = NULL;
-    struct buffer next;
-    struct crate crate;
-    int error;
-
-    if (cursor.size > KEY_CURSOR_MAX)
-        return NEAP_LIMIT;
-    if (!shard_released(shard))
-        return NEAP_BUSY;
-    error = crate_init(&crate, shard, CHUNK_PAGE);
-    if (error)
-        return error;
-    buffer_init(&next, KEY_CURSOR_MAX);
-    key_shard_prefix(&prefix, shard->id);
-    key_end(&prefix, &end);
-    from = prefix;
-    if (cursor.size > 0)
-        memcpy(from.bytes + from.size, cursor.data, cursor.size);
-    from.size += cursor.size;
-    error = view_scan(view, DISK_CELLS, key_slice(&from), key_slice(&end), &scan);
-    if (!error)
-        error = page_fill(&crate, scan, size_max, &next);
-    scan_close(scan);
-    crate.chunk.from = cursor;
-    crate.chunk.to = buffer_slice(&next);
-    crate.chunk.to_end = next.size == 0;
-    if (!error)
-        error = crate_encode(&crate, ret_page);
-    buffer_done(&next);
-    crate_done(&crate);
-    return error;
-}
-
 int shard_cell_message(const struct shard *shard, const struct view *view, uint64_t bucket,
                        struct slice path, struct buffer *ret_message)
 {

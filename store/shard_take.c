@@ -36,6 +36,24 @@ int take_differing(struct change *change, const struct chunk *chunk, const struc
     return take(change, chunk, item, true, common);
 }
 
+int take_absent(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
+                uint64_t *common)
+{
+    struct knowledge know = chunk_knowledge(chunk, item);
+    struct cell theirs;
+    struct slot slot;
+    int error;
+
+    slot_absent(change->shard, item->bucket, item->path, &change->bytes_old, &slot);
+    cell_init(&theirs);
+    error = cell_decode(item->bytes, &theirs);
+    if (!error && (theirs.count > 0 || know.residue))
+        error = change_adopt(change, &slot, &theirs, item->bytes, &know, common);
+    slot_done(&slot);
+    cell_done(&theirs);
+    return error;
+}
+
 int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
                 struct chunk *ret_chunk)
 {

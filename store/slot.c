@@ -29,11 +29,10 @@ int stored_split(struct slice value, uint64_t *ret_ref, struct slice *ret_cell)
     return 0;
 }
 
-static int stored_encode(const struct cell *cell, uint64_t ref, struct buffer *scratch)
+static int ref_encode(uint64_t ref, struct buffer *scratch)
 {
     uint8_t head[1 + REF_SIZE_MAX];
     uint8_t size = 0;
-    int error;
 
     while (size < REF_SIZE_MAX && ref >> (8 * size) != 0)
         size++;
@@ -41,10 +40,14 @@ static int stored_encode(const struct cell *cell, uint64_t ref, struct buffer *s
     for (uint8_t i = 0; i < size; i++)
         head[size - i] = (uint8_t)(ref >> (8 * i));
     buffer_clear(scratch);
-    error = buffer_append(scratch, slice_of(head, 1u + size));
-    if (!error)
-        error = cell_encode(cell, scratch);
-    return error;
+    return buffer_append(scratch, slice_of(head, 1u + size));
+}
+
+static int stored_encode(const struct cell *cell, uint64_t ref, struct buffer *scratch)
+{
+    int error = ref_encode(ref, scratch);
+
+    return error ? error : cell_encode(cell, scratch);
 }
 
 const struct residue *residue_find(const struct shard *shard, uint64_t ref)
@@ -84,13 +87,9 @@ void residues_done(struct residue *residues, size_t count)
     mem_free(residues);
 }
 
-int slot_load(const struct shard *shard, const struct view *view, uint64_t bucket,
-              struct slice path, struct buffer *bytes, struct slot *ret_slot)
+void slot_absent(const struct shard *shard, uint64_t bucket, struct slice path,
+                 struct buffer *bytes, struct slot *ret_slot)
 {
-    uint64_t ref = 0;
-    struct slice encoded;
-    int error;
-
     must(path.size <= NEAP_PATH_MAX);
     key_cell(&ret_slot->key, shard->id, bucket, path);
     ret_slot->bucket = bucket;
@@ -99,6 +98,16 @@ int slot_load(const struct shard *shard, const struct view *view, uint64_t bucke
     ret_slot->stored = false;
     ret_slot->residue = NULL;
     cell_init(&ret_slot->cell);
+}
+
+int slot_load(const struct shard *shard, const struct view *view, uint64_t bucket,
+              struct slice path, struct buffer *bytes, struct slot *ret_slot)
+{
+    uint64_t ref = 0;
+    struct slice encoded;
+    int error;
+
+    slot_absent(shard, bucket, path, bytes, ret_slot);
     error = view_get(view, DISK_CELLS, key_slice(&ret_slot->key), bytes);
     if (error == NEAP_NOTFOUND)
         return 0;
@@ -179,6 +188,21 @@ int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot
     if (!error)
         error = slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
     return error;
+}
+
+int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot,
+               struct slice encoded, uint64_t ref, struct buffer *scratch)
+{
+    int error = tree_drop(shard, batch);
+
+    must(!slot->stored);
+    if (!error)
+        error = ref_encode(ref, scratch);
+    if (!error)
+        error = buffer_append(scratch, encoded);
+    if (!error)
+        error = batch_put(batch, DISK_CELLS, key_slice(&slot->key), buffer_slice(scratch));
+    return error ? error : slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
 }
 
 /* ---- log ---- */

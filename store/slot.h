@@ -25,10 +25,18 @@ struct slot {
 /* `bytes` is the caller's, replaced. An absent cell is an empty one. */
 int slot_load(const struct shard *shard, const struct view *view, uint64_t bucket,
               struct slice path, struct buffer *bytes, struct slot *ret_slot);
+/* Of a cell that is known not to be stored. */
+void slot_absent(const struct shard *shard, uint64_t bucket, struct slice path,
+                 struct buffer *bytes, struct slot *ret_slot);
 void slot_done(struct slot *slot);
 /* Stores `cell` in place of what the slot has; `scratch` is replaced. */
 int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot,
                const struct cell *cell, uint64_t ref, struct buffer *scratch);
+
+/* The same for a cell that is not stored and one that is not empty, of which there are the
+ * canonical bytes. */
+int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot,
+               struct slice encoded, uint64_t ref, struct buffer *scratch);
 
 /* NULL when it is 0 or settled. */
 const struct residue *residue_find(const struct shard *shard, uint64_t ref);

@@ -10,6 +10,9 @@ int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
 /* Merges a cell by rule 3. */
 int take_cell(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
               uint64_t *common);
+/* The same of a cell that is known not to be stored here. */
+int take_absent(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
+                uint64_t *common);
 /* The same, unless the dots are what I have. */
 int take_differing(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
                    uint64_t *common);
