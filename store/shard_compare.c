@@ -150,18 +150,20 @@ static int page_merge(struct change *change, const struct chunk *page, struct lo
 
     local_step(local);
     for (size_t i = 0; i < page->cells_count && !error; i++) {
+        bool absent_here = true;
+
         key_cell(&key, 0, page->cells[i].bucket, page->cells[i].path);
         theirs = slice_of(key.bytes + 8, key.size - 8);
         if (local->cut && slice_compare(theirs, end) >= 0)
             break;
         while (!error && local->has_next && slice_compare(local->next, theirs) <= 0) {
-            if (!slice_equal(local->next, theirs))
+            absent_here = !slice_equal(local->next, theirs);
+            if (absent_here)
                 error = absent_take(change, page, local->next, &common);
             local_step(local);
         }
         if (!error)
-            error = present_take(change, page, &page->cells[i],
-                                 !local->has_next || !slice_equal(local->next, theirs), &common);
+            error = present_take(change, page, &page->cells[i], absent_here, &common);
     }
     for (; !error && local->has_next; local_step(local))
         error = absent_take(change, page, local->next, &common);
