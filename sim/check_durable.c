@@ -119,6 +119,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     switch (message->kind) {
     case MESSAGE_HELLO:
     case MESSAGE_HEARTBEAT:
+    case MESSAGE_COMPARE: /* a key names no event */
         return;
     case MESSAGE_DIGEST:
         for (size_t i = 0; i < message->digests_count; i++)
@@ -147,7 +148,6 @@ static void sent(struct world *world, void *state, size_t index, const struct me
         if (message->bytes.size > 0)
             chunk_is_durable(&letter);
         break;
-    case MESSAGE_COMPARE:
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
     case MESSAGE_ASK:

@@ -82,6 +82,10 @@ static void make_with_bytes(enum message_kind kind, int code, void (*make)(struc
     message.session = 7;
     message.code = code;
     message.bytes = buffer_slice(&bytes);
+    if (kind == MESSAGE_COMPARE || kind == MESSAGE_COMPARED)
+        message.pages = 2;
+    if (kind == MESSAGE_COMPARED)
+        message.next = slice_text("the next one");
     encode(&message, ret_bytes);
     buffer_done(&bytes);
 }
@@ -342,12 +346,17 @@ static void say_shard_message(struct buffer *text, const struct message *message
         say_hex(text, message->bytes);
         say(text, "\n");
     } else if (message->kind == MESSAGE_COMPARE) {
-        say(text, "cursor ");
+        say(text, "%u pages, cursor ", message->pages);
         say_bytes(text, message->bytes);
         say(text, "\n");
     } else if (message->bytes.size > 0) {
         struct chunk chunk;
 
+        if (message->kind == MESSAGE_COMPARED) {
+            say(text, "%u follow, the next from ", message->pages);
+            say_bytes(text, message->next);
+            say(text, "\n");
+        }
         chunk_read(message->bytes, &chunk);
         say_chunk(text, &chunk);
         chunk_done(&chunk);

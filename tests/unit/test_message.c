@@ -131,6 +131,8 @@ TEST(the_other_messages_go_round)
         message.what = 3;
         message.code = NEAP_STALE;
         message.compares = true;
+        message.pages = PAGES_MAX;
+        message.next = slice_text("next");
         message.bytes = slice_text("bytes");
         CHECK_OK(context_raise(&message.since, 1, 2, 3));
         CHECK_OK(round_trip(&message, &back));
@@ -138,6 +140,9 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.shard, 99);
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
         CHECK_EQUAL(back.what, kinds[i] == MESSAGE_ASK ? 3 : 0);
+        CHECK_EQUAL(back.next.size, kinds[i] == MESSAGE_COMPARED ? 4 : 0);
+        CHECK_EQUAL(back.pages,
+                    kinds[i] == MESSAGE_COMPARE || kinds[i] == MESSAGE_COMPARED ? PAGES_MAX : 0);
         if (kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_TREE || kinds[i] == MESSAGE_REPAIR ||
             kinds[i] == MESSAGE_TOLD || kinds[i] >= MESSAGE_VERIFY)
             CHECK(context_equal(&back.since, &message.since));
