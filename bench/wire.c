@@ -126,7 +126,7 @@ static void kinds_print(void)
 {
     const struct wire_tally *tally = &bench.wire.tally;
 
-    for (int kind = MESSAGE_HELLO; getenv("WIRE_KINDS") && kind <= MESSAGE_MEND; kind++) {
+    for (int kind = MESSAGE_HELLO; getenv("WIRE_KINDS") && kind < MESSAGE_KINDS; kind++) {
         if (tally->messages_of[kind])
             printf("    %s: %llu of %llu bytes\n", message_name((enum message_kind)kind),
                    (unsigned long long)tally->messages_of[kind],

@@ -14,7 +14,7 @@ struct wire_tally {
     uint64_t messages, heartbeats; /* the latter's bytes: in no other figure */
     uint64_t bytes;
     uint64_t values, envelopes, cells;
-    uint64_t by_kind[MESSAGE_MEND + 1], messages_of[MESSAGE_MEND + 1];
+    uint64_t by_kind[MESSAGE_KINDS], messages_of[MESSAGE_KINDS];
     uint64_t asked_ms,
         ended_ms;          /* the first question was sent, the last message but a digest came */
     double cpu, cpu_asked; /* seconds of the process: when the counting began, and then */

@@ -283,7 +283,7 @@ static void mail_deliver(struct wire *wire)
     } else {
         unsigned kind = mail->net.message.size > 1 ? mail->net.message.data[1] : 0;
 
-        if (kind >= MESSAGE_PUSH && kind <= MESSAGE_MEND)
+        if (kind >= MESSAGE_PUSH && kind < MESSAGE_KINDS)
             wire->tally.ended_ms = wire->now_ms;
         wire_check(node_turn(&wire->nodes[mail->to], &event), "an event of the net");
     }

@@ -7,7 +7,7 @@
 
 /* A few nodes cost little to go far below. */
 enum { BELOW_FEW = 8, BELOW_MANY = 4, FEW = 4 };
-enum { UNDER_WAY_MAX = 1 }; /* questions */
+enum { UNDER_WAY_MAX = 4 }; /* questions */
 
 /* ---- lists that travel ---- */
 
@@ -84,7 +84,8 @@ void descent_begin(struct descent *descent, const struct merkle *tree,
 
 bool descent_is_done(const struct descent *descent)
 {
-    return descent->nodes_count == 0 || descent->bits == descent->bits_end;
+    return (descent->nodes_count == 0 || descent->bits == descent->bits_end) &&
+           descent->taken_number == descent->asked_number;
 }
 
 struct merkle_nodes descent_nodes(const struct descent *descent)
@@ -102,13 +103,13 @@ static size_t descent_part(const struct descent *descent, size_t at)
 
 static bool descent_waits(const struct descent *descent)
 {
-    return descent->asked == descent->nodes_count || descent->next_count == MERKLE_LIST_MAX ||
+    return descent->asked == descent->nodes_count ||
            descent->asked_number - descent->taken_number == UNDER_WAY_MAX;
 }
 
 int descent_ask(struct descent *descent, struct writer *writer)
 {
-    if (descent_is_done(descent) || descent_waits(descent))
+    if (descent_is_done(descent) || descent->bits == descent->bits_end || descent_waits(descent))
         return NEAP_END;
     if (descent->asked == 0) {
         unsigned left = descent->bits_end - descent->bits;
@@ -165,12 +166,10 @@ int descent_answer(const struct merkle *tree, const struct merkle_salt *salt, st
 
 /* ---- taking ---- */
 
-/* Goes on to the next level when all of this one is there. What found no room is for another
- * session. */
+/* To the next level, when all of this one is there. */
 static void descent_advance(struct descent *descent)
 {
-    if (descent->taken < descent->asked ||
-        (descent->taken < descent->nodes_count && descent->next_count < MERKLE_LIST_MAX))
+    if (descent->taken < descent->nodes_count)
         return;
     memcpy(descent->nodes, descent->next, descent->next_count * sizeof *descent->next);
     descent->nodes_count = descent->next_count;
@@ -178,23 +177,35 @@ static void descent_advance(struct descent *descent)
     descent->bits += descent->below;
 }
 
+/* More differ below than can be listed: it ends here, with all that is below these nodes. Of most
+ * of them something differs, so that little of it is in vain. */
+static void descent_end_here(struct descent *descent)
+{
+    descent->bits_end = descent->bits;
+    if (descent->nodes_count < (size_t)1 << descent->bits)
+        return;
+    descent->bits = descent->bits_end = 0;
+    descent->nodes_count = 1;
+    descent->nodes[0] = 0;
+}
+
 static int descent_keep(struct descent *descent, const struct merkle *tree, const uint64_t *sums)
 {
     struct merkle_nodes nodes = {.bits = descent->bits,
                                  .index = descent->nodes + descent->taken,
                                  .count = descent_part(descent, descent->taken)};
-    size_t differ, room = MERKLE_LIST_MAX - descent->next_count;
+    size_t differ;
     uint32_t *found = mem_new_array(MERKLE_LIST_MAX, sizeof *found);
     if (!found)
         return NEAP_NOMEM;
     int error =
         merkle_differing(tree, &descent->salt, &nodes, descent->below, sums, found, &differ);
-    if (!error) {
-        differ = differ < room ? differ : room;
+    if (!error && differ > MERKLE_LIST_MAX - descent->next_count) {
+        descent_end_here(descent);
+    } else if (!error) {
         memcpy(descent->next + descent->next_count, found, differ * sizeof *found);
         descent->next_count += differ;
         descent->taken += nodes.count;
-        descent->taken_number++;
         descent_advance(descent);
     }
     mem_free(found);
@@ -204,12 +215,25 @@ static int descent_keep(struct descent *descent, const struct merkle *tree, cons
 /* The peer's tree is smaller: only the first question does not know that. */
 static int descent_lower(struct descent *descent, unsigned bits)
 {
-    descent->bits_end = bits;
     if (descent->bits > 0)
         return NEAP_STALE;
+    descent->bits_end = bits;
     descent->asked = 0;
-    descent->taken_number++;
     return 0;
+}
+
+static int descent_look(struct descent *descent, const struct merkle *tree, unsigned bits,
+                        const uint64_t *sums, size_t count)
+{
+    bool deep = bits < descent->bits + descent->below;
+    if (descent->bits == descent->bits_end)
+        return 0; /* it has ended meanwhile */
+    if (count != (deep ? 0 : descent_part(descent, descent->taken) << descent->below))
+        return NEAP_INVALID;
+    if (deep)
+        return descent_lower(descent, bits);
+    descent->bits_end = bits < descent->bits_end ? bits : descent->bits_end;
+    return descent_keep(descent, tree, sums);
 }
 
 int descent_take(struct descent *descent, const struct merkle *tree, struct slice answer)
@@ -222,20 +246,14 @@ int descent_take(struct descent *descent, const struct merkle *tree, struct slic
     read_array_of(&reader, 3);
     uint64_t number = read_u64(&reader), bits = read_u64(&reader);
     size_t count = read_sums(&reader, sums, descent->salt.width);
-    bool deep = bits < descent->bits + descent->below;
     int error = reader_end(&reader);
     if (!error && (number >= descent->asked_number || bits > MERKLE_BITS_MAX))
         error = NEAP_INVALID;
     if (!error && number != descent->taken_number)
         error = NEAP_STALE;
-    if (!error && count != (deep ? 0 : descent_part(descent, descent->taken) << descent->below))
-        error = NEAP_INVALID;
-    if (!error && deep) {
-        error = descent_lower(descent, (unsigned)bits);
-    } else if (!error) {
-        descent->bits_end = bits < descent->bits_end ? (unsigned)bits : descent->bits_end;
-        error = descent_keep(descent, tree, sums);
-    }
+    if (!error)
+        error = descent_look(descent, tree, (unsigned)bits, sums, count);
+    descent->taken_number += !error;
     mem_free(sums);
     return error;
 }

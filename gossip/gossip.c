@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "gossip/state.h"
 #include "gossip/verify_state.h"
+#include "store/shard_repair.h"
 
 enum { WORK_ROUNDS = 4 };
 
@@ -42,6 +43,8 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     gossip->options.address = NULL;
     if (!gossip->options.chunk_size)
         gossip->options.chunk_size = CHUNK_SIZE;
+    if (!gossip->options.repair_scan)
+        gossip->options.repair_scan = REPAIR_SCAN_MAX;
     gossip->store = store;
     gossip->trace = trace;
     gossip->link_next = 1;

@@ -22,6 +22,7 @@ struct gossip_options {
     uint32_t backoff_ms_max;  /* 30000; redial starts at 100 ms and doubles, with jitter */
     uint64_t log_max;         /* entries a shard: past it the log is cut for those who are away */
     size_t chunk_size;        /* of answers to pulls, about; 0: CHUNK_SIZE */
+    size_t repair_scan;       /* cells that a repair looks at in one go; 0: REPAIR_SCAN_MAX */
 };
 
 enum { PEERS_MAX = 64 };

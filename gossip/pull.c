@@ -1,5 +1,7 @@
 #include "gossip/state.h"
 
+#include <string.h>
+
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/chunk.h"
@@ -31,15 +33,19 @@ int pull_end(struct step *step, struct topic *topic, uint64_t again_ms)
     return topic_queue(step->gossip, topic);
 }
 
-void pull_asked(struct step *step, struct topic *topic)
+static void pull_waits_for(struct step *step, struct pull *pull, uint64_t asked)
 {
     struct gossip *gossip = step->gossip;
-    struct pull *pull = &topic->pull;
     const struct link *link = link_find(gossip, gossip->peers[pull->peer].links[CHANNEL_BULK]);
-    pull->asked = ++gossip->asked_next;
+    pull->asked = asked;
     pull->asked_ms = step->now.mono_ms;
     pull->came = link ? link->came + link->part : 0;
     pull->deadline = step->now.mono_ms + gossip->options.silence_ms;
+}
+
+void pull_asked(struct step *step, struct topic *topic)
+{
+    pull_waits_for(step, &topic->pull, ++step->gossip->asked_next);
 }
 
 /* An answer that has not come by now was lost if a later question was answered, or if more came
@@ -79,6 +85,31 @@ int question_send(struct step *step, struct topic *topic, struct message *messag
         return pull_end(step, topic, PULL_AGAIN_MS);
     topic_wake(gossip, topic, topic->pull.deadline);
     return error;
+}
+
+int question_add(struct step *step, struct topic *topic, struct message *message)
+{
+    struct gossip *gossip = step->gossip;
+    struct pull *pull = &topic->pull;
+    message->shard = topic->shard;
+    message->session = pull->session;
+    if (pull->later_count == QUESTIONS_MAX)
+        return NEAP_LIMIT;
+    int error = link_send(step, gossip->peers[pull->peer].links[CHANNEL_BULK], message, true);
+    if (!error)
+        pull->later[pull->later_count++] = ++gossip->asked_next;
+    return error;
+}
+
+void question_answered(struct step *step, struct topic *topic)
+{
+    struct pull *pull = &topic->pull;
+    step->gossip->peers[pull->peer].answered = pull->asked;
+    if (pull->later_count == 0)
+        return;
+    pull_waits_for(step, pull, pull->later[0]);
+    memmove(pull->later, pull->later + 1, --pull->later_count * sizeof *pull->later);
+    topic_wake(step->gossip, topic, pull->deadline);
 }
 
 int pull_ask(struct step *step, struct topic *topic, const struct context *since)

@@ -16,9 +16,7 @@ void repair_free(struct repair *repair)
     if (!repair)
         return;
     context_done(&repair->context);
-    buffer_done(&repair->from);
-    buffer_done(&repair->to);
-    buffer_done(&repair->end);
+    cells_done(repair);
     mem_free(repair);
 }
 
@@ -115,18 +113,26 @@ int repair_ask(struct step *step, struct topic *topic, enum message_kind kind,
     message.kind = kind;
     message.since = topic->pull.repair->context; /* borrowed: not message_done() */
     message.bytes = buffer_slice(packed);
-    return question_send(step, topic, &message);
+    if (topic->pull.repair->under_way++ == 0)
+        return question_send(step, topic, &message);
+    int error = question_add(step, topic, &message);
+    return error == NEAP_LIMIT ? repair_stop(step, topic) : error;
 }
 
+/* All the questions that can be asked now. */
 static int tree_ask(struct step *step, struct topic *topic)
 {
     struct buffer packed;
     struct writer writer;
+    int error = 0;
     buffer_init(&packed, REPAIR_PACKED_MAX);
-    writer_init(&writer, &packed);
-    int error = descent_ask(&topic->pull.repair->descent, &writer);
-    if (!error)
-        error = repair_ask(step, topic, MESSAGE_TREE, &packed);
+    while (!error && topic->pull.state == PULL_TREE) {
+        buffer_clear(&packed);
+        writer_init(&writer, &packed);
+        error = descent_ask(&topic->pull.repair->descent, &writer);
+        if (!error)
+            error = repair_ask(step, topic, MESSAGE_TREE, &packed);
+    }
     buffer_done(&packed);
     return error == NEAP_END ? 0 : error;
 }
@@ -139,13 +145,18 @@ static int tree_go_on(struct step *step, struct topic *topic, struct shard *shar
     if (descent->nodes_count == 0)
         return repair_end(step, topic, shard);
     topic->pull.state = PULL_LEAVES;
-    return cells_ask(step, topic, shard);
+    return topic_queue(step->gossip, topic);
 }
 
 static int tree_take(struct step *step, struct topic *topic, struct shard *shard,
                      const struct message *message)
 {
-    int error = descent_take(&topic->pull.repair->descent, shard->tree, message->bytes);
+    struct repair *repair = topic->pull.repair;
+    int error = descent_take(&repair->descent, shard->tree, message->bytes);
+    if (!error) {
+        repair->under_way--;
+        question_answered(step, topic);
+    }
     if (error == NEAP_STALE)
         return repair_stop(step, topic);
     return error ? error : tree_go_on(step, topic, shard);
@@ -158,9 +169,7 @@ static int repair_begin(struct step *step, struct topic *topic, const struct sha
     struct repair *repair = mem_new(sizeof *repair);
     if (!repair)
         return NEAP_NOMEM;
-    buffer_init(&repair->from, KEY_CURSOR_MAX);
-    buffer_init(&repair->to, KEY_CURSOR_MAX);
-    buffer_init(&repair->end, KEY_CURSOR_MAX);
+    cells_init(repair);
     int error = context_copy(&repair->context, &shard->context);
     if (error) {
         repair_free(repair);
@@ -198,6 +207,8 @@ static bool pair_is_due(struct step *step, struct topic *topic, const struct sha
 int repair_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
+    if (topic->pull.state == PULL_LEAVES)
+        return cells_ask(step, topic, shard);
     uint64_t root = repair_root(shard, &shard->context);
     if (topic->pull.state != PULL_NONE || step->now.mono_ms < topic->rest_until ||
         BROKEN("repair-never"))
@@ -222,7 +233,8 @@ static int repair_take(struct step *step, size_t peer, struct topic *topic, stru
     if (!shard || !topic_open_pair(step->gossip, topic, peer) || topic->pull.state != expected ||
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0; /* an answer that came too late */
-    step->gossip->peers[peer].answered = topic->pull.asked;
+    if (message->code)
+        step->gossip->peers[peer].answered = topic->pull.asked;
     if (message->code == NEAP_CORRUPT || message->code == NEAP_LIMIT) {
         step->gossip->counts[REASON_not_given]++;
         topic_pair(topic, peer)->repair_at = step->now.mono_ms + FAULT_AGAIN_MS;

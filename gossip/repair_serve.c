@@ -9,6 +9,7 @@
 /* ---- answering ---- */
 
 struct asked_cells {
+    uint64_t number;
     struct repair_nodes nodes;
     struct slice from, to;
     uint32_t index[MERKLE_LIST_MAX];
@@ -22,7 +23,8 @@ static int cells_read(const struct shard *shard, const struct message *message,
 {
     struct reader reader;
     reader_init(&reader, message->bytes);
-    read_array_of(&reader, 5);
+    read_array_of(&reader, 6);
+    asked->number = read_u64(&reader);
     uint64_t bits = read_u64(&reader);
     if (bits > MERKLE_BITS_MAX)
         reader_fail(&reader, NEAP_INVALID);
@@ -51,7 +53,8 @@ static int cells_write(const struct asked_cells *asked, const struct repair_foun
         if (!found->met[i])
             lacking[count++] = (uint32_t)i;
     }
-    write_array(writer, 3);
+    write_array(writer, 4);
+    write_u64(writer, asked->number);
     write_bin(writer, buffer_slice(&found->page));
     write_u64(writer, found->whole ? 1 : 0);
     write_rising(writer, lacking, count);
@@ -67,6 +70,8 @@ static int cells_list(struct step *step, const struct shard *shard, const struct
     if (!asked)
         return NEAP_NOMEM;
     found.met = asked->met;
+    /* In the same keys there are more here, of those that the other one has lost. */
+    asked->nodes.scan_max = 2 * step->gossip->options.repair_scan;
     buffer_init(&found.page, CHUNK_BYTES_MAX);
     buffer_init(&found.end, KEY_CURSOR_MAX);
     int error = cells_read(shard, message, asked);

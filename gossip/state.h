@@ -20,6 +20,7 @@ enum {
     DIGEST_AGAIN_MS_MIN = 200,               /* after one was refused; twice as long each time... */
     DIGEST_AGAIN_MS_MAX = 2000,              /* ... up to this */
     PULLS_MAX = 4,                           /* shards that are pulled from one peer at a time */
+    QUESTIONS_MAX = 15,                      /* of a pull, under way beside its oldest one */
     PULL_AGAIN_MS = 500,                     /* after a peer had nothing to give */
     PULL_READY_MS = 100,                     /* after a peer was not ready to give */
     ANSWER_BYTES_MAX = 2 * MESSAGE_SIZE_MAX, /* what comes up to the end of an answer, at most */
@@ -194,9 +195,11 @@ struct topic {
         enum pull_state state;
         size_t peer;
         uint64_t session, deadline;
-        uint64_t asked;         /* the number of its latest question */
-        uint64_t asked_ms;      /* when that was */
-        uint64_t came;          /* what had come on the link by then */
+        uint64_t asked;                /* the number of its oldest question without an answer */
+        uint64_t asked_ms;             /* when that was */
+        uint64_t came;                 /* what had come on the link by then */
+        uint64_t later[QUESTIONS_MAX]; /* questions that were asked after it, before its answer */
+        size_t later_count;
         struct context horizon; /* compare: of the last chunk or page */
         struct buffer cursor;   /* compare: of the latest question */
         struct repair *repair;  /* owned */
@@ -365,6 +368,10 @@ void pull_asked(struct step *step, struct topic *topic);
 void pulls_progress(struct step *step, const struct link *link);
 /* Sends a question of the pull that runs. Without room for it the pull ends. */
 int question_send(struct step *step, struct topic *topic, struct message *message);
+/* Another one, before the oldest has its answer. LIMIT: there is no room. */
+int question_add(struct step *step, struct topic *topic, struct message *message);
+/* The oldest one has its answer, or a later one has: the next one is waited for. */
+void question_answered(struct step *step, struct topic *topic);
 int pull_ask(struct step *step, struct topic *topic, const struct context *since);
 int compare_ask(struct step *step, struct topic *topic, struct slice cursor);
 int compare_go_on(struct step *step, struct topic *topic, struct shard *shard);

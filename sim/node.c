@@ -98,6 +98,7 @@ void node_init(struct world *world, size_t index)
                                            .heartbeat_ms = beat,
                                            .silence_ms = 5 * beat,
                                            .chunk_size = world->options.chunk_size,
+                                           .repair_scan = world->options.chunk_size / 64,
                                            .backoff_ms_max = 3000,
                                            .log_max = world->options.log_max};
 }

@@ -34,7 +34,7 @@ static int stretch_begin(struct stretch *stretch, const struct shard *shard,
     struct key first, end;
 
     must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
-    *stretch = (struct stretch){.shard = shard, .nodes = nodes, .left = REPAIR_SCAN_MAX};
+    *stretch = (struct stretch){.shard = shard, .nodes = nodes, .left = nodes->scan_max};
     key_in_shard(&first, shard->id, from);
     key_in_shard(&end, shard->id, to);
     if (to.size == 0)
@@ -102,7 +102,7 @@ static size_t sums_sort(uint64_t *sums, size_t count)
 
 int repair_sums(const struct shard *shard, const struct view *view,
                 const struct repair_nodes *nodes, struct slice from, struct slice to,
-                uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_to)
+                size_t sums_max, uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_to)
 {
     struct stretch stretch;
     size_t count = 0;
@@ -110,7 +110,7 @@ int repair_sums(const struct shard *shard, const struct view *view,
 
     if (error)
         return error;
-    while (!(error = stretch_next(&stretch)) && count < MERKLE_LIST_MAX)
+    while (!(error = stretch_next(&stretch)) && count < sums_max)
         ret_sums[count++] = stretch_sum(&stretch);
     if (error == 0 || error == NEAP_LIMIT)
         error = buffer_set(ret_to, stretch.key);

@@ -11,13 +11,14 @@ enum { REPAIR_SCAN_MAX = 65536 }; /* cells looked at in one stretch: 30 ms */
 struct repair_nodes {
     struct merkle_salt salt;
     struct merkle_nodes nodes;
+    size_t scan_max; /* cells looked at in one stretch */
 };
 
-/* Sums of my cells of these nodes, of as many as a message holds: merkle_short(), ascending, each
- * once. Room for MERKLE_LIST_MAX. *ret_to is replaced: how far that is, `to` or before it. */
+/* Sums of my cells of these nodes, of as many as are wanted: merkle_short(), ascending, each once.
+ * *ret_to is replaced: how far that is, `to` or before it. */
 int repair_sums(const struct shard *shard, const struct view *view,
                 const struct repair_nodes *nodes, struct slice from, struct slice to,
-                uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_to);
+                size_t sums_max, uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_to);
 
 enum repair_cells {
     REPAIR_OTHERS, /* whose sums are not among those given */

@@ -6,7 +6,6 @@
 # path of the source, path of what tests it
 instead='
 gossip/compare.c tests/story/test_away.c
-gossip/descent.c tests/unit/test_repair.c
 gossip/fault.c tests/unit/test_gossip.c
 gossip/hello.c tests/unit/test_gossip.c
 gossip/link.c tests/unit/test_gossip.c

@@ -134,6 +134,8 @@ static int carry(struct pair_of_nodes *nodes, size_t from, bool *ret_any)
     struct outbox outbox = nodes->sides[from].outbox;
     size_t queued = 0, digests = 0;
     int error = 0;
+    if (nodes->holds[from])
+        return 0;
     outbox_init(&nodes->sides[from].outbox, 1 << 20);
     for (size_t i = 0; i < outbox.count && !error; i++) {
         const struct effect *effect = &outbox.effects[i];
@@ -150,7 +152,9 @@ static int carry(struct pair_of_nodes *nodes, size_t from, bool *ret_any)
             CHECK(kind < MESSAGE_KINDS);
             nodes->messages[kind]++;
             nodes->bytes[kind] += effect->bytes.size;
-            error = give(nodes, !from, NET_MESSAGE, link, effect->bytes);
+            nodes->holds[!from] = nodes->holds[!from] || kind == (unsigned)nodes->holds_at;
+            if (nodes->loses[kind] == 0 || --nodes->loses[kind] > 0)
+                error = give(nodes, !from, NET_MESSAGE, link, effect->bytes);
         } else if (effect->kind == EFFECT_CLOSE) {
             error = give(nodes, !from, NET_DOWN, link, slice_of(NULL, 0));
         }

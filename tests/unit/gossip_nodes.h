@@ -29,6 +29,9 @@ struct pair_of_nodes {
     size_t digests_max;               /* bytes of them that were sent at once, at most */
     unsigned messages[MESSAGE_KINDS]; /* that were sent, by kind... */
     size_t bytes[MESSAGE_KINDS];      /* ... and of how many bytes */
+    bool holds[2];                    /* what that side sends stays with it */
+    enum message_kind holds_at;       /* that of the other side, once this kind was sent; 0: no */
+    unsigned loses[MESSAGE_KINDS];    /* the so manyth of that kind gets lost; 0: none */
 };
 
 /* Half-open after an error; nodes_close() all the same. Only side 0 dials. */

@@ -154,6 +154,142 @@ TEST(one_lost_cell_costs_little)
     nodes_close(&nodes);
 }
 
+/* ---- several questions at once ---- */
+
+/* So many cells a stretch. */
+static void open_in_stretches(size_t cells, size_t chunk_size)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, chunk_size));
+    for (size_t i = 0; i < 2; i++)
+        nodes.sides[i].gossip->options.repair_scan = cells;
+    fill(CELLS);
+    lose_some(0, CELLS, 0, 20);
+    lose_some(1, CELLS, 7, 30);
+}
+
+/* Up to where so many questions were asked and no answer has come. */
+static void run_to_questions(unsigned count)
+{
+    nodes.holds_at = MESSAGE_REPAIR;
+    for (unsigned i = 0; i < 200 && nodes.messages[MESSAGE_REPAIR] < count; i++)
+        CHECK_OK(nodes_run(&nodes, 25));
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], count);
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIRED], 0);
+}
+
+static void answers_come(void)
+{
+    nodes.holds_at = 0;
+    memset(nodes.holds, 0, sizeof nodes.holds);
+}
+
+static void check_healed(void)
+{
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.healed, 30);
+    CHECK_EQUAL(box(&nodes, 1)->counts.healed, 20);
+    CHECK_EQUAL(counted(REASON_nothing_lost), 0);
+}
+
+TEST(stretches_are_asked_for_before_others_are_answered)
+{
+    open_in_stretches(60, 0);
+    run_to_questions(10);
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 1000));
+    check_healed();
+    CHECK_EQUAL(counted(REASON_repairs), 1);
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], 10);
+    nodes_close(&nodes);
+}
+
+TEST(no_more_questions_than_that_are_under_way)
+{
+    open_in_stretches(8, 0); /* there are 75 */
+    run_to_questions(16);
+    CHECK_OK(nodes_run(&nodes, 2000));
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], 16);
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 4000));
+    check_healed();
+    CHECK_EQUAL(counted(REASON_repairs), 1);
+    CHECK_EQUAL(counted(REASON_no_answer), 0);
+    nodes_close(&nodes);
+}
+
+TEST(an_answer_lost_among_others_is_asked_for_again)
+{
+    for (unsigned lost = 1; lost <= 8; lost++) {
+        open_in_stretches(60, 0);
+        run_to_questions(10);
+        answers_come();
+        nodes.loses[MESSAGE_REPAIRED] = lost;
+        CHECK_OK(nodes_run(&nodes, 1000));
+        check_healed();
+        CHECK_EQUAL(counted(REASON_repairs), 1);
+        CHECK_EQUAL(nodes.loses[MESSAGE_REPAIRED], 0);
+        CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], 11);
+        nodes_close(&nodes);
+    }
+}
+
+/* Nothing comes after it, so only time tells. */
+TEST(the_last_answer_being_lost_costs_a_session)
+{
+    open_in_stretches(60, 0);
+    run_to_questions(10);
+    answers_come();
+    nodes.loses[MESSAGE_REPAIRED] = 10;
+    CHECK_OK(nodes_run(&nodes, 1000));
+    CHECK_EQUAL(nodes.loses[MESSAGE_REPAIRED], 0);
+    CHECK(!agree());
+    CHECK_OK(nodes_run(&nodes, 12000));
+    check_healed();
+    CHECK_EQUAL(counted(REASON_no_answer), 1);
+    nodes_close(&nodes);
+}
+
+TEST(sums_that_are_lost_end_a_session)
+{
+    open_in_stretches(60, 0);
+    nodes.loses[MESSAGE_TREED] = 1;
+    CHECK_OK(nodes_run(&nodes, 12000));
+    CHECK_EQUAL(nodes.loses[MESSAGE_TREED], 0);
+    check_healed();
+    nodes_close(&nodes);
+}
+
+TEST(a_write_between_questions_and_answers_ends_a_session)
+{
+    for (size_t writer = 0; writer < 2; writer++) {
+        open_in_stretches(60, 0);
+        run_to_questions(6);
+        CHECK_OK(nodes_write(&nodes, writer, "other", 1));
+        answers_come();
+        CHECK_OK(nodes_run(&nodes, 25));
+        CHECK_EQUAL(counted(REASON_repairs), 0);
+        CHECK_OK(nodes_run(&nodes, 12000));
+        check_healed();
+        CHECK_EQUAL(counted(REASON_no_answer), 0);
+        nodes_close(&nodes);
+    }
+}
+
+/* Half of the cells are lost, and an answer has room for a few of them. */
+TEST(large_answers_make_questions_smaller)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 4, 4, 600));
+    fill(CELLS);
+    size_t asks = box(&nodes, 0)->replica < box(&nodes, 1)->replica ? 0 : 1;
+    lose_some(asks, CELLS, 0, 2);
+    CHECK_OK(nodes_run(&nodes, 12000));
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, asks)->counts.healed, CELLS / 2);
+    size_t each = nodes.bytes[MESSAGE_REPAIR] / nodes.messages[MESSAGE_REPAIR];
+    CHECK(each < 500);
+    nodes_close(&nodes);
+}
+
 /* ---- trouble ---- */
 
 TEST(a_write_ends_a_session_and_it_is_tried_again)
@@ -201,10 +337,10 @@ TEST(questions_that_are_none_cost_the_link)
 {
     static const char *const wrong[] = {"",
                                         "x",
-                                        "\x93\x01\x01",
-                                        "\x93\x20\x04\x91\x01",
-                                        "\x93\x04\x04\x91\x40",
-                                        "\x95\x04\x91\x40\xc4\x01x"};
+                                        "\x94\x01\x01\x01",
+                                        "\x94\x01\x20\x04\x91\x01",
+                                        "\x94\x01\x04\x04\x91\x40",
+                                        "\x96\x01\x04\x91\x40\xc4\x01x"};
     static const enum message_kind kinds[] = {MESSAGE_TREE, MESSAGE_REPAIR, MESSAGE_MEND};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++) {
@@ -235,6 +371,8 @@ static int heal_with_less_memory(void *arg)
 {
     int error = nodes_open_with_trees(&nodes, 6, 6, 0);
     (void)arg;
+    for (unsigned i = 0; i < 2 && !error; i++)
+        nodes.sides[i].gossip->options.repair_scan = 2;
     for (unsigned i = 0; i < 4 && !error; i++)
         error = nodes_write(&nodes, i % 2, (const char *[]){"a", "b", "c", "d"}[i], 1);
     error = error ? error : nodes_run(&nodes, 1500);
