@@ -121,7 +121,8 @@ struct node {
     int8_t *ticket_codes;                            /* [TICKETS_KEPT], by ticket */
     struct ticket_text ticket_texts[TICKET_TEXTS];
     unsigned ticket_text_next;
-    bool all_gone, isolated, backup_runs;
+    bool all_gone, isolated, backup_runs, backup_cancelled;
+    uint64_t backup_done, backup_total, backup_began_ms; /* files; of the one that runs */
 
     atomic_uint_fast64_t inside;         /* callers; NODE_CLOSED is added when it closes */
     atomic_int stopped;                  /* the wheel's, for readers */
@@ -201,6 +202,16 @@ int node_explain(struct node *node, const char *verb, int argc, const char *cons
 /* node_verify.c: the verb verify. */
 int node_verify(struct node *node, const char *verb, int argc, const char *const argv[],
                 struct buffer *ret_json, struct neap_error *error);
+
+/* node_task.c: verbs tasks, task, scrub, repair. */
+int node_tasks(struct node *node, const char *word, struct buffer *ret_json,
+               struct neap_error *error);
+int node_task(struct node *node, const char *verb, int argc, const char *const argv[],
+              struct buffer *ret_json, struct neap_error *error);
+int node_scrub(struct node *node, const char *word, struct buffer *ret_json,
+               struct neap_error *error);
+int node_repair(struct node *node, const char *word, struct buffer *ret_json,
+                struct neap_error *error);
 
 /* node_backup.c */
 int node_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,

@@ -14,9 +14,26 @@ static int backup_go_on(void *arg)
 {
     const struct node_backup *backup = arg;
 
+    bool cancelled;
+
     if (atomic_load(&backup->node->inside) >= NODE_CLOSED)
         return NEAP_UNAVAILABLE;
+    node_lock(backup->node);
+    cancelled = backup->node->backup_cancelled;
+    node_unlock(backup->node);
+    if (cancelled)
+        return NEAP_UNAVAILABLE;
     return node_now(backup->node).mono_ms < backup->until_ms ? 0 : NEAP_UNAVAILABLE;
+}
+
+static void backup_progress(void *arg, uint64_t done, uint64_t total)
+{
+    const struct node_backup *backup = arg;
+
+    node_lock(backup->node);
+    backup->node->backup_done = done;
+    backup->node->backup_total = total;
+    node_unlock(backup->node);
 }
 
 static void backup_look(void *arg, struct engine *engine)
@@ -37,7 +54,12 @@ static int backup_begin(struct node *node, struct neap_error *error)
                          "may be writing there");
     node_lock(node);
     busy = node->backup_runs;
-    node->backup_runs = true;
+    if (!busy) {
+        node->backup_runs = true;
+        node->backup_cancelled = false;
+        node->backup_done = node->backup_total = 0;
+        node->backup_began_ms = node_now(node).mono_ms;
+    }
     node_unlock(node);
     if (busy)
         return error_set(error, NEAP_BUSY, "backup: another one is being made by this node");
@@ -48,7 +70,7 @@ static int backup_run(struct node_backup *backup, const char *directory, struct 
                       struct neap_error *error)
 {
     struct node *node = backup->node;
-    const struct files_watch watch = {backup_go_on, backup};
+    const struct files_watch watch = {backup_go_on, backup, backup_progress};
     struct backup_options options = {.disk = node->disk,
                                      .path = node->path,
                                      .directory = directory,

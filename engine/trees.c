@@ -20,10 +20,13 @@ static size_t shard_number(const struct store *store, uint64_t id)
 }
 
 /* A shard that is compared gets cells as long as that lasts, and its tree grows once, after it. */
-static bool shard_has_work(const struct shard *shard)
+static bool shard_has_work(const struct trees *trees, const struct shard *shard)
 {
-    return shard->tree && (shard->tree->build || merkle_wants_build(shard->tree)) &&
-           !shard->session.id;
+    const struct merkle *tree = shard->tree;
+
+    if (!tree || shard->session.id || (!tree->build && !merkle_wants_build(tree)))
+        return false;
+    return tree->ready ? !tree->scrub_rests && !trees->scrubs_rest : !tree->build_rests;
 }
 
 /* A tree that there was is held against what was read, which is the truth. */
@@ -44,13 +47,18 @@ static void build_ended(struct trees *trees, struct gossip *gossip, struct trace
 }
 
 static int shard_step(struct trees *trees, struct gossip *gossip, struct shard *shard,
-                      struct batch *batch, struct trace *trace, bool *ret_ended)
+                      struct now now, struct batch *batch, struct trace *trace, bool *ret_ended)
 {
     struct view view = batch_view(batch);
     struct merkle *tree = shard->tree;
     bool ready = tree->ready;
     struct digest before = ready ? merkle_root(tree) : (struct digest){0};
-    int error = shard_tree_step(shard, &view, TREES_CELLS);
+    bool begins = !tree->build || !merkle_build_cursor(tree).size;
+    int error;
+
+    if (begins)
+        tree->began_ms = now.mono_ms;
+    error = shard_tree_step(shard, &view, TREES_CELLS);
 
     *ret_ended = error == NEAP_END;
     if (!*ret_ended)
@@ -69,7 +77,7 @@ static struct shard *shard_next(struct trees *trees, struct store *store)
 
         if (shard->tree)
             merkle_fold(shard->tree);
-        if (shard_has_work(shard))
+        if (shard_has_work(trees, shard))
             return shard;
     }
     return NULL;
@@ -87,6 +95,8 @@ static int scrub_next(struct trees *trees, struct store *store, struct shard **r
         trees->scrubs = false;
         return 0;
     }
+    if (trees->scrubs_rest)
+        return 0;
     tree = store->shards[number]->tree;
     error = tree->ready && !tree->build ? merkle_build_begin(tree, tree->now.cells) : 0;
     if (error)
@@ -106,6 +116,7 @@ static void scrub_plan(struct trees *trees, struct now now)
     if (now.mono_ms < trees->scrub_at || trees->scrubs)
         return;
     trees->scrubs = true;
+    trees->scrubs_ms = now.mono_ms;
     trees->scrub_from = 0;
     trees->scrub_at = now.mono_ms + trees->scrub_ms;
 }
@@ -120,6 +131,8 @@ int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, 
     if (!trees->kept || now.mono_ms < trees->next_at)
         return 0;
     scrub_plan(trees, now);
+    if (trees->scrubs && !trees->scrubs_ms)
+        trees->scrubs_ms = now.mono_ms;
     trees->next_at = now.mono_ms + TREES_LOOK_MS;
     shard = shard_next(trees, store);
     if (!shard && trees->scrubs)
@@ -128,7 +141,7 @@ int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, 
         return error;
     trees->next_at = now.mono_ms + (shard->tree->ready ? TREES_SCRUB_MS : TREES_BUILD_MS);
     trees->from = shard->id;
-    error = shard_step(trees, gossip, shard, batch, trace, &ended);
+    error = shard_step(trees, gossip, shard, now, batch, trace, &ended);
     if (ended || error)
         trees->from++;
     if (error != NEAP_CORRUPT && error != NEAP_LIMIT)
@@ -144,6 +157,118 @@ uint64_t trees_deadline(const struct trees *trees)
 
 void trees_scrub(struct trees *trees)
 {
-    trees->scrub_at = 1;
+    trees->scrubs = true;
+    trees->scrubs_rest = false;
+    trees->scrubs_ms = 0;
+    trees->scrub_from = 0;
     trees->next_at = 0;
+}
+
+int trees_scrub_one(struct trees *trees, struct shard *shard)
+{
+    struct merkle *tree = shard->tree;
+
+    if (!tree || !tree->ready || tree->build)
+        return NEAP_BUSY;
+    trees->scrubs_rest = tree->scrub_rests = false;
+    trees->next_at = 0;
+    return merkle_build_begin(tree, tree->now.cells);
+}
+
+/* ---- for operators ---- */
+
+static int tree_tasks(const struct trees *trees, const struct shard *shard, task_each each,
+                      void *arg)
+{
+    const struct merkle *tree = shard->tree;
+    bool rests = tree->ready ? tree->scrub_rests || trees->scrubs_rest : tree->build_rests;
+    struct task task = {.kind = tree->ready ? TASK_SCRUB : TASK_BUILD,
+                        .state = rests ? TASK_PAUSED : TASK_RUNS,
+                        .shard = shard->id,
+                        .bucket = shard->name};
+
+    if (!tree->build && tree->ready && !tree->scrub_rests)
+        return 0;
+    if (tree->build) {
+        task.done = merkle_built(tree)->cells;
+        task.total = tree->ready ? tree->now.cells : 0;
+        task.since_ms = tree->began_ms;
+    }
+    if (task.total && task.total < task.done)
+        task.total = task.done;
+    return each(arg, &task);
+}
+
+int trees_tasks(const struct trees *trees, const struct store *store, task_each each, void *arg)
+{
+    struct task round = {.kind = TASK_ROUND,
+                         .state = trees->scrubs_rest ? TASK_PAUSED : TASK_RUNS,
+                         .total = store->shards_count,
+                         .since_ms = trees->scrubs ? trees->scrubs_ms : 0};
+    int error = 0;
+
+    if (!trees->kept)
+        return 0;
+    for (size_t i = 0; i < store->shards_count; i++)
+        round.done += trees->scrubs && store->shards[i]->id < trees->scrub_from;
+    if (trees->scrubs || trees->scrubs_rest)
+        error = each(arg, &round);
+    for (size_t i = 0; i < store->shards_count && !error; i++)
+        if (store->shards[i]->tree)
+            error = tree_tasks(trees, store->shards[i], each, arg);
+    return error;
+}
+
+static int round_order(struct trees *trees, struct store *store, enum task_order order)
+{
+    bool there = trees->scrubs || trees->scrubs_rest;
+
+    if (order == TASK_PAUSE) {
+        trees->scrubs_rest = true;
+        return 0;
+    }
+    if (order == TASK_CANCEL) {
+        trees->scrubs = false;
+        for (size_t i = 0; i < store->shards_count; i++)
+            if (store->shards[i]->tree && store->shards[i]->tree->ready)
+                merkle_build_stop(store->shards[i]->tree);
+    }
+    trees->scrubs_rest = false;
+    trees->next_at = 0;
+    return there ? 0 : NEAP_NOTFOUND;
+}
+
+static int build_order(struct merkle *tree, enum task_order order)
+{
+    bool rested = tree->build_rests;
+
+    if (order == TASK_CANCEL)
+        return tree->ready ? NEAP_NOTFOUND : NEAP_REFUSED;
+    tree->build_rests = order == TASK_PAUSE;
+    return rested || order == TASK_PAUSE ? 0 : NEAP_NOTFOUND;
+}
+
+static int scrub_order(struct merkle *tree, enum task_order order)
+{
+    bool rested = tree->scrub_rests, runs = tree->ready && tree->build;
+
+    if (order == TASK_CANCEL && runs)
+        merkle_build_stop(tree);
+    tree->scrub_rests = order == TASK_PAUSE;
+    return rested || order == TASK_PAUSE || (order == TASK_CANCEL && runs) ? 0 : NEAP_NOTFOUND;
+}
+
+int trees_task_order(struct trees *trees, struct store *store, enum task_kind kind, uint64_t shard,
+                     enum task_order order)
+{
+    struct shard *found = store_find(store, shard);
+
+    if (!trees->kept)
+        return NEAP_NOTFOUND;
+    if (kind == TASK_ROUND)
+        return round_order(trees, store, order);
+    if (!found || !found->tree)
+        return NEAP_NOTFOUND;
+    trees->next_at = 0;
+    return kind == TASK_BUILD ? build_order(found->tree, order) : scrub_order(found->tree, order);
 }

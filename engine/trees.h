@@ -3,7 +3,7 @@
  * steps, so that nobody waits for it: TREES_CELLS cells a turn, and a pause after each. */
 #ifndef NEAP_ENGINE_TREES_H
 #define NEAP_ENGINE_TREES_H
-#include "gossip/gossip.h"
+#include "gossip/task.h"
 
 enum {
     TREES_CELLS = 4096,     /* a step: 2 ms */
@@ -22,6 +22,8 @@ struct trees {
     uint64_t scrub_at;         /* the next round; 0: not known yet */
     uint64_t scrub_from;       /* the next shard of the round that runs... */
     bool scrubs;               /* ... if one does */
+    bool scrubs_rest;          /* by order of an operator: no shard is begun */
+    uint64_t scrubs_ms;        /* mono_ms: when the round began */
     uint64_t builds, scrubbed; /* shards, since opening: for status */
     uint64_t differed;         /* of those, whose cells were not what the tree said */
 };
@@ -31,6 +33,15 @@ struct trees {
 int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, struct now now,
                struct batch *batch, struct trace *trace);
 uint64_t trees_deadline(const struct trees *trees); /* mono_ms; UINT64_MAX: none */
-/* A round of scrubs begins at once. */
+/* A round of scrubs begins at once; who orders one takes a pause back. */
 void trees_scrub(struct trees *trees);
+/* The scrub of one shard. BUSY: its tree is being built, or scrubbed already. NOMEM. */
+int trees_scrub_one(struct trees *trees, struct shard *shard);
+
+/* The builds and scrubs that there are, and the round of scrubs (gossip/task.h). */
+int trees_tasks(const struct trees *trees, const struct store *store, task_each each, void *arg);
+/* Of BUILD and SCRUB of a shard, of ROUND. NOTFOUND; REFUSED: a tree that is missing is built in
+ * any case, and only paused. */
+int trees_task_order(struct trees *trees, struct store *store, enum task_kind kind, uint64_t shard,
+                     enum task_order order);
 #endif

@@ -111,6 +111,8 @@ int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct ou
         return NEAP_BUSY;
     ask->code = 0;
     ask->id = ++gossip->session_next;
+    ask->number = ++gossip->asks_made;
+    ask->began_ms = now.mono_ms;
     int error = ask_begin(gossip, ask);
     if (!error && ask->kind != ASK_VERIFY)
         error = ask_send(&step, ask);
@@ -155,6 +157,11 @@ static void ask_end_waiting(struct ask *ask, uint64_t link, enum ask_end end)
         if (answer->end == ASK_WAITS && (!link || answer->link == link))
             answer->end = end;
     }
+}
+
+void ask_call_off(struct ask *ask)
+{
+    ask_end_waiting(ask, 0, ASK_CALLED_OFF);
 }
 
 size_t gossip_asks(const struct gossip *gossip)

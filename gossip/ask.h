@@ -33,6 +33,7 @@ enum {
     X(LOST, "too much is on the way to it: the question may not have been sent") \
     X(SILENT, "no answer in time")                                               \
     X(NOMEM, "no memory here for its answer")                                    \
+    X(CALLED_OFF, "an operator of this node called it off")                      \
     X(STOPPED, "this node is being closed, or has stopped")
 
 enum ask_end {
@@ -67,8 +68,10 @@ struct ask {
     /* Out: one for each peer, connected or not. Complete when gossip_asked() has given it back. */
     struct ask_answer *answers;
     size_t count;
-    int code;    /* 0, or why all ended early */
-    uint64_t id; /* gossip's */
+    int code;          /* 0, or why all ended early */
+    uint64_t id;       /* gossip's */
+    uint64_t number;   /* for people: the first is 1 */
+    uint64_t began_ms; /* mono_ms */
 };
 
 /* What came out of an ask; its memory stays the owner's. Not while it is under way. */

@@ -134,6 +134,9 @@ static int take_open(struct step *step, const struct link *link, const struct me
     }
     if (control)
         return NEAP_INVALID;
+    if (message->kind == MESSAGE_PULLED || message->kind == MESSAGE_COMPARED ||
+        message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED)
+        pull_received(step->gossip, link->peer, message);
     *ret_reason = REASON_bad_chunk;
     if (message->kind == MESSAGE_PUSH)
         return push_take(step, link->peer, message);

@@ -16,7 +16,9 @@ void pull_stop(struct gossip *gossip, struct topic *topic)
     struct shard *shard = store_find(gossip->store, topic->shard);
     if (shard && shard->session.id)
         shard_compare_stop(shard);
-    gossip->peers[pull->peer].pulling--;
+    if (pull->held.size == 0)
+        gossip->peers[pull->peer].pulling--;
+    buffer_done(&pull->held);
     context_done(&pull->horizon);
     buffer_done(&pull->cursor);
     repair_free(pull->repair);
@@ -37,6 +39,8 @@ static void pull_waits_for(struct step *step, struct pull *pull, uint64_t asked)
 {
     struct gossip *gossip = step->gossip;
     const struct link *link = link_find(gossip, gossip->peers[pull->peer].links[CHANNEL_BULK]);
+    if (!pull->began_ms)
+        pull->began_ms = step->now.mono_ms;
     pull->asked = asked;
     pull->asked_ms = step->now.mono_ms;
     pull->came = link ? link->came + link->part : 0;
@@ -71,11 +75,22 @@ void pulls_progress(struct step *step, const struct link *link)
     }
 }
 
+void pull_received(struct gossip *gossip, size_t peer, const struct message *message)
+{
+    struct topic *topic = topic_find(gossip, message->shard);
+    if (topic && topic->pull.state != PULL_NONE && topic->pull.peer == peer &&
+        topic->pull.session == message->session)
+        topic->pull.bytes += message->bytes.size;
+}
+
 int question_send(struct step *step, struct topic *topic, struct message *message)
 {
     struct gossip *gossip = step->gossip;
     message->shard = topic->shard;
     message->session = topic->pull.session;
+    if (pull_is_paused(topic, topic->pull.state))
+        return pull_hold(step, topic, message);
+    pull_let_go(gossip, topic); /* of one before it: the later one counts */
     /* A key names no event (rule 8). */
     bool names_events = message->kind != MESSAGE_COMPARE;
     int error =
@@ -132,9 +147,8 @@ static int pull_ask_events(struct step *step, struct topic *topic, const struct 
     return error;
 }
 
-/* Events that the shard lacks of what the context has; *ret_others: of ids other than `own`. */
-static uint64_t lacking(const struct shard *shard, const struct context *context, uint64_t own,
-                        bool *ret_others)
+uint64_t pull_lacking(const struct shard *shard, const struct context *context, uint64_t own,
+                      bool *ret_others)
 {
     uint64_t count = 0;
     size_t at = 0;
@@ -175,7 +189,7 @@ static uint64_t pull_worth(struct step *step, struct topic *topic, const struct 
     bool others;
     if (!pair || !pair->known || BROKEN("never-pull"))
         return 0;
-    uint64_t worth = lacking(shard, &pair->context, pair->replica, &others);
+    uint64_t worth = pull_lacking(shard, &pair->context, pair->replica, &others);
     if (!worth)
         return 0;
     if (step->now.mono_ms < pair->pull_after ||
@@ -192,6 +206,9 @@ static int pull_begin(struct step *step, struct topic *topic, const struct shard
     struct gossip *gossip = step->gossip;
     topic->pull =
         (struct pull){.state = PULL_EVENTS, .peer = peer, .session = ++gossip->session_next};
+    const struct pair *pair = topic_pair(topic, peer);
+    bool others;
+    topic->pull.lacked = pull_lacking(shard, &pair->context, pair->replica, &others);
     gossip->peers[peer].pulling++;
     gossip->peers[peer].pulls++;
     trace(gossip->trace, "%s: pull %s", peer_text(gossip, peer), shard->name);
@@ -237,6 +254,8 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
     bool full;
     if (repair_is_over(topic, shard))
         pull_stop(gossip, topic);
+    if (topic->pull.held.size > 0)
+        return pull_go_on(step, topic);
     if (topic->pull.state != PULL_NONE) {
         if (step->now.mono_ms < topic->pull.deadline || BROKEN("waits-forever")) {
             topic_wake(gossip, topic, topic->pull.deadline);

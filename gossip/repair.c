@@ -192,10 +192,14 @@ static bool pair_is_due(struct step *step, struct topic *topic, const struct sha
     if (!root || !pair->root || pair->root == root ||
         !context_equal(&pair->context, &shard->context)) {
         pair->differs_at = 0;
+        if (root && pair->root == root)
+            pair->ordered = false; /* there is nothing to do */
         return false;
     }
     if (!pair->differs_at)
         pair->differs_at = now_ms;
+    if (pair->ordered)
+        return true;
     at = pair->differs_at + step->gossip->options.heartbeat_ms;
     at = at > pair->repair_at ? at : pair->repair_at;
     if (now_ms >= at)
@@ -211,7 +215,7 @@ int repair_work(struct step *step, struct topic *topic, struct shard *shard)
         return cells_ask(step, topic, shard);
     uint64_t root = repair_root(shard, &shard->context);
     if (topic->pull.state != PULL_NONE || step->now.mono_ms < topic->rest_until ||
-        BROKEN("repair-never"))
+        pull_is_paused(topic, PULL_TREE) || BROKEN("repair-never"))
         return 0;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct pair *pair = topic_open_pair(gossip, topic, i);
@@ -219,6 +223,7 @@ int repair_work(struct step *step, struct topic *topic, struct shard *shard)
             continue;
         if (gossip->peers[i].pulling >= PULLS_MAX)
             return topic_wait(gossip, topic);
+        pair->ordered = false;
         return repair_begin(step, topic, shard, i);
     }
     return 0;

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "gossip/ask.h"
 #include "gossip/gossip.h"
+#include "gossip/task.h"
 #include "store/chunk.h"
 
 enum {
@@ -152,6 +153,7 @@ struct pair {
     uint32_t repair_rest_ms; /* after a repair that found nothing; twice as long each time */
     /* What shows the peer that events of its id, as it was then, were told (shard_proof). */
     struct context_entry proof;
+    bool ordered; /* an operator wants a repair with it, at once */
 };
 
 /* What can't be done with a shard, for a reason of this node's own. */
@@ -186,6 +188,7 @@ struct topic {
         uint64_t replica, to, bytes; /* events opened_at..to of it, measured */
     } unreleased;
     uint64_t rest_until; /* nothing is pulled before; 0: now */
+    unsigned paused;     /* by operators: 1 << enum task_kind */
     struct fault {
         int code; /* 0: none */
         enum fault_in in;
@@ -203,6 +206,10 @@ struct topic {
         struct context horizon; /* compare: of the last chunk or page */
         struct buffer cursor;   /* compare: of the latest question */
         struct repair *repair;  /* owned */
+        struct buffer held;     /* the next question, when it is paused; else empty */
+        uint64_t began_ms;      /* mono_ms */
+        uint64_t bytes;         /* of answers */
+        uint64_t lacked;        /* events, when it began */
     } pull;
 };
 
@@ -235,6 +242,7 @@ struct gossip {
     uint64_t session_next, asked_next;
     struct ask *asks[ASKS_MAX]; /* under way; their owners' */
     size_t asks_count;
+    uint64_t asks_made;
     uint64_t version_next;
     uint64_t counts[REASONS];
     char healed[FAULT_TEXT_MAX]; /* the last cell that was: key, peer, cause */
@@ -380,6 +388,19 @@ int compare_changed_take(struct step *step, struct topic *topic, struct shard *s
 int compare_serve(struct step *step, size_t peer, const struct message *message);
 int compare_take(struct step *step, size_t peer, const struct message *message);
 
+/* Events that the shard lacks of what the context has; *ret_others: of ids other than `own`. */
+uint64_t pull_lacking(const struct shard *shard, const struct context *context, uint64_t own,
+                      bool *ret_others);
+/* An answer of what runs came. */
+void pull_received(struct gossip *gossip, size_t peer, const struct message *message);
+
+/* task.c */
+bool pull_is_paused(const struct topic *topic, enum pull_state state);
+/* Instead of asking, and later; or not at all, when there is another question by then. */
+int pull_hold(struct step *step, struct topic *topic, const struct message *question);
+void pull_let_go(struct gossip *gossip, struct topic *topic);
+int pull_go_on(struct step *step, struct topic *topic);
+
 /* repair.c */
 /* What a digest tells of my tree: 0 when it is not ready, or of another context than is told. */
 uint64_t repair_root(const struct shard *shard, const struct context *told);
@@ -396,6 +417,7 @@ int ask_take(struct step *step, uint64_t link, const struct message *message);
 void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end);
 void asks_tick(struct step *step);
 uint64_t asks_deadline(const struct gossip *gossip);
+void ask_call_off(struct ask *ask);
 
 /* truncate.c */
 /* Lowers every entry to what the other has. */

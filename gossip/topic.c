@@ -125,6 +125,7 @@ void topic_free(struct topic *topic)
     context_done(&topic->pull.horizon);
     buffer_done(&topic->pull.cursor);
     repair_free(topic->pull.repair);
+    buffer_done(&topic->pull.held);
     mem_free(topic);
 }
 

@@ -248,6 +248,8 @@ static int files_list(struct making *making)
         code = files_sum(making->files, file->name, FILES_SYNC, making->options->watch, &file->size,
                          &file->sum, making->error);
         manifest->bytes += code ? 0 : file->size;
+        if (making->options->watch && making->options->watch->progress)
+            making->options->watch->progress(making->options->watch->arg, i + 1, manifest->count);
     }
     return code;
 }

@@ -13,6 +13,8 @@ struct files; /* an open directory */
 struct files_watch {
     int (*step)(void *arg);
     void *arg;
+    /* So many of so many files are done with. NULL: nobody is told. */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);
 };
 
 int files_step(const struct files_watch *watch, struct neap_error *error);

@@ -29,6 +29,10 @@ struct merkle {
     bool ready;          /* else `now` says nothing: a build is wanted */
     struct merkle_sums now;
     struct merkle_build *build; /* NULL: none is in progress */
+    /* Of whoever drives builds: operators want none now, of a tree that there is not yet (build),
+     * or is (scrub); and when the present one began. */
+    bool build_rests, scrub_rests;
+    uint64_t began_ms;
     uint64_t steps;             /* of builds: which of them a change has seen */
     struct merkle_watch *watch; /* the latest of those that are told of changes */
 };

@@ -69,6 +69,11 @@ int command_explain(struct cli *cli);
 int command_diff(struct cli *cli);
 /* cli_verify.c */
 int command_verify(struct cli *cli);
+/* cli_tasks.c */
+int command_tasks(struct cli *cli);
+int command_task(struct cli *cli);
+int command_scrub(struct cli *cli);
+int command_repair(struct cli *cli);
 /* demo.c */
 int command_demo(struct cli *cli);
 

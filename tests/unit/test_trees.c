@@ -130,6 +130,114 @@ TEST(a_shard_that_can_not_be_read_does_not_keep_others_waiting)
     end();
 }
 
+/* ---- orders ---- */
+
+struct found {
+    enum task_kind kind;
+    struct task task;
+    unsigned count;
+};
+
+static int find_each(void *arg, const struct task *task)
+{
+    struct found *found = arg;
+    if (task->kind == found->kind) {
+        found->task = *task;
+        found->count++;
+    }
+    return 0;
+}
+
+static struct found find(enum task_kind kind)
+{
+    struct found found = {.kind = kind};
+    struct engine *engine = &rig.wheel.engine;
+    CHECK_OK(trees_tasks(&engine->trees, &engine->store, find_each, &found));
+    return found;
+}
+
+static int order(enum task_kind kind, const char *bucket, enum task_order order)
+{
+    struct engine *engine = &rig.wheel.engine;
+    return trees_task_order(&engine->trees, &engine->store, kind, bucket_id(bucket), order);
+}
+
+static void begin_two(void)
+{
+    CHECK_OK(begin());
+    CHECK_OK(add("a", "x"));
+    CHECK_OK(add("a", "y"));
+    CHECK_OK(add("b", "x"));
+}
+
+TEST(a_build_may_be_paused_but_not_cancelled)
+{
+    begin_two();
+    CHECK_OK(open_again());
+    CHECK_OK(order(TASK_BUILD, "a", TASK_PAUSE));
+    CHECK_OK(ticks(4));
+    CHECK(!tree_of("a")->ready && tree_of("b")->ready);
+    CHECK_EQUAL(find(TASK_BUILD).count, 1);
+    CHECK_EQUAL(find(TASK_BUILD).task.state, TASK_PAUSED);
+    CHECK_ERROR(order(TASK_BUILD, "a", TASK_CANCEL), NEAP_REFUSED);
+    CHECK_ERROR(order(TASK_BUILD, "b", TASK_CANCEL), NEAP_NOTFOUND);
+    CHECK_OK(order(TASK_BUILD, "a", TASK_RESUME));
+    CHECK_OK(ticks(2));
+    CHECK(tree_of("a")->ready);
+    CHECK_EQUAL(find(TASK_BUILD).count, 0);
+    CHECK_ERROR(order(TASK_BUILD, "a", TASK_RESUME), NEAP_NOTFOUND);
+    CHECK_ERROR(order(TASK_BUILD, "c", TASK_PAUSE), NEAP_NOTFOUND);
+    end();
+}
+
+TEST(a_round_of_scrubs_may_be_paused_and_cancelled)
+{
+    struct trees *trees = &rig.wheel.engine.trees;
+    begin_two();
+    trees_scrub(trees);
+    CHECK_OK(order(TASK_ROUND, "", TASK_PAUSE));
+    CHECK_OK(ticks(4));
+    CHECK_EQUAL(trees->scrubbed, 0);
+    CHECK_EQUAL(find(TASK_ROUND).task.state, TASK_PAUSED);
+    CHECK_EQUAL(find(TASK_ROUND).task.total, 2);
+    CHECK_OK(order(TASK_ROUND, "", TASK_RESUME));
+    CHECK_OK(ticks(1));
+    CHECK_EQUAL(trees->scrubbed, 1);
+    CHECK_EQUAL(find(TASK_ROUND).task.done, 1);
+    CHECK_EQUAL(find(TASK_ROUND).task.state, TASK_RUNS);
+    CHECK(find(TASK_ROUND).task.since_ms > 0);
+    CHECK_OK(order(TASK_ROUND, "", TASK_CANCEL));
+    CHECK_OK(ticks(4));
+    CHECK_EQUAL(trees->scrubbed, 1);
+    CHECK_EQUAL(find(TASK_ROUND).count, 0);
+    CHECK_ERROR(order(TASK_ROUND, "", TASK_CANCEL), NEAP_NOTFOUND);
+    CHECK_ERROR(order(TASK_ROUND, "", TASK_RESUME), NEAP_NOTFOUND);
+    end();
+}
+
+TEST(one_shard_is_scrubbed_paused_and_cancelled)
+{
+    struct trees *trees = &rig.wheel.engine.trees;
+    begin_two();
+    CHECK_OK(trees_scrub_one(trees, rig_shard(&rig, "a")));
+    CHECK_ERROR(trees_scrub_one(trees, rig_shard(&rig, "a")), NEAP_BUSY);
+    CHECK_OK(order(TASK_SCRUB, "a", TASK_PAUSE));
+    CHECK_OK(ticks(3));
+    CHECK_EQUAL(trees->scrubbed, 0);
+    CHECK_EQUAL(find(TASK_SCRUB).task.state, TASK_PAUSED);
+    CHECK_EQUAL(find(TASK_SCRUB).task.total, 2);
+    CHECK_OK(order(TASK_SCRUB, "a", TASK_RESUME));
+    CHECK_OK(ticks(1));
+    CHECK_EQUAL(trees->scrubbed, 1);
+    CHECK_OK(trees_scrub_one(trees, rig_shard(&rig, "a")));
+    CHECK_OK(order(TASK_SCRUB, "a", TASK_CANCEL));
+    CHECK_OK(ticks(3));
+    CHECK_EQUAL(trees->scrubbed, 1);
+    CHECK_ERROR(order(TASK_SCRUB, "a", TASK_CANCEL), NEAP_NOTFOUND);
+    CHECK_EQUAL(find(TASK_SCRUB).count, 0);
+    end();
+}
+
 static int scrub_with_less_memory(void *arg)
 {
     int error = begin();

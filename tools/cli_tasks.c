@@ -1,0 +1,136 @@
+/* tasks, task, scrub, repair: long work, shown and ordered. */
+#include <string.h>
+
+#include "tools/cli.h"
+
+static json_t *ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit)
+{
+    struct neap_buffer text = {0};
+    json_t *json = NULL;
+    int code = neap_admin(cli->neap, argc, argv, &text, &cli->call);
+
+    *ret_exit = code ? cli_fail(cli, code, argv[0]) : 0;
+    if (code == 0) {
+        json = json_loadb(text.data, text.size, 0, NULL);
+        if (json == NULL) {
+            fprintf(stderr, "neap: %s: the node's answer is not JSON\n", argv[0]);
+            *ret_exit = EXIT_DIFFERS;
+        }
+    }
+    neap_buffer_free(&text);
+    return json;
+}
+
+static const char *text_of(const json_t *json, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+
+    return text ? text : "-";
+}
+
+static json_int_t number_of(const json_t *json, const char *name)
+{
+    return json_integer_value(json_object_get(json, name));
+}
+
+/* In JSON as it is; else nothing, for the caller to go on. */
+static int printed_as_json(const struct cli *cli, json_t *json)
+{
+    if (!cli->json)
+        return 0;
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    putchar('\n');
+    return 1;
+}
+
+static void print_task(const json_t *task)
+{
+    char done[80] = "-", since[32] = "-";
+    json_int_t total = number_of(task, "total"), ms = number_of(task, "since_ms_ago");
+
+    if (json_is_integer(json_object_get(task, "done")) && total)
+        snprintf(done, sizeof(done),
+                 "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " %s (%d%%)",
+                 number_of(task, "done"), total, text_of(task, "unit"),
+                 (int)(100 * (double)number_of(task, "done") / (double)total));
+    else if (json_is_integer(json_object_get(task, "done")))
+        snprintf(done, sizeof(done), "%" JSON_INTEGER_FORMAT " %s", number_of(task, "done"),
+                 text_of(task, "unit"));
+    else if (number_of(task, "bytes"))
+        snprintf(done, sizeof(done), "%" JSON_INTEGER_FORMAT " bytes", number_of(task, "bytes"));
+    if (json_is_integer(json_object_get(task, "since_ms_ago")))
+        snprintf(since, sizeof(since), "%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT " s",
+                 ms / 1000, ms / 100 % 10);
+    printf("%-28s %-8s %10s  %-36s %s\n", text_of(task, "id"), text_of(task, "state"), since, done,
+           text_of(task, "peer"));
+}
+
+int command_tasks(struct cli *cli)
+{
+    const char *const words[] = {"tasks"};
+    const json_t *item, *tasks;
+    int result;
+    size_t i;
+    json_t *json = ask(cli, 1, words, &result);
+
+    if (json == NULL)
+        return result;
+    tasks = json_object_get(json, "tasks");
+    if (!printed_as_json(cli, json)) {
+        if (json_array_size(tasks))
+            printf("%-28s %-8s %10s  %-36s %s\n", "task", "state", "since", "done", "peer");
+        json_array_foreach(tasks, i, item) print_task(item);
+    }
+    json_decref(json);
+    return result;
+}
+
+int command_task(struct cli *cli)
+{
+    const char *const words[] = {"task", cli->argv[0], cli->argv[1]};
+    int result;
+    json_t *json = ask(cli, 3, words, &result);
+
+    if (json)
+        (void)printed_as_json(cli, json);
+    json_decref(json);
+    return result;
+}
+
+int command_scrub(struct cli *cli)
+{
+    const char *const words[] = {"scrub", cli->argc ? cli->argv[0] : NULL};
+    int result;
+    json_t *json = ask(cli, cli->argc ? 2 : 1, words, &result);
+
+    if (json && !printed_as_json(cli, json))
+        printf("begun: see `neap tasks`, and `neap status` for what it finds\n");
+    json_decref(json);
+    return result;
+}
+
+/* A peer that can't be repaired with now: exit 3. */
+int command_repair(struct cli *cli)
+{
+    const char *const words[] = {"repair", cli->argc ? cli->argv[0] : NULL};
+    const json_t *item;
+    int result;
+    size_t i;
+    json_t *json = ask(cli, cli->argc ? 2 : 1, words, &result);
+
+    if (json == NULL)
+        return result;
+    if (!printed_as_json(cli, json)) {
+        printf("%-24s %-36s %s\n", "bucket", "peer", "repair");
+        json_array_foreach(json_object_get(json, "orders"), i, item)
+            printf("%-24s %-36s %s\n", text_of(item, "bucket"), text_of(item, "peer"),
+                   text_of(item, "text"));
+    }
+    json_array_foreach(json_object_get(json, "orders"), i, item)
+    {
+        if (strcmp(text_of(item, "order"), "away") == 0)
+            result = EXIT_UNREACHABLE;
+    }
+    json_decref(json);
+    return result;
+}
