@@ -566,9 +566,25 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
 
 /* ---- The rest ---- */
 
-/* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). "status"
- * is a verb; an unknown one is INVALID, and the text of that error lists those that there are. Of
- * the call: ret_error (timeout_ms is for later).
+/* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). An unknown verb
+ * is INVALID, and the text of that error lists those that there are; neap(1) has the same ones as
+ * commands, and docs/operations.md says how to read the answers:
+ *   status                      the node, its buckets, its peers
+ *   digest [BUCKET]             keys, cells, and a sum over all of them
+ *   stats                       numbers
+ *   isolate on|off              no talk with peers
+ *   verify [BUCKET [MS]]        do peers hold the same? While all go on writing
+ *   explain BUCKET KEY [TYPE|any [FIELD...]]
+ *                               why an object is as it is: its cells, the events that made them, by
+ *                               whom; and what each peer has of it, lacks, or has otherwise. Waits
+ *                               up to 5 seconds for peers
+ *   diff BUCKET KEY [TYPE|any [FIELD...]]
+ *                               the same, of cells that differ somewhere
+ *   tasks                       long work that is under way or paused
+ *   task pause|resume|cancel ID
+ *   scrub [BUCKET]              all cells are read again from now on
+ *   repair [BUCKET]             compared with all peers, and mended, without the usual waits
+ * Of the call: ret_error (timeout_ms is for later).
  * Threads: any; a node in another process has 2 minutes to answer.  Limits: 64 words of 4096 bytes.
  * Errors: those of every function, IO and CORRUPT as for reads; INVALID, NOTFOUND: an unknown verb,
  * or what it was asked about. */
