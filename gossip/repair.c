@@ -24,8 +24,8 @@ void repair_free(struct repair *repair)
 
 bool tree_is_of(const struct shard *shard, const struct context *context)
 {
-    return shard->tree && shard->tree->ready && shard->residues_count == 0 && !shard->session.id &&
-           shard_released(shard) && context_equal(&shard->context, context);
+    return shard->tree && shard->tree->ready && !shard->session.id && shard_released(shard) &&
+           context_equal(&shard->context, context);
 }
 
 uint64_t repair_root(const struct shard *shard, const struct context *told)

@@ -167,7 +167,7 @@ int page_take(struct step *step, struct topic *topic, struct shard *shard, size_
     struct telling telling = {step, shard, peer};
     struct view view = batch_view(step->batch);
     *ret_taken = TAKEN_BEHIND;
-    if (shard->residues_count > 0 || shard->session.id)
+    if (shard->session.id)
         return 0;
     int error = repair_look(shard, &view, page, tell_healed, &telling, ret_end);
     if (!error)

@@ -36,36 +36,6 @@ static struct slice cell_of(const struct pass *pass)
     return cell;
 }
 
-/* What the node knows of the cell at this key; the cell is of `pass` if it has it. */
-static struct knowledge known_of(const struct pass *pass, struct slice key)
-{
-    const struct shard *shard =
-        store_find(&pass->node->wheel.engine.store, bytes_get_u64(key.data));
-    const struct residue *residue = NULL;
-    struct slice cell;
-    uint64_t ref;
-    if (shard && !pass->end && slice_equal(pass->key, key)) {
-        must(stored_split(pass->value, &ref, &cell) == 0);
-        residue = residue_find(shard, ref);
-    }
-    return (struct knowledge){.context = shard ? &shard->context : NULL,
-                              .residue = residue ? &residue->context : NULL};
-}
-
-/* Two cells may differ for ever only when directories went back in time, and one of them knows, by
- * a residue, of an event in that very cell that was lost since: no context covers it. */
-static bool is_excused(const struct pass *a, const struct pass *b, struct slice key)
-{
-    struct world *world = a->node->world;
-    struct knowledge know_a = known_of(a, key), know_b = known_of(b, key);
-    if (!world->amnesia || !(know_a.residue || know_b.residue))
-        return false;
-    if (!world->oracle || world->oracle->blind)
-        return true;
-    uint32_t shard = oracle_shard(world->oracle, bytes_get_u64(key.data));
-    return oracle_differs(world->oracle, oracle_path(world->oracle, shard, key), &know_a, &know_b);
-}
-
 /* Nothing is there; a cell without dots is kept for what is known of it alone. */
 static bool is_bare(const struct pass *pass)
 {
@@ -122,7 +92,7 @@ static bool same_cells(struct sim_node *node, struct sim_node *other, struct why
         int order = pass_compare(&a, &b);
         const struct pass *first = order > 0 ? &b : &a;
         bool differ = order != 0 ? !is_bare(first) : !slice_equal(cell_of(&a), cell_of(&b));
-        if (differ && !is_excused(&a, &b, first->key))
+        if (differ)
             same = passes_differ(first, first == &a ? &b : &a, why);
         if (order <= 0)
             pass_next(&a);

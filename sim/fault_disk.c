@@ -86,10 +86,11 @@ static bool is_everywhere(struct world *world, struct slice key, struct slice ce
     for (size_t i = 0; same && i < world->nodes_count; i++) {
         struct sim_node *node = &world->nodes[i];
         const struct shard *shard = node->up ? store_find(&node->wheel.engine.store, id) : NULL;
-        same = shard && shard_released(shard) && shard->residues_count == 0 && !shard->session.id &&
+        same = shard && shard_released(shard) && !shard->session.id &&
                context_equal(&shard->context, &first->context) &&
                node->disk->ops->get(node->disk, NULL, DISK_CELLS, key, &value) == 0 &&
-               stored_split(buffer_slice(&value), &ref, &other) == 0 && slice_equal(other, cell);
+               stored_split(buffer_slice(&value), &ref, &other) == 0 && slice_equal(other, cell) &&
+               !residue_find(shard, ref);
     }
     buffer_done(&value);
     return same;

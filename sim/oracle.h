@@ -126,9 +126,6 @@ bool oracle_entry_is_durable(const struct oracle *oracle, uint32_t shard,
  * if some of them are of this cell. `before`: what the node knew before the commit. */
 bool oracle_explains(struct oracle *oracle, uint32_t path, const struct knowledge *know,
                      const struct context *before, const struct cell *cell, struct why why);
-/* Does one of the two know of an event of the cell that the other doesn't? */
-bool oracle_differs(const struct oracle *oracle, uint32_t path, const struct knowledge *a,
-                    const struct knowledge *b);
 
 /* What a node has made, by what its own context covers, now that this can have become less.
  * Returns whether some are valid no longer. */

@@ -220,20 +220,6 @@ bool oracle_explains(struct oracle *oracle, uint32_t number, const struct knowle
     return true;
 }
 
-bool oracle_differs(const struct oracle *oracle, uint32_t number, const struct knowledge *a,
-                    const struct knowledge *b)
-{
-    uint32_t shard = oracle->paths[number].shard;
-    for (uint32_t i = 0; i < oracle->events_count; i++) {
-        uint32_t path = oracle->events[i].path;
-        bool here = path == number || (path == ORACLE_NONE &&
-                                       oracle->openings[oracle->events[i].opening].shard == shard);
-        if (here && oracle_covers(oracle, shard, a, i) != oracle_covers(oracle, shard, b, i))
-            return true;
-    }
-    return false;
-}
-
 /* For whoever looks into a failure. */
 void oracle_dump(const struct oracle *oracle, uint32_t path)
 {

@@ -51,6 +51,7 @@ static const struct rule table[] = {
     {"merge-later-context", "a compare claims the context of its end", NULL, NULL, 0},
     {"page-of-before", "pages have older cells than their context says", NULL, NULL, 0},
     {"repair-never", "nobody minds that roots differ", "lose", NULL, 0},
+    {"repair-not-bare", "a repair leaves out what is only known to be gone", NULL, NULL, 0},
     {"repair-only-takes", "a repair does not give what the other lacks", "lose", NULL, 0},
     {"damage-removes", "between equal contexts what is not there was removed", "lose", NULL, 0},
     /* 8: nothing leaves before it is durable */

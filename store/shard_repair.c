@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/error.h"
 #include "store/crate.h"
 #include "store/slot.h"
@@ -17,6 +18,9 @@ struct stretch {
     size_t left;            /* cells that may be looked at */
     struct slice key, path; /* of the latest: key without the shard */
     struct slice value, cell;
+    const struct residue *residue; /* of the latest; NULL: none that says anything */
+    uint64_t written;              /* the reference of the residue that the buffer has */
+    struct buffer bytes;
 };
 
 static void key_in_shard(struct key *ret_key, uint64_t shard, struct slice rest)
@@ -35,6 +39,7 @@ static int stretch_begin(struct stretch *stretch, const struct shard *shard,
 
     must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
     *stretch = (struct stretch){.shard = shard, .nodes = nodes, .left = nodes->scan_max};
+    buffer_init(&stretch->bytes, CONTEXT_IDS_MAX * 32);
     key_in_shard(&first, shard->id, from);
     key_in_shard(&end, shard->id, to);
     if (to.size == 0)
@@ -42,9 +47,20 @@ static int stretch_begin(struct stretch *stretch, const struct shard *shard,
     return view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), &stretch->scan);
 }
 
+static void stretch_end(struct stretch *stretch)
+{
+    scan_close(stretch->scan);
+    buffer_done(&stretch->bytes);
+}
+
+/* One without dots is there for what is known of it. */
 static bool stretch_has(const struct stretch *stretch)
 {
-    return stretch->cell.size > 0 && !(stretch->cell.size == 1 && stretch->cell.data[0] == 0x90) &&
+    bool bare = stretch->cell.size == 1 && stretch->cell.data[0] == 0x90;
+
+    if (bare && BROKEN("repair-not-bare"))
+        return false;
+    return stretch->cell.size > 0 && (!bare || stretch->residue) &&
            merkle_has(&stretch->nodes->nodes,
                       merkle_place(&stretch->shard->tree->key, stretch->key));
 }
@@ -53,7 +69,7 @@ static bool stretch_has(const struct stretch *stretch)
  * that of the next cell, whatever it is. */
 static int stretch_next(struct stretch *stretch)
 {
-    uint64_t ref;
+    uint64_t ref = 0;
     struct slice key;
     int error;
 
@@ -65,6 +81,9 @@ static int stretch_next(struct stretch *stretch)
             return error;
         stretch->key = slice_of(key.data + 8, key.size - 8);
         stretch->path = key_cell_path(key);
+        stretch->residue = residue_find(stretch->shard, ref);
+        if (stretch->residue && stretch->residue->context.count == 0)
+            stretch->residue = NULL;
         if (stretch->left == 0)
             return NEAP_LIMIT;
         stretch->left--;
@@ -72,10 +91,26 @@ static int stretch_next(struct stretch *stretch)
     return 0;
 }
 
-static uint64_t stretch_sum(const struct stretch *stretch)
+/* Of the cell and of what is known of it beyond the context. */
+static int stretch_sum(struct stretch *stretch, uint64_t *ret_sum)
 {
-    return merkle_short(&stretch->nodes->salt,
-                        merkle_cell(&stretch->shard->tree->key, stretch->key, stretch->cell));
+    const struct hash_key *key = &stretch->shard->tree->key;
+    struct digest sum = merkle_cell(key, stretch->key, stretch->cell);
+    const struct residue *residue = stretch->residue;
+    struct writer writer;
+
+    if (residue && residue->ref != stretch->written) {
+        buffer_clear(&stretch->bytes);
+        writer_init(&writer, &stretch->bytes);
+        context_write(&writer, &residue->context);
+        if (writer.error)
+            return writer.error;
+        stretch->written = residue->ref;
+    }
+    if (residue)
+        digest_add(&sum, merkle_cell(key, stretch->key, buffer_slice(&stretch->bytes)));
+    *ret_sum = merkle_short(&stretch->nodes->salt, sum);
+    return 0;
 }
 
 /* ---- sums ---- */
@@ -110,13 +145,14 @@ int repair_sums(const struct shard *shard, const struct view *view,
 
     if (error)
         return error;
-    while (!(error = stretch_next(&stretch)) && count < sums_max)
-        ret_sums[count++] = stretch_sum(&stretch);
+    while (!(error = stretch_next(&stretch)) && count < sums_max &&
+           !(error = stretch_sum(&stretch, &ret_sums[count])))
+        count++;
     if (error == 0 || error == NEAP_LIMIT)
         error = buffer_set(ret_to, stretch.key);
     else if (error == NEAP_END)
         error = buffer_set(ret_to, to);
-    scan_close(stretch.scan);
+    stretch_end(&stretch);
     if (!error)
         *ret_count = sums_sort(ret_sums, count);
     return error;
@@ -139,11 +175,12 @@ static int page_fill(struct stretch *stretch, struct crate *crate, const uint64_
 {
     bool full = false, has;
     uint32_t number;
+    uint64_t sum;
     size_t at;
     int error;
 
-    while (!(error = stretch_next(stretch))) {
-        has = sums_have(sums, count, stretch_sum(stretch), &at);
+    while (!(error = stretch_next(stretch)) && !(error = stretch_sum(stretch, &sum))) {
+        has = sums_have(sums, count, sum, &at);
         if (has && found->met)
             found->met[at] = true;
         if (full || has != (which == REPAIR_THESE))
@@ -185,7 +222,7 @@ int repair_page(const struct shard *shard, const struct view *view,
         error = stretch_begin(&stretch, shard, view, nodes, from, to);
     if (!error) {
         error = page_fill(&stretch, &crate, sums, count, which, size_max, ret_found);
-        scan_close(stretch.scan);
+        stretch_end(&stretch);
     }
     crate.chunk.from = from;
     crate.chunk.to = buffer_slice(&ret_found->end);
@@ -203,17 +240,19 @@ static int cell_look(const struct shard *shard, const struct view *view,
                      const struct chunk_cell *item, struct buffer *bytes, repair_tell tell,
                      void *arg)
 {
-    struct cell mine, theirs;
+    struct cell theirs;
+    struct slot slot;
     int error;
 
-    cell_init(&mine);
     cell_init(&theirs);
-    error = cell_read(view, shard->id, item->bucket, item->path, bytes, &mine);
+    error = slot_load(shard, view, item->bucket, item->path, bytes, &slot);
     if (!error)
         error = cell_decode(item->bytes, &theirs);
-    if (!error && theirs.count > 0 && !cell_same(&mine, &theirs))
-        tell(arg, item->path, mine.count == 0);
-    cell_done(&mine);
+    /* Who knows of more may have removed what is not there. */
+    if (!error && theirs.count > 0 && !cell_same(&slot.cell, &theirs) && !slot.residue &&
+        item->residue == CHUNK_SETTLED)
+        tell(arg, item->path, slot.cell.count == 0);
+    slot_done(&slot);
     cell_done(&theirs);
     return error;
 }

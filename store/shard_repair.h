@@ -14,6 +14,9 @@ struct repair_nodes {
     size_t scan_max; /* cells looked at in one stretch */
 };
 
+/* What a cell knows beyond the context counts, and a cell that is kept for that alone is one like
+ * others: so replicas that know of events which were lost become equal, too. */
+
 /* Sums of my cells of these nodes, of as many as are wanted: merkle_short(), ascending, each once.
  * *ret_to is replaced: how far that is, `to` or before it. */
 int repair_sums(const struct shard *shard, const struct view *view,
@@ -41,7 +44,8 @@ int repair_page(const struct shard *shard, const struct view *view,
                 struct repair_found *ret_found);
 
 /* What a page would bring to the shard, told before it is taken: for logs. `lost`: it has no such
- * cell at all; else dots of it are missing. Cells that are as here are not told. Where the page
+ * cell at all; else dots of it are missing. Cells that are as here are not told, and neither
+ * are those of which one side knows of more. Where the page
  * ends (may be NULL) is replaced. INVALID, LIMIT: it is no page of this shard. */
 typedef void (*repair_tell)(void *arg, struct slice path, bool lost);
 int repair_look(const struct shard *shard, const struct view *view, struct slice page,

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "gossip/state.h"
+#include "store/chunk.h"
 #include "store/merkle.h"
 #include "store/slot.h"
 #include "tests/unit/gossip_nodes.h"
@@ -287,6 +288,90 @@ TEST(large_answers_make_questions_smaller)
     CHECK_EQUAL(box(&nodes, asks)->counts.healed, CELLS / 2);
     size_t each = nodes.bytes[MESSAGE_REPAIR] / nodes.messages[MESSAGE_REPAIR];
     CHECK(each < 500);
+    nodes_close(&nodes);
+}
+
+/* ---- what is known of events that were lost ---- */
+
+/* A replica that is lost since had removed the cell; this node heard of it by that cell alone. */
+static void removed_by(uint64_t lost, size_t index, const char *name)
+{
+    struct side *side = &nodes.sides[index];
+    struct shard *shard = box(&nodes, index);
+    struct chunk_cell cell = {.bucket = shard->id,
+                              .bytes = slice_of((const uint8_t[]){0x90}, 1),
+                              .residue = CHUNK_SETTLED};
+    struct chunk chunk = {.kind = CHUNK_CELL, .shard = shard->id, .cells = &cell, .cells_count = 1};
+    struct buffer path, bytes;
+    enum taken taken;
+    buffer_init(&path, NEAP_PATH_MAX);
+    buffer_init(&bytes, 1 << 16);
+    CHECK_OK(path_level(&path, slice_text(name), NEAP_COUNTER));
+    cell.path = buffer_slice(&path);
+    CHECK_OK(context_copy(&chunk.context, &shard->context));
+    CHECK_OK(context_raise(&chunk.context, lost, 1, 5));
+    CHECK_OK(chunk_encode(&chunk, &bytes));
+    CHECK_OK(shard_take_cell(shard, side->batch, buffer_slice(&bytes), &taken));
+    CHECK_EQUAL(taken, TAKEN);
+    CHECK_OK(side_commit(side));
+    gossip_tree_changed(side->gossip, shard->id);
+    context_done(&chunk.context);
+    buffer_done(&path);
+    buffer_done(&bytes);
+}
+
+static bool is_gone(size_t index, const char *name)
+{
+    struct view view = batch_view(nodes.sides[index].batch);
+    struct buffer path, bytes;
+    struct cell cell;
+    buffer_init(&path, NEAP_PATH_MAX);
+    buffer_init(&bytes, 1 << 16);
+    cell_init(&cell);
+    CHECK_OK(path_level(&path, slice_text(name), NEAP_COUNTER));
+    CHECK_OK(
+        cell_read(&view, bucket_id("box"), bucket_id("box"), buffer_slice(&path), &bytes, &cell));
+    bool gone = cell.count == 0;
+    cell_done(&cell);
+    buffer_done(&path);
+    buffer_done(&bytes);
+    return gone;
+}
+
+TEST(what_is_known_of_lost_events_comes_to_all)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, 0));
+    fill(CELLS);
+    removed_by(77, 0, "n3");
+    removed_by(78, 1, "n4");
+    removed_by(79, 0, "n5");
+    removed_by(80, 1, "n5");
+    CHECK_OK(nodes_run(&nodes, 9000));
+    CHECK(agree());
+    for (size_t index = 0; index < 2; index++) {
+        CHECK(is_gone(index, "n3") && is_gone(index, "n4") && is_gone(index, "n5"));
+        CHECK_EQUAL(box(&nodes, index)->counts.healed, 0); /* nothing was damaged */
+        CHECK(!gossip_healed(nodes.sides[index].gossip));
+    }
+    CHECK_EQUAL(counted(REASON_nothing_lost), 0);
+    unsigned asked = nodes.messages[MESSAGE_REPAIR];
+    CHECK_OK(nodes_run(&nodes, 60000));
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], asked);
+    nodes_close(&nodes);
+}
+
+TEST(damage_is_mended_beside_what_is_known_of_lost_events)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, 0));
+    fill(CELLS);
+    removed_by(77, 0, "n3");
+    lose_some(0, CELLS, 20, 20);
+    lose_some(1, CELLS, 27, 30);
+    CHECK_OK(nodes_run(&nodes, 9000));
+    CHECK(agree());
+    CHECK(is_gone(0, "n3") && is_gone(1, "n3"));
+    CHECK_EQUAL(box(&nodes, 0)->counts.healed, 29);
+    CHECK_EQUAL(box(&nodes, 1)->counts.healed, 20);
     nodes_close(&nodes);
 }
 
