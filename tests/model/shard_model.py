@@ -769,7 +769,7 @@ class World:
                     node.interrupted()
         elif x < 0.96:
             self.read(r.sample(alive, r.randrange(1, len(alive) + 1)), r.choice(PATHS + COUNTERS))
-        elif x < 0.97:
+        elif x < (0.97 if self.profile == "damage" else 0.963):
             self.repair(node, peer)
         elif x < 0.98:
             stable = {}
