@@ -1,8 +1,8 @@
 /* What nodes tell each other. */
 #include <inttypes.h>
 
-#include "gossip/ask.h"
 #include "gossip/frame.h"
+#include "gossip/look.h"
 #include "gossip/message.h"
 #include "gossip/verify_state.h"
 #include "tests/golden/scene.h"
@@ -201,26 +201,55 @@ static void make_mend(struct buffer *ret_bytes)
     make_with_bytes(MESSAGE_MEND, 0, scene_page, ret_bytes);
 }
 
-/* Version 1 of what gossip/look.h asks: below a prefix, so many cells. */
+/* The cells of key "k", of all types (gossip/look.h). */
 static void make_ask(struct buffer *ret_bytes)
 {
-    static const uint8_t packed[] = {0xc4, 0};
+    struct buffer packed;
     struct message message;
 
+    buffer_init(&packed, GOLDEN_BYTES_MAX);
+    CHECK_OK(look_question(scene_shard(), slice_of("k\0\1", 3), &packed));
     message_init(&message);
     message.kind = MESSAGE_ASK;
     message.shard = scene_shard();
     message.session = 9;
     message.what = ASK_LOOK;
-    message.bytes = slice_of(packed, sizeof packed);
+    message.bytes = buffer_slice(&packed);
     encode(&message, ret_bytes);
+    buffer_done(&packed);
 }
 
+/* One, "red", event 2 of a1, at 256 ms of 1970; and no more. */
 static void make_told(struct buffer *ret_bytes)
 {
-    static const uint8_t packed[] = {0xc4, 0};
+    struct buffer packed;
+    struct writer writer;
+    struct look look;
 
-    make_since(MESSAGE_TOLD, slice_of(packed, sizeof packed), ret_bytes);
+    buffer_init(&packed, GOLDEN_BYTES_MAX);
+    writer_init(&writer, &packed);
+    write_array(&writer, 4);
+    write_u64(&writer, 0xa1);
+    write_array(&writer, 0);
+    write_nil(&writer);
+    write_array(&writer, 1);
+    write_array(&writer, 5);
+    write_bin(&writer, slice_of("k\0\1\2", 4));
+    write_array(&writer, 0);
+    write_u64(&writer, 77);
+    write_u64(&writer, 1);
+    write_array(&writer, 5);
+    write_u64(&writer, 0xa1);
+    write_u64(&writer, 2);
+    write_u64(&writer, 256 << 16);
+    write_u64(&writer, 3);
+    write_bin(&writer, slice_text("red"));
+    CHECK_OK(writer.error);
+    CHECK_OK(look_read(slice_of("k", 1), buffer_slice(&packed), &look));
+    CHECK_EQUAL(look.cells[0].type, NEAP_LWW);
+    look_done(&look);
+    make_since(MESSAGE_TOLD, buffer_slice(&packed), ret_bytes);
+    buffer_done(&packed);
 }
 
 static void make_verify_of(const struct verify_question *question, struct buffer *ret_bytes)
