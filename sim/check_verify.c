@@ -2,6 +2,7 @@
  * is written meanwhile. And when both stood still they are told what their trees say. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/state.h"
 #include "sim/find.h"
 #include "store/merkle.h"
 
@@ -121,10 +122,30 @@ static void asked(struct world *world, void *arg, size_t index, const struct ask
     }
 }
 
+/* What is kept for a question goes with it. */
+static void step(struct world *world, void *state)
+{
+    (void)state;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        struct sim_node *node = &world->nodes[i];
+        const struct engine *engine = &node->wheel.engine;
+        if (!node->up || gossip_asks(engine->gossip) > 0)
+            continue;
+        if (engine->gossip->verifies)
+            world_fail(world, "verify: %s goes on asking for nobody", node->name);
+        for (size_t j = 0; j < engine->store.shards_count; j++) {
+            const struct merkle *tree = engine->store.shards[j]->tree;
+            if (tree && tree->watch)
+                world_fail(world, "verify: %s goes on watching a tree", node->name);
+        }
+    }
+}
+
 const struct checker check_verify = {.name = "verify",
                                      .promise = "replicas are said to differ only for damage",
                                      .begin = begin,
                                      .end = mem_free,
                                      .commit = commit,
                                      .sent = sent,
+                                     .step = step,
                                      .asked = asked};
