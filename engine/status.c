@@ -147,6 +147,9 @@ static json_t *bucket_json(const struct shard *shard, const char *problem)
     put_number(&counts, "healed", shard->counts.healed);
     put_number(&counts, "redotted", shard->counts.redotted);
     put_number(&counts, "compares", shard->counts.compares);
+    put_number(&counts, "compares_resumed", shard->counts.compares_resumed);
+    put_number(&counts, "cells_given", shard->counts.cells_given);
+    put_number(&counts, "cells_taken", shard->counts.cells_taken);
     put_number(&counts, "stamps_ahead", shard->counts.stamps_ahead);
     put(&bucket, "counts", object_end(&counts));
     return object_end(&bucket);
@@ -265,7 +268,8 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
 }
 
 struct totals {
-    uint64_t log, ids_max, problems, residues, taken, healed, redotted, compares, lag, connected;
+    uint64_t log, ids_max, problems, residues, taken, healed, redotted, compares, resumed, given,
+        got, lag, connected;
 };
 
 static struct totals totals_of(const struct engine *engine)
@@ -285,6 +289,9 @@ static struct totals totals_of(const struct engine *engine)
         totals.healed += shard->counts.healed;
         totals.redotted += shard->counts.redotted;
         totals.compares += shard->counts.compares;
+        totals.resumed += shard->counts.compares_resumed;
+        totals.given += shard->counts.cells_given;
+        totals.got += shard->counts.cells_taken;
     }
     for (size_t i = 0; i < peers; i++) {
         struct peer_status status;
@@ -321,6 +328,9 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         {"dots_healed", totals.healed},
         {"events_redotted", totals.redotted},
         {"compares", totals.compares},
+        {"compares_resumed", totals.resumed},
+        {"cells_given", totals.given},
+        {"cells_taken", totals.got},
         {"shards_scrubbed", engine->trees.scrubbed},
         {"shards_differed", engine->trees.differed},
         {"peers", engine->gossip ? gossip_peers(engine->gossip) : 0},

@@ -165,10 +165,114 @@ static uint64_t compare_again_ms(struct step *step, int code)
     return FAULT_AGAIN_MS;
 }
 
+/* ---- going on ---- */
+
+/* Its peer, if it is the one that it was. What is not sure of that (another replica id, a context
+ * that the session's start is not in) can't give what is missing: the session is over. */
+static size_t compare_peer(struct step *step, const struct topic *topic, struct shard *shard)
+{
+    const struct gossip *gossip = step->gossip;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct pair *pair = topic_open_pair(gossip, topic, i);
+        if (!pair || !pair->known)
+            continue;
+        if (BROKEN("resume-anywhere"))
+            return i;
+        if (gossip->peers[i].node != shard->session.peer)
+            continue;
+        if (pair->replica == shard->session.replica &&
+            context_covers(&pair->context, &shard->session.start))
+            return i;
+        trace(gossip->trace, "%s: is not what %s was compared with", peer_text(gossip, i),
+              shard->name);
+        shard_compare_stop(shard);
+    }
+    return NO_PEER;
+}
+
+/* How long its peer is waited for, as the others are. 0: as long as nobody else is there. */
+static uint64_t compare_patience(struct step *step, struct topic *topic, const struct shard *shard)
+{
+    uint64_t patience = context_covers(&shard->context, &shard->session.start) ? RESUME_WAIT_MS : 0;
+    bool full;
+    for (size_t i = 0; i < step->gossip->peers_count && patience != RESUME_WAIT_MS; i++) {
+        const struct pair *pair = topic_open_pair(step->gossip, topic, i);
+        if (!pair || !pair->known || step->gossip->peers[i].node == shard->session.peer)
+            continue;
+        bool has = context_covers(&pair->context, &shard->session.start);
+        patience = has ? RESUME_WAIT_MS : RESUME_ALONE_MS;
+    }
+    if (patience == RESUME_ALONE_MS && (pull_best(step, topic, shard, &full) != NO_PEER || full))
+        patience = RESUME_WAIT_MS;
+    return patience;
+}
+
+/* *ret_waits: the peer may yet come. */
+static int compare_wait(struct step *step, struct topic *topic, struct shard *shard,
+                        bool *ret_waits)
+{
+    uint64_t patience = compare_patience(step, topic, shard);
+    if (!topic->resume_since)
+        topic->resume_since = step->now.mono_ms ? step->now.mono_ms : 1;
+    *ret_waits = !patience || step->now.mono_ms < topic->resume_since + patience;
+    if (*ret_waits) {
+        if (patience)
+            topic_wake(step->gossip, topic, topic->resume_since + patience);
+        return 0;
+    }
+    trace(step->gossip->trace, "%s: a compare is given up, as its peer does not come", shard->name);
+    shard_compare_stop(shard);
+    topic->resume_since = 0;
+    return 0;
+}
+
+int compare_resume(struct step *step, struct topic *topic, struct shard *shard, bool *ret_waits)
+{
+    struct gossip *gossip = step->gossip;
+    size_t peer = compare_peer(step, topic, shard);
+    *ret_waits = false;
+    if (!shard->session.id)
+        return 0;
+    if (peer == NO_PEER)
+        return compare_wait(step, topic, shard, ret_waits);
+    const struct pair *pair = topic_pair(topic, peer);
+    if (step->now.mono_ms < pair->pull_after) {
+        topic_wake(gossip, topic, pair->pull_after);
+        return compare_wait(step, topic, shard, ret_waits);
+    }
+    *ret_waits = true;
+    if (gossip->peers[peer].pulling >= PULLS_MAX)
+        return topic_wait(gossip, topic);
+    trace(gossip->trace, "%s: compare %s, from where it was", peer_text(gossip, peer), shard->name);
+    topic->pull = (struct pull){
+        .state = PULL_CELLS, .peer = peer, .session = ++gossip->session_next, .resumed = true};
+    gossip->peers[peer].pulling++;
+    int error = context_copy(&topic->pull.horizon, &shard->session.horizon);
+    return error ? error : compare_go_on(step, topic, shard);
+}
+
+/* Its peer has given something. */
+static void compare_comes(struct topic *topic, struct shard *shard)
+{
+    shard->counts.compares_resumed += topic->pull.resumed;
+    topic->pull.resumed = false;
+    topic->resume_since = 0;
+}
+
+/* Can the session go on with a page of this context and horizon? */
+static bool compare_fits(const struct shard *shard, const struct context *context,
+                         const struct context *horizon)
+{
+    const struct context *start = &shard->session.start;
+    return (context_covers(context, start) || BROKEN("resume-anywhere")) &&
+           (context_covers(start, horizon) || BROKEN("compare-too-slow"));
+}
+
 /* After an error in taking. */
 static int compare_fault(struct step *step, struct topic *topic, struct shard *shard, int error,
                          enum chunk_kind kind, struct slice bytes)
 {
+    shard_compare_stop(shard);
     if (error == NEAP_STALE)
         return release_refused(step, topic, shard);
     error = topic_fault_taking(step, topic, shard, error, kind, bytes);
@@ -187,6 +291,7 @@ static int compare_ask_more(struct step *step, struct topic *topic, struct shard
                             const struct message *message, bool latest)
 {
     struct pull *pull = &topic->pull;
+    compare_comes(topic, shard);
     if (shard->session.phase != COMPARE_CELLS)
         return compare_go_on(step, topic, shard);
     if (latest && message->next.size > 0 && message->pages <= COMPARE_AHEAD)
@@ -198,18 +303,35 @@ static int compare_ask_more(struct step *step, struct topic *topic, struct shard
     return 0;
 }
 
+static int compare_begin(struct step *step, struct topic *topic, struct shard *shard,
+                         const struct context *start)
+{
+    size_t peer = topic->pull.peer;
+    trace(step->gossip->trace, "%s: compare %s", peer_text(step->gossip, peer), shard->name);
+    int error = shard_compare_begin(shard, topic->pull.session, start);
+    if (!error)
+        shard_compare_name(shard, step->gossip->peers[peer].node, topic_pair(topic, peer)->replica);
+    return error;
+}
+
 static int compare_page_take(struct step *step, struct topic *topic, struct shard *shard,
                              const struct message *message, bool latest)
 {
     struct context context = {0};
     struct slice page = message->bytes;
+    bool fits = true;
     int error = chunk_peek(page, &context, &topic->pull.horizon);
-    if (!error && !shard->session.id) {
-        trace(step->gossip->trace, "%s: compare %s", peer_text(step->gossip, topic->pull.peer),
-              shard->name);
-        error = shard_compare_begin(shard, topic->pull.session, &context);
-    }
+    if (!error && !shard->session.id)
+        error = compare_begin(step, topic, shard, &context);
+    else if (!error)
+        fits = compare_fits(shard, &context, &topic->pull.horizon);
     context_done(&context);
+    if (!fits) {
+        trace(step->gossip->trace, "%s: too late to go on with %s",
+              peer_text(step->gossip, topic->pull.peer), shard->name);
+        shard_compare_stop(shard);
+        return pull_end(step, topic, PULL_AGAIN_MS);
+    }
     if (!error)
         error = shard_compare_take(shard, step->batch, page);
     if (error == NEAP_END) /* it was taken before */
@@ -225,14 +347,20 @@ int compare_changed_take(struct step *step, struct topic *topic, struct shard *s
 {
     struct context context = {0};
     enum taken taken;
-    if (message->code == NEAP_END)
+    if (message->code == NEAP_END) {
+        compare_comes(topic, shard);
         return compare_finish(step, topic, shard);
+    }
+    if (message->code == NEAP_STALE) /* its log does not tell any more what changed */
+        shard_compare_stop(shard);
     if (message->code)
         return pull_end(step, topic, compare_again_ms(step, message->code));
     int error = chunk_peek(message->bytes, &context, &topic->pull.horizon);
     context_done(&context);
     if (!error)
         error = shard_take(shard, step->batch, message->bytes, CHUNK_CHANGED, &taken);
+    if (!error)
+        compare_comes(topic, shard);
     return error ? compare_fault(step, topic, shard, error, CHUNK_EVENTS, message->bytes)
                  : compare_go_on(step, topic, shard);
 }

@@ -14,7 +14,7 @@ void pull_stop(struct gossip *gossip, struct topic *topic)
     if (pull->state == PULL_NONE)
         return;
     struct shard *shard = store_find(gossip->store, topic->shard);
-    if (shard && shard->session.id)
+    if (shard && shard->session.id && !shard->session.peer)
         shard_compare_stop(shard);
     if (pull->held.size == 0)
         gossip->peers[pull->peer].pulling--;
@@ -215,10 +215,7 @@ static int pull_begin(struct step *step, struct topic *topic, const struct shard
     return pull_ask_events(step, topic, shard);
 }
 
-/* The peer that has most of what is lacking; one whose log was too short only if there is no other.
- * NO_PEER: none. */
-static size_t pull_best(struct step *step, struct topic *topic, const struct shard *shard,
-                        bool *ret_full)
+size_t pull_best(struct step *step, struct topic *topic, const struct shard *shard, bool *ret_full)
 {
     struct gossip *gossip = step->gossip;
     size_t best = NO_PEER;
@@ -270,6 +267,10 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
         topic_wake(gossip, topic, topic->rest_until);
         return 0;
     }
+    bool waits = false;
+    int error = shard->session.id ? compare_resume(step, topic, shard, &waits) : 0;
+    if (error || waits)
+        return error;
     size_t best = pull_best(step, topic, shard, &full);
     if (best != NO_PEER)
         return pull_begin(step, topic, shard, best);

@@ -31,6 +31,8 @@ enum {
     FAULT_AGAIN_MS = 10000,       /* a shard in trouble, or a peer that can't give one, rests */
     /* A compare asks for so many pages at a time, and for the next ones when no more than that are
      * still to come: giver and taker are at work together, and 7 pages are under way at most. */
+    RESUME_WAIT_MS = 15000,  /* for the peer of a compare, when another has what it began with... */
+    RESUME_ALONE_MS = 30000, /* ... and when none has, but somebody else is there */
     COMPARE_PAGES = 4,
     COMPARE_AHEAD = 3,
     PUSH_WAIT_MS = 200,        /* events that a peer made may be on their way as a push */
@@ -45,20 +47,21 @@ enum {
     CONTEXT_BYTES = 27               /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                 \
-    X(malformed)                                                                          \
-    X(unexpected)                                                                         \
-    X(wrong_cluster)                                                                      \
-    X(wire_version)                                                                       \
-    X(dialled_self)                                                                       \
-    X(other_channel)                                                                      \
-    X(no_hello)                                                                           \
-    X(too_many_peers)                                                                     \
-    X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) \
-        X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)       \
-            X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)   \
-                X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)    \
-                    X(nothing_lost) X(bad_verify)
+#define GOSSIP_REASONS(X)                                                                          \
+    X(malformed)                                                                                   \
+    X(unexpected)                                                                                  \
+    X(wrong_cluster)                                                                               \
+    X(wire_version)                                                                                \
+    X(dialled_self)                                                                                \
+    X(other_channel)                                                                               \
+    X(no_hello)                                                                                    \
+    X(too_many_peers)                                                                              \
+    X(silent)                                                                                      \
+    X(duplicate)                                                                                   \
+    X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) \
+        X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)  \
+            X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair)              \
+                X(bad_question) X(repairs) X(nothing_lost) X(bad_verify)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -187,8 +190,9 @@ struct topic {
     struct unreleased {
         uint64_t replica, to, bytes; /* events opened_at..to of it, measured */
     } unreleased;
-    uint64_t rest_until; /* nothing is pulled before; 0: now */
-    unsigned paused;     /* by operators: 1 << enum task_kind */
+    uint64_t rest_until;   /* nothing is pulled before; 0: now */
+    uint64_t resume_since; /* mono_ms: a compare waits for its peer; 0: no */
+    unsigned paused;       /* by operators: 1 << enum task_kind */
     struct fault {
         int code; /* 0: none */
         enum fault_in in;
@@ -205,6 +209,7 @@ struct topic {
         size_t later_count;
         struct context horizon; /* compare: of the last chunk or page */
         struct buffer cursor;   /* compare: of the latest question */
+        bool resumed;           /* compare: it goes on, and nothing has come yet */
         struct repair *repair;  /* owned */
         struct buffer held;     /* the next question, when it is paused; else empty */
         uint64_t began_ms;      /* mono_ms */
@@ -385,6 +390,12 @@ int compare_ask(struct step *step, struct topic *topic, struct slice cursor);
 int compare_go_on(struct step *step, struct topic *topic, struct shard *shard);
 int compare_changed_take(struct step *step, struct topic *topic, struct shard *shard,
                          const struct message *message);
+/* A compare that was interrupted goes on, when its peer is there; *ret_waits: nothing else is to
+ * be pulled meanwhile. Past RESUME_WAIT_MS it is given up for another peer. */
+int compare_resume(struct step *step, struct topic *topic, struct shard *shard, bool *ret_waits);
+/* The peer that has most of what is lacking; one whose log was too short only if there is no other.
+ * NO_PEER: none. */
+size_t pull_best(struct step *step, struct topic *topic, const struct shard *shard, bool *ret_full);
 int compare_serve(struct step *step, size_t peer, const struct message *message);
 int compare_take(struct step *step, size_t peer, const struct message *message);
 

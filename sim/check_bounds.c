@@ -181,7 +181,7 @@ static bool log_is_bounded(const struct sim_node *node, const struct shard *shar
 static bool shard_is_bounded(const struct sim_node *node, const struct shard *shard, struct why why)
 {
     const struct topic *topic = topic_find(node->wheel.engine.gossip, shard->id);
-    bool compares = topic && topic->pull.state >= PULL_CELLS;
+    bool compares = shard->session.peer || (topic && topic->pull.state >= PULL_CELLS);
     if (shard->session.id && !compares)
         return differs(why, "%s: a compare of %s has no pull", node->name, shard->name);
     return within(node, "residues of one bucket", shard->residues_count, 4 * SHARD_RESIDUES_MAX,

@@ -256,6 +256,15 @@ static void asks_go_on(struct world *world, size_t index)
     }
 }
 
+void sim_compares(const struct sim_node *node, uint64_t *compares, uint64_t *resumed)
+{
+    const struct store *store = &node->wheel.engine.store;
+    for (size_t i = 0; i < store->shards_count; i++) {
+        *compares += store->shards[i]->counts.compares;
+        *resumed += store->shards[i]->counts.compares_resumed;
+    }
+}
+
 void node_down(struct world *world, size_t index, bool says)
 {
     struct sim_node *node = &world->nodes[index];
@@ -280,6 +289,7 @@ void node_down(struct world *world, size_t index, bool says)
     node->up = false;
     node->epoch++;
     net_node_gone(world, index, says);
+    sim_compares(node, &node->compares, &node->compares_resumed);
     wheel_close(&node->wheel);
 }
 

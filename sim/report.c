@@ -109,6 +109,8 @@ void report_add(struct totals *totals, const struct settings *settings, size_t s
     totals->faults += result->faults;
     totals->crashes += result->crashes;
     totals->things += result->things;
+    totals->compares += result->compares;
+    totals->compares_resumed += result->compares_resumed;
     totals->simulated_ms += result->simulated_ms;
     if (fine && result->rounds > totals->rounds_max) {
         totals->rounds_max = result->rounds;
@@ -127,6 +129,8 @@ void report_summary(const struct totals *totals, double cpu_seconds)
     printf("%" PRIu64 " steps: %" PRIu64 " calls (%" PRIu64 " acknowledged), %" PRIu64
            " faults injected (%" PRIu64 " crashes in all)\n",
            totals->steps, totals->calls, totals->acknowledged, totals->faults, totals->crashes);
+    printf("%" PRIu64 " compares, %" PRIu64 " of them went on after a break\n", totals->compares,
+           totals->compares_resumed);
     printf("%.1f hours simulated in %.1f s of CPU, %" PRIu64 " turns and messages\n",
            (double)totals->simulated_ms / 3600000, cpu_seconds, totals->things);
     printf("%.0f seeds an hour and core, %.0f steps/s, %.0f faults/s\n",

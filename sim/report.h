@@ -6,6 +6,7 @@
 /* Of all seeds that were run. */
 struct totals {
     uint64_t seeds, failed, steps, calls, acknowledged, faults, crashes, things, simulated_ms;
+    uint64_t compares, compares_resumed;
     uint32_t rounds_max;
     uint64_t rounds_seed; /* that needed so many */
 };

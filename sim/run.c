@@ -84,6 +84,12 @@ static void run_count(const struct world *world, struct result *result)
     result->simulated_ms = world->now_ms;
     for (size_t i = 0; i < world->nodes_count; i++)
         result->crashes += world->nodes[i].crashes;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        result->compares += world->nodes[i].compares;
+        result->compares_resumed += world->nodes[i].compares_resumed;
+        if (world->nodes[i].up)
+            sim_compares(&world->nodes[i], &result->compares, &result->compares_resumed);
+    }
 }
 
 static bool run_world(struct world *world, const struct plan *plan, const struct settings *settings,

@@ -9,7 +9,7 @@ struct result {
     uint32_t rounds;       /* from healing to rest */
     uint64_t rest_ms;      /* the same time */
     uint64_t simulated_ms; /* the whole history */
-    uint64_t calls, acknowledged, faults, crashes;
+    uint64_t calls, acknowledged, faults, crashes, compares, compares_resumed;
     uint64_t things; /* that the world did: turns, messages, ticks... */
     char why[512];   /* "checker: what" */
 };

@@ -94,6 +94,7 @@ struct sim_node {
     size_t peers_count;
     struct gossip_options gossip;
     uint64_t turns, crashes, starts;
+    uint64_t compares, compares_resumed; /* of openings that have ended */
 };
 
 struct world_options {
@@ -158,6 +159,8 @@ uint64_t world_below(struct world *world, uint64_t bound);
 void sim_start(struct world *world, size_t node);
 void sim_stop(struct world *world, size_t node); /* in good order: synced */
 /* Power fails: what is not synced may go. */
+/* Adds what the shards of a node that is up have counted. */
+void sim_compares(const struct sim_node *node, uint64_t *compares, uint64_t *resumed);
 void sim_crash(struct world *world, size_t node);
 /* The process dies; what it wrote is the kernel's, and stays. */
 void sim_kill(struct world *world, size_t node);

@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/merkle.h"
+#include "store/session_keep.h"
 
 /* Keys of settled cells that one change deals with. A residue may list millions, and a commit must
  * not take seconds: the rest waits for the next change. */
@@ -398,6 +399,9 @@ int change_commit(struct change *change)
     struct shard *shard = change->shard;
     int error = change_settle(change);
 
+    /* What is taken now was not in the cells that a session which was stopped has compared. */
+    if (!error && shard->session.id == 0)
+        error = session_drop(shard, change->batch);
     if (!error && change->fresh_count > 0)
         error = residues_reserve(shard, change->fresh_count);
     if (!error)

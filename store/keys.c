@@ -69,6 +69,12 @@ void key_shard(struct key *ret_key, uint64_t shard)
     key_add_u64(ret_key, shard);
 }
 
+void key_session(struct key *ret_key, uint64_t shard)
+{
+    key_meta(ret_key, 'C');
+    key_add_u64(ret_key, shard);
+}
+
 void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref)
 {
     key_meta(ret_key, 'R');

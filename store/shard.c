@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "store/change.h"
 #include "store/merkle.h"
+#include "store/session_keep.h"
 
 enum record_state { RECORD_UNCONFIRMED, RECORD_CONFIRMED, RECORD_LEAVING };
 
@@ -264,6 +265,7 @@ void shard_free(struct shard *shard)
     context_done(&shard->session.start);
     context_done(&shard->session.seen);
     context_done(&shard->session.target);
+    context_done(&shard->session.horizon);
     buffer_done(&shard->session.cursor);
     residues_done(shard->residues, shard->residues_count);
     promises_done(shard);
@@ -429,6 +431,8 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
             shard_set_new_id(shard, replica);
         shard->leaving = !shard->confirmed && (record.leaving || record.life != replica);
         error = BROKEN("residues-lost") ? 0 : residues_load(shard, view);
+        if (!error)
+            error = session_load(shard, view, record.life == replica);
     }
     shard_record_done(&record);
     buffer_done(&bytes);
@@ -468,6 +472,9 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
     key_shard_meta_prefix(&prefix, 'T', shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_META, &prefix);
+    key_session(&prefix, shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
     shard_set_new_id(&written, replica);

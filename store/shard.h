@@ -24,13 +24,20 @@ struct residue {
  * brings the count down; then only so many are searched for an equal one. */
 enum { SHARD_RESIDUES_MAX = 1024 };
 
-/* Catching up by comparing cells (rule 7): while it runs, remote events are taken only from it. */
+/* Catching up by comparing cells (rule 7): while it runs, remote events are taken only from it. One
+ * that has a name is kept on disk, with each page, and is there when the shard is opened again
+ * (SESSION_KEPT); whatever else is taken after it was stopped deletes it in the same batch. */
+#define SESSION_KEPT UINT64_MAX
 struct compare_session {
-    uint64_t id;           /* 0: none */
-    struct context start;  /* the peer's context when it began */
-    struct context seen;   /* changed part: how far the peer's log has been read since `start` */
-    struct context target; /* changed part: the peer's context when that part began */
-    struct buffer cursor;  /* next path to compare; empty at the start */
+    uint64_t id;            /* 0: none */
+    struct context start;   /* the peer's context when it began */
+    struct context seen;    /* changed part: how far the peer's log has been read since `start` */
+    struct context target;  /* changed part: the peer's context when that part began */
+    struct context horizon; /* changed part: the peer's, as last told */
+    uint64_t peer,
+        replica;          /* who gives: node and replica id; 0: the session ends with the process */
+    bool kept;            /* on disk, one may be (store/session_keep.h), be it over or not */
+    struct buffer cursor; /* next path to compare; empty at the start */
     enum { COMPARE_CELLS, COMPARE_CHANGED, COMPARE_DONE } phase;
 };
 
@@ -196,6 +203,9 @@ int shard_compare_take(struct shard *shard, struct batch *batch, struct slice pa
  * start meanwhile; the session is over and must begin again. */
 int shard_compare_end(struct shard *shard, struct batch *batch, const struct context *peer_horizon);
 void shard_compare_stop(struct shard *shard);
+/* Names who gives, after the begin: then the session outlives the process. It may go on only with
+ * that node under that replica id, with a context that covers session.start. */
+void shard_compare_name(struct shard *shard, uint64_t peer, uint64_t replica);
 /* Between equal contexts a difference is damage: the page's dots that were lost here come back,
  * make no event, and are counted. Of no effect when contexts differ: BEHIND. */
 int shard_repair_take(struct shard *shard, struct batch *batch, struct slice page,

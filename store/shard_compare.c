@@ -3,6 +3,7 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/session_keep.h"
 #include "store/take.h"
 
 /* Cells here that the peer has not, dealt with in one step; the rest of the page waits for the
@@ -32,14 +33,22 @@ int shard_compare_begin(struct shard *shard, uint64_t session, const struct cont
     shard->session.id = session;
     shard->session.start = copy;
     shard->session.seen = seen;
+    context_clear(&shard->session.horizon);
     shard->session.phase = COMPARE_CELLS;
     shard->counts.compares++;
     return 0;
 }
 
+void shard_compare_name(struct shard *shard, uint64_t peer, uint64_t replica)
+{
+    shard->session.peer = peer;
+    shard->session.replica = replica;
+}
+
 void shard_compare_stop(struct shard *shard)
 {
-    shard->session.id = 0;
+    shard->session.id = shard->session.peer = shard->session.replica = 0;
+    context_clear(&shard->session.horizon);
     context_clear(&shard->session.start);
     context_clear(&shard->session.seen);
     context_clear(&shard->session.target);
@@ -183,6 +192,9 @@ static void session_advance(struct compare_session *session, struct chunk *page,
         return;
     session->target = page->context;
     page->context = old_target;
+    old_target = session->horizon;
+    session->horizon = page->horizon;
+    page->horizon = old_target;
     session->phase = COMPARE_CHANGED;
     if (context_covers(&session->seen, &session->target) || BROKEN("skip-changed"))
         session->phase = COMPARE_DONE;
@@ -203,6 +215,13 @@ static int page_take(struct shard *shard, struct batch *batch, struct chunk *pag
     if (error)
         return error;
     error = page_merge(&change, page, local);
+    if (!error)
+        error = session_keep(shard, batch,
+                             &(struct session_next){.changed = cursor->size == 0,
+                                                    .cursor = buffer_slice(cursor),
+                                                    .seen = &shard->session.seen,
+                                                    .target = &page->context,
+                                                    .horizon = &page->horizon});
     if (error)
         change_abort(&change);
     else
@@ -216,7 +235,7 @@ static int page_fits(const struct compare_session *session, const struct chunk *
     int order = slice_compare(page->from, buffer_slice(&session->cursor));
 
     if (session->id == 0 || session->phase != COMPARE_CELLS ||
-        !context_covers(&page->context, &session->start))
+        (!context_covers(&page->context, &session->start) && !BROKEN("resume-anywhere")))
         return NEAP_STALE;
     return order == 0 ? 0 : order < 0 ? NEAP_END : NEAP_BUSY;
 }
@@ -291,6 +310,8 @@ int shard_compare_end(struct shard *shard, struct batch *batch, const struct con
     if (error)
         return error;
     error = end_prepare(&change, &shard->session.start, peer_horizon);
+    if (!error)
+        error = session_drop(shard, batch);
     if (error)
         change_abort(&change);
     else

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/sorted.h"
 #include "store/change.h"
+#include "store/session_keep.h"
 
 /* ---- what others have seen of me ---- */
 
@@ -27,7 +28,9 @@ struct context_entry shard_quote(const struct shard *shard, uint64_t id)
         if (known && known->n > quote.n)
             quote = *known;
     }
-    return quote;
+    /* Cells may have been compared with that, and found equal, of which no residue tells. */
+    known = context_find(&shard->session.start, id);
+    return known && known->n > quote.n ? *known : quote;
 }
 
 /* Was event n made by the opening that should have made it? */
@@ -378,6 +381,8 @@ static int redot_write(struct redot *redot)
         error = redot_contexts(redot);
     written = *redot->change.shard; /* only looked at by the record */
     shard_set_new_id(&written, redot->replica);
+    if (!error)
+        error = session_drop(redot->change.shard, redot->change.batch);
     if (!error)
         error = shard_record_write(&written, redot->change.batch, &redot->change.context,
                                    &redot->change.horizon, redot->change.residue_next);

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/session_keep.h"
 #include "store/take.h"
 
 static int take(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
@@ -180,7 +181,7 @@ static int events_take(struct shard *shard, struct batch *batch, const struct ch
 }
 
 /* The changed part of a compare: cells only, and how far the peer's log has been read. */
-static int changed_take(struct shard *shard, struct batch *batch, const struct chunk *chunk,
+static int changed_take(struct shard *shard, struct batch *batch, struct chunk *chunk,
                         enum taken *ret_taken)
 {
     struct compare_session *session = &shard->session;
@@ -196,6 +197,12 @@ static int changed_take(struct shard *shard, struct batch *batch, const struct c
         taken = runs_follow(chunk, CHUNK_CHANGED, &session->seen, &seen, &error);
     if (!error && taken == TAKEN)
         error = cells_take(&change, chunk, &session->seen);
+    if (!error && taken == TAKEN)
+        error = session_keep(shard, batch,
+                             &(struct session_next){.changed = true,
+                                                    .seen = &seen,
+                                                    .target = &session->target,
+                                                    .horizon = &chunk->horizon});
     if (error || taken != TAKEN)
         change_abort(&change);
     else
@@ -205,6 +212,9 @@ static int changed_take(struct shard *shard, struct batch *batch, const struct c
 
         session->seen = seen;
         seen = old;
+        old = session->horizon;
+        session->horizon = chunk->horizon;
+        chunk->horizon = old;
         if (context_covers(&session->seen, &session->target))
             session->phase = COMPARE_DONE;
     }

@@ -226,6 +226,9 @@ static int store_start(struct store *store, struct batch *batch, const struct di
         code = store_load(store, batch, error);
     if (!code && suspect)
         code = trees_drop(batch);
+    /* What its cells were when that was written is not known any more. */
+    for (size_t i = 0; i < store->shards_count && suspect; i++)
+        shard_compare_stop(store->shards[i]);
     if (!code && !batch_is_empty(batch))
         code = store->disk->ops->commit(store->disk, batch, true);
     if (!code && suspect)
