@@ -298,6 +298,8 @@ static int compare_ask_more(struct step *step, struct topic *topic, struct shard
         return compare_ask(step, topic, message->next);
     if (latest && message->pages == 0) /* the page was taken in part */
         return compare_ask_again(step, topic, shard);
+    if (pull->held.size > 0) /* nothing was asked for that is still to come */
+        return 0;
     pull->deadline = step->now.mono_ms + step->gossip->options.silence_ms;
     topic_wake(step->gossip, topic, pull->deadline);
     return 0;

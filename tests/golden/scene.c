@@ -3,9 +3,10 @@
 #include "crdt/path.h"
 #include "store/keys.h"
 #include "store/merkle.h"
+#include "store/session_keep.h"
 #include "store/tree_keep.h"
 
-enum { PEER = 0xb2, PEER_NONCE = 9 };
+enum { PEER = 0xb2, PEER_NONCE = 9, PEER_NODE = 0xb0 };
 static const uint64_t wall_ms = 1700000000000;
 const struct directory_mark scene_mark = {.directory = 1, .file = 2, .machine = "a machine"};
 const struct hash_key scene_key = {"a tree's key"};
@@ -212,6 +213,19 @@ static void keep_tree(struct scene *scene)
     CHECK_OK(trees_save(&scene->store));
 }
 
+/* A compare that is half way. */
+static void keep_session(struct scene *scene)
+{
+    const struct session_next next = {.cursor = slice_text("cursor")};
+    struct context start = {0};
+
+    CHECK_OK(context_raise(&start, PEER, 1, PEER_NONCE));
+    CHECK_OK(shard_compare_begin(scene->shard, 1, &start));
+    context_done(&start);
+    shard_compare_name(scene->shard, PEER_NODE, PEER);
+    CHECK_OK(session_keep(scene->shard, scene->batch, &next));
+}
+
 void scene_reopen(struct scene *scene)
 {
     struct neap_error error = {0};
@@ -225,6 +239,7 @@ void scene_reopen(struct scene *scene)
     own.batch = scene->batch;
     set(&own, "later", "on");
     CHECK_OK(shard_save(scene->shard, scene->batch));
+    keep_session(scene);
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
     batch_clear(scene->batch);
     keep_tree(scene);

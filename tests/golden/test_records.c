@@ -92,6 +92,16 @@ static void say_residue(const struct shard *shard, uint64_t ref, struct buffer *
     say_context(text, "", &residue->context);
 }
 
+static void say_session(const struct compare_session *session, struct buffer *text)
+{
+    CHECK_EQUAL(session->id, SESSION_KEPT);
+    say(text, "a compare with replica %" PRIx64 " of node %" PRIx64 ", %s, ", session->replica,
+        session->peer, session->phase == COMPARE_CELLS ? "next cell" : "past the cells");
+    say_bytes(text, buffer_slice(&session->cursor));
+    say(text, "\n");
+    say_context(text, "since", &session->start);
+}
+
 static void say_identity(const struct identity *identity, struct buffer *text)
 {
     say(text, "node %" PRIx64 ", life %" PRIx64 ", former %" PRIx64 ", %s\n", identity->node,
@@ -127,6 +137,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct buf
     uint32_t format = 0;
 
     switch (key.data[0]) {
+    case 'C':
+        say_session(&reading->shard->session, text);
+        break;
     case 'F':
         CHECK_OK(format_read(&view, format_reads(), &format, NULL));
         say(text, "format %" PRIu32 "\n", format);
