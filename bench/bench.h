@@ -58,16 +58,6 @@ extern const struct work works[];
 extern const unsigned works_count;
 void works_fill(struct sides *sides);
 void works_check(struct sides *sides);
-
-/* A new node gets all cells of a bucket (cold.c): cells per second, and the same by raw_copy(). */
-struct cold {
-    double figure, reference, ratio, least, most;
-    double peak_mb; /* VmHWM of the new node's process */
-};
-void cold_run(const char *base, struct cold *ret_cold);
-/* The process of the new node; main() calls it. */
-int cold_node(const char *base, const char *token_path);
-
 void bench_check(int code, const char *what);
 uint64_t bench_mix(uint64_t i);
 

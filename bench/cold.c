@@ -1,6 +1,6 @@
-/* A new node: how long until it has a bucket of a million cells, from another process on the same
- * machine, against copying them from one RocksDB to another. */
-#include <errno.h>
+/* cold [DIR] [FILE.json]: how long until a new node has a bucket of a million cells, from another
+ * process on the same machine, against copying the same bytes from one RocksDB to another, in
+ * batches of 1,000 with the WAL. COLD_CELLS says how many instead. */
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/rows.h"
 
 enum { CELLS = 1000000, FILL_BATCH = 1000, LOG_KEPT = 1000, TOKEN_ROOM = 4096 };
 enum { MEMORY_MAX = 128 << 20, WAIT_MS = 600000 };
@@ -127,12 +128,7 @@ static long memory_peak_kb(void)
 
 /* ---- the new node, a process of its own so that its memory can be told ---- */
 
-struct arrival {
-    double cpu, peak_kb;
-    char digest[33];
-};
-
-int cold_node(const char *base, const char *token_path)
+static int cold_node(const char *base, const char *token_path)
 {
     static char token[TOKEN_ROOM];
     struct neap_call call = {.size = sizeof(call), .timeout_ms = WAIT_MS};
@@ -179,7 +175,7 @@ static pid_t node_start(const char *base, const char *token_path, FILE **ret_out
     if (child == 0) {
         if (dup2(out[1], 1) < 0 || dup2(in[0], 0) < 0)
             _exit(1);
-        execl("/proc/self/exe", "bench", "--cold-node", base, token_path, (char *)NULL);
+        execl("/proc/self/exe", "bench", "--node", base, token_path, (char *)NULL);
         _exit(1);
     }
     if (child < 0)
@@ -262,9 +258,33 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void cold_run(const char *base, struct cold *ret_cold)
+static double middle(double *values)
 {
-    double neap[COLD_ROUNDS], raw[COLD_ROUNDS], ratio[COLD_ROUNDS], peak = 0, cpu = 0;
+    qsort(values, COLD_ROUNDS, sizeof(*values), compare_doubles);
+    return values[COLD_ROUNDS / 2];
+}
+
+static double cold_round(const char *base, uint64_t round, const struct neap_buffer *token,
+                         const char *digest, double *ret_raw, double *ret_peak_mb)
+{
+    double raw = raw_time(base, round), peak, cpu;
+    double neap = node_time(base, token, digest, &peak, &cpu);
+
+    remove_node(base);
+    printf("# %llu cells: rocksdb %.2f s, neap %.2f s (CPU %.2f s, %.0f MB): %.2f\n",
+           (unsigned long long)cold_cells(), raw, neap, cpu, peak, raw / neap);
+    fflush(stdout);
+    *ret_raw = raw;
+    *ret_peak_mb = peak > *ret_peak_mb ? peak : *ret_peak_mb;
+    return neap;
+}
+
+static void cold_run(const char *base, struct rows *rows)
+{
+    double neap[COLD_ROUNDS], raw[COLD_ROUNDS], ratio[COLD_ROUNDS], peak = 0;
+    double count = (double)cold_cells();
+    struct row row = {
+        .work = "cold start: a new node gets a bucket", .unit = "cells per second", .goal = 0.6};
     struct neap_buffer token = {0};
     struct neap *source;
     char digest[33];
@@ -274,26 +294,36 @@ void cold_run(const char *base, struct cold *ret_cold)
     source_fill(source, &token);
     digest_of(source, digest);
     for (uint64_t round = 0; round < COLD_ROUNDS; round++) {
-        double mb;
-
-        raw[round] = raw_time(base, round);
-        neap[round] = node_time(base, &token, digest, &mb, &cpu);
-        remove_node(base);
+        neap[round] = cold_round(base, round, &token, digest, &raw[round], &peak);
         ratio[round] = raw[round] / neap[round];
-        peak = mb > peak ? mb : peak;
-        if (getenv("COLD_VERBOSE"))
-            printf("raw %.2f s, neap %.2f s (cpu %.2f s, %.0f MB): %.2f\n", raw[round], neap[round],
-                   cpu, mb, ratio[round]);
     }
-    qsort(neap, COLD_ROUNDS, sizeof(*neap), compare_doubles);
-    qsort(raw, COLD_ROUNDS, sizeof(*raw), compare_doubles);
-    qsort(ratio, COLD_ROUNDS, sizeof(*ratio), compare_doubles);
-    *ret_cold = (struct cold){.figure = (double)cold_cells() / neap[COLD_ROUNDS / 2],
-                              .reference = (double)cold_cells() / raw[COLD_ROUNDS / 2],
-                              .ratio = ratio[COLD_ROUNDS / 2],
-                              .least = ratio[0],
-                              .most = ratio[COLD_ROUNDS - 1],
-                              .peak_mb = peak};
+    row.figure = count / middle(neap);
+    row.reference = count / middle(raw);
+    row.ratio = middle(ratio);
+    row.met = row.ratio >= row.goal;
+    printf("%-38s %10.0f %10.0f %7.2f [%.2f..%.2f] %6.2f  %s\n", row.work, row.figure,
+           row.reference, row.ratio, ratio[0], ratio[COLD_ROUNDS - 1], row.goal,
+           row.met ? "met" : "MISSED");
+    rows_add(rows, &row);
+    rows_add_most(rows, "cold start: memory of the new node", peak, "MB", MEMORY_MAX >> 20);
     neap_buffer_free(&token);
     neap_close(source);
+}
+
+int main(int argc, char **argv)
+{
+    char base[128], command[160];
+    struct rows rows;
+    bool written;
+
+    if (argc == 4 && strcmp(argv[1], "--node") == 0)
+        return cold_node(argv[2], argv[3]);
+    snprintf(base, sizeof(base), "%.90s/neap-cold-XXXXXX", argc > 1 ? argv[1] : "/tmp");
+    if (mkdtemp(base) == NULL)
+        bench_check(NEAP_IO, base);
+    rows_open(&rows, argc > 2 ? argv[2] : "bench.json");
+    cold_run(base, &rows);
+    written = rows_close(&rows);
+    snprintf(command, sizeof(command), "rm -rf '%s'", base);
+    return system(command) != 0 || !written;
 }
