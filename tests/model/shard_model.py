@@ -80,7 +80,9 @@ BREAKS = {
     "no-residue": "sync", "merge-context-early": "sync", "accept-gaps": "sync", "context-after-cells": "sync",
     "push-during-compare": "scripted",
     "resume-anywhere": "crash", "resume-dropped": "crash", "resume-unquoted": "scripted",
-    "skip-unsettled": "scripted", "skip-changed": "horizon", "merge-later-context": "horizon", "no-horizon": "horizon",
+    "skip-unsettled": "scripted", "skip-changed": "horizon", "skips-marks": "scripted", "tree-of-before": "scripted",
+    "lacks-as-now": "horizon", "lacks-nothing": "horizon", "lacks-all-sent": "horizon",
+    "merge-later-context": "horizon", "no-horizon": "horizon",
     "send-before-sync": "crash", "same-id-after-restore": "lives", "same-id-after-rejoin": "lives",
     "keep-context-after-drop": "lives", "removes-unsaid": "scripted",
     "damage-removes": "damage",
@@ -553,29 +555,26 @@ class Replica:
     def compare(self, peer, chunk, resumed=False):
         if self.session and not resumed:
             return
+        early = peer.sums(PATHS + COUNTERS) if BREAK == "tree-of-before" else None
+        if early:
+            yield
+            if self.session or not peer.tells():
+                return
+            peer.sync()
         if not resumed:
-            # takes remote events only from here; todo stands for a descent in key order: cells are judged at different times
+            # takes remote events only from here; todo is what is still to be judged
             self.session = Session(peer, peer.id, dict(peer.base), self.world.shuffled(PATHS + COUNTERS))
         session = self.session
         session.run = run = object()
         goes_on = lambda: self.session is session and session.run is run
         start = session.start
-        while session.todo:
-            path = session.todo[0]
+        judge = self.judge_cells if self.world.flat or self.world.rng.random() < 0.5 else self.judge_leaves
+        for ok in judge(peer, session, early):
             if not session.fits(peer):
                 self.session = None
                 return
-            if not peer.tells():
+            if not ok:
                 break
-            peer.sync()
-            if not self.admit(join(start, peer.knowledge(path))):
-                break
-            same = self.cells.get(path, {}).keys() == peer.cells.get(path, {}).keys()
-            unsettled = path in peer.residue and BREAK != "skip-unsettled"
-            if not same or unsettled:
-                self.take_cell(peer.cell_message(path))
-            session.todo = session.todo[1:]
-            self.world.judged.append(path)
             yield
             if not goes_on():
                 return
@@ -620,6 +619,68 @@ class Replica:
         self.left = self.session.record() if BREAK == "resume-dropped" else None
         self.session = None
 
+    def judge_cells(self, peer, session, early):
+        """All cells of the peer, page by page: cells are judged at different times."""
+        while session.todo:
+            path = session.todo[0]
+            if not session.fits(peer) or not peer.tells():
+                yield False
+            peer.sync()
+            if not self.admit(join(session.start, peer.knowledge(path))):
+                yield False
+            same = self.cells.get(path, {}).keys() == peer.cells.get(path, {}).keys()
+            unsettled = path in peer.residue and BREAK != "skip-unsettled"
+            if not same or unsettled:
+                self.take_cell(peer.cell_message(path))
+            session.todo = session.todo[1:]
+            self.world.judged.append(path)
+            yield True
+
+    def sums(self, paths):
+        return {p: frozenset(self.cells[p]) for p in paths if self.cells.get(p)}
+
+    def judge_leaves(self, peer, session, early):
+        """Down the trees: of a leaf whose sum is another, or that has a mark at the peer, my cells' sums are sent, and the
+        peer answers with its cells that are not among them or unsettled, and which of those sums it lacks. Each of these is
+        on its way for a while: both sides go on writing. A cell that I have and the peer lacks has been removed there as
+        far as the peer knows; that must be asked of what was sent, not of what is here by then."""
+        while session.todo:
+            leaf, rest = session.todo[:3], session.todo[3:]
+            if not session.fits(peer) or not peer.tells():
+                yield False
+            peer.sync()
+            theirs = {p: s for p, s in early.items() if p in leaf} if early is not None else peer.sums(leaf)
+            marked = any(p in peer.residue for p in leaf) and BREAK != "skips-marks"
+            yield True
+            if theirs != self.sums(leaf) or marked:
+                sent = self.sums(leaf)
+                yield True
+                if not session.fits(peer) or not peer.tells():
+                    yield False
+                peer.sync()
+                known = join(peer.base, *(peer.residue.get(p, {}) for p in leaf))
+                theirs = peer.sums(leaf)
+                page = [peer.cell_message(p) for p in leaf
+                        if p in peer.residue or p in theirs and theirs[p] != sent.get(p)]
+                lacking = [p for p, s in sent.items() if theirs.get(p) != s]
+                base = dict(peer.base)
+                yield True
+                if not self.admit(join(session.start, known)):
+                    yield False
+                if BREAK == "lacks-as-now":
+                    lacking = [p for p, s in self.sums(leaf).items() if theirs.get(p) != s]
+                if BREAK == "lacks-nothing":
+                    lacking = []
+                given = [] if BREAK == "lacks-all-sent" else [path for path, _, _ in page]
+                for path in lacking:                             # it has another version of some, which is in the page
+                    if path not in given:
+                        self.take_cell((path, {}, base))
+                for message in page:
+                    self.take_cell(message)
+            session.todo = rest
+            self.world.judged.extend(leaf)
+            yield True
+
     def truncate(self, stable):
         stable = {o: min(n, self.base.get(o, 0)) for o, n in stable.items()}
         if not self.released() and BREAK != "cut-suspect":
@@ -640,7 +701,7 @@ class World:
         self.twins, self.may_be_twice, self.twice, self.promises, self.resumed = {}, set(), 0, [], 0
         self.impatience = self.rng.choice([0, 0.05, 0.2])
         self.ids, self.lost, self.damaged, self.backups, self.judged = 0, set(), set(), [], []
-        self.nodes = []
+        self.nodes, self.flat = [], False
         for i in range(2 + seed % (3 if profile == "copies" else 4)):
             self.nodes.append(Replica(self, chr(65 + i)))
 
@@ -968,6 +1029,7 @@ class World:
 def scripted(seed):
     """Too rare for random runs: a push of what the peer has already removed, below a path already judged equal."""
     world = World(1, "scripted")
+    world.flat = True
     a, b, c = world.nodes
     c.write("a", frozenset(), True)
     late = (c.id, c.base[c.id]), c.cell_message("a")
@@ -985,9 +1047,11 @@ def scripted(seed):
     world.check(a)
 
 
-def scripted_unsettled():
+def scripted_unsettled(flat):
     """An absent cell equals an absent cell that somebody knows to be removed: context alone would claim too much."""
     world = World(2, "scripted")
+    world.flat = flat
+    world.rng.random = lambda: 0.9
     a, b, c, d = world.nodes
     c.write("a", frozenset(), True)
     bring(c, b, d)
@@ -1010,6 +1074,22 @@ def scripted_said():
     b.sync()
     bring(b, d)
     world.check(d)
+
+
+def scripted_before():
+    """What was equal before the session began says nothing of what its start tells."""
+    world = World(2, "scripted")
+    world.rng.random = lambda: 0.9
+    a, b, _, _ = world.nodes
+    b.write("a", frozenset(), True)
+    bring(b, a)
+    steps = a.compare(b, 1)
+    next(steps)
+    b.write("a", frozenset(), False)
+    b.sync()
+    for _ in steps:
+        pass
+    world.check(a)
 
 
 def three():
@@ -1170,8 +1250,10 @@ def scripted_part(counts):
 def run(profile, seed):
     if profile == "scripted":
         scripted(seed)
-        scripted_unsettled()
+        scripted_unsettled(True)
+        scripted_unsettled(False)
         scripted_said()
+        scripted_before()
         scripted_promise(False)
         scripted_promise(True)
         scripted_dead_push()
