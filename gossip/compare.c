@@ -156,8 +156,7 @@ int compare_go_on(struct step *step, struct topic *topic, struct shard *shard)
     return 0;
 }
 
-/* How long a peer that did not give is left alone. */
-static uint64_t compare_again_ms(struct step *step, int code)
+uint64_t compare_again_ms(struct step *step, int code)
 {
     if (code != NEAP_CORRUPT && code != NEAP_LIMIT)
         return PULL_AGAIN_MS;
@@ -268,9 +267,8 @@ static bool compare_fits(const struct shard *shard, const struct context *contex
            (context_covers(start, horizon) || BROKEN("compare-too-slow"));
 }
 
-/* After an error in taking. */
-static int compare_fault(struct step *step, struct topic *topic, struct shard *shard, int error,
-                         enum chunk_kind kind, struct slice bytes)
+int compare_fault(struct step *step, struct topic *topic, struct shard *shard, int error,
+                  enum chunk_kind kind, struct slice bytes)
 {
     shard_compare_stop(shard);
     if (error == NEAP_STALE)

@@ -45,6 +45,8 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
         gossip->options.chunk_size = CHUNK_SIZE;
     if (!gossip->options.repair_scan)
         gossip->options.repair_scan = REPAIR_SCAN_MAX;
+    if (!gossip->options.compare_few)
+        gossip->options.compare_few = COMPARE_FEW;
     gossip->store = store;
     gossip->trace = trace;
     gossip->link_next = 1;
@@ -127,6 +129,10 @@ static int take_open(struct step *step, const struct link *link, const struct me
     case MESSAGE_MEND:
     case MESSAGE_ASK:
     case MESSAGE_TOLD:
+    case MESSAGE_DESCEND:
+    case MESSAGE_DESCENDED:
+    case MESSAGE_DIFFER:
+    case MESSAGE_DIFFERED:
     case MESSAGE_KINDS:
     case MESSAGE_VERIFY:
     case MESSAGE_VERIFIED:
@@ -149,6 +155,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return compare_serve(step, link->peer, message);
     if (message->kind == MESSAGE_COMPARED)
         return compare_take(step, link->peer, message);
+    if (message->kind >= MESSAGE_DESCEND && message->kind <= MESSAGE_DIFFERED)
+        return compare_tree_message(step, link->peer, message);
     *ret_reason = REASON_bad_question;
     if (message->kind == MESSAGE_ASK)
         return ask_serve(step, link->peer, message);

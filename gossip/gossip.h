@@ -23,6 +23,7 @@ struct gossip_options {
     uint64_t log_max;         /* entries a shard: past it the log is cut for those who are away */
     size_t chunk_size;        /* of answers to pulls, about; 0: CHUNK_SIZE */
     size_t repair_scan;       /* cells that a repair looks at in one go; 0: REPAIR_SCAN_MAX */
+    size_t compare_few;       /* so many leaves are compared by tree, even if they are all; 0: 64 */
 };
 
 enum { PEERS_MAX = 64 };

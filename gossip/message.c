@@ -37,7 +37,9 @@ const char *message_name(enum message_kind kind)
         [MESSAGE_REPAIR] = "repair",     [MESSAGE_REPAIRED] = "repaired",
         [MESSAGE_MEND] = "mend",         [MESSAGE_ASK] = "ask",
         [MESSAGE_TOLD] = "told",         [MESSAGE_VERIFY] = "verify",
-        [MESSAGE_VERIFIED] = "verified",
+        [MESSAGE_VERIFIED] = "verified", [MESSAGE_DESCEND] = "descend",
+        [MESSAGE_DIFFER] = "differ",     [MESSAGE_DESCENDED] = "descended",
+        [MESSAGE_DIFFERED] = "differed",
     };
     size_t index = (size_t)kind;
     return index < sizeof names / sizeof *names && names[index] ? names[index] : "unknown";
@@ -110,6 +112,9 @@ static unsigned parts_of(enum message_kind kind)
         return HAS_SESSION | HAS_BYTES | HAS_PAGES;
     case MESSAGE_COMPARED:
         return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_PAGES | HAS_NEXT;
+    case MESSAGE_DESCEND:
+    case MESSAGE_DIFFER:
+        return HAS_SESSION | HAS_BYTES;
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:
     case MESSAGE_VERIFY:
@@ -118,10 +123,12 @@ static unsigned parts_of(enum message_kind kind)
     case MESSAGE_PULLED:
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
+    case MESSAGE_DIFFERED:
         return HAS_SESSION | HAS_CODE | HAS_BYTES;
     case MESSAGE_ASK:
         return HAS_SESSION | HAS_WHAT | HAS_BYTES;
     case MESSAGE_TOLD:
+    case MESSAGE_DESCENDED:
         return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_SINCE;
     case MESSAGE_HELLO:
     case MESSAGE_HEARTBEAT:
@@ -188,6 +195,10 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     case MESSAGE_TOLD:
     case MESSAGE_VERIFY:
     case MESSAGE_VERIFIED:
+    case MESSAGE_DESCEND:
+    case MESSAGE_DESCENDED:
+    case MESSAGE_DIFFER:
+    case MESSAGE_DIFFERED:
         write_parts(&writer, message);
         break;
     case MESSAGE_KINDS:
@@ -361,6 +372,10 @@ static void read_message(struct reader *reader, struct message *message)
     case MESSAGE_TOLD:
     case MESSAGE_VERIFY:
     case MESSAGE_VERIFIED:
+    case MESSAGE_DESCEND:
+    case MESSAGE_DESCENDED:
+    case MESSAGE_DIFFER:
+    case MESSAGE_DIFFERED:
         read_parts(reader, count, message);
         break;
     case MESSAGE_KINDS:

@@ -37,6 +37,10 @@ enum message_kind {
     MESSAGE_TOLD,      /* bulk: its answer, or why there is none */
     MESSAGE_VERIFY,    /* bulk: are we equal, but for what is under way? (gossip/verify.c) */
     MESSAGE_VERIFIED,  /* bulk: sums or cells of mine to tell by, or why not */
+    MESSAGE_DESCEND,   /* bulk: what do you have, and which sums, while we go on writing? */
+    MESSAGE_DESCENDED, /* bulk: a context and sums, or why not */
+    MESSAGE_DIFFER,    /* bulk: these are my cells of some leaves; what do I lack? */
+    MESSAGE_DIFFERED,  /* bulk: a page of them, and what of those I lack; or why not */
     MESSAGE_KINDS      /* one past the last */
 };
 

@@ -22,6 +22,7 @@ void pull_stop(struct gossip *gossip, struct topic *topic)
     context_done(&pull->horizon);
     buffer_done(&pull->cursor);
     repair_free(pull->repair);
+    compare_tree_free(pull->tree);
     *pull = (struct pull){0};
     topics_unwait(gossip);
 }
@@ -413,6 +414,8 @@ static int pull_is_stale(struct step *step, struct topic *topic, struct shard *s
     trace(gossip->trace, "%s: too old to pull %s, compare", peer_text(gossip, peer), shard->name);
     gossip->counts[REASON_stale]++;
     gossip->peers[peer].compares++;
+    if (compare_tree_fits(shard))
+        return compare_tree_begin(step, topic, shard);
     topic->pull.state = PULL_CELLS;
     return compare_ask(step, topic, slice_of(NULL, 0));
 }
@@ -455,6 +458,8 @@ int pull_take(struct step *step, size_t peer, const struct message *message)
     case PULL_CELLS:
     case PULL_TREE:
     case PULL_LEAVES:
+    case PULL_DESCENT:
+    case PULL_DIFFERING:
         break;
     case PULL_EVENTS:
         return message->code ? pull_take_code(step, topic, shard, pair, message->code)

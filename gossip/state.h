@@ -29,6 +29,7 @@ enum {
     REPAIR_REST_MS_MIN = 10000, /* after a repair that found nothing; twice as long each time... */
     REPAIR_REST_MS_MAX = 3600000, /* ... up to this */
     FAULT_AGAIN_MS = 10000,       /* a shard in trouble, or a peer that can't give one, rests */
+    COMPARE_FEW = 64,             /* leaves of a small tree: cheap even if all of them differ */
     /* A compare asks for so many pages at a time, and for the next ones when no more than that are
      * still to come: giver and taker are at work together, and 7 pages are under way at most. */
     RESUME_WAIT_MS = 15000,  /* for the peer of a compare, when another has what it began with... */
@@ -169,8 +170,12 @@ enum pull_state {
     PULL_CELLS,   /* a compare: pages... */
     PULL_CHANGED, /* ... and what changed meanwhile */
     PULL_TREE,    /* a repair: down the tree... */
-    PULL_LEAVES   /* ... and the cells of leaves that differ */
+    PULL_LEAVES,  /* ... and the cells of leaves that differ */
+    PULL_DESCENT, /* a compare where most is shared: the same two */
+    PULL_DIFFERING
 };
+
+struct compare_tree;
 
 struct repair; /* a session of gossip/repair.c */
 struct verify; /* a question of gossip/verify.c */
@@ -215,6 +220,8 @@ struct topic {
         uint64_t began_ms;      /* mono_ms */
         uint64_t bytes;         /* of answers */
         uint64_t lacked;        /* events, when it began */
+
+        struct compare_tree *tree; /* owned: a session of gossip/compare_tree.c */
     } pull;
 };
 
@@ -411,6 +418,18 @@ bool pull_is_paused(const struct topic *topic, enum pull_state state);
 int pull_hold(struct step *step, struct topic *topic, const struct message *question);
 void pull_let_go(struct gossip *gossip, struct topic *topic);
 int pull_go_on(struct step *step, struct topic *topic);
+
+/* How long a peer that did not give is left alone. */
+uint64_t compare_again_ms(struct step *step, int code);
+/* After an error in taking. */
+int compare_fault(struct step *step, struct topic *topic, struct shard *shard, int error,
+                  enum chunk_kind kind, struct slice bytes);
+
+/* compare_tree.c */
+bool compare_tree_fits(const struct shard *shard); /* can a compare begin with the tree? */
+int compare_tree_begin(struct step *step, struct topic *topic, const struct shard *shard);
+void compare_tree_free(struct compare_tree *tree); /* NULL is fine */
+int compare_tree_message(struct step *step, size_t peer, const struct message *message);
 
 /* repair.c */
 /* What a digest tells of my tree: 0 when it is not ready, or of another context than is told. */

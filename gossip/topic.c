@@ -126,6 +126,7 @@ void topic_free(struct topic *topic)
     buffer_done(&topic->pull.cursor);
     repair_free(topic->pull.repair);
     buffer_done(&topic->pull.held);
+    compare_tree_free(topic->pull.tree);
     mem_free(topic);
 }
 

@@ -137,6 +137,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_TOLD:
     case MESSAGE_VERIFY:
     case MESSAGE_VERIFIED:
+    case MESSAGE_DESCENDED:
         letter.shard = oracle_shard(world->oracle, message->shard);
         (void)is_known(&letter, &message->since, false);
         break;
@@ -151,6 +152,9 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
     case MESSAGE_ASK:
+    case MESSAGE_DESCEND:
+    case MESSAGE_DIFFER:
+    case MESSAGE_DIFFERED:
     case MESSAGE_KINDS:
         break;
     }

@@ -99,6 +99,7 @@ void node_init(struct world *world, size_t index)
                                            .silence_ms = 5 * beat,
                                            .chunk_size = world->options.chunk_size,
                                            .repair_scan = world->options.chunk_size / 64,
+                                           .compare_few = world->options.compare_few,
                                            .backoff_ms_max = 3000,
                                            .log_max = world->options.log_max};
 }

@@ -32,6 +32,8 @@ static void world_draw(struct plan *plan, const struct settings *settings, struc
     plan->world.chunk_size = PICK(rng, chunks);
     plan->world.heartbeat_ms = PICK(rng, beats);
     plan->world.delay_ms_max = PICK(rng, delays);
+    /* Trees are small here: with half of the seeds that is no reason to use them. */
+    plan->world.compare_few = settings->seed * UINT64_C(0x9e3779b97f4a7c15) >> 63;
 }
 
 /* ---- faults ---- */
