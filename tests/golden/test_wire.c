@@ -341,6 +341,70 @@ static void make_verified_not(struct buffer *ret_bytes)
     make_verified_of(&answer, ret_bytes);
 }
 
+/* The first question down a tree: so many levels below its root. */
+static void make_descend(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0x94, 0, 0, 8, 0x91, 0};
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_DESCEND;
+    message.shard = scene_shard();
+    message.session = 9;
+    message.bytes = slice_of(packed, sizeof packed);
+    encode(&message, ret_bytes);
+}
+
+/* What was seen, and no sums: the tree has 2^6 leaves. */
+static void make_descended(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0x93, 0, 6, 0xc4, 0};
+
+    make_since(MESSAGE_DESCENDED, slice_of(packed, sizeof packed), ret_bytes);
+}
+
+/* No tree is there. */
+static void make_descended_not(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_DESCENDED, NEAP_STALE, NULL, ret_bytes);
+}
+
+/* Of leaf 3 at 6 bits, all of the shard: one cell, by its sum. */
+static void bytes_differ(struct buffer *ret_bytes)
+{
+    static const uint8_t packed[] = {0x95, 6, 0x91, 3, 0xc4, 0, 0xc4, 0, 0xc4,
+                                     8,    0, 0,    0, 1,    0, 0,    0, 2};
+
+    CHECK_OK(buffer_set(ret_bytes, slice_of(packed, sizeof packed)));
+}
+
+static void make_differ(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_DIFFER, 0, bytes_differ, ret_bytes);
+}
+
+/* A page; that cell is lacking. */
+static void bytes_differed(struct buffer *ret_bytes)
+{
+    struct buffer page;
+    struct writer writer;
+
+    buffer_init(&page, GOLDEN_BYTES_MAX);
+    scene_page(&page);
+    writer_init(&writer, ret_bytes);
+    write_array(&writer, 2);
+    write_bin(&writer, buffer_slice(&page));
+    write_array(&writer, 1);
+    write_u64(&writer, 0);
+    CHECK_OK(writer.error);
+    buffer_done(&page);
+}
+
+static void make_differed(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_DIFFERED, 0, bytes_differed, ret_bytes);
+}
+
 static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
@@ -367,7 +431,7 @@ static void say_shard_message(struct buffer *text, const struct message *message
         say(text, "\n");
     } else if (message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED ||
                message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD ||
-               message->kind == MESSAGE_VERIFY || message->kind == MESSAGE_VERIFIED) {
+               message->kind >= MESSAGE_VERIFY) {
         if (message->kind == MESSAGE_ASK)
             say(text, "what %" PRIu64 "\n", message->what);
         if (message->kind != MESSAGE_ASK && message->since.count > 0)
@@ -428,6 +492,10 @@ static void say_message(struct slice bytes, struct buffer *ret_text)
     case MESSAGE_TOLD:
     case MESSAGE_VERIFY:
     case MESSAGE_VERIFIED:
+    case MESSAGE_DESCEND:
+    case MESSAGE_DESCENDED:
+    case MESSAGE_DIFFER:
+    case MESSAGE_DIFFERED:
         say_shard_message(ret_text, &message);
         break;
     case MESSAGE_KINDS:
@@ -473,6 +541,11 @@ static const struct golden messages[] = {
     MESSAGE("verified", MESSAGE_VERIFIED, make_verified),
     MESSAGE("verified, cells", MESSAGE_VERIFIED, make_verified_cells),
     MESSAGE("verified, not now", MESSAGE_VERIFIED, make_verified_not),
+    MESSAGE("descend", MESSAGE_DESCEND, make_descend),
+    MESSAGE("descended", MESSAGE_DESCENDED, make_descended),
+    MESSAGE("descended, no tree", MESSAGE_DESCENDED, make_descended_not),
+    MESSAGE("differ", MESSAGE_DIFFER, make_differ),
+    MESSAGE("differed", MESSAGE_DIFFERED, make_differed),
 };
 
 TEST(messages_are_as_they_were)

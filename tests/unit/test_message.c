@@ -119,9 +119,10 @@ TEST(digests_survive_failing_allocations)
 TEST(the_other_messages_go_round)
 {
     static const enum message_kind kinds[] = {
-        MESSAGE_PUSH, MESSAGE_PULL,  MESSAGE_PULLED, MESSAGE_COMPARE,  MESSAGE_COMPARED,
-        MESSAGE_TREE, MESSAGE_TREED, MESSAGE_REPAIR, MESSAGE_REPAIRED, MESSAGE_MEND,
-        MESSAGE_ASK,  MESSAGE_TOLD,  MESSAGE_VERIFY, MESSAGE_VERIFIED};
+        MESSAGE_PUSH,      MESSAGE_PULL,   MESSAGE_PULLED,  MESSAGE_COMPARE,  MESSAGE_COMPARED,
+        MESSAGE_TREE,      MESSAGE_TREED,  MESSAGE_REPAIR,  MESSAGE_REPAIRED, MESSAGE_MEND,
+        MESSAGE_ASK,       MESSAGE_TOLD,   MESSAGE_VERIFY,  MESSAGE_VERIFIED, MESSAGE_DESCEND,
+        MESSAGE_DESCENDED, MESSAGE_DIFFER, MESSAGE_DIFFERED};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct message message, back;
         message_init(&message);
@@ -144,7 +145,8 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.pages,
                     kinds[i] == MESSAGE_COMPARE || kinds[i] == MESSAGE_COMPARED ? PAGES_MAX : 0);
         if (kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_TREE || kinds[i] == MESSAGE_REPAIR ||
-            kinds[i] == MESSAGE_TOLD || kinds[i] >= MESSAGE_VERIFY)
+            kinds[i] == MESSAGE_TOLD || kinds[i] == MESSAGE_VERIFY ||
+            kinds[i] == MESSAGE_VERIFIED || kinds[i] == MESSAGE_DESCENDED)
             CHECK(context_equal(&back.since, &message.since));
         else
             CHECK_EQUAL(back.since.count, 0);
