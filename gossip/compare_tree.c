@@ -50,19 +50,16 @@ static int packed_send(struct step *step, struct topic *topic, enum message_kind
     return question_send(step, topic, &message);
 }
 
+/* One question at a time: it can be held by a pause (gossip/task.h). */
 static int descend_ask(struct step *step, struct topic *topic)
 {
     struct buffer packed;
     struct writer writer;
-    int error = 0;
     buffer_init(&packed, PACKED_MAX);
-    while (!error && topic->pull.state == PULL_DESCENT) {
-        buffer_clear(&packed);
-        writer_init(&writer, &packed);
-        error = descent_ask(&topic->pull.tree->descent, &writer);
-        if (!error)
-            error = packed_send(step, topic, MESSAGE_DESCEND, &packed);
-    }
+    writer_init(&writer, &packed);
+    int error = descent_ask(&topic->pull.tree->descent, &writer);
+    if (!error)
+        error = packed_send(step, topic, MESSAGE_DESCEND, &packed);
     buffer_done(&packed);
     return error == NEAP_END ? 0 : error;
 }

@@ -34,6 +34,8 @@ static enum task_kind kind_of(enum pull_state state)
         return TASK_PULL;
     case PULL_CELLS:
     case PULL_CHANGED:
+    case PULL_DESCENT:
+    case PULL_DIFFERING:
         return TASK_COMPARE;
     case PULL_TREE:
     case PULL_LEAVES:

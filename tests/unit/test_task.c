@@ -104,11 +104,11 @@ TEST(a_compare_that_is_paused_waits_and_goes_on)
     CHECK(found.task.since_ms > 0);
     CHECK_TEXT(found.task.bucket, "box");
     CHECK(found.task.peer[0]);
-    asked = nodes.messages[MESSAGE_COMPARE];
+    asked = nodes.messages[MESSAGE_DIFFER];
     CHECK_OK(order(TASK_COMPARE, TASK_RESUME));
     CHECK_OK(nodes_run(&nodes, 3000));
     CHECK(agree());
-    CHECK(nodes.messages[MESSAGE_COMPARE] > asked);
+    CHECK(nodes.messages[MESSAGE_DIFFER] > asked);
     CHECK_EQUAL(find(0, TASK_COMPARE).count, 0);
     CHECK_ERROR(order(TASK_COMPARE, TASK_RESUME), NEAP_NOTFOUND);
     nodes_close(&nodes);
