@@ -187,6 +187,21 @@ size_t disk_rotten(const struct sim_disk *disk)
     return count;
 }
 
+/* What was lost here is back. A node that is comparing may have been told before that there is no
+ * such cell, and claims so when it ends. */
+static void loss_outlives(const struct sim_disk *disk, const struct disk_rot *rot)
+{
+    struct world *world = disk->node->world;
+    struct slice key = slice_of(rot->key, rot->size);
+    for (size_t i = 0; rot->lost && i < world->nodes_count; i++) {
+        struct sim_node *other = &world->nodes[i];
+        const struct shard *shard =
+            other->up ? store_find(&other->wheel.engine.store, bytes_get_u64(rot->key)) : NULL;
+        if (other != disk->node && shard && shard->session.id && !disk_find_lost(&other->door, key))
+            (void)disk_lose_too(&other->door, key);
+    }
+}
+
 /* batch_visit: whatever this writes over is rotten no longer. */
 static int rot_heal(void *arg, enum batch_kind kind, enum disk_family family, struct slice key,
                     struct slice value)
@@ -198,8 +213,10 @@ static int rot_heal(void *arg, enum batch_kind kind, enum disk_family family, st
         bool hit = kind == BATCH_RANGE ? slice_compare(at, key) >= 0 && slice_compare(at, value) < 0
                                        : slice_equal(at, key);
         if (hit && rot->family == family && !rot->healed &&
-            (!rot->lost || (kind == BATCH_PUT && !is_bare(value))))
+            (!rot->lost || (kind == BATCH_PUT && !is_bare(value)))) {
             rot->healed = disk_mem_unsynced(behind(disk));
+            loss_outlives(disk, rot);
+        }
     }
     return 0;
 }
@@ -218,8 +235,10 @@ static void rot_committed(struct sim_disk *disk, const struct batch *batch)
         struct slice value;
         enum batch_kind kind =
             batch_find(batch, rot->family, slice_of(rot->key, rot->size), &value);
-        if (kind != BATCH_NONE && (!rot->lost || (kind == BATCH_PUT && !is_bare(value))))
+        if (kind != BATCH_NONE && (!rot->lost || (kind == BATCH_PUT && !is_bare(value)))) {
             rot->healed = 1;
+            loss_outlives(disk, rot);
+        }
     }
     rot_settle(disk);
 }
