@@ -32,11 +32,13 @@ void compare_tree_free(struct compare_tree *tree)
 /* All cells, page by page, in the same session: too much differs, or a tree is not there. */
 static int tree_flat(struct step *step, struct topic *topic, struct shard *shard)
 {
+    size_t peer = topic->pull.peer;
     compare_tree_free(topic->pull.tree);
     topic->pull.tree = NULL;
     topic->pull.state = PULL_CELLS;
-    trace(step->gossip->trace, "%s: compare all of %s", peer_text(step->gossip, topic->pull.peer),
-          shard->name);
+    if (shard->session.id) /* from here on it is worth to be kept */
+        shard_compare_name(shard, step->gossip->peers[peer].node, topic_pair(topic, peer)->replica);
+    trace(step->gossip->trace, "%s: compare all of %s", peer_text(step->gossip, peer), shard->name);
     return compare_ask(step, topic, slice_of(NULL, 0));
 }
 
