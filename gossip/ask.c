@@ -180,8 +180,12 @@ void gossip_asks_end(struct gossip *gossip, int code)
 
 void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end)
 {
-    for (size_t i = 0; i < gossip->asks_count && !BROKEN("ask-outlives-link"); i++)
-        ask_end_waiting(gossip->asks[i], link, end);
+    for (size_t i = 0; i < gossip->asks_count && !BROKEN("ask-outlives-link"); i++) {
+        if (end != ASK_LOST || gossip->asks[i]->kind != ASK_VERIFY)
+            ask_end_waiting(gossip->asks[i], link, end);
+    }
+    if (end == ASK_LOST)
+        verifies_lost(gossip, link);
 }
 
 void asks_tick(struct step *step)

@@ -61,6 +61,15 @@ void verifies_free(struct gossip *gossip)
     }
 }
 
+void verifies_lost(struct gossip *gossip, uint64_t link)
+{
+    for (struct verify *verify = gossip->verifies; verify; verify = verify->next) {
+        uint64_t at_ms = gossip->now_ms + VERIFY_AGAIN_MS;
+        if (verify->link == link && verify->session && at_ms < verify->at_ms)
+            verify->at_ms = at_ms;
+    }
+}
+
 void verifies_sweep(struct gossip *gossip)
 {
     for (struct verify **at = &gossip->verifies; *at;) {

@@ -10,7 +10,7 @@ enum {
     VERIFY_NODES_MAX = 256,       /* that are looked into at once */
     VERIFY_BELOW_FIRST = 8,       /* levels below the root that are asked for first */
     VERIFY_LIST_BYTES = 48 << 10, /* of cells in an answer */
-    VERIFY_PACKED_MAX = 256 << 10
+    VERIFY_PACKED_MAX = 512 << 10
 };
 
 /* What is asked for, beside the context of the other. */
@@ -83,6 +83,8 @@ enum verify_reason verify_why(enum verify_state state);
 int verify_begin(struct gossip *gossip, const struct ask *ask, size_t peer,
                  struct ask_answer *answer);
 void verifies_free(struct gossip *gossip);
+/* The link refused something: perhaps a question, which is asked again soon. */
+void verifies_lost(struct gossip *gossip, uint64_t link);
 /* Those whose answers have ended go. */
 void verifies_sweep(struct gossip *gossip);
 int verifies_tick(struct step *step);

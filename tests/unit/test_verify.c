@@ -414,6 +414,22 @@ TEST(more_changes_than_can_be_watched_void_an_attempt)
     nodes_close(&nodes);
 }
 
+/* Too much was on the way there. */
+TEST(a_question_that_found_no_room_is_asked_again)
+{
+    struct ask ask;
+    fill(10, 10, 5);
+    CHECK_OK(ask_begin(&ask, 0));
+    gossip_send_failed(nodes.sides[0].gossip, ask.answers[0].link, NEAP_BUSY);
+    outbox_clear(&nodes.sides[0].outbox);
+    CHECK(gossip_deadline(nodes.sides[0].gossip) <= nodes.now.mono_ms + VERIFY_AGAIN_MS);
+    CHECK_OK(ask_end(&ask, 0));
+    CHECK_EQUAL(result_of(&ask)->verdict, VERIFY_EQUAL);
+    CHECK_EQUAL(result_of(&ask)->why, VERIFY_WHY_NO_ANSWER);
+    ask_done(&ask);
+    nodes_close(&nodes);
+}
+
 TEST(an_ask_that_ends_early_leaves_nothing_behind)
 {
     struct ask ask;
