@@ -1,0 +1,259 @@
+/* A compare by tree between two nodes: who was away for longer than the other's log tells gets what
+ * differs, and no more. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "gossip/state.h"
+#include "store/merkle.h"
+#include "store/slot.h"
+#include "tests/unit/gossip_nodes.h"
+
+enum { MANY = 100000, SOME = 600, STEP = 4096 };
+
+static struct pair_of_nodes nodes;
+
+/* What the wheel does in the background: as many leaves as the cells want. */
+static void build(size_t index)
+{
+    struct shard *shard = box(&nodes, index);
+    struct view view = batch_view(nodes.sides[index].batch);
+    int error = shard->tree->build ? 0 : merkle_build_begin(shard->tree, shard->tree->now.cells);
+
+    while (!error)
+        error = shard_tree_step(shard, &view, STEP);
+    CHECK_ERROR(error, NEAP_END);
+}
+
+static void fill(size_t index, size_t from, size_t to)
+{
+    char name[16];
+
+    for (size_t i = from; i < to; i++) {
+        snprintf(name, sizeof name, "n%zu", i);
+        CHECK_OK(nodes_write(&nodes, index, name, 1));
+    }
+}
+
+static void drop(size_t index, size_t from, size_t to)
+{
+    struct side *side = &nodes.sides[index];
+    struct shard *shard = box(&nodes, index);
+    struct buffer path;
+    char name[16];
+    uint64_t events;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    for (size_t i = from; i < to; i++) {
+        snprintf(name, sizeof name, "n%zu", i);
+        buffer_clear(&path);
+        CHECK_OK(path_level(&path, slice_text(name), NEAP_COUNTER));
+        CHECK_OK(shard_remove(shard, side->batch, shard->id, buffer_slice(&path), NULL, &events));
+        CHECK_EQUAL(events, 1);
+        gossip_touched(side->gossip, shard->id);
+        CHECK_OK(gossip_flush(side->gossip, nodes.now, side->batch, &side->outbox));
+        CHECK_OK(side_commit(side));
+    }
+    buffer_done(&path);
+}
+
+static int64_t value(size_t index, size_t number)
+{
+    struct view view = batch_view(nodes.sides[index].batch);
+    struct buffer path, bytes;
+    struct cell cell;
+    char name[16];
+    int64_t found = 0;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    buffer_init(&bytes, STORED_SIZE_MAX);
+    cell_init(&cell);
+    snprintf(name, sizeof name, "n%zu", number);
+    CHECK_OK(path_level(&path, slice_text(name), NEAP_COUNTER));
+    CHECK_OK(
+        cell_read(&view, bucket_id("box"), bucket_id("box"), buffer_slice(&path), &bytes, &cell));
+    if (cell.count > 0)
+        CHECK_OK(counter_value(&cell, &found));
+    cell_done(&cell);
+    buffer_done(&bytes);
+    buffer_done(&path);
+    return found;
+}
+
+static bool agree(void)
+{
+    static const struct hash_key key = {{1}};
+    struct shard_summary a, b;
+    struct view view = batch_view(nodes.sides[0].batch), other = batch_view(nodes.sides[1].batch);
+
+    CHECK_OK(shard_summary(&view, box(&nodes, 0), &key, &a));
+    CHECK_OK(shard_summary(&other, box(&nodes, 1), &key, &b));
+    return digest_equal(a.digest, b.digest) && a.residues == 0 && b.residues == 0 &&
+           digest_equal(merkle_root(box(&nodes, 0)->tree), merkle_root(box(&nodes, 1)->tree)) &&
+           context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context);
+}
+
+/* Both have the cells, and side 0 is away now. */
+static void open_apart(size_t cells)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 14, 14, 0));
+    fill(1, 0, cells);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(agree());
+    build(0);
+    build(1);
+    CHECK_OK(gossip_isolate(nodes.sides[0].gossip, true, &nodes.sides[0].outbox));
+    CHECK_OK(nodes_run(&nodes, 100));
+}
+
+static void meet(uint64_t ms)
+{
+    CHECK_OK(nodes_run(&nodes, 20000)); /* the log is cut */
+    CHECK_OK(gossip_isolate(nodes.sides[0].gossip, false, &nodes.sides[0].outbox));
+    memset(nodes.messages, 0, sizeof nodes.messages);
+    memset(nodes.bytes, 0, sizeof nodes.bytes);
+    if (box(&nodes, 0))
+        box(&nodes, 0)->counts.compares = 0;
+    CHECK_OK(nodes_run(&nodes, ms));
+}
+
+static size_t bytes_by_tree(void)
+{
+    return nodes.bytes[MESSAGE_DESCEND] + nodes.bytes[MESSAGE_DESCENDED] +
+           nodes.bytes[MESSAGE_DIFFER] + nodes.bytes[MESSAGE_DIFFERED];
+}
+
+TEST(behind_the_horizon_only_what_differs_is_sent)
+{
+    open_apart(MANY);
+    for (size_t i = 0; i < 3; i++) /* the log forgets the first of them */
+        fill(1, 100, 160);
+    drop(1, 200, 220);
+    fill(1, MANY, MANY + 20);
+    fill(0, 300, 310);
+    drop(0, 100, 105);
+    meet(8000);
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.compares, 1);
+    CHECK_EQUAL(nodes.messages[MESSAGE_COMPARE], 0);
+    CHECK(nodes.messages[MESSAGE_DIFFER] <= 2);
+    CHECK(bytes_by_tree() < 60000); /* all of it has 6 million */
+    CHECK_EQUAL(value(0, 150), 4);
+    CHECK_EQUAL(value(0, 102), 4); /* a total that who removed it has not seen */
+    CHECK_EQUAL(value(0, 205), 0);
+    CHECK_EQUAL(value(0, MANY + 3), 1);
+    CHECK_EQUAL(value(1, 305), 2);
+    nodes_close(&nodes);
+}
+
+/* Not one message says what is equal: the horizon alone is to be made up for. */
+TEST(what_is_equal_below_a_horizon_costs_a_question_and_an_answer)
+{
+    open_apart(SOME);
+    for (size_t i = 0; i < 2; i++) {
+        fill(1, SOME, SOME + 100);
+        drop(1, SOME, SOME + 100);
+    }
+    meet(8000);
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.compares, 1);
+    CHECK_EQUAL(nodes.messages[MESSAGE_COMPARE], 0);
+    CHECK(nodes.messages[MESSAGE_DESCENDED] <= 2);
+    CHECK(bytes_by_tree() < 4000);
+    nodes_close(&nodes);
+}
+
+/* While an answer is on its way, cells that it was asked about are written: what is equal there
+ * must not be taken for removed, nor what is removed for new. */
+TEST(who_writes_while_it_compares_by_tree_loses_nothing)
+{
+    open_apart(SOME);
+    for (size_t i = 0; i < 3; i++)
+        fill(1, 0, 60);
+    drop(1, 100, 160);
+    CHECK_OK(nodes_run(&nodes, 20000));
+    nodes.holds_at = MESSAGE_DIFFER;
+    meet(3000);
+    CHECK(nodes.holds[1]);
+    CHECK(box(&nodes, 0)->session.id);
+    fill(0, 0, 400);
+    drop(0, 50, 70);
+    drop(0, 150, 170);
+    nodes.holds_at = 0;
+    nodes.holds[1] = false;
+    CHECK_OK(nodes_run(&nodes, 8000));
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.compares, 1);
+    CHECK_EQUAL(value(1, 10), 5); /* 4 there, 1 here */
+    CHECK_EQUAL(value(1, 55), 4); /* likewise a total that 0 had not seen */
+    CHECK_EQUAL(value(1, 65), 0);
+    CHECK_EQUAL(value(1, 120), 1); /* removed there, and counted again here */
+    CHECK_EQUAL(value(1, 155), 0);
+    CHECK_EQUAL(value(1, 300), 2);
+    nodes_close(&nodes);
+}
+
+/* And the other way round: what the peer changes meanwhile comes at the end. */
+TEST(what_the_peer_writes_during_a_compare_by_tree_comes_with_it)
+{
+    open_apart(SOME);
+    for (size_t i = 0; i < 3; i++)
+        fill(1, 0, 60);
+    CHECK_OK(nodes_run(&nodes, 20000));
+    nodes.holds_at = MESSAGE_DESCENDED; /* side 0 says no more */
+    meet(3000);
+    CHECK(nodes.holds[0]);
+    fill(1, 50, 70);
+    drop(1, 200, 210);
+    nodes.holds_at = 0;
+    nodes.holds[0] = false;
+    CHECK_OK(nodes_run(&nodes, 8000));
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.compares, 1);
+    CHECK_EQUAL(value(0, 65), 2);
+    CHECK_EQUAL(value(0, 205), 0);
+    nodes_close(&nodes);
+}
+
+TEST(with_too_much_that_differs_all_is_sent)
+{
+    open_apart(SOME);
+    nodes.sides[0].gossip->options.compare_few = 1;
+    for (size_t i = 0; i < 2; i++)
+        fill(1, 0, SOME);
+    meet(8000);
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.compares, 1);
+    CHECK(nodes.messages[MESSAGE_DESCEND] > 0);
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFER], 0);
+    CHECK(nodes.messages[MESSAGE_COMPARE] > 0);
+    nodes_close(&nodes);
+}
+
+TEST(without_a_tree_on_either_side_all_is_sent)
+{
+    for (size_t side = 0; side < 2; side++) {
+        open_apart(SOME);
+        fill(1, 0, 200);
+        box(&nodes, side)->tree->ready = false;
+        meet(8000);
+        CHECK_EQUAL(nodes.messages[MESSAGE_DESCEND], side);
+        CHECK(nodes.messages[MESSAGE_COMPARE] > 0);
+        build(side);
+        CHECK(agree());
+        nodes_close(&nodes);
+    }
+}
+
+/* Who has nothing asks for all, without a look at the tree. */
+TEST(a_new_node_gets_all_of_it)
+{
+    CHECK_OK(nodes_open_with_trees(&nodes, 14, 14, 0));
+    CHECK_OK(gossip_isolate(nodes.sides[0].gossip, true, &nodes.sides[0].outbox));
+    fill(1, 0, SOME);
+    meet(8000);
+    CHECK(agree());
+    CHECK_EQUAL(nodes.messages[MESSAGE_DESCEND], 0);
+    CHECK(nodes.messages[MESSAGE_COMPARE] > 0);
+    nodes_close(&nodes);
+}
