@@ -221,6 +221,7 @@ static int compare_wait(struct step *step, struct topic *topic, struct shard *sh
     }
     trace(step->gossip->trace, "%s: a compare is given up, as its peer does not come", shard->name);
     shard_compare_stop(shard);
+    topic_changed(step->gossip, topic); /* its tree may be told of again */
     topic->resume_since = 0;
     return 0;
 }
