@@ -399,8 +399,9 @@ int change_commit(struct change *change)
     struct shard *shard = change->shard;
     int error = change_settle(change);
 
-    /* What is taken now was not in the cells that a session which was stopped has compared. */
-    if (!error && shard->session.id == 0)
+    /* What is taken now was not there when a session that was stopped has compared cells; one that
+     * goes on keeps itself. */
+    if (!error && shard->session.peer == 0)
         error = session_drop(shard, change->batch);
     if (!error && change->fresh_count > 0)
         error = residues_reserve(shard, change->fresh_count);

@@ -262,3 +262,25 @@ TEST(without_memory_no_compare_is_half_kept)
 {
     test_alloc_sweep(keep_and_close, NULL);
 }
+
+/* Nor must an old one come back when another, that is not kept, has taken cells. */
+TEST(a_compare_that_is_not_kept_ends_one_that_was)
+{
+    struct view view;
+    struct buffer bytes;
+
+    open_all();
+    CHECK_OK(page(PAGE_SMALL));
+    CHECK_OK(place_commit(&b));
+    shard_compare_stop(b.shard);
+    buffer_init(&bytes, WIRE_MAX);
+    view = batch_view(a.batch);
+    CHECK_OK(shard_compare_begin(b.shard, 2, &a.shard->context));
+    CHECK_OK(shard_compare_page(a.shard, &view, slice_of(NULL, 0), PAGE_SMALL, &bytes));
+    CHECK_OK(shard_compare_take(b.shard, b.batch, buffer_slice(&bytes)));
+    CHECK_OK(place_commit(&b));
+    CHECK_OK(place_reopen(&b, 2, NONCE + 1));
+    CHECK_EQUAL(b.shard->session.id, 0);
+    buffer_done(&bytes);
+    close_all();
+}
