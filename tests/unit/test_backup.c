@@ -443,7 +443,7 @@ static int stop_at_last(void *arg)
 TEST(a_backup_that_is_given_up_leaves_nothing)
 {
     struct counting counting = {0};
-    const struct files_watch watch = {stop_at_last, &counting};
+    const struct files_watch watch = {.step = stop_at_last, .arg = &counting};
     unsigned last, all;
     struct rig rig;
 

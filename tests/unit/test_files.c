@@ -160,7 +160,7 @@ static int stop_at_third(void *arg)
 TEST(a_watch_ends_the_work_between_two_pieces)
 {
     unsigned asked = 0;
-    const struct files_watch watch = {stop_at_third, &asked};
+    const struct files_watch watch = {.step = stop_at_third, .arg = &asked};
     const size_t large = 1 << 20;
     uint8_t *bytes = calloc(1, large);
     struct place place, other;
