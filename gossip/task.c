@@ -210,7 +210,10 @@ static int topic_cancel(struct gossip *gossip, struct topic *topic, struct now n
             topic->pairs[i]->ordered = false;
     }
     if (kind_of(topic->pull.state) == kind) {
+        struct shard *shard = store_find(gossip->store, topic->shard);
         pull_stop(gossip, topic);
+        if (kind == TASK_COMPARE && shard)
+            shard_compare_stop(shard);
         topic->rest_until = now.mono_ms + TASK_CANCEL_REST_MS;
         return 0;
     }

@@ -26,9 +26,9 @@ At the end: all replicas equal and exact, counters add up, no residue, no log en
 Rule 7, a compare that is interrupted: its session is a record {peer, its id, its context at the start, what is still to be
 judged}, durable with what was taken so far. As long as it is there nothing is taken but from it, across crashes and lost links.
 It goes on only with the same peer under the same id, whose context covers the start (resume-anywhere), else it is dropped; and
-what others may have done to the peer's directory meanwhile shows at first contact, as the record counts as seen
-(resume-unquoted). A new life, a re-dotting and a shard that is dropped end it. It may be dropped at any time, but what is taken
-from others after that makes it impossible to come back (resume-dropped).
+what the record names counts as seen, so a peer that went back in time meanwhile hears of it at first contact. A new life,
+a re-dotting and a shard that is dropped end it. It may be dropped at any time, but what is taken from others after that
+makes it impossible to come back (resume-dropped).
 
 Rule 9, first contact. A context entry is (id, n, nonce), the nonce being that of the opening that made event n (Seen).
   opened_at  durable: what my id had made when it was last beyond doubt, with the nonce of that event
@@ -79,7 +79,7 @@ import sys
 BREAKS = {
     "no-residue": "sync", "merge-context-early": "sync", "accept-gaps": "sync", "context-after-cells": "sync",
     "push-during-compare": "scripted",
-    "resume-anywhere": "crash", "resume-dropped": "crash", "resume-unquoted": "scripted",
+    "resume-anywhere": "crash", "resume-dropped": "scripted",
     "skip-unsettled": "scripted", "skip-changed": "horizon", "skips-marks": "scripted", "tree-of-before": "scripted",
     "lacks-as-now": "horizon", "lacks-nothing": "horizon", "lacks-all-sent": "horizon",
     "merge-later-context": "horizon", "no-horizon": "horizon",
@@ -256,7 +256,7 @@ class Replica:
     def seen(self, origin):
         """The quote: the highest that I have heard of, in the context or in any residue."""
         vvs = [] if BREAK == "hello-seen-only" else list(self.residue.values())
-        if self.session and BREAK != "resume-unquoted":
+        if self.session:
             vvs.append(self.session.start)
         n = join(self.base, *vvs).get(origin, 0)
         if origin == self.id and not self.sure and BREAK != "quotes-untold":
@@ -1047,6 +1047,62 @@ def scripted(seed):
     world.check(a)
 
 
+def scripted_dropped():
+    """A compare that was dropped, with all cells judged: what the peer had removed came in since. A crash must not bring it
+    back."""
+    world = World(1, "scripted")
+    world.flat = True
+    a, b, c = world.nodes
+    c.write("a", frozenset(), True)
+    late = (c.id, c.base[c.id]), c.cell_message("a")
+    c.sync()
+    b.take_push(c, late)
+    b.write("a", frozenset(), False)
+    b.sync()
+    b.truncate(b.base)
+    steps = a.compare(b, 1)
+    while len(world.judged) < len(PATHS + COUNTERS):
+        next(steps)
+    a.session.run = None
+    a.sync()
+    a.drop_session()
+    a.take_push(c, late)
+    a.sync()
+    a.crash()
+    for _ in a.pull(b, 1):
+        pass
+    world.check(a)
+
+
+def scripted_went_back():
+    """A new member has compared a cell that neither has, so no residue tells of its peer; which goes back in time then."""
+    world, a, p, q, old_a, _ = three()
+    world.impatience, world.flat = 0, True
+    world.nodes.append(Replica(world, "N"))
+    new = world.nodes[-1]
+    for other in p, q, new:
+        a.hello(other)
+    a.write("b", frozenset(), True)
+    a.sync()
+    a.truncate(a.base)
+    world.shuffled = lambda items: sorted(items, key=lambda item: item != "c")
+    steps = new.pull(a, 1)
+    next(steps)
+    assert new.session.todo and not new.residue
+    new.session.run = None
+    new.sync()
+    world.reopen(a, old_a)
+    world.wire = []
+    a.write("m/1", frozenset(), True)
+    for other in p, q, new:
+        a.hello(other)
+    a.sync()
+    a.truncate(a.base)
+    for _ in new.pull(a, 100):
+        pass
+    world.check(new)
+
+
 def scripted_unsettled(flat):
     """An absent cell equals an absent cell that somebody knows to be removed: context alone would claim too much."""
     world = World(2, "scripted")
@@ -1250,6 +1306,8 @@ def scripted_part(counts):
 def run(profile, seed):
     if profile == "scripted":
         scripted(seed)
+        scripted_dropped()
+        scripted_went_back()
         scripted_unsettled(True)
         scripted_unsettled(False)
         scripted_said()
