@@ -284,6 +284,31 @@ static void damage(uint64_t count)
     rows_of("damage", count, cpu, count == 1000 ? 200e3 : NAN, count == 1000 ? 4 : NAN);
 }
 
+/* ---- behind the horizon ---- */
+
+/* The log tells no more what was written while one was away. */
+static void behind(uint64_t count, double goal)
+{
+    struct wire *wire = &bench.wire;
+    struct wheel *wheel = &wire->nodes[0].wheel;
+    struct shard *shard = wire_shard(wire, 0, bucket);
+
+    wire_cut(wire, true);
+    wire_run(wire, 3000);
+    write_spread(count);
+    wire_run(wire, 3000);
+    wire_check(shard_truncate(shard, wheel->batch, &shard->context), "a log that is cut");
+    wire_check(wheel->disk->ops->commit(wheel->disk, wheel->batch, true), "a log that is cut");
+    batch_clear(wheel->batch);
+    wire_cut(wire, false);
+    wire_count(wire);
+    wire_run_until(wire, are_equal, 3600000, "to be equal after a compare");
+    double cpu = wire_cpu() - wire->tally.cpu;
+    wire_run_until(wire, are_at_rest, 600000, "to be at rest after a compare");
+    wire_run(wire, 5000);
+    rows_of("behind the horizon", count, cpu, goal, NAN);
+}
+
 /* ---- idle ---- */
 
 static void idle(const char *shards)
@@ -329,6 +354,8 @@ int main(int argc, char **argv)
     isolated();
     for (unsigned i = 0; i < DIFFERENCES; i++)
         damage(differences[i]);
+    for (unsigned i = 1; i < DIFFERENCES; i++)
+        behind(differences[i], differences[i] == 1000 ? 1e6 : NAN);
     more_shards();
     idle("64 shards");
     wire_close(&bench.wire);

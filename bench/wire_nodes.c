@@ -93,7 +93,7 @@ static struct slice page_of(struct slice packed)
 static bool is_question(enum message_kind kind)
 {
     return kind == MESSAGE_PULL || kind == MESSAGE_COMPARE || kind == MESSAGE_TREE ||
-           kind == MESSAGE_REPAIR;
+           kind == MESSAGE_REPAIR || kind == MESSAGE_DESCEND || kind == MESSAGE_DIFFER;
 }
 
 static void message_tally(struct wire *wire, const struct message *message, size_t size)
@@ -116,7 +116,7 @@ static void message_tally(struct wire *wire, const struct message *message, size
     if (message->kind == MESSAGE_PUSH || message->kind == MESSAGE_PULLED ||
         message->kind == MESSAGE_COMPARED || message->kind == MESSAGE_MEND)
         chunk_tally(tally, message->bytes);
-    else if (message->kind == MESSAGE_REPAIRED)
+    else if (message->kind == MESSAGE_REPAIRED || message->kind == MESSAGE_DIFFERED)
         chunk_tally(tally, page_of(message->bytes));
 }
 

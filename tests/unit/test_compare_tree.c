@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "gossip/state.h"
 #include "store/merkle.h"
+#include "store/shard_compare_tree.h"
 #include "store/slot.h"
 #include "tests/unit/gossip_nodes.h"
 
@@ -215,7 +216,24 @@ TEST(what_the_peer_writes_during_a_compare_by_tree_comes_with_it)
     nodes_close(&nodes);
 }
 
-TEST(with_too_much_that_differs_all_is_sent)
+TEST(with_most_leaves_differing_all_sums_are_sent)
+{
+    open_apart(SOME);
+    nodes.sides[0].gossip->options.compare_few = 1;
+    for (size_t i = 0; i < 2; i++)
+        fill(1, 0, 80);
+    drop(1, 400, 410);
+    meet(8000);
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.compares, 1);
+    CHECK_EQUAL(nodes.messages[MESSAGE_COMPARE], 0);
+    CHECK(nodes.bytes[MESSAGE_DIFFER] > (size_t)COMPARE_WIDTH * SOME);
+    CHECK_EQUAL(value(0, 405), 0);
+    CHECK_EQUAL(value(0, 70), 3);
+    nodes_close(&nodes);
+}
+
+TEST(with_all_leaves_differing_all_is_sent)
 {
     open_apart(SOME);
     nodes.sides[0].gossip->options.compare_few = 1;
