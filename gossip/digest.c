@@ -297,6 +297,8 @@ static int pair_caught_up(struct step *step, struct topic *topic, struct pair *p
         pair->sent = theirs;
     if (!pair->behind || !pair->open || !told || theirs + PUSH_AGAIN_MAX < counter)
         return 0;
+    if (theirs < counter && step->now.mono_ms < pair->pulls_until)
+        return 0;
     pair->behind = false;
     pair->sent = theirs;
     return theirs < counter ? topic_touch(step->gossip, topic) : 0;

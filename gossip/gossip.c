@@ -51,7 +51,7 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     gossip->trace = trace;
     gossip->link_next = 1;
     rng_init(&gossip->rng, seed);
-    gossip->session_next = rng_u64(&gossip->rng) >> 16;
+    gossip->session_next = rng_u64(&gossip->rng) >> 33; /* small, as it is in each question */
     buffer_init(&gossip->message, MESSAGE_SIZE_MAX + 64);
     int error = gossip_fill(gossip, options);
     if (error) {

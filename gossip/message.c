@@ -121,6 +121,7 @@ static unsigned parts_of(enum message_kind kind)
     case MESSAGE_VERIFIED:
         return HAS_SESSION | HAS_BYTES | HAS_SINCE;
     case MESSAGE_PULLED:
+        return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_PAGES;
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
     case MESSAGE_DIFFERED:

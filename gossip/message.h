@@ -80,7 +80,8 @@ struct message {
     uint64_t shard;
     uint64_t session; /* quoted back */
     uint64_t what;    /* ASK: an enum ask_kind, or one of a later version */
-    /* COMPARE: how many are wanted; COMPARED: how many of this answer follow. */
+    /* COMPARE: how many are wanted; COMPARED: how many of this answer follow; PULLED: 1, another
+     * chunk of it does. */
     unsigned pages;
     struct slice next; /* COMPARED: where the next answer goes on; empty: at the end. Borrowed */
     int code;          /* PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */

@@ -278,87 +278,40 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
     return full ? topic_wait(gossip, topic) : 0;
 }
 
-/* ---- giving ---- */
-
-static int pull_reply(struct step *step, size_t peer, const struct message *asked, int code,
-                      struct slice bytes)
-{
-    struct message message;
-    message_init(&message);
-    message.kind = MESSAGE_PULLED;
-    message.shard = asked->shard;
-    message.session = asked->session;
-    message.code = code;
-    message.bytes = bytes;
-    int error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &message, true);
-    return error == NEAP_LIMIT ? 0 : error; /* then no answer comes, and it asks again */
-}
-
-/* Everything that the peer is known to have counts, not only what it had when it asked: what it got
- * and told meanwhile may be cut from the log already. */
-static int pull_give(struct step *step, struct topic *topic, const struct shard *shard,
-                     struct pair *pair, const struct message *message, struct buffer *chunk,
-                     int *ret_code)
-{
-    struct view view = batch_view(step->batch);
-    bool claims = !message->compares || BROKEN("compare-claims");
-    int error = claims ? pair_see(pair, &message->since, false) : 0;
-    if (error)
-        return error;
-    int code = shard_chunk(shard, &view, claims ? &pair->context : &message->since, 0,
-                           step->gossip->options.chunk_size, chunk);
-    if (code && code != NEAP_END && code != NEAP_STALE) {
-        buffer_clear(chunk);
-        error = topic_fault(step, topic, shard, code, FAULT_GIVING);
-    } else {
-        topic_well(topic, FAULT_GIVING);
-    }
-    if (!error)
-        *ret_code = code;
-    return error;
-}
-
-/* What is on this link from now on comes after the chunk: pushes may follow it. */
-static int pull_gave(struct step *step, struct topic *topic, struct pair *pair,
-                     const struct shard *shard, int code, size_t size)
-{
-    uint64_t counter = context_get(&shard->context, shard->replica);
-    if (code == NEAP_END || (code == 0 && size < step->gossip->options.chunk_size / 2)) {
-        pair->sent = counter;
-        pair->behind = false;
-    }
-    return topic_queue(step->gossip, topic);
-}
-
-int pull_serve(struct step *step, size_t peer, const struct message *message)
-{
-    struct gossip *gossip = step->gossip;
-    struct topic *topic = topic_find(gossip, message->shard);
-    struct pair *pair = topic_open_pair(gossip, topic, peer);
-    struct shard *shard = store_find(gossip->store, message->shard);
-    struct buffer chunk;
-    bool fine = pair && shard;
-    int error = 0, code = NEAP_NOTFOUND;
-    buffer_init(&chunk, CHUNK_BYTES_MAX);
-    if (fine)
-        error =
-            release_check(step, topic, shard, context_find(&message->since, shard->replica), &fine);
-    if (!error && fine && shard_released(shard)) {
-        error = pull_give(step, topic, shard, pair, message, &chunk, &code);
-        if (!error && !message->compares)
-            error = pull_gave(step, topic, pair, shard, code, chunk.size);
-    }
-    if (!error)
-        error = pull_reply(step, peer, message, code, buffer_slice(&chunk));
-    buffer_done(&chunk);
-    return error;
-}
-
 /* ---- taking ---- */
 
-static int pull_chunk_take(struct step *step, struct topic *topic, struct shard *shard,
-                           struct pair *pair, struct slice chunk)
+/* All that the peer has is here. */
+static int pull_is_done(struct step *step, struct topic *topic, struct shard *shard,
+                        struct pair *pair)
 {
+    trace(step->gossip->trace, "%s: pulled all of %s", peer_text(step->gossip, topic->pull.peer),
+          shard->name);
+    topic_well(topic, FAULT_TAKING);
+    pair->gap = false;
+    return pull_end(step, topic, shard_lacks(shard, &pair->context) ? PULL_AGAIN_MS : 0);
+}
+
+/* After a chunk: others may follow it, or be asked for. `theirs`: what the peer had then. The next
+ * question tells what is here; if there is none, a digest does. */
+static int pull_take_more(struct step *step, struct topic *topic, struct shard *shard,
+                          struct pair *pair, const struct context *theirs, bool more)
+{
+    if (more) {
+        pull_waits_for(step, &topic->pull, topic->pull.asked);
+        topic_wake(step->gossip, topic, topic->pull.deadline);
+        return 0;
+    }
+    if (shard_lacks(shard, theirs))
+        return pull_ask_events(step, topic, shard);
+    pair_wants_digest(step->gossip, pair, topic->pull.peer);
+    return pull_is_done(step, topic, shard, pair);
+}
+
+static int pull_chunk_take(struct step *step, struct topic *topic, struct shard *shard,
+                           struct pair *pair, const struct message *message,
+                           const struct context *theirs)
+{
+    struct slice chunk = message->bytes;
     struct gossip *gossip = step->gossip;
     enum taken taken = TAKEN_NOTHING;
     int error = shard_take(shard, step->batch, chunk, CHUNK_PULL, &taken);
@@ -373,8 +326,7 @@ static int pull_chunk_take(struct step *step, struct topic *topic, struct shard 
         pull_forget_short(topic);
         trace(gossip->trace, "%s: pulled %s", peer_text(gossip, topic->pull.peer), shard->name);
         topic_changed(gossip, topic);
-        pair_wants_digest(gossip, pair, topic->pull.peer);
-        error = pull_ask_events(step, topic, shard);
+        error = pull_take_more(step, topic, shard, pair, theirs, message->pages > 0);
         return error ? error : topic_queue(gossip, topic); /* its log may be too long now */
     }
     trace(gossip->trace, "%s: pulled nothing new of %s", peer_text(gossip, topic->pull.peer),
@@ -391,7 +343,7 @@ static int pull_take_events(struct step *step, struct topic *topic, struct shard
     if (!error)
         error = pair_see(pair, &context, false);
     if (!error)
-        error = pull_chunk_take(step, topic, shard, pair, message->bytes);
+        error = pull_chunk_take(step, topic, shard, pair, message, &context);
     context_done(&context);
     context_done(&horizon);
     return error;
@@ -432,16 +384,10 @@ static int pull_take_code(struct step *step, struct topic *topic, struct shard *
         gossip->counts[REASON_not_given]++;
         return pull_end(step, topic, FAULT_AGAIN_MS);
     }
-    if (code == NEAP_END) {
-        trace(gossip->trace, "%s: pulled all of %s", peer, shard->name);
-        topic_well(topic, FAULT_TAKING);
-        pair->gap = false;
-    } else {
-        trace(gossip->trace, "%s: not ready to give %s", peer, shard->name);
-    }
-    if (code != NEAP_END)
-        return pull_end(step, topic, PULL_READY_MS);
-    return pull_end(step, topic, shard_lacks(shard, &pair->context) ? PULL_AGAIN_MS : 0);
+    if (code == NEAP_END)
+        return pull_is_done(step, topic, shard, pair);
+    trace(gossip->trace, "%s: not ready to give %s", peer, shard->name);
+    return pull_end(step, topic, PULL_READY_MS);
 }
 
 int pull_take(struct step *step, size_t peer, const struct message *message)
@@ -451,8 +397,9 @@ int pull_take(struct step *step, size_t peer, const struct message *message)
     struct pair *pair = topic_open_pair(gossip, topic, peer);
     struct shard *shard = store_find(gossip->store, message->shard);
     if (!pair || !shard || topic->pull.peer != peer || topic->pull.session != message->session)
-        return 0; /* an answer that came too late */
-    gossip->peers[peer].answered = topic->pull.asked;
+        return 0;            /* an answer that came too late */
+    if (message->pages == 0) /* else there is more of the answer */
+        gossip->peers[peer].answered = topic->pull.asked;
     switch (topic->pull.state) {
     case PULL_NONE:
     case PULL_CELLS:

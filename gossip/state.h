@@ -21,6 +21,7 @@ enum {
     DIGEST_AGAIN_MS_MIN = 200,               /* after one was refused; twice as long each time... */
     DIGEST_AGAIN_MS_MAX = 2000,              /* ... up to this */
     PULLS_MAX = 4,                           /* shards that are pulled from one peer at a time */
+    PULL_CHUNKS_MAX = 8,                     /* in the answer to one question */
     QUESTIONS_MAX = 15,                      /* of a pull, under way beside its oldest one */
     PULL_AGAIN_MS = 500,                     /* after a peer had nothing to give */
     PULL_READY_MS = 100,                     /* after a peer was not ready to give */
@@ -146,7 +147,8 @@ struct pair {
     uint64_t told_turn;    /* the turn of digests that did so */
     bool soon;             /* it waits for a digest */
     uint64_t sent;         /* my events up to here were pushed in this session */
-    bool behind;           /* not pushed to until its digest shows that it caught up */
+    bool behind;           /* not pushed to until its digest shows that it caught up... */
+    uint64_t pulls_until;  /* ... and, as it was given a part, not before: it asks for the next */
     bool gap;              /* what I lack will not come by push */
     bool short_log;        /* its log no longer tells what I lack */
     uint64_t pull_after;   /* mono_ms; not asked before. 0: now */
@@ -380,7 +382,6 @@ void pull_stop(struct gossip *gossip, struct topic *topic);
 void pull_forget_short(struct topic *topic);
 /* Ends a pull; the peer is not asked again for `again_ms`. */
 int pull_end(struct step *step, struct topic *topic, uint64_t again_ms);
-int pull_serve(struct step *step, size_t peer, const struct message *message);
 int pull_take(struct step *step, size_t peer, const struct message *message);
 /* A question was sent: an answer is waited for. */
 void pull_asked(struct step *step, struct topic *topic);
@@ -430,6 +431,9 @@ bool compare_tree_fits(const struct shard *shard); /* can a compare begin with t
 int compare_tree_begin(struct step *step, struct topic *topic, const struct shard *shard);
 void compare_tree_free(struct compare_tree *tree); /* NULL is fine */
 int compare_tree_message(struct step *step, size_t peer, const struct message *message);
+
+/* pull_serve.c: the answers, PULL_CHUNKS_MAX chunks each at most */
+int pull_serve(struct step *step, size_t peer, const struct message *message);
 
 /* repair.c */
 /* What a digest tells of my tree: 0 when it is not ready, or of another context than is told. */

@@ -22,9 +22,9 @@ TEST(a_write_is_pushed_and_then_forgotten_by_the_log)
                "B sim://A: box is open\n"
                "B sim://A: pull box\n"
                "B sim://A: pulled box\n"
+               "B sim://A: pulled all of box\n"
                "B box: log cut, 0 left\n"
-               "A box: log cut, 0 left\n"
-               "B sim://A: pulled all of box\n");
+               "A box: log cut, 0 left\n");
     story_end(&story, true);
 }
 

@@ -11,6 +11,7 @@ gossip/hello.c tests/unit/test_gossip.c
 gossip/link.c tests/unit/test_gossip.c
 gossip/peer.c tests/unit/test_gossip.c
 gossip/pull.c tests/unit/test_gossip.c
+gossip/pull_serve.c tests/unit/test_gossip.c
 gossip/push.c tests/unit/test_gossip.c
 gossip/release.c tests/story/test_lives.c
 gossip/topic.c tests/unit/test_gossip.c

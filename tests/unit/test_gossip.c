@@ -102,6 +102,67 @@ TEST(a_refused_send_leaves_the_peer_behind_until_it_pulled)
     nodes_close(&nodes);
 }
 
+/* Side 0 has written so many cells before they meet, and 300 bytes make a chunk. */
+static void write_before_they_meet(struct pair_of_nodes *nodes, unsigned count)
+{
+    char name[16];
+    CHECK_OK(nodes_open(nodes));
+    for (unsigned i = 0; i < 2; i++)
+        nodes->sides[i].gossip->options.chunk_size = 300;
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        CHECK_OK(nodes_write(nodes, 0, name, 1));
+    }
+}
+
+TEST(one_question_brings_several_chunks_and_nothing_twice)
+{
+    struct pair_of_nodes nodes;
+    write_before_they_meet(&nodes, 60);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    CHECK(nodes.messages[MESSAGE_PULLED] > PULL_CHUNKS_MAX);
+    CHECK_EQUAL(nodes.messages[MESSAGE_PULL],
+                (nodes.messages[MESSAGE_PULLED] + PULL_CHUNKS_MAX - 1) / PULL_CHUNKS_MAX);
+    CHECK_EQUAL(nodes.messages[MESSAGE_PUSH], 0);
+    CHECK_EQUAL(box(&nodes, 1)->counts.duplicates, 0);
+    CHECK_EQUAL(nodes.sides[1].gossip->counts[REASON_nothing_new], 0);
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    CHECK_OK(nodes_run(&nodes, 25));
+    CHECK_EQUAL(nodes.messages[MESSAGE_PUSH], 1); /* it has caught up */
+    nodes_close(&nodes);
+}
+
+/* Its digest tells that it comes nearer; what it lacks is in the next answer, not in a push too. */
+TEST(who_pulls_is_not_pushed_to)
+{
+    struct pair_of_nodes nodes;
+    write_before_they_meet(&nodes, 90);
+    nodes.loses[MESSAGE_PULL] = 2;
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK_EQUAL(nodes.loses[MESSAGE_PULL], 0);
+    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    CHECK_OK(nodes_run(&nodes, 100));
+    CHECK_EQUAL(nodes.messages[MESSAGE_PUSH], 0);
+    CHECK_OK(nodes_run(&nodes, 10000));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    CHECK_EQUAL(box(&nodes, 1)->counts.duplicates, 0);
+    nodes_close(&nodes);
+}
+
+TEST(a_chunk_that_is_lost_is_pulled_again)
+{
+    for (unsigned lost = 1; lost <= PULL_CHUNKS_MAX; lost++) {
+        struct pair_of_nodes nodes;
+        write_before_they_meet(&nodes, 60);
+        nodes.loses[MESSAGE_PULLED] = lost;
+        CHECK_OK(nodes_run(&nodes, 15000));
+        CHECK_EQUAL(nodes.loses[MESSAGE_PULLED], 0);
+        CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+        nodes_close(&nodes);
+    }
+}
+
 TEST(a_bucket_with_a_bad_name_costs_the_link)
 {
     struct digest_item item = {.shard = 1, .name = "a/b", .replica = 3};

@@ -142,8 +142,9 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
         CHECK_EQUAL(back.what, kinds[i] == MESSAGE_ASK ? 3 : 0);
         CHECK_EQUAL(back.next.size, kinds[i] == MESSAGE_COMPARED ? 4 : 0);
-        CHECK_EQUAL(back.pages,
-                    kinds[i] == MESSAGE_COMPARE || kinds[i] == MESSAGE_COMPARED ? PAGES_MAX : 0);
+        bool has_pages = kinds[i] == MESSAGE_COMPARE || kinds[i] == MESSAGE_COMPARED ||
+                         kinds[i] == MESSAGE_PULLED;
+        CHECK_EQUAL(back.pages, has_pages ? PAGES_MAX : 0);
         if (kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_TREE || kinds[i] == MESSAGE_REPAIR ||
             kinds[i] == MESSAGE_TOLD || kinds[i] == MESSAGE_VERIFY ||
             kinds[i] == MESSAGE_VERIFIED || kinds[i] == MESSAGE_DESCENDED)
@@ -180,10 +181,11 @@ TEST(what_is_not_a_message_is_refused)
     CHECK_ERROR(decode_hex("93 03 00 dc 01 00 00"), NEAP_INVALID); /* 256 items in one byte */
     CHECK_ERROR(decode_hex("93 03 02 90"), NEAP_INVALID);          /* more: neither 0 nor 1 */
     CHECK_OK(decode_hex("93 03 01 90"));
-    CHECK_OK(decode_hex("93 04 05 c4 00"));                        /* push */
-    CHECK_ERROR(decode_hex("93 04 05 a0"), NEAP_INVALID);          /* str for bin */
-    CHECK_ERROR(decode_hex("95 06 05 01 fe c4 00"), NEAP_INVALID); /* a code that no peer sends */
-    CHECK_OK(decode_hex("95 06 05 01 ff c4 00"));                  /* END */
+    CHECK_OK(decode_hex("93 04 05 c4 00"));               /* push */
+    CHECK_ERROR(decode_hex("93 04 05 a0"), NEAP_INVALID); /* str for bin */
+    CHECK_ERROR(decode_hex("96 06 05 01 fe c4 00 00"),
+                NEAP_INVALID);                       /* a code that no peer sends */
+    CHECK_OK(decode_hex("96 06 05 01 ff c4 00 00")); /* END */
     CHECK_ERROR(decode_hex("95 05 05 01 00 93 01 00 00"), NEAP_INVALID); /* context with n 0 */
 }
 

@@ -1,0 +1,119 @@
+#include "base/broken.h"
+#include "base/error.h"
+#include "gossip/state.h"
+#include "store/chunk.h"
+
+/* The chunks of an answer: one after the other, each goes on where the one before ends. */
+struct giving {
+    struct step *step;
+    const struct shard *shard;
+    const struct message *asked;
+    size_t peer;
+    struct context since;
+    struct buffer chunk;
+    bool all; /* nothing is lacking after these */
+};
+
+static int pull_reply(struct giving *giving, int code, bool more)
+{
+    struct gossip *gossip = giving->step->gossip;
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_PULLED;
+    message.shard = giving->asked->shard;
+    message.session = giving->asked->session;
+    message.code = code;
+    message.pages = more;
+    message.bytes = buffer_slice(&giving->chunk);
+    return link_send(giving->step, gossip->peers[giving->peer].links[CHANNEL_BULK], &message, true);
+}
+
+/* `since` with what the chunk brings. */
+static int giving_advance(struct giving *giving)
+{
+    struct chunk chunk = {0};
+    int error = chunk_decode(buffer_slice(&giving->chunk), CHUNK_EVENTS, &chunk);
+    for (size_t i = 0; i < chunk.runs_count && !error; i++)
+        error =
+            context_raise(&giving->since, chunk.runs[i].id, chunk.runs[i].to, chunk.runs[i].nonce);
+    chunk_done(&chunk);
+    return error;
+}
+
+static int giving_next(struct giving *giving, struct topic *topic, bool last, bool *ret_more)
+{
+    struct step *step = giving->step;
+    struct view view = batch_view(step->batch);
+    int error = 0;
+    buffer_clear(&giving->chunk);
+    int code = shard_chunk(giving->shard, &view, &giving->since, 0,
+                           step->gossip->options.chunk_size, &giving->chunk);
+    if (code && code != NEAP_END && code != NEAP_STALE) {
+        buffer_clear(&giving->chunk);
+        error = topic_fault(step, topic, giving->shard, code, FAULT_GIVING);
+    } else {
+        topic_well(topic, FAULT_GIVING);
+    }
+    if (!error && !code)
+        error = giving_advance(giving);
+    if (error)
+        return error;
+    giving->all =
+        code == NEAP_END || (!code && context_covers(&giving->since, &giving->shard->context));
+    *ret_more = !code && !giving->all && !last;
+    return pull_reply(giving, code, *ret_more);
+}
+
+/* Everything that the peer is known to have counts, not only what it had when it asked: what it got
+ * and told meanwhile may be cut from the log already. */
+static int pull_give(struct giving *giving, struct topic *topic, struct pair *pair)
+{
+    bool claims = !giving->asked->compares || BROKEN("compare-claims"), more = true;
+    int error = claims ? pair_see(pair, &giving->asked->since, false) : 0;
+    if (!error)
+        error = context_copy(&giving->since, claims ? &pair->context : &giving->asked->since);
+    for (unsigned i = 1; i <= PULL_CHUNKS_MAX && more && !error; i++)
+        error = giving_next(giving, topic, !claims || i == PULL_CHUNKS_MAX, &more);
+    return error;
+}
+
+/* What is on this link from now on comes after the chunks: pushes may follow them. */
+static void pull_gave(const struct giving *giving, struct pair *pair)
+{
+    const struct step *step = giving->step;
+    pair->pulls_until = 0;
+    if (giving->all) {
+        pair->sent = context_get(&giving->shard->context, giving->shard->replica);
+        pair->behind = false;
+    } else {
+        pair->behind = true;
+        pair->pulls_until = step->now.mono_ms + step->gossip->options.silence_ms;
+    }
+}
+
+int pull_serve(struct step *step, size_t peer, const struct message *message)
+{
+    struct gossip *gossip = step->gossip;
+    struct topic *topic = topic_find(gossip, message->shard);
+    struct pair *pair = topic_open_pair(gossip, topic, peer);
+    struct shard *shard = store_find(gossip->store, message->shard);
+    struct giving giving = {.step = step, .shard = shard, .asked = message, .peer = peer};
+    bool fine = pair && shard;
+    int error = 0;
+    buffer_init(&giving.chunk, CHUNK_BYTES_MAX);
+    if (fine)
+        error =
+            release_check(step, topic, shard, context_find(&message->since, shard->replica), &fine);
+    if (!error && fine && shard_released(shard)) {
+        error = pull_give(&giving, topic, pair);
+        if (!error && !message->compares) {
+            pull_gave(&giving, pair);
+            error = topic_queue(gossip, topic);
+        }
+    } else if (!error) {
+        error = pull_reply(&giving, NEAP_NOTFOUND, false);
+    }
+    buffer_done(&giving.chunk);
+    context_done(&giving.since);
+    return error == NEAP_LIMIT ? 0 : error; /* then no answer comes, and it asks again */
+}
