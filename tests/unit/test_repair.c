@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "gossip/state.h"
+#include "gossip/task.h"
 #include "store/chunk.h"
 #include "store/merkle.h"
 #include "store/slot.h"
@@ -274,6 +275,27 @@ TEST(a_write_between_questions_and_answers_ends_a_session)
         CHECK_EQUAL(counted(REASON_no_answer), 0);
         nodes_close(&nodes);
     }
+}
+
+TEST(a_pause_among_questions_ends_a_session)
+{
+    open_in_stretches(60, 0);
+    run_to_questions(4);
+    size_t asks = box(&nodes, 0)->replica < box(&nodes, 1)->replica ? 0 : 1;
+    CHECK_OK(gossip_task_order(nodes.sides[asks].gossip, nodes.now, TASK_REPAIR, bucket_id("box"),
+                               0, TASK_PAUSE));
+    CHECK_OK(nodes_run(&nodes, 500));
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], 4);
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 20000));
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], 4);
+    CHECK(!agree());
+    CHECK_OK(gossip_task_order(nodes.sides[asks].gossip, nodes.now, TASK_REPAIR, bucket_id("box"),
+                               0, TASK_RESUME));
+    CHECK_OK(nodes_run(&nodes, 3000));
+    check_healed();
+    CHECK_EQUAL(nodes.messages[MESSAGE_REPAIR], 14); /* and another one has them all */
+    nodes_close(&nodes);
 }
 
 /* Half of the cells are lost, and an answer has room for a few of them. */
