@@ -7,6 +7,7 @@
 #include "engine/node.h"
 #include "engine/node_cluster.h"
 #include "store/format.h"
+#include "store/hole.h"
 
 enum { HEARTBEAT_MS = 1000, SILENCE_MS = 5000, BACKOFF_MS_MAX = 30000, HANDSHAKE_MS = 5000 };
 enum { LINKS_MAX = 512, MEMORY_DEFAULT = 256 << 20, LOG_MAX = 1000000 };
@@ -158,6 +159,8 @@ static int node_fill(struct node *node, const struct node_options *options)
     node->queue_bytes_max = options->queue_bytes_max ? options->queue_bytes_max : QUEUE_BYTES_MAX;
     if (options->readonly)
         code = disk_dry_open(options->disk, &node->disk);
+    if (!code)
+        code = disk_holes_open(node->disk, &node->disk);
     if (!code && options->path) {
         node->path = mem_text(options->path);
         code = node->path ? 0 : NEAP_NOMEM;
@@ -301,7 +304,8 @@ static int opening_disk(struct node_opening *opening, struct neap_error *error)
     code = directory_format_check(options->path, format_reads(), error);
     if (!code)
         code = disk_rocks_open(&rocks, &node->disk, &node->suspect, error);
-    if (!code && node->suspect && error) { /* the opening succeeds: this is a warning */
+    if (!code && node->suspect && error &&
+        !error->text[0]) { /* the opening succeeds: this is a warning */
         node->disk->ops->error(node->disk, error);
         error->code = 0;
     }

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/hole.h"
+
+enum { PROBLEM_MAX = 600 };
 
 json_t *json_text(const char *text)
 {
@@ -124,9 +127,25 @@ static json_t *context_json(const struct context *context)
     return array;
 }
 
-static json_t *bucket_json(const struct shard *shard, const char *problem)
+/* Damage comes first: the rest follows from it. */
+static const char *problem_of(const struct gossip *gossip, const struct shard *shard,
+                              char ret_text[PROBLEM_MAX])
+{
+    const struct hole *hole = shard->holes;
+
+    if (shard->holes_count == 0)
+        return gossip ? gossip_problem(gossip, shard->id) : NULL;
+    snprintf(ret_text, PROBLEM_MAX,
+             "%s: %zu range%s of keys can't be read before a peer gives %s%s%s", shard->name,
+             shard->holes_count, shard->holes_count == 1 ? "" : "s",
+             shard->holes_count == 1 ? "it" : "them", hole->cause[0] ? ": " : "", hole->cause);
+    return ret_text;
+}
+
+static json_t *bucket_json(const struct shard *shard, const struct gossip *gossip)
 {
     struct object bucket = object_new(), counts = object_new();
+    char problem[PROBLEM_MAX];
 
     put_text(&bucket, "name", shard->name);
     put(&bucket, "id", json_hex(shard->id));
@@ -136,7 +155,8 @@ static json_t *bucket_json(const struct shard *shard, const char *problem)
     put(&bucket, "horizon", context_json(&shard->horizon));
     put_number(&bucket, "ids", shard->context.count);
     put_number(&bucket, "ids_max", CONTEXT_IDS_MAX);
-    put_text(&bucket, "problem", problem);
+    put_text(&bucket, "problem", problem_of(gossip, shard, problem));
+    put_number(&bucket, "damaged", shard->holes_count);
     put_number(&bucket, "log", shard_log_count(shard));
     put_number(&bucket, "residues", shard->residues_count);
     put(&bucket, "comparing", json_boolean(shard->session.id));
@@ -160,10 +180,7 @@ static json_t *buckets_json(const struct store *store, const struct gossip *goss
     json_t *array = json_array();
 
     for (size_t i = 0; i < store->shards_count; i++) {
-        const struct shard *shard = store->shards[i];
-
-        if (!array_add(&array,
-                       bucket_json(shard, gossip ? gossip_problem(gossip, shard->id) : NULL)))
+        if (!array_add(&array, bucket_json(store->shards[i], gossip)))
             break;
     }
     return array;
@@ -279,11 +296,12 @@ static struct totals totals_of(const struct engine *engine)
 
     for (size_t i = 0; i < engine->store.shards_count; i++) {
         const struct shard *shard = engine->store.shards[i];
+        char problem[PROBLEM_MAX];
 
         totals.log += shard_log_count(shard);
         if (shard->context.count > totals.ids_max)
             totals.ids_max = shard->context.count;
-        totals.problems += engine->gossip && gossip_problem(engine->gossip, shard->id);
+        totals.problems += problem_of(engine->gossip, shard, problem) != NULL;
         totals.residues += shard->residues_count;
         totals.taken += shard->counts.events_taken;
         totals.healed += shard->counts.healed;

@@ -133,6 +133,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
     case MESSAGE_DESCENDED:
     case MESSAGE_DIFFER:
     case MESSAGE_DIFFERED:
+    case MESSAGE_HOLE:
+    case MESSAGE_FILL:
     case MESSAGE_KINDS:
     case MESSAGE_VERIFY:
     case MESSAGE_VERIFIED:
@@ -157,6 +159,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return compare_take(step, link->peer, message);
     if (message->kind >= MESSAGE_DESCEND && message->kind <= MESSAGE_DIFFERED)
         return compare_tree_message(step, link->peer, message);
+    if (message->kind == MESSAGE_HOLE || message->kind == MESSAGE_FILL)
+        return heal_message(step, link->peer, message);
     *ret_reason = REASON_bad_question;
     if (message->kind == MESSAGE_ASK)
         return ask_serve(step, link->peer, message);

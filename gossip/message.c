@@ -39,7 +39,8 @@ const char *message_name(enum message_kind kind)
         [MESSAGE_TOLD] = "told",         [MESSAGE_VERIFY] = "verify",
         [MESSAGE_VERIFIED] = "verified", [MESSAGE_DESCEND] = "descend",
         [MESSAGE_DIFFER] = "differ",     [MESSAGE_DESCENDED] = "descended",
-        [MESSAGE_DIFFERED] = "differed",
+        [MESSAGE_DIFFERED] = "differed", [MESSAGE_HOLE] = "hole",
+        [MESSAGE_FILL] = "fill",
     };
     size_t index = (size_t)kind;
     return index < sizeof names / sizeof *names && names[index] ? names[index] : "unknown";
@@ -114,6 +115,7 @@ static unsigned parts_of(enum message_kind kind)
         return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_PAGES | HAS_NEXT;
     case MESSAGE_DESCEND:
     case MESSAGE_DIFFER:
+    case MESSAGE_HOLE:
         return HAS_SESSION | HAS_BYTES;
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:
@@ -125,6 +127,7 @@ static unsigned parts_of(enum message_kind kind)
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
     case MESSAGE_DIFFERED:
+    case MESSAGE_FILL:
         return HAS_SESSION | HAS_CODE | HAS_BYTES;
     case MESSAGE_ASK:
         return HAS_SESSION | HAS_WHAT | HAS_BYTES;
@@ -200,6 +203,8 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     case MESSAGE_DESCENDED:
     case MESSAGE_DIFFER:
     case MESSAGE_DIFFERED:
+    case MESSAGE_HOLE:
+    case MESSAGE_FILL:
         write_parts(&writer, message);
         break;
     case MESSAGE_KINDS:
@@ -377,6 +382,8 @@ static void read_message(struct reader *reader, struct message *message)
     case MESSAGE_DESCENDED:
     case MESSAGE_DIFFER:
     case MESSAGE_DIFFERED:
+    case MESSAGE_HOLE:
+    case MESSAGE_FILL:
         read_parts(reader, count, message);
         break;
     case MESSAGE_KINDS:

@@ -41,6 +41,8 @@ enum message_kind {
     MESSAGE_DESCENDED, /* bulk: a context and sums, or why not */
     MESSAGE_DIFFER,    /* bulk: these are my cells of some leaves; what do I lack? */
     MESSAGE_DIFFERED,  /* bulk: a page of them, and what of those I lack; or why not */
+    MESSAGE_HOLE,      /* bulk: give me your cells of this range: mine are damaged */
+    MESSAGE_FILL,      /* bulk: a page of them, or why not */
     MESSAGE_KINDS      /* one past the last */
 };
 

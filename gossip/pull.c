@@ -407,6 +407,7 @@ int pull_take(struct step *step, size_t peer, const struct message *message)
     case PULL_LEAVES:
     case PULL_DESCENT:
     case PULL_DIFFERING:
+    case PULL_HOLES:
         break;
     case PULL_EVENTS:
         return message->code ? pull_take_code(step, topic, shard, pair, message->code)

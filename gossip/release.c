@@ -7,6 +7,7 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/hole.h"
 #include "store/keys.h"
 #include "store/slot.h"
 
@@ -71,7 +72,9 @@ static int release_redot(struct step *step, struct topic *topic, struct shard *s
 {
     struct gossip *gossip = step->gossip;
     uint64_t count = context_get(&shard->context, shard->replica) - shard->opened_at;
-    pull_stop(gossip, topic);
+    /* Holes are filled all the same: re-dotting may wait for that. */
+    if (topic->pull.state != PULL_HOLES)
+        pull_stop(gossip, topic);
     if (step->now.mono_ms < topic->redot_after)
         return 0;
     int error = release_has_room(shard) ? shard_redot(shard, step->batch) : NEAP_LIMIT;
@@ -121,6 +124,7 @@ static int release_measure(struct step *step, struct topic *topic, const struct 
                            bool *ret_much)
 {
     struct view view = batch_view(step->batch);
+    view.disk = disk_holes_under(view.disk);
     uint64_t counter = context_get(&shard->context, shard->replica), size;
     struct unreleased *held = &topic->unreleased;
     struct buffer value;

@@ -49,21 +49,16 @@ enum {
     CONTEXT_BYTES = 27               /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                          \
-    X(malformed)                                                                                   \
-    X(unexpected)                                                                                  \
-    X(wrong_cluster)                                                                               \
-    X(wire_version)                                                                                \
-    X(dialled_self)                                                                                \
-    X(other_channel)                                                                               \
-    X(no_hello)                                                                                    \
-    X(too_many_peers)                                                                              \
-    X(silent)                                                                                      \
-    X(duplicate)                                                                                   \
-    X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) \
-        X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)  \
-            X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair)              \
-                X(bad_question) X(repairs) X(nothing_lost) X(bad_verify)
+#define GOSSIP_REASONS(X)                                                                        \
+    X(malformed)                                                                                 \
+    X(unexpected)                                                                                \
+    X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel) X(no_hello)                \
+        X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)           \
+            X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale)        \
+                X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)             \
+                    X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair)    \
+                        X(bad_question) X(repairs) X(nothing_lost) X(bad_verify) X(holes_filled) \
+                            X(holes_closed) X(holes_given_up)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -156,6 +151,7 @@ struct pair {
     uint64_t root;         /* of its tree, with exactly `context`; 0: not known */
     uint64_t differs_at;   /* mono_ms: mine, with the same context, is another since then; 0: no */
     uint64_t repair_at;    /* mono_ms: no repair before */
+    uint64_t hole_after;   /* mono_ms: not asked to fill a hole before */
     uint32_t repair_rest_ms; /* after a repair that found nothing; twice as long each time */
     /* What shows the peer that events of its id, as it was then, were told (shard_proof). */
     struct context_entry proof;
@@ -174,7 +170,8 @@ enum pull_state {
     PULL_TREE,    /* a repair: down the tree... */
     PULL_LEAVES,  /* ... and the cells of leaves that differ */
     PULL_DESCENT, /* a compare where most is shared: the same two */
-    PULL_DIFFERING
+    PULL_DIFFERING,
+    PULL_HOLES /* cells of a damaged range */
 };
 
 struct compare_tree;
@@ -452,6 +449,11 @@ void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end);
 void asks_tick(struct step *step);
 uint64_t asks_deadline(const struct gossip *gossip);
 void ask_call_off(struct ask *ask);
+
+/* heal.c */
+/* Asks for what is in the holes of the shard, as long as there are any. */
+int heal_work(struct step *step, struct topic *topic, struct shard *shard);
+int heal_message(struct step *step, size_t peer, const struct message *message);
 
 /* truncate.c */
 /* Lowers every entry to what the other has. */

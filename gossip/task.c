@@ -40,6 +40,7 @@ static enum task_kind kind_of(enum pull_state state)
     case PULL_TREE:
     case PULL_LEAVES:
         return TASK_REPAIR;
+    case PULL_HOLES: /* what is damaged is not to wait */
     case PULL_NONE:
         break;
     }
@@ -132,7 +133,7 @@ static int topic_tasks(const struct gossip *gossip, const struct topic *topic,
 {
     const struct pull *pull = &topic->pull;
     int error = 0;
-    if (pull->state != PULL_NONE) {
+    if (kind_of(pull->state) < TASK_KINDS_END) {
         struct task task = {.kind = kind_of(pull->state),
                             .state = state_of(topic),
                             .shard = topic->shard,

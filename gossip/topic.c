@@ -224,7 +224,9 @@ static int topic_work(struct step *step, struct topic *topic)
     struct shard *shard = store_find(step->gossip->store, topic->shard);
     if (!shard)
         return 0;
-    int error = release_work(step, topic, shard);
+    int error = heal_work(step, topic, shard);
+    if (!error)
+        error = release_work(step, topic, shard);
     if (!error)
         error = pull_work(step, topic, shard);
     if (!error)

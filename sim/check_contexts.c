@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sim/oracle.h"
+#include "store/hole.h"
 
 struct state {
     struct world *world;
@@ -218,13 +219,37 @@ static void see_range(const struct look *look, struct slice from, struct slice t
     }
 }
 
+/* A hole becomes smaller: what was in it is claimed from now on, but for what nobody else knew. */
+static void see_hole(const struct look *look, struct slice key)
+{
+    struct oracle *oracle = look->state->oracle;
+    struct disk *disk = look->node->disk;
+    uint64_t id = key_shard_of(key);
+    struct hole hole;
+    if (disk->ops->get(disk, NULL, DISK_META, key, &look->state->bytes))
+        return; /* it is a new one, the rest of another */
+    must(hole_read(key, buffer_slice(&look->state->bytes), &hole) == 0);
+    for (uint32_t i = 0; i < oracle->paths_count; i++) {
+        struct slice path = oracle->paths[i].key;
+        if (bytes_get_u64(path.data) != id ||
+            !hole_has(&hole, slice_of(path.data + 8, path.size - 8)) ||
+            sim_in_hole(look->node, path))
+            continue;
+        oracle_lose(oracle, i, look->node->index);
+        mark_path(look->state, i);
+    }
+    hole_done(&hole);
+}
+
 /* batch_visit */
 static int see(void *arg, enum batch_kind kind, enum disk_family family, struct slice key,
                struct slice value)
 {
     const struct look *look = arg;
     struct state *state = look->state;
-    if (family == DISK_LOG && kind == BATCH_PUT)
+    if (family == DISK_META && kind != BATCH_RANGE && key_hole_is(key))
+        see_hole(look, key);
+    else if (family == DISK_LOG && kind == BATCH_PUT)
         see_log(look, key, value);
     else if (family == DISK_CELLS && kind == BATCH_RANGE)
         see_range(look, key, value);
@@ -372,6 +397,8 @@ static bool look_at_cell(const struct look *look, uint32_t path, struct slice va
     const struct residue *residue = NULL;
     uint64_t ref = 0;
     bool fine = true;
+    if (sim_in_hole(look->node, oracle->paths[path].key))
+        return true;
     cell_clear(&state->cell);
     if (!shard)
         fine = value.size == 0 || differs(why, "there is no such bucket");
@@ -473,7 +500,12 @@ static void replaced(struct world *world, void *memory, size_t index)
 {
     struct state *state = memory;
     struct oracle *oracle = state->oracle;
-    (void)world;
+    /* A damaged directory was read from a disk: what is left of it was durable. */
+    for (uint32_t i = 0; world->nodes[index].door.suspect && i < oracle->openings_count; i++) {
+        struct oracle_opening *opening = &oracle->openings[i];
+        if (opening->node == index && opening->era == oracle->eras[index])
+            opening->durable = opening->valid;
+    }
     oracle->eras[index]++;
     for (size_t i = 0; i < oracle->shards_count; i++) {
         struct oracle_replica *replica = &oracle->shards[i].replicas[index];

@@ -145,6 +145,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_PULLED:
     case MESSAGE_COMPARED:
     case MESSAGE_MEND:
+    case MESSAGE_FILL:
         letter.shard = oracle_shard(world->oracle, message->shard);
         if (message->bytes.size > 0)
             chunk_is_durable(&letter);
@@ -155,6 +156,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_DESCEND:
     case MESSAGE_DIFFER:
     case MESSAGE_DIFFERED:
+    case MESSAGE_HOLE:
     case MESSAGE_KINDS:
         break;
     }

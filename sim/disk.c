@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 #include "sim/check.h"
 #include "sim/load.h"
+#include "store/salvage.h"
 #include "store/slot.h"
 
 static struct sim_disk *disk_of(struct disk *disk)
@@ -202,6 +204,14 @@ static void loss_outlives(const struct sim_disk *disk, const struct disk_rot *ro
     }
 }
 
+bool disk_rots(const struct sim_disk *disk, enum disk_family family)
+{
+    bool rots = false;
+    for (size_t i = 0; i < disk->rot_count; i++)
+        rots |= !disk->rot[i].healed && !disk->rot[i].lost && disk->rot[i].family == family;
+    return rots;
+}
+
 /* batch_visit: whatever this writes over is rotten no longer. */
 static int rot_heal(void *arg, enum batch_kind kind, enum disk_family family, struct slice key,
                     struct slice value)
@@ -340,6 +350,7 @@ static int read_fails(struct sim_disk *disk, enum disk_family family, struct sli
     if (is_rotten(disk, family, key)) {
         disk->done++;
         disk->met_rot = true;
+        disk->damaged |= !BROKEN("damage-forgotten");
         return disk_fails(disk, NEAP_CORRUPT, "the checksum of a value is wrong");
     }
     return 0;
@@ -617,6 +628,57 @@ void disk_crash(struct sim_disk *disk)
         tear_end(disk);
 }
 
+/* ---- salvage ---- */
+
+/* What is rotten is not in the copy. */
+static void rot_leave(struct sim_disk *disk)
+{
+    for (size_t i = disk->rot_count; i-- > 0;) {
+        if (!disk->rot[i].lost)
+            rot_drop(disk, i);
+    }
+}
+
+static int salvage_to(struct sim_disk *disk, struct disk *copy)
+{
+    struct sim_node *node = disk->node;
+    struct gaps gaps = {0};
+    bool suspect = false;
+    int error = salvage_copy(&disk->disk, copy, &gaps);
+    if (!error) {
+        world_note(node->world, "%s: its directory is salvaged: %zu gaps", node->name, gaps.count);
+        error = salvage_record(copy, &gaps, "it rots", &suspect);
+    }
+    if (!error && gaps.count > 0 && node->world->load)
+        history_doubt(load_history(node->world->load), node->index);
+    if (!error && suspect) { /* it may have forgotten how far its own events went */
+        disk->suspect = node->world->amnesia = true;
+        sim_leave(node);
+        checks_replaced(node->world, node->index);
+    }
+    gaps_done(&gaps);
+    return error;
+}
+
+/* As the disk on files does when it opens a directory that is known to be damaged. */
+static int disk_salvage(struct sim_disk *disk)
+{
+    struct disk *copy;
+    if (!disk->damaged || disk_rots(disk, DISK_META))
+        return 0;
+    must(disk_mem_open(&copy) == 0);
+    int error = salvage_to(disk, copy);
+    if (error) {
+        disk_close(copy);
+        return error;
+    }
+    disk_close(disk->node->disk);
+    disk->node->disk = copy;
+    rot_leave(disk);
+    disk->damaged = false;
+    return 0;
+}
+
 int disk_reopen(struct sim_disk *disk)
 {
     struct world *world = disk->node->world;
@@ -632,14 +694,14 @@ int disk_reopen(struct sim_disk *disk)
     /* What a process that was killed left in a log is read, and written to tables at once. */
     must(behind(disk)->ops->sync(behind(disk)) == 0);
     rot_settle(disk);
-    return 0;
+    return disk_salvage(disk);
 }
 
 void disk_replaced(struct sim_disk *disk)
 {
     rot_clear(disk);
     tear_end(disk);
-    disk->suspect = false;
+    disk->suspect = disk->damaged = false;
 }
 
 bool disk_gave(const struct sim_disk *disk, int code)

@@ -45,6 +45,7 @@ struct sim_disk {
     bool broken;   /* a write failed: no more of them until it is reopened */
     bool suspect;  /* the next start is: until disk_trust() */
     bool met_rot;  /* since it was reopened */
+    bool damaged;  /* what it met of it is known, and salvaged at the next opening */
     unsigned hurt; /* codes that it gave since hurt was cleared: 1 << -code */
     struct disk_order write, sync, read, full;
     enum disk_failure write_failure;
@@ -79,6 +80,7 @@ void disk_fill(struct sim_disk *disk, uint64_t after, uint64_t until_ms);
 bool disk_rot_at(struct sim_disk *disk, enum disk_family family, uint64_t at);
 size_t disk_rot_candidates(struct sim_disk *disk, enum disk_family family);
 size_t disk_rotten(const struct sim_disk *disk); /* values, now */
+bool disk_rots(const struct sim_disk *disk, enum disk_family family);
 /* This cell, which is synced, is gone, and no checksum tells. False: it can't be. Until it is
  * written again it is lost. */
 bool disk_lose(struct sim_disk *disk, struct slice key);

@@ -61,6 +61,17 @@ static void strike_read(struct faults *faults, struct rng *rng)
     disk_fail_read(&node->door, after, count, faults->world->now_ms + lasts_ms, code);
 }
 
+/* What rots on all replicas is lost for good: so only one at a time is damaged. */
+static bool others_rot(const struct world *world, const struct sim_node *node)
+{
+    bool rot = false;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        const struct sim_node *other = &world->nodes[i];
+        rot |= other != node && (disk_rotten(&other->door) > 0 || sim_has_holes(other));
+    }
+    return rot;
+}
+
 static void strike_rot(struct faults *faults, struct rng *rng)
 {
     static const enum disk_family families[] = {DISK_CELLS, DISK_CELLS, DISK_CELLS, DISK_LOG,
@@ -69,6 +80,8 @@ static void strike_rot(struct faults *faults, struct rng *rng)
     enum disk_family family = families[rng_below(rng, sizeof families / sizeof *families)];
     size_t count = disk_rot_candidates(&node->door, family);
     uint64_t at = count ? rng_below(rng, count) : 0;
+    if (others_rot(faults->world, node))
+        return;
     if (disk_rot_at(&node->door, family, at))
         world_note(faults->world, "%s: value %llu of %s rots", node->name, (unsigned long long)at,
                    disk_family_name(family));
@@ -143,8 +156,8 @@ static void strike_slow(struct faults *faults, struct rng *rng)
     disk_slow(&node->door, sync_ms, faults->world->now_ms + lasts_ms);
 }
 
-/* A value that is rotten stays so: its shard has no tree then, as it can't be read, and is not
- * repaired. So whoever looks after such a node throws its directory away. */
+/* A node whose scrub meets rot is started again, which salvages its directory. Where the records
+ * of its shards themselves are rotten, it is thrown away. */
 static void heal(struct faults *faults)
 {
     struct world *world = faults->world;
@@ -155,8 +168,12 @@ static void heal(struct faults *faults)
             trees_scrub(&node->wheel.engine.trees); /* the others will when it is time */
         if (disk_rotten(&node->door) == 0)
             continue;
-        world_note(world, "%s has %zu rotten values: its directory is thrown away", node->name,
-                   disk_rotten(&node->door));
+        node->door.damaged = true;
+        if (node->up)
+            sim_crash(world, i);
+        if (!disk_rots(&node->door, DISK_META))
+            continue;
+        world_note(world, "%s has rotten records: its directory is thrown away", node->name);
         sim_wipe(world, i);
     }
 }

@@ -13,8 +13,8 @@ static bool is_settled(struct sim_node *node)
         if (!shard_released(node->wheel.engine.store.shards[i]))
             return false;
     }
-    return node->up && disk_rotten(&node->door) == 0 && !sim_lost(node->world) &&
-           disk->ops->sync(disk) == 0;
+    return node->up && disk_rotten(&node->door) == 0 && !sim_has_holes(node) &&
+           !sim_lost(node->world) && disk->ops->sync(disk) == 0;
 }
 
 struct sim_node *node_settled(struct faults *faults, struct sim_node *node)

@@ -9,6 +9,7 @@
 #include "gossip/state.h"
 #include "sim/load.h"
 #include "sim/net.h"
+#include "store/hole.h"
 
 enum { TREE_BITS = 10, SIM_SCRUB_MS = 5000 };
 static const uint64_t WALL_START_MS = 1700000000000;
@@ -148,7 +149,7 @@ static bool start_fails_again(struct world *world, size_t index, int code)
     struct sim_node *node = &world->nodes[index];
     if (!disk_gave(&node->door, code))
         return false;
-    if (node->door.met_rot) {
+    if (node->door.met_rot && disk_rots(&node->door, DISK_META)) {
         world_note(world, "%s: its directory is rotten, and thrown away", node->name);
         sim_wipe(world, index);
     }
@@ -157,10 +158,16 @@ static bool start_fails_again(struct world *world, size_t index, int code)
     return true;
 }
 
+static void sim_close(struct sim_node *node)
+{
+    if (node->above)
+        (void)disk_holes_leave(node->above);
+    node->above = NULL;
+}
+
 static int sim_open(struct sim_node *node, struct neap_error *error)
 {
-    struct wheel_options options = {.disk = &node->door.disk,
-                                    .net = &node->net,
+    struct wheel_options options = {.net = &node->net,
                                     .clock = &node->clock,
                                     .mark = &node->mark,
                                     .suspect = node->door.suspect,
@@ -173,7 +180,13 @@ static int sim_open(struct sim_node *node, struct neap_error *error)
                                     .scrub_ms = SIM_SCRUB_MS};
     int code = disk_reopen(&node->door);
     if (!code)
+        code = disk_holes_open(&node->door.disk, &node->above);
+    options.suspect = node->door.suspect;
+    options.disk = node->above;
+    if (!code)
         code = wheel_open(&node->wheel, &options, error);
+    if (code)
+        sim_close(node);
     return code ? error_set(error, code, "%s", error->text[0] ? error->text : error_text(code)) : 0;
 }
 
@@ -292,6 +305,7 @@ void node_down(struct world *world, size_t index, bool says)
     net_node_gone(world, index, says);
     sim_compares(node, &node->compares, &node->compares_resumed);
     wheel_close(&node->wheel);
+    sim_close(node);
 }
 
 void sim_crash(struct world *world, size_t index)
@@ -383,9 +397,29 @@ bool sim_lost(const struct world *world)
     return lost;
 }
 
+bool sim_has_holes(const struct sim_node *node)
+{
+    const struct store *store = &node->wheel.engine.store;
+    bool has = false;
+    for (size_t i = 0; node->up && i < store->shards_count; i++)
+        has |= store->shards[i]->holes_count > 0;
+    return has;
+}
+
+bool sim_in_hole(const struct sim_node *node, struct slice key)
+{
+    const struct shard *shard =
+        node->up ? store_find(&node->wheel.engine.store, bytes_get_u64(key.data)) : NULL;
+    bool is_in = false;
+    for (size_t i = 0; shard && i < shard->holes_count; i++)
+        is_in |= hole_has(&shard->holes[i], slice_of(key.data + 8, key.size - 8));
+    return is_in;
+}
+
 bool sim_excuses(const struct sim_node *node, int code)
 {
-    return disk_gave(&node->door, code) || (code == NEAP_NOMEM && node->world->starves);
+    return disk_gave(&node->door, code) || (code == NEAP_CORRUPT && sim_has_holes(node)) ||
+           (code == NEAP_NOMEM && node->world->starves);
 }
 
 struct shard *sim_shard(struct world *world, size_t index, const char *bucket)

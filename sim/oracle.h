@@ -28,6 +28,7 @@ struct oracle_event {
     uint64_t commit; /* that made it */
     bool adds;       /* a cell has shown it */
     bool listed;     /* by its path */
+    bool lost;       /* what it did: a damaged disk had it, and nobody else */
 };
 
 /* "From `may` on it can have been removed, from `must` on it has been." */
@@ -126,6 +127,9 @@ bool oracle_entry_is_durable(const struct oracle *oracle, uint32_t shard,
  * if some of them are of this cell. `before`: what the node knew before the commit. */
 bool oracle_explains(struct oracle *oracle, uint32_t path, const struct knowledge *know,
                      const struct context *before, const struct cell *cell, struct why why);
+/* What events of the cell did that no node but this one knows of may be lost with it: what they
+ * added may be absent, what they removed may be there. */
+void oracle_lose(struct oracle *oracle, uint32_t path, size_t node);
 
 /* What a node has made, by what its own context covers, now that this can have become less.
  * Returns whether some are valid no longer. */

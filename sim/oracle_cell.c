@@ -110,7 +110,8 @@ static bool judge_live(struct judge *judge, const struct cell_entry *entry)
         return false;
     oracle->events[event].stamp = oracle->stamp;
     for (uint32_t at = oracle->events[event].gone; at != ORACLE_NONE; at = oracle->edges[at].next) {
-        if (judge_knows(judge, oracle->edges[at].must))
+        uint32_t must = oracle->edges[at].must;
+        if (judge_knows(judge, must) && !oracle->events[must].lost)
             return judge_says(judge, event, "is there, and was removed by ",
                               oracle->edges[at].must);
     }
@@ -136,6 +137,8 @@ static unsigned judge_excuse(const struct judge *judge, uint32_t event)
 
 static bool judge_absent(struct judge *judge, uint32_t event)
 {
+    if (judge->oracle->events[event].lost)
+        return true;
     unsigned excuse = judge_excuse(judge, event);
     if (excuse == 0 && judge->first == ORACLE_NONE)
         return judge_says(judge, event, "is missing", ORACLE_NONE);
@@ -162,7 +165,7 @@ static void judge_passing(struct judge *judge)
 
 static bool all_have_seen(const struct oracle *oracle, uint32_t shard, uint32_t event)
 {
-    if (event == ORACLE_NONE || !oracle_is_valid(oracle, event))
+    if (event == ORACLE_NONE || !oracle_is_valid(oracle, event) || oracle->events[event].lost)
         return false;
     for (size_t node = 0; node < NODES_MAX; node++) {
         const struct oracle_replica *replica = &oracle->shards[shard].replicas[node];
@@ -218,6 +221,30 @@ bool oracle_explains(struct oracle *oracle, uint32_t number, const struct knowle
     if (path->count > path->prune_at)
         path_prune(oracle, path);
     return true;
+}
+
+static bool is_known_elsewhere(const struct oracle *oracle, uint32_t shard, uint32_t event,
+                               size_t than)
+{
+    bool known = false;
+    for (size_t node = 0; node < NODES_MAX; node++) {
+        const struct oracle_replica *replica = &oracle->shards[shard].replicas[node];
+        struct knowledge know = {.context = &replica->known};
+        known |= node != than && replica->present && oracle_covers(oracle, shard, &know, event);
+    }
+    return known;
+}
+
+void oracle_lose(struct oracle *oracle, uint32_t number, size_t node)
+{
+    uint32_t shard = oracle->paths[number].shard;
+    for (uint32_t i = 0; i < oracle->events_count; i++) {
+        struct oracle_event *event = &oracle->events[i];
+        bool here = event->path == number ||
+                    (event->path == ORACLE_NONE && oracle->openings[event->opening].shard == shard);
+        if (here && !is_known_elsewhere(oracle, shard, i, node))
+            event->lost = true;
+    }
 }
 
 /* For whoever looks into a failure. */

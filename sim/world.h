@@ -63,6 +63,7 @@ struct sim_node {
     size_t index;
     char name[8], address[32];
     struct disk *disk;    /* what is there: for whoever looks on */
+    struct disk *above;   /* what the wheel has: the door, with its holes */
     struct sim_disk door; /* before it: what the wheel gets, faults and all */
     struct directory_mark mark;
     uint64_t went_back; /* its directory did, in place, to the history's mark that is one less than
@@ -191,6 +192,9 @@ void sim_leave(struct sim_node *node);
 void sim_leaves(struct sim_node *node);
 /* Some node has lost a cell, and it is not back yet. */
 bool sim_lost(const struct world *world);
+/* Ranges of keys that a damaged file took with it, and that are not back yet. */
+bool sim_has_holes(const struct sim_node *node);
+bool sim_in_hole(const struct sim_node *node, struct slice key); /* the key of a cell */
 /* Is this error, which its callers get or it stopped with, no fault of neap's? Its disk gave it in
  * this very turn (IO, CORRUPT), or memory is scarce (NOMEM). For those told of what a turn did. */
 bool sim_excuses(const struct sim_node *node, int code);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/hole.h"
 #include "store/merkle.h"
 #include "store/session_keep.h"
 
@@ -196,7 +197,7 @@ int change_merge(struct change *change, struct slot *slot, const struct cell *th
                  const struct knowledge *know_theirs, uint64_t *common)
 {
     struct knowledge know_mine = {
-        .context = &change->shard->context,
+        .context = change->known ? change->known : &change->shard->context,
         .residue = slot->residue ? &slot->residue->context : NULL,
     };
     struct cell merged;
@@ -282,9 +283,12 @@ static int cell_settle(struct change *change, const struct residue *residue, str
 {
     struct view view = batch_view(change->batch);
     struct slot slot;
-    int error = slot_load(change->shard, &view, key_unsettled_bucket(listed),
-                          key_unsettled_path(listed), &change->bytes_old, &slot);
+    int error;
 
+    /* In a hole it may be lost: then only its place in the list goes. */
+    view.disk = disk_holes_under(view.disk);
+    error = slot_load(change->shard, &view, key_unsettled_bucket(listed),
+                      key_unsettled_path(listed), &change->bytes_old, &slot);
     if (!error && slot.stored && slot.cell.count == 0 && slot.residue == residue)
         error = batch_delete(change->batch, DISK_CELLS, key_slice(&slot.key));
     if (!error)

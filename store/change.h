@@ -12,6 +12,7 @@ struct change {
     struct batch *batch;
     batch_mark mark;
     struct context context, horizon; /* as they will be */
+    const struct context *known;     /* in a hole: in place of the shard's context; else NULL */
     struct residue *fresh;           /* made by this change */
     size_t fresh_count, fresh_room;
     uint64_t residue_next;

@@ -64,14 +64,18 @@ struct disk_rocks_options {
     bool create; /* make the directory when it is absent */
     bool readonly;
     size_t memory_max; /* block cache, memtables and all: a budget */
-    bool still;        /* tables are left as they are: for who opens a copy to change a record */
+    bool lenient; /* with `readonly`: tables that are damaged or missing are no reason to refuse */
+    bool still;   /* tables are left as they are: for who opens a copy to change a record */
 };
 
 /* The open policy of design 4: WAL recovery mode 0; if only that refuses, mode 2 and *ret_suspect,
  * which a file in the directory keeps until disk_trust(), as mode 2 removes the damage. Suspect,
  * too, when less is there than was durable: a file beside the database, SYNCED, tells how much was.
- * Why it is suspect, the disk's `error` says then. LOCKED, NOTFOUND (no database and not create),
- * CORRUPT, FORMAT, IO, NOMEM; *error says more. */
+ * Why it is suspect, the disk's `error` says then.
+ * A directory in which something could not be read before, or whose tables are damaged or missing,
+ * is copied as far as it can be read, which takes room for the copy (store/salvage.h): then *error,
+ * whose code is 0, says so. So it does when that could not be done, but the directory opens.
+ * LOCKED, NOTFOUND (no database and not create), CORRUPT, FORMAT, IO, NOMEM; *error says more. */
 int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
                     bool *ret_suspect, struct neap_error *error);
 /* How many writes there ever were, single ones; of RocksDB disks only. A copy that has fewer when

@@ -44,6 +44,7 @@ struct disk_rocks {
     struct disk disk;
     char *path;
     bool readonly;
+    bool marked; /* as damaged */
     rocksdb_options_t *options;
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[DISK_FAMILIES];
@@ -83,9 +84,22 @@ static struct disk_rocks *rocks_of(struct disk *disk)
 
 /* Errors */
 
+/* Once: the first that was found says enough. */
+static void rocks_mark(struct disk_rocks *rocks, const char *what, const char *text)
+{
+    char cause[ROCKS_CAUSE_MAX];
+
+    if (rocks->marked || rocks->readonly || rocks_text_code(text) != NEAP_CORRUPT)
+        return;
+    rocks->marked = true;
+    rocks_text_cause(rocks->path, what, text, cause);
+    rocks_mark_damaged(rocks->path, cause);
+}
+
 static int rocks_fail(struct disk_rocks *rocks, int code, const char *what, char *text)
 {
     must(pthread_mutex_lock(&rocks->lock) == 0);
+    rocks_mark(rocks, what, text);
     code = rocks_text_error(&rocks->error, code, rocks->path, what, text);
     must(pthread_mutex_unlock(&rocks->lock) == 0);
     return code;
@@ -540,7 +554,7 @@ static int options_new(const struct disk_rocks_options *wanted, rocksdb_options_
     }
     rocksdb_options_set_create_if_missing(options, wanted->create);
     rocksdb_options_set_create_missing_column_families(options, 1);
-    rocksdb_options_set_paranoid_checks(options, 1);
+    rocksdb_options_set_paranoid_checks(options, !wanted->lenient);
     rocksdb_options_set_compression(options, rocksdb_no_compression);
     options_memory(options, memory_of(wanted));
     /* One thread commits at a time, so there is nothing to be concurrent with. */
@@ -614,7 +628,8 @@ static int rocks_open_policy(struct disk_rocks *rocks, bool *ret_suspect, struct
             rocks_text_suspect(&rocks->error, rocks->path, "found by a start that did not end");
         return 0;
     }
-    if (rocks_text_code(text) != NEAP_CORRUPT)
+    /* What is wrong with tables no mode mends. */
+    if (rocks_text_code(text) != NEAP_CORRUPT || rocks_text_is_table(rocks->path, text))
         return rocks_open_failed(rocks, error, text);
     rocks_text_suspect(&rocks->error, rocks->path, text);
     rocksdb_free(text);
@@ -706,8 +721,8 @@ static int rocks_new(const struct disk_rocks_options *options, struct disk_rocks
     return 0;
 }
 
-int disk_rocks_open(const struct disk_rocks_options *options, struct disk **ret_disk,
-                    bool *ret_suspect, struct neap_error *error)
+int rocks_open_plain(const struct disk_rocks_options *options, struct disk **ret_disk,
+                     bool *ret_suspect, struct neap_error *error)
 {
     struct disk_rocks *rocks = NULL;
     int failed;

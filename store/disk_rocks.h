@@ -18,6 +18,29 @@ int rocks_text_error(struct neap_error *error, int code, const char *path, const
 /* Of a start that is suspect: what was found, and what is done about it. `text` is not freed. */
 void rocks_text_suspect(struct neap_error *error, const char *path, const char *text);
 
+/* The same in few words, without the directory and what to do: for the file DAMAGED. */
+enum { ROCKS_CAUSE_MAX = 160 };
+void rocks_text_cause(const char *path, const char *what, const char *text,
+                      char ret_cause[ROCKS_CAUSE_MAX]);
+
+/* Is a table at fault, by a text of RocksDB or of this file? Then all that the MANIFEST says was
+ * read before. */
+bool rocks_text_is_table(const char *path, const char *text);
+
+/* disk_rocks_open() without a look at DAMAGED. */
+int rocks_open_plain(const struct disk_rocks_options *options, struct disk **ret_disk,
+                     bool *ret_suspect, struct neap_error *error);
+/* Something in it could not be read: the file DAMAGED says so from now on, whatever happens. */
+void rocks_mark_damaged(const char *path, const char *cause);
+bool rocks_is_damaged(const char *path);
+/* Takes a copy of what can be read for the directory; *error says what was done. `cause` NULL: as
+ * DAMAGED has it. On error it is as it was, or will be changed by the next opening. LOCKED, REFUSED
+ * (no room), CORRUPT (what must be read can't be), IO, NOMEM. */
+int rocks_salvage(const struct disk_rocks_options *options, const char *cause,
+                  struct neap_error *error);
+/* One that was interrupted when it could not go back any more is brought to its end. */
+int rocks_salvage_end(const char *path, struct neap_error *error);
+
 /* What a directory held at least when it was synced last. RocksDB opens one without a word when the
  * newest file of the WAL is gone or was cut, and when the end of its MANIFEST was. */
 struct durable {

@@ -118,10 +118,13 @@ static void words_of(const char *text, const char *path, char ret_words[WORDS_MA
     ret_words[used] = 0;
 }
 
-static const char *advice_of(int code, const char *text)
+/* What can't be opened, or says who the directory is, is not salvaged. */
+static const char *advice_of(int code, const char *what, const char *text)
 {
     if (strstr(text, "No space left") || strstr(text, "quota"))
         return "no space is left: make room and start again";
+    if (code == NEAP_CORRUPT && strncmp(what, "cannot", 6) != 0 && strncmp(what, "meta", 4) != 0)
+        return "start this node again: it takes what can be read, and the rest from its peers";
     if (code == NEAP_CORRUPT)
         return "restore a backup, or move the directory away and let this node start empty";
     if (strstr(text, "Permission denied") || strstr(text, "Read-only file system"))
@@ -141,6 +144,14 @@ static const char *fault_of(int code, const char *text, const char *file)
     return file[0] == 'M' ? ", which CURRENT names, is missing: " : " is missing: ";
 }
 
+/* The file that a text of RocksDB is about. */
+static void file_at_fault(const char *path, const char *text, char ret_name[FILE_NAME_MAX])
+{
+    file_of(text, ret_name);
+    if (strstr(text, "format_version"))
+        file_of_footer(path, ret_name);
+}
+
 int rocks_text_error(struct neap_error *error, int code, const char *path, const char *what,
                      char *text)
 {
@@ -148,17 +159,34 @@ int rocks_text_error(struct neap_error *error, int code, const char *path, const
     int kind = rocks_text_code(text);
 
     code = code ? code : kind;
-    file_of(text, file);
-    if (strstr(text, "format_version"))
-        file_of_footer(path, file);
+    file_at_fault(path, text, file);
     words_of(text, path, words);
     if (kind == NEAP_FORMAT || kind == NEAP_LOCKED)
         (void)error_set(error, code, "%s: %s: %s", path, what, words);
     else
         (void)error_set(error, code, "%s: %s%s%s (%s: %s)", path, file, fault_of(kind, text, file),
-                        advice_of(kind, text), what, words);
+                        advice_of(kind, what, text), what, words);
     rocksdb_free(text);
     return code;
+}
+
+void rocks_text_cause(const char *path, const char *what, const char *text,
+                      char ret_cause[ROCKS_CAUSE_MAX])
+{
+    char file[FILE_NAME_MAX], words[WORDS_MAX];
+
+    file_of(text, file);
+    words_of(text, path, words);
+    snprintf(ret_cause, ROCKS_CAUSE_MAX, "%s%s%.24s: %.55s", file,
+             file[0] ? fault_of(NEAP_CORRUPT, text, file) : "", what, words);
+}
+
+bool rocks_text_is_table(const char *path, const char *text)
+{
+    char file[FILE_NAME_MAX];
+
+    file_at_fault(path, text, file);
+    return strstr(file, ".sst") != NULL;
 }
 
 /* RocksDB does not say which file of the WAL it was; mostly there is but one. */

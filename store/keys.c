@@ -75,6 +75,25 @@ void key_session(struct key *ret_key, uint64_t shard)
     key_add_u64(ret_key, shard);
 }
 
+void key_hole(struct key *ret_key, uint64_t shard, struct slice from)
+{
+    key_meta(ret_key, 'D');
+    key_add_u64(ret_key, shard);
+    key_add(ret_key, from);
+}
+
+bool key_hole_is(struct slice key)
+{
+    return key.size >= KEY_SHARD_SIZE && key.size <= KEY_SHARD_SIZE + KEY_CURSOR_MAX &&
+           key.data[0] == 'D';
+}
+
+struct slice key_hole_from(struct slice key)
+{
+    must(key_hole_is(key));
+    return slice_of(key.data + KEY_SHARD_SIZE, key.size - KEY_SHARD_SIZE);
+}
+
 void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref)
 {
     key_meta(ret_key, 'R');

@@ -2,6 +2,7 @@
  *   cells  [shard 8][bucket 8][path]            residue reference, canonical cell
  *   log    [shard 8][replica id 8][counter 8]   nonce, bucket, path
  *   meta   'C' [shard 8]                         a compare that is under way
+ *          'D' [shard 8][bucket 8][path]         a hole begins here (store/hole.h)
  *          'F'                                   format version (store/format.h)
  *          'I'                                   identity of the directory
  *          'S' [shard 8]                         shard record: name, ids, context, horizon...
@@ -16,7 +17,7 @@
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "CFHIRSTU"
+#define KEY_META_KINDS "CDFHIRSTU"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
 /* Where a page of a compare begins and ends: a cell key without its shard. */
@@ -39,7 +40,9 @@ void key_tree(struct key *ret_key, uint64_t shard);
 void key_tree_part(struct key *ret_key, uint64_t shard, uint64_t part);
 void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
                    struct slice path);
-/* What the keys of one shard start with: in cells and log; in meta, of one kind (R, U). */
+/* `from` is a cell key without its shard, or the beginning of one. */
+void key_hole(struct key *ret_key, uint64_t shard, struct slice from);
+/* What the keys of one shard start with: in cells and log; in meta, of one kind (D, R, U). */
 void key_shard_prefix(struct key *ret_key, uint64_t shard);
 void key_shard_meta_prefix(struct key *ret_key, char kind, uint64_t shard);
 /* The end of the range of keys that start with `key`; never empty. May be the same struct. */
@@ -53,6 +56,8 @@ uint64_t key_cell_bucket(struct slice key);
 bool key_log_is(struct slice key);
 struct dot key_log_dot(struct slice key);
 uint64_t key_shard_of(struct slice key); /* of a meta key S, R or U */
+bool key_hole_is(struct slice key);
+struct slice key_hole_from(struct slice key);
 bool key_residue_is(struct slice key);
 uint64_t key_residue_ref(struct slice key); /* of R or U */
 bool key_unsettled_is(struct slice key);

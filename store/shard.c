@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "store/change.h"
+#include "store/hole.h"
 #include "store/merkle.h"
 #include "store/session_keep.h"
 
@@ -269,6 +270,7 @@ void shard_free(struct shard *shard)
     buffer_done(&shard->session.cursor);
     residues_done(shard->residues, shard->residues_count);
     promises_done(shard);
+    holes_done(shard);
     merkle_free(shard->tree);
     buffer_done(&shard->bytes_old);
     buffer_done(&shard->bytes_new);
@@ -433,6 +435,8 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
         error = BROKEN("residues-lost") ? 0 : residues_load(shard, view);
         if (!error)
             error = session_load(shard, view, record.life == replica);
+        if (!error)
+            error = holes_load(shard, view);
     }
     shard_record_done(&record);
     buffer_done(&bytes);
@@ -477,6 +481,9 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     key_session(&prefix, shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
+    key_shard_meta_prefix(&prefix, 'D', shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_META, &prefix);
     shard_set_new_id(&written, replica);
     if (!error)
         error = shard_record_write(&written, batch,
@@ -501,11 +508,124 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
     residues_done(shard->residues, shard->residues_count);
     shard->residues = NULL;
     shard->residues_count = shard->residues_room = shard->settling = 0;
+    holes_done(shard);
     if (shard->tree)
         merkle_clear(shard->tree);
     shard_set_new_id(shard, replica);
     shard->recorded = true;
     return 0;
+}
+
+/* The nonce of my event n, of those that this opening or unconfirmed ones before it made. */
+static uint32_t nonce_of(const struct shard *shard, uint64_t n)
+{
+    for (size_t i = shard->openings_count; i-- > 0;) {
+        if (shard->openings[i].since < n)
+            return shard->openings[i].nonce;
+    }
+    return shard->opened_nonce;
+}
+
+/* ---- a damaged log ---- */
+
+/* The highest event of the id that a cell names. */
+static int cells_highest(const struct view *view, uint64_t shard, uint64_t id, uint64_t *ret_n)
+{
+    struct slice key, value;
+    struct key from, end;
+    struct scan *scan;
+    struct cell cell;
+    uint64_t ref;
+    int error;
+
+    key_shard_prefix(&from, shard);
+    key_end(&from, &end);
+    error = view_scan(view, DISK_CELLS, key_slice(&from), key_slice(&end), &scan);
+    if (error)
+        return error;
+    cell_init(&cell);
+    while (!(error = scan_next(scan, &key, &value))) {
+        error = cell_stored(value, &ref, &cell);
+        if (error)
+            break;
+        for (size_t i = 0; i < cell.count; i++) {
+            if (cell.entries[i].dot.id == id && cell.entries[i].dot.n > *ret_n)
+                *ret_n = cell.entries[i].dot.n;
+        }
+    }
+    cell_done(&cell);
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+/* ... and the log. */
+static int log_highest(const struct view *view, uint64_t shard, uint64_t id, uint64_t *ret_n)
+{
+    struct slice key, value;
+    struct key from, end;
+    struct scan *scan;
+    int error;
+
+    key_log(&from, shard, (struct dot){id, *ret_n});
+    key_log(&end, shard, (struct dot){id, UINT64_MAX});
+    error = view_scan(view, DISK_LOG, key_slice(&from), key_slice(&end), &scan);
+    if (error)
+        return error;
+    while (!(error = scan_next(scan, &key, &value))) {
+        if (key_log_is(key) && key_log_dot(key).n > *ret_n)
+            *ret_n = key_log_dot(key).n;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
+/* `shard` is made for the record alone. */
+static int log_forget(const struct view *view, struct batch *batch, struct shard *shard,
+                      struct shard_record *record)
+{
+    uint64_t n = context_get(&record->context, record->replica);
+    struct key prefix;
+    int error = cells_highest(view, shard->id, record->replica, &n);
+
+    if (!error)
+        error = log_highest(view, shard->id, record->replica, &n);
+    shard->life = record->life;
+    shard->opened_at = record->opened_at;
+    shard->opened_nonce = record->opened_nonce;
+    for (size_t i = 0; i < record->openings_count; i++)
+        shard->openings[shard->openings_count++] = record->openings[i];
+    if (!error)
+        error = context_raise(&record->context, record->replica, n, nonce_of(shard, n));
+    shard->replica = record->replica;
+    shard->opened_at = n;
+    shard->openings_count = 0;
+    shard->confirmed = true;
+    key_shard_prefix(&prefix, shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_LOG, &prefix);
+    if (!error)
+        error = shard_record_write(shard, batch, &record->context, &record->context,
+                                   record->residue_next);
+    return error;
+}
+
+int shard_forget_log(const struct view *view, struct batch *batch, uint64_t id)
+{
+    struct shard_record record = {0};
+    struct shard *shard = NULL;
+    struct buffer bytes;
+    int error;
+
+    buffer_init(&bytes, RECORD_SIZE_MAX);
+    error = shard_record_read(view, id, &bytes, &record);
+    if (!error)
+        error = shard_alloc(record.name, id, &shard);
+    if (!error)
+        error = log_forget(view, batch, shard, &record);
+    shard_free(shard);
+    shard_record_done(&record);
+    buffer_done(&bytes);
+    return error;
 }
 
 /* ---- small questions ---- */
@@ -522,16 +642,6 @@ struct shard_mark shard_set_mark(const struct shard *shard)
         .counter = context_get(&shard->context, shard->replica),
         .recorded = shard->recorded,
     };
-}
-
-/* The nonce of my event n, of those that this opening or unconfirmed ones before it made. */
-static uint32_t nonce_of(const struct shard *shard, uint64_t n)
-{
-    for (size_t i = shard->openings_count; i-- > 0;) {
-        if (shard->openings[i].since < n)
-            return shard->openings[i].nonce;
-    }
-    return shard->opened_nonce;
 }
 
 void shard_rollback(struct shard *shard, struct shard_mark mark)

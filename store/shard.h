@@ -12,6 +12,7 @@
 #include "crdt/types.h"
 #include "store/batch.h"
 
+struct hole;
 struct merkle;
 
 /* What cells have seen beyond the context, kept once per batch it came in (rule 3). */
@@ -93,6 +94,8 @@ struct shard {
     size_t
         settling; /* residues that the context covers, kept until their lists of cells are done */
     uint64_t residue_next;
+    struct hole *holes; /* ranges of cells that were damaged, in their order (store/hole.h) */
+    size_t holes_count, holes_room;
     struct compare_session session;
     struct merkle *tree; /* of the cells; NULL: none is kept */
     bool tree_kept;      /* on disk, it may be: goes with the next change (store/tree_keep.h) */
@@ -118,6 +121,11 @@ void shard_free(struct shard *shard);                     /* NULL is fine */
 /* The 'S' record that shard_load() refused with FORMAT: *error says which version it has, and what
  * to do. The code. */
 int shard_record_refuse(struct slice record, struct neap_error *error);
+/* The log has lost entries (store/salvage.h): it goes, and the horizon is the context, as far as
+ * the record, the log and the cells show it. All that it tells counts as confirmed, as what isn't
+ * can't be re-dotted: the directory begins a new life, so the shard gets another id when it is
+ * loaded. */
+int shard_forget_log(const struct view *view, struct batch *batch, uint64_t shard);
 /* Rule 9, a shard that was dropped and is subscribed again: cells, log, context go; a new id. The
  * caller has made sure that others have all that the context names: it is lost otherwise. */
 int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);

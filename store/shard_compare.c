@@ -3,6 +3,7 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/hole.h"
 #include "store/session_keep.h"
 #include "store/take.h"
 
@@ -96,6 +97,9 @@ static int local_collect(struct local *local, const struct shard *shard, const s
     struct scan *scan;
     int error;
 
+    if (holes_are_open(shard, page->from, page->to_end ? slice_of(NULL, 0) : page->to))
+        return NEAP_CORRUPT;
+    view.disk = disk_holes_under(view.disk);
     range_of(shard, page, &from, &end);
     error = view_scan(&view, DISK_CELLS, key_slice(&from), key_slice(&end), &scan);
     if (error)

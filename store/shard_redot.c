@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/sorted.h"
 #include "store/change.h"
+#include "store/hole.h"
 #include "store/session_keep.h"
 
 /* ---- what others have seen of me ---- */
@@ -330,9 +331,12 @@ static int redot_cell(struct redot *redot, struct slice key)
     struct view view = batch_view(change->batch);
     struct cell renamed;
     struct slot slot;
-    int error = slot_load(change->shard, &view, key_cell_bucket(key), key_cell_path(key),
-                          &change->bytes_old, &slot);
+    int error;
 
+    /* In a hole there is nothing of these events any more, as nobody else has them. */
+    view.disk = disk_holes_under(view.disk);
+    error = slot_load(change->shard, &view, key_cell_bucket(key), key_cell_path(key),
+                      &change->bytes_old, &slot);
     cell_init(&renamed);
     for (size_t i = 0; i < slot.cell.count && !error; i++)
         error = cell_add(&renamed, redot_name(redot, slot.cell.entries[i].dot),
@@ -379,6 +383,9 @@ static int redot_write(struct redot *redot)
         error = redot_cell(redot, entry->key);
     if (!error)
         error = redot_contexts(redot);
+    if (!error && redot->counter > redot->top)
+        error = holes_write_clipped(redot->change.shard, redot->change.batch, redot->old,
+                                    redot->top);
     written = *redot->change.shard; /* only looked at by the record */
     shard_set_new_id(&written, redot->replica);
     if (!error)
@@ -399,6 +406,8 @@ static void redot_end(struct redot *redot)
     old = shard->horizon;
     shard->horizon = redot->change.horizon;
     redot->change.horizon = old;
+    if (redot->counter > redot->top)
+        holes_clip(shard, redot->old, redot->top);
     shard_compare_stop(shard);
     shard_set_new_id(shard, redot->replica);
     shard->recorded = true;

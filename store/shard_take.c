@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/hole.h"
 #include "store/session_keep.h"
 #include "store/take.h"
 
@@ -14,6 +15,7 @@ static int take(struct change *change, const struct chunk *chunk, const struct c
     struct slot slot;
     int error;
 
+    view.disk = disk_holes_under(view.disk);
     cell_init(&theirs);
     error = slot_load(change->shard, &view, item->bucket, item->path, &change->bytes_old, &slot);
     if (!error)
@@ -25,16 +27,42 @@ static int take(struct change *change, const struct chunk *chunk, const struct c
     return error;
 }
 
+/* In a hole that is filled a cell knows what was known of all of it, and what the context does. In
+ * one that isn't nothing can be taken but pages that fill it (store/hole.h), which say what is
+ * known. */
+static int take_known(struct change *change, const struct chunk *chunk,
+                      const struct chunk_cell *item, bool differing, uint64_t *common)
+{
+    const struct hole *hole = hole_find(change->shard, item->bucket, item->path);
+    struct context known = {0};
+    int error;
+
+    if (!hole || change->known || BROKEN("hole-takes"))
+        return take(change, chunk, item, differing, common);
+    if (!hole_is_filled(hole))
+        return NEAP_CORRUPT;
+    error = context_copy(&known, &change->shard->context);
+    if (!error)
+        error = context_join(&known, &hole->got);
+    if (!error) {
+        change->known = &known;
+        error = take(change, chunk, item, differing, common);
+        change->known = NULL;
+    }
+    context_done(&known);
+    return error;
+}
+
 int take_cell(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
               uint64_t *common)
 {
-    return take(change, chunk, item, false, common);
+    return take_known(change, chunk, item, false, common);
 }
 
 int take_differing(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
                    uint64_t *common)
 {
-    return take(change, chunk, item, true, common);
+    return take_known(change, chunk, item, true, common);
 }
 
 int take_absent(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
@@ -45,6 +73,8 @@ int take_absent(struct change *change, const struct chunk *chunk, const struct c
     struct slot slot;
     int error;
 
+    if (hole_find(change->shard, item->bucket, item->path))
+        return take_known(change, chunk, item, false, common);
     slot_absent(change->shard, item->bucket, item->path, &change->bytes_old, &slot);
     cell_init(&theirs);
     error = cell_decode(item->bytes, &theirs);

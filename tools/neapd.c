@@ -159,7 +159,8 @@ static int run(struct config *config, const sigset_t *signals)
                    : 1;
     }
     if (error.text[0])
-        log_line(LOG_WARN, "suspect", "text=%s", log_quote(error.text, text, sizeof(text)));
+        log_line(LOG_WARN, strstr(error.text, "was damaged") ? "salvaged" : "suspect", "text=%s",
+                 log_quote(error.text, text, sizeof(text)));
     log_line(LOG_INFO, "started", "version=%s path=%s listen=%s socket=%s", neap_version(),
              log_quote(config->path, path, sizeof(path)),
              log_quote(config->listen ? config->listen : "", listen, sizeof(listen)),

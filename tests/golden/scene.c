@@ -1,6 +1,7 @@
 #include "tests/golden/scene.h"
 
 #include "crdt/path.h"
+#include "store/hole.h"
 #include "store/keys.h"
 #include "store/merkle.h"
 #include "store/session_keep.h"
@@ -226,6 +227,26 @@ static void keep_session(struct scene *scene)
     CHECK_OK(session_keep(scene->shard, scene->batch, &next));
 }
 
+/* As of a file that was damaged: behind all cells that there are. */
+static void keep_hole(struct scene *scene)
+{
+    struct hole hole = {.cause = "000013.sst is damaged"};
+    struct batch *batch;
+
+    buffer_init(&hole.from, KEY_CURSOR_MAX);
+    buffer_init(&hole.to, KEY_CURSOR_MAX);
+    CHECK_OK(buffer_set(&hole.from, slice_text("\xf0")));
+    CHECK_OK(buffer_set(&hole.to, slice_text("\xf1z")));
+    CHECK_OK(context_raise(&hole.need, 0xa1, 2, 5));
+    CHECK_OK(context_raise(&hole.need, 0xb2, 7, 6));
+    CHECK_OK(context_raise(&hole.got, 0xb2, 7, 6));
+    CHECK_OK(batch_new(scene->disk, &batch));
+    CHECK_OK(hole_write(batch, scene->shard->id, &hole));
+    CHECK_OK(scene->disk->ops->commit(scene->disk, batch, true));
+    batch_free(batch);
+    hole_done(&hole);
+}
+
 void scene_reopen(struct scene *scene)
 {
     struct neap_error error = {0};
@@ -243,6 +264,7 @@ void scene_reopen(struct scene *scene)
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
     batch_clear(scene->batch);
     keep_tree(scene);
+    keep_hole(scene);
 }
 
 void scene_close(struct scene *scene)

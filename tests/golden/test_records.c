@@ -5,6 +5,7 @@
 
 #include "crdt/path.h"
 #include "store/format.h"
+#include "store/hole.h"
 #include "store/merkle.h"
 #include "store/slot.h"
 #include "store/tree_keep.h"
@@ -131,7 +132,23 @@ static void say_tree(const struct reading *reading, struct slice key, struct buf
     shard->tree = NULL;
 }
 
-static void say_meta(const struct reading *reading, struct slice key, struct buffer *text)
+static void say_hole(struct slice key, struct slice value, struct buffer *text)
+{
+    struct hole hole;
+
+    CHECK_OK(hole_read(key, value, &hole));
+    say(text, "cells are missing from ");
+    say_bytes(text, buffer_slice(&hole.from));
+    say(text, " to ");
+    say_bytes(text, buffer_slice(&hole.to));
+    say(text, ": %s\n", hole.cause);
+    say_context(text, "need", &hole.need);
+    say_context(text, "got", &hole.got);
+    hole_done(&hole);
+}
+
+static void say_meta(const struct reading *reading, struct slice key, struct slice value,
+                     struct buffer *text)
 {
     struct view view = view_of(reading);
     uint32_t format = 0;
@@ -139,6 +156,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct buf
     switch (key.data[0]) {
     case 'C':
         say_session(&reading->shard->session, text);
+        break;
+    case 'D':
+        say_hole(key, value, text);
         break;
     case 'F':
         CHECK_OK(format_read(&view, format_reads(), &format, NULL));
@@ -183,7 +203,7 @@ static void say_record(const struct reading *reading, enum disk_family family, s
         break;
     case DISK_META:
     case DISK_FAMILIES:
-        say_meta(reading, key, text);
+        say_meta(reading, key, value, text);
         break;
     }
 }

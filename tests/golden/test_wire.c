@@ -405,6 +405,32 @@ static void make_differed(struct buffer *ret_bytes)
     make_with_bytes(MESSAGE_DIFFERED, 0, bytes_differed, ret_bytes);
 }
 
+/* All cells from some path on. */
+static void bytes_hole(struct buffer *ret_bytes)
+{
+    struct buffer from;
+    struct writer writer;
+
+    buffer_init(&from, GOLDEN_BYTES_MAX);
+    scene_cursor(&from);
+    writer_init(&writer, ret_bytes);
+    write_array(&writer, 2);
+    write_bin(&writer, buffer_slice(&from));
+    write_bin(&writer, slice_of(NULL, 0));
+    CHECK_OK(writer.error);
+    buffer_done(&from);
+}
+
+static void make_hole(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_HOLE, 0, bytes_hole, ret_bytes);
+}
+
+static void make_fill(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_FILL, 0, scene_page, ret_bytes);
+}
+
 static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
@@ -431,7 +457,7 @@ static void say_shard_message(struct buffer *text, const struct message *message
         say(text, "\n");
     } else if (message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED ||
                message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD ||
-               message->kind >= MESSAGE_VERIFY) {
+               (message->kind >= MESSAGE_VERIFY && message->kind <= MESSAGE_HOLE)) {
         if (message->kind == MESSAGE_ASK)
             say(text, "what %" PRIu64 "\n", message->what);
         if (message->kind != MESSAGE_ASK && message->since.count > 0)
@@ -496,6 +522,8 @@ static void say_message(struct slice bytes, struct buffer *ret_text)
     case MESSAGE_DESCENDED:
     case MESSAGE_DIFFER:
     case MESSAGE_DIFFERED:
+    case MESSAGE_HOLE:
+    case MESSAGE_FILL:
         say_shard_message(ret_text, &message);
         break;
     case MESSAGE_KINDS:
@@ -546,6 +574,8 @@ static const struct golden messages[] = {
     MESSAGE("descended, no tree", MESSAGE_DESCENDED, make_descended_not),
     MESSAGE("differ", MESSAGE_DIFFER, make_differ),
     MESSAGE("differed", MESSAGE_DIFFERED, make_differed),
+    MESSAGE("hole", MESSAGE_HOLE, make_hole),
+    MESSAGE("fill", MESSAGE_FILL, make_fill),
 };
 
 TEST(messages_are_as_they_were)

@@ -222,7 +222,7 @@ void story_show(struct story *story, size_t node, const char *key)
     uint64_t id = bucket_id(bucket);
     key_cell(&from, id, id, buffer_slice(&path));
     key_end(&from, &to);
-    struct view view = {.disk = &story->world.nodes[node].door.disk};
+    struct view view = {.disk = story->world.nodes[node].above};
     CHECK_OK(view_scan(&view, DISK_CELLS, key_slice(&from), key_slice(&to), &scan));
     while ((code = scan_next(scan, &at, &value)) == 0)
         cell_text(&text, key_cell_path(at), value);

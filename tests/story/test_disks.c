@@ -160,6 +160,57 @@ TEST(a_rotten_cell_is_an_error_and_stops_its_bucket_alone)
     story_end(&story, true);
 }
 
+TEST(what_rots_comes_back_and_is_never_not_found)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr shop:pears 1");
+    story_run(&story, 3000);
+    story_forget(&story);
+    world_note(&story.world, "the pears of A rot");
+    CHECK(disk_rot_at(&story.world.nodes[A].door, DISK_CELLS, 0));
+    story_show_all(&story, "shop:pears");
+    story_isolate(&story, B, true);
+    sim_stop(&story.world, A);
+    sim_start(&story.world, A);
+    story_run(&story, 3000);
+    story_show_all(&story, "shop:pears");
+    story_do(&story, A, "incr shop:pears 100");
+    story_do(&story, B, "incr shop:pears 10");
+    story_isolate(&story, B, false);
+    story_run(&story, 6000);
+    story_show_all(&story, "shop:pears");
+    story_told(&story, NULL,
+               "- the pears of A rot\n"
+               "A has shop:pears: CORRUPT\n"
+               "B has shop:pears: 1\n"
+               "B sim://A: disconnected\n"
+               "B isolated\n"
+               "A sim://B: disconnected\n"
+               "A stops\n"
+               "- A: its directory is salvaged: 1 gaps\n"
+               "A starts\n"
+               "A has shop:pears: CORRUPT\n"
+               "B has shop:pears: 1\n"
+               "A incr shop:pears 100\n"
+               "A shop/pears:counter: what was here was in a damaged file: it waits for a peer "
+               "that has it\n"
+               "B incr shop:pears 10\n"
+               "B no longer isolated\n"
+               "B sim://A: push shop 1..1\n"
+               "A sim://B: fill a hole of shop\n"
+               "A shop: replica id confirmed\n"
+               "A shop can't be taken from others: what was here was in a damaged file: it waits "
+               "for a peer that has it, key pears:counter\n"
+               "A shop: 1 cells of a damaged file are back from sim://B\n"
+               "A sim://B: pull shop\n"
+               "A sim://B: pulled shop\n"
+               "A shop: no damage is left\n"
+               "A sim://B: pulled all of shop\n"
+               "A has shop:pears: 11\n"
+               "B has shop:pears: 11\n");
+    story_end(&story, true);
+}
+
 static void lose(size_t node, const char *counter)
 {
     uint64_t shard = bucket_id("box");

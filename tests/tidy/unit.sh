@@ -7,6 +7,7 @@
 instead='
 gossip/compare.c tests/story/test_away.c
 gossip/fault.c tests/unit/test_gossip.c
+gossip/heal.c tests/story/test_disks.c
 gossip/hello.c tests/unit/test_gossip.c
 gossip/link.c tests/unit/test_gossip.c
 gossip/peer.c tests/unit/test_gossip.c
@@ -19,6 +20,7 @@ gossip/truncate.c tests/unit/test_gossip.c
 store/change.c tests/unit/test_shard.c
 store/crate.c tests/unit/test_shard.c
 store/disk.c tests/unit/test_disk_mem.c
+store/disk_holes.c tests/unit/test_hole.c
 store/shard_repair.c tests/unit/test_repair.c
 store/slot.c tests/unit/test_shard.c
 '

@@ -119,10 +119,10 @@ TEST(digests_survive_failing_allocations)
 TEST(the_other_messages_go_round)
 {
     static const enum message_kind kinds[] = {
-        MESSAGE_PUSH,      MESSAGE_PULL,   MESSAGE_PULLED,  MESSAGE_COMPARE,  MESSAGE_COMPARED,
-        MESSAGE_TREE,      MESSAGE_TREED,  MESSAGE_REPAIR,  MESSAGE_REPAIRED, MESSAGE_MEND,
-        MESSAGE_ASK,       MESSAGE_TOLD,   MESSAGE_VERIFY,  MESSAGE_VERIFIED, MESSAGE_DESCEND,
-        MESSAGE_DESCENDED, MESSAGE_DIFFER, MESSAGE_DIFFERED};
+        MESSAGE_PUSH,      MESSAGE_PULL,   MESSAGE_PULLED,   MESSAGE_COMPARE,  MESSAGE_COMPARED,
+        MESSAGE_TREE,      MESSAGE_TREED,  MESSAGE_REPAIR,   MESSAGE_REPAIRED, MESSAGE_MEND,
+        MESSAGE_ASK,       MESSAGE_TOLD,   MESSAGE_VERIFY,   MESSAGE_VERIFIED, MESSAGE_DESCEND,
+        MESSAGE_DESCENDED, MESSAGE_DIFFER, MESSAGE_DIFFERED, MESSAGE_HOLE,     MESSAGE_FILL};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct message message, back;
         message_init(&message);
@@ -218,5 +218,6 @@ TEST(messages_have_names)
     CHECK_TEXT(message_name(MESSAGE_HELLO), "hello");
     CHECK_TEXT(message_name(MESSAGE_COMPARED), "compared");
     CHECK_TEXT(message_name(MESSAGE_MEND), "mend");
+    CHECK_TEXT(message_name(MESSAGE_FILL), "fill");
     CHECK_TEXT(message_name((enum message_kind)77), "unknown");
 }
