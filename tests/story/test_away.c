@@ -137,6 +137,37 @@ TEST(whoever_has_to_compare_is_not_told_again_and_again)
 }
 
 /* Hours and days are let pass for real: heartbeats come once an hour here. */
+static const char a_year_later[] = "- a year later\n"
+                                   "A has tags: nothing\n"
+                                   "B has tags: nothing\n"
+                                   "C has tags: ripe\n"
+                                   "A has visits: 121\n"
+                                   "B has visits: 121\n"
+                                   "C has visits: 1201\n"
+                                   "- A and C can talk again\n"
+                                   "- B and C can talk again\n"
+                                   "C sim://B: pull box\n"
+                                   "C sim://B: too old to pull box, compare\n"
+                                   "C sim://B: compare box\n"
+                                   "C sim://B: compare 2 of 16 leaves of box\n"
+                                   "C sim://B: compared box\n"
+                                   "B sim://C: pull box\n"
+                                   "B sim://C: too old to pull box, compare\n"
+                                   "B sim://C: compare box\n"
+                                   "B sim://C: compare 1 of 16 leaves of box\n"
+                                   "B sim://C: compared box\n"
+                                   "A sim://B: pull box\n"
+                                   "A sim://B: too old to pull box, compare\n"
+                                   "A sim://B: compare box\n"
+                                   "A sim://B: compare 1 of 16 leaves of box\n"
+                                   "A sim://B: compared box\n"
+                                   "A has tags: nothing\n"
+                                   "B has tags: nothing\n"
+                                   "C has tags: nothing\n"
+                                   "A has visits: 1321\n"
+                                   "B has visits: 1321\n"
+                                   "C has visits: 1321\n";
+
 TEST(an_edge_node_that_was_offline_for_a_year_merges_and_brings_nothing_back)
 {
     enum { HOUR = 3600000, MONTH_HOURS = 730 };
@@ -178,37 +209,7 @@ TEST(an_edge_node_that_was_offline_for_a_year_merges_and_brings_nothing_back)
     story_run(&story, 9 * HOUR);
     story_show_all(&story, "tags");
     story_show_all(&story, "visits");
-    story_told(&story, NULL,
-               "- a year later\n"
-               "A has tags: nothing\n"
-               "B has tags: nothing\n"
-               "C has tags: ripe\n"
-               "A has visits: 121\n"
-               "B has visits: 121\n"
-               "C has visits: 1201\n"
-               "- A and C can talk again\n"
-               "- B and C can talk again\n"
-               "C sim://B: pull box\n"
-               "C sim://B: too old to pull box, compare\n"
-               "C sim://B: compare box\n"
-               "C sim://B: compare 2 of 16 leaves of box\n"
-               "C sim://B: compared box\n"
-               "B sim://C: pull box\n"
-               "B sim://C: too old to pull box, compare\n"
-               "B sim://C: compare box\n"
-               "B sim://C: compare 1 of 16 leaves of box\n"
-               "B sim://C: compared box\n"
-               "A sim://B: pull box\n"
-               "A sim://B: too old to pull box, compare\n"
-               "A sim://B: compare box\n"
-               "A sim://B: compare 1 of 16 leaves of box\n"
-               "A sim://B: compared box\n"
-               "A has tags: nothing\n"
-               "B has tags: nothing\n"
-               "C has tags: nothing\n"
-               "A has visits: 1321\n"
-               "B has visits: 1321\n"
-               "C has visits: 1321\n");
+    story_told(&story, NULL, a_year_later);
     story_end(&story, true);
 }
 
