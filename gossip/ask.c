@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/broken.h"
 #include "base/error.h"
 #include "gossip/look.h"
 #include "gossip/state.h"
@@ -180,7 +179,7 @@ void gossip_asks_end(struct gossip *gossip, int code)
 
 void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end)
 {
-    for (size_t i = 0; i < gossip->asks_count && !BROKEN("ask-outlives-link"); i++) {
+    for (size_t i = 0; i < gossip->asks_count; i++) {
         if (end != ASK_LOST || gossip->asks[i]->kind != ASK_VERIFY)
             ask_end_waiting(gossip->asks[i], link, end);
     }

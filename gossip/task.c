@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/broken.h"
 #include "base/error.h"
 #include "gossip/state.h"
 
@@ -90,7 +91,7 @@ int pull_go_on(struct step *step, struct topic *topic)
 {
     struct gossip *gossip = step->gossip;
     struct pull *pull = &topic->pull;
-    if (pull_is_paused(topic, pull->state))
+    if (pull_is_paused(topic, pull->state) || BROKEN("held-forgotten"))
         return 0;
     if (gossip->peers[pull->peer].pulling >= PULLS_MAX)
         return topic_wait(gossip, topic);

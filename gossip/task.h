@@ -4,7 +4,7 @@
  * A pause is of a kind of work in a bucket, and lasts until it is taken back, or the process ends.
  * None begins meanwhile. A compare that is under way is held before its next question: then it
  * keeps all other events of peers out of its bucket (design 2, rule 7), so end it rather. A repair
- * ends: what it has mended stays, and the next one begins at the top, which costs a few questions. */
+ * ends: what it has mended stays; the next one begins at the top, which costs a few questions. */
 #ifndef NEAP_GOSSIP_TASK_H
 #define NEAP_GOSSIP_TASK_H
 #include "gossip/gossip.h"

@@ -566,9 +566,9 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
 
 /* ---- The rest ---- */
 
-/* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). An unknown verb
- * is INVALID, and the text of that error lists those that there are; neap(1) has the same ones as
- * commands, and docs/operations.md says how to read the answers:
+/* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). An unknown
+ * verb is INVALID, and the text of that error lists those that there are; neap(1) has the same ones
+ * as commands, and docs/operations.md says how to read the answers:
  *   status                      the node, its buckets, its peers
  *   digest [BUCKET]             keys, cells, and a sum over all of them
  *   stats                       numbers

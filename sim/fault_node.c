@@ -228,6 +228,36 @@ static void strike_verify(struct faults *faults, struct rng *rng)
     }
 }
 
+/* Work that is held is taken back by chance, by the end of its process, or when all is healed. */
+static void strike_order(struct faults *faults, struct rng *rng)
+{
+    static const char *const words[] = {"pause", "resume", "cancel", "scrub", "repair"};
+    struct sim_node *node = up_draw(faults, rng);
+    enum sim_order_kind kind = (enum sim_order_kind)rng_below(rng, SIM_REPAIR + 1);
+    enum task_kind task = (enum task_kind)rng_below(rng, TASK_BACKUP);
+    uint64_t number = rng_u64(rng);
+    if (!node || !node->wheel.engine.store.shards_count)
+        return;
+    const struct store *store = &node->wheel.engine.store;
+    const struct shard *shard = store->shards[number % store->shards_count];
+    world_note(faults->world, "order: %s, %s %s of %s", node->name, words[kind],
+               kind <= SIM_CANCEL ? task_word(task) : "", shard->name);
+    faults->ordered = true;
+    sim_order(faults->world, node->index, kind, task, shard->id);
+    sim_ask(faults->world, node->index, ASK_LOOK, shard->id, 50 + number % VERIFY_MS_MAX);
+}
+
+static void orders_heal(struct world *world, size_t index)
+{
+    static const enum task_kind kinds[] = {TASK_COMPARE, TASK_REPAIR, TASK_BUILD, TASK_SCRUB};
+    const struct store *store = &world->nodes[index].wheel.engine.store;
+    for (size_t i = 0; i < store->shards_count; i++) {
+        for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++)
+            sim_order(world, index, SIM_RESUME, kinds[j], store->shards[i]->id);
+    }
+    sim_order(world, index, SIM_RESUME, TASK_ROUND, 0);
+}
+
 /* ---- all ---- */
 
 static void heal(struct faults *faults)
@@ -239,6 +269,8 @@ static void heal(struct faults *faults)
         faults->storms[i].left = 0;
         if (node->up)
             sim_pause(world, i, 0);
+        if (node->up && faults->ordered)
+            orders_heal(world, i);
     }
     offline_end(faults);
 }
@@ -253,6 +285,7 @@ static const struct fault_kind kinds[] = {
     {"offline", "a node is away for months, the others go on", FAULTS_NODE, false, strike_offline},
     {"storm", "a process restarts again and again", FAULTS_NODE, false, strike_storm},
     {"verify", "an operator asks whether replicas are equal", FAULTS_NODE, false, strike_verify},
+    {"order", "an operator pauses, ends or orders long work", FAULTS_NODE, false, strike_order},
 };
 
 const struct fault_group_file faults_of_node = {

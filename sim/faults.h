@@ -47,6 +47,7 @@ struct faults {
     size_t troubles_count;
     struct offline offline; /* fault_node.c */
     struct storm storms[NODES_MAX];
+    bool ordered; /* operators were at work */
     uint64_t clock_until_ms[NODES_MAX]; /* fault_clock.c */
     uint64_t starves_until_ms;
 };

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/look.h"
 #include "gossip/state.h"
 #include "sim/load.h"
 #include "sim/net.h"
@@ -233,6 +234,7 @@ static void event_free(struct event *event)
 struct sim_ask {
     struct event event; /* first: what is freed */
     struct ask ask;
+    uint8_t question[16]; /* of ASK_LOOK: all cells of the bucket */
 };
 
 void sim_ask(struct world *world, size_t index, enum ask_kind kind, uint64_t shard, uint64_t for_ms)
@@ -243,7 +245,65 @@ void sim_ask(struct world *world, size_t index, enum ask_kind kind, uint64_t sha
     asking->event.ask = &asking->ask;
     asking->ask = (struct ask){
         .kind = kind, .shard = shard, .until_ms = sim_now(&world->nodes[index]).mono_ms + for_ms};
+    if (kind == ASK_LOOK) {
+        struct buffer question = {.data = asking->question,
+                                  .room = sizeof asking->question,
+                                  .size_max = sizeof asking->question};
+        must(!look_question(shard, slice_of(NULL, 0), &question));
+        asking->ask.bytes = buffer_slice(&question);
+    }
     sim_post(world, index, &asking->event);
+}
+
+/* ---- orders ---- */
+
+struct sim_order {
+    struct event event; /* first: what is freed */
+    enum sim_order_kind kind;
+    enum task_kind task;
+    uint64_t shard;
+};
+
+static int order_each(void *arg, const char *bucket, const char *peer, enum repair_order order)
+{
+    (void)arg;
+    (void)bucket;
+    (void)peer;
+    (void)order;
+    return 0;
+}
+
+/* What comes of it is not asked: mostly there is nothing of the name. */
+static void order_call(void *arg, struct engine *engine)
+{
+    const struct sim_order *order = arg;
+    struct now now = {.mono_ms = engine->gossip->now_ms};
+    struct shard *shard = store_find(&engine->store, order->shard);
+    enum task_order how = (enum task_order)order->kind;
+    must(SIM_CANCEL == (int)TASK_CANCEL);
+    if (order->kind == SIM_SCRUB && shard && shard->tree)
+        (void)trees_scrub_one(&engine->trees, shard);
+    else if (order->kind == SIM_SCRUB)
+        trees_scrub(&engine->trees);
+    else if (order->kind == SIM_REPAIR)
+        (void)gossip_repair(engine->gossip, order->shard, order_each, NULL);
+    else if (order->task >= TASK_BUILD)
+        (void)trees_task_order(&engine->trees, &engine->store, order->task, order->shard, how);
+    else
+        (void)gossip_task_order(engine->gossip, now, order->task, order->shard,
+                                1 + order->shard % 8, how);
+}
+
+void sim_order(struct world *world, size_t index, enum sim_order_kind kind, enum task_kind task,
+               uint64_t shard)
+{
+    struct sim_order *order = mem_new(sizeof *order);
+    must(order);
+    order->event = (struct event){.kind = EVENT_CALL, .call = order_call, .arg = order};
+    order->kind = kind;
+    order->task = task;
+    order->shard = shard;
+    sim_post(world, index, &order->event);
 }
 
 /* Its process has ended, and nobody waits for it. */

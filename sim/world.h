@@ -175,6 +175,11 @@ void sim_set_clock(struct sim_node *node, int64_t skew_ms, int drift);
 int64_t sim_skew(const struct sim_node *node); /* of its wall clock, now */
 void sim_post(struct world *world, size_t node, struct event *event);
 /* An operator of this node, which is up, asks its peers; the checkers are told what comes of it. */
+/* An operator's order; the first three are an enum task_order. Of SCRUB and REPAIR `task` plays no
+ * part. */
+enum sim_order_kind { SIM_PAUSE, SIM_RESUME, SIM_CANCEL, SIM_SCRUB, SIM_REPAIR };
+void sim_order(struct world *world, size_t node, enum sim_order_kind kind, enum task_kind task,
+               uint64_t shard);
 void sim_ask(struct world *world, size_t node, enum ask_kind kind, uint64_t shard, uint64_t for_ms);
 struct now sim_now(const struct sim_node *node);
 struct shard *sim_shard(struct world *world, size_t node, const char *bucket);

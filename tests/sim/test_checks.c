@@ -419,6 +419,29 @@ TEST(who_is_said_to_be_equal_and_is_not_is_noticed)
     bench_finds(&bench, "verify: A and B are said to be equal, and are not");
 }
 
+TEST(a_question_that_does_not_end_is_noticed)
+{
+    struct bench bench;
+    struct ask_answer answer = {.end = ASK_TOLD, .code = NEAP_NOTFOUND, .address = "sim://B"};
+    struct ask ask = {.kind = ASK_LOOK, .answers = &answer, .count = 1};
+    bench_begin(&bench);
+    checks_asked(&bench.world, A, &ask, 0);
+    CHECK_TEXT(bench.world.failed, "");
+    answer.end = ASK_WAITS;
+    checks_asked(&bench.world, A, &ask, 0);
+    bench_finds(&bench, "asks: A still waits for sim://B");
+}
+
+TEST(cells_that_make_no_sense_are_noticed)
+{
+    struct bench bench;
+    struct ask_answer answer = {.end = ASK_TOLD, .address = "sim://B"};
+    struct ask ask = {.kind = ASK_LOOK, .answers = &answer, .count = 1};
+    bench_begin(&bench);
+    checks_asked(&bench.world, A, &ask, 0);
+    bench_finds(&bench, "asks: what sim://B tells A of cells can't be read");
+}
+
 TEST(each_checker_says_what_it_promises)
 {
     CHECK(checks_count() >= 8);
