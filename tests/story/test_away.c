@@ -136,7 +136,6 @@ TEST(whoever_has_to_compare_is_not_told_again_and_again)
     story_end(&story, true);
 }
 
-/* Hours and days are let pass for real: heartbeats come once an hour here. */
 static const char a_year_later[] = "- a year later\n"
                                    "A has tags: nothing\n"
                                    "B has tags: nothing\n"
@@ -168,6 +167,7 @@ static const char a_year_later[] = "- a year later\n"
                                    "B has visits: 1321\n"
                                    "C has visits: 1321\n";
 
+/* Hours and days are let pass for real: heartbeats come once an hour here. */
 TEST(an_edge_node_that_was_offline_for_a_year_merges_and_brings_nothing_back)
 {
     enum { HOUR = 3600000, MONTH_HOURS = 730 };

@@ -275,3 +275,38 @@ TEST(a_new_node_gets_all_of_it)
     CHECK(nodes.messages[MESSAGE_COMPARE] > 0);
     nodes_close(&nodes);
 }
+
+static int compare_with_less_memory(void *arg)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e"};
+    int error = nodes_open_with_trees(&nodes, 6, 6, 0);
+    struct side *side = &nodes.sides[1];
+    struct shard *shard;
+
+    (void)arg;
+    for (size_t i = 0; i < 5 && !error; i++)
+        error = nodes_write(&nodes, 1, names[i], 1);
+    error = error ? error : nodes_run(&nodes, 1500);
+    error = error ? error : gossip_isolate(nodes.sides[0].gossip, true, &nodes.sides[0].outbox);
+    error = error ? error : nodes_run(&nodes, 100);
+    for (size_t i = 0; i < 2 && !error; i++)
+        error = nodes_write(&nodes, 1, names[i], 1);
+    error = error ? error : nodes_write(&nodes, 0, "b", 1);
+    shard = error ? NULL : box(&nodes, 1);
+    error = error ? error : shard_truncate(shard, side->batch, &shard->context);
+    error = error ? error : side_commit(side);
+    error = error ? error : gossip_isolate(nodes.sides[0].gossip, false, &nodes.sides[0].outbox);
+    error = error ? error : nodes_run(&nodes, 6000);
+    if (!error)
+        CHECK(context_covers(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    nodes_close(&nodes);
+    return error;
+}
+
+TEST(a_compare_by_tree_holds_with_failing_allocations)
+{
+    CHECK_OK(compare_with_less_memory(NULL));
+    CHECK_EQUAL(nodes.messages[MESSAGE_COMPARE], 0);
+    CHECK(nodes.messages[MESSAGE_DIFFERED] > 0);
+    test_alloc_sweep(compare_with_less_memory, NULL);
+}
