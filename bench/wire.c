@@ -382,7 +382,7 @@ int main(int argc, char **argv)
     isolated();
     for (unsigned i = 0; i < count; i++)
         damage(differences[i]);
-    for (unsigned i = 1; i < DIFFERENCES; i++)
+    for (unsigned i = 1; i < count; i++)
         behind(differences[i], differences[i] == 1000 ? 1e6 : NAN);
     more_shards();
     idle("64 shards");
