@@ -81,11 +81,11 @@ static bool residues_are_durable(const struct letter *letter, struct reader *rea
 
 /* The head of a chunk, page or cell (store/chunk.h): what its cells and runs name is covered by the
  * context and the residues there, or whoever gets it refuses it. */
-static void chunk_is_durable(const struct letter *letter)
+static void chunk_is_durable(const struct letter *letter, struct slice bytes)
 {
     struct context context = {0}, horizon = {0};
     struct reader reader;
-    reader_init(&reader, letter->message->bytes);
+    reader_init(&reader, bytes);
     (void)read_array(&reader, UINT32_MAX);
     for (unsigned i = 0; i < 3; i++)
         (void)read_u64(&reader);
@@ -97,6 +97,14 @@ static void chunk_is_durable(const struct letter *letter)
                    message_name(letter->message->kind));
     context_done(&context);
     context_done(&horizon);
+}
+
+static struct slice page_of(struct slice packed)
+{
+    struct reader reader;
+    reader_init(&reader, packed);
+    (void)read_array(&reader, UINT32_MAX);
+    return read_bin(&reader, packed.size);
 }
 
 static void digest_is_durable(struct letter *letter, const struct digest_item *item)
@@ -141,6 +149,11 @@ static void sent(struct world *world, void *state, size_t index, const struct me
         letter.shard = oracle_shard(world->oracle, message->shard);
         (void)is_known(&letter, &message->since, false);
         break;
+    case MESSAGE_DIFFERED: /* the page in it */
+        letter.shard = oracle_shard(world->oracle, message->shard);
+        if (message->bytes.size > 0)
+            chunk_is_durable(&letter, page_of(message->bytes));
+        break;
     case MESSAGE_PUSH:
     case MESSAGE_PULLED:
     case MESSAGE_COMPARED:
@@ -148,14 +161,13 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_FILL:
         letter.shard = oracle_shard(world->oracle, message->shard);
         if (message->bytes.size > 0)
-            chunk_is_durable(&letter);
+            chunk_is_durable(&letter, message->bytes);
         break;
     case MESSAGE_TREED:
     case MESSAGE_REPAIRED:
     case MESSAGE_ASK:
     case MESSAGE_DESCEND:
     case MESSAGE_DIFFER:
-    case MESSAGE_DIFFERED:
     case MESSAGE_HOLE:
     case MESSAGE_KINDS:
         break;

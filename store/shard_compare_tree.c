@@ -9,6 +9,7 @@
 #include "store/crate.h"
 #include "store/take.h"
 
+enum { LIMIT_MIN = 64 };
 enum { KEYS_MAX = 256 << 10 }; /* of one stretch: what may be dealt with in one step */
 
 void compare_mine_init(struct compare_mine *mine)
@@ -17,6 +18,7 @@ void compare_mine_init(struct compare_mine *mine)
     buffer_init(&mine->to, KEY_CURSOR_MAX);
     buffer_init(&mine->keys, KEYS_MAX + KEY_SIZE_MAX + 2);
     mine->count = 0;
+    mine->limit = MERKLE_LIST_MAX;
 }
 
 void compare_mine_done(struct compare_mine *mine)
@@ -97,7 +99,7 @@ static int mine_fill(struct compare_mine *mine, struct walk *walk)
     int error;
 
     while (!(error = walk_next(walk))) {
-        if (mine->count == MERKLE_LIST_MAX || mine->keys.size >= KEYS_MAX)
+        if (mine->count == mine->limit || mine->keys.size >= KEYS_MAX)
             return buffer_set(&mine->to, walk->key);
         if (walk->empty) /* to the peer it is as good as absent */
             continue;
@@ -350,6 +352,22 @@ static bool part_fits(const struct compare_mine *mine, const struct chunk *page)
            (to.size == 0 || (!page->to_end && slice_compare(page->to, to) <= 0));
 }
 
+/* How many sums the next question has: as many as this answer had room for, or some more when there
+ * was room for all. */
+static size_t limit_next(const struct compare_mine *mine, const struct chunk *page)
+{
+    size_t at = 0, count = 0;
+    struct slice key;
+
+    if (page->to_end || slice_equal(page->to, buffer_slice(&mine->to))) {
+        count = mine->limit + mine->limit / 4;
+        return count < MERKLE_LIST_MAX ? count : MERKLE_LIST_MAX;
+    }
+    while (key_page_next(&mine->keys, &at, &key) && slice_compare(key, page->to) < 0)
+        count++;
+    return count > LIMIT_MIN ? count : LIMIT_MIN;
+}
+
 static int part_take(struct shard *shard, struct batch *batch, struct chunk *page,
                      struct compare_mine *mine, const uint32_t *lacking, size_t count)
 {
@@ -372,6 +390,7 @@ static int part_take(struct shard *shard, struct batch *batch, struct chunk *pag
     if (!error) {
         struct buffer old = mine->from;
 
+        mine->limit = limit_next(mine, page);
         mine->from = from;
         from = old;
         if (page->to_end)

@@ -20,6 +20,8 @@ struct compare_mine {
     struct buffer keys;     /* a page of keys, in order */
     uint64_t sums[MERKLE_LIST_MAX]; /* of them, in the same order */
     size_t count;
+    size_t limit; /* of them, so that the answer fits in a page: what it has no room for is sent
+                   * again */
 };
 
 void compare_mine_init(struct compare_mine *mine);

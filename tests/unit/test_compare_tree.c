@@ -263,6 +263,20 @@ TEST(without_a_tree_on_either_side_all_is_sent)
     }
 }
 
+TEST(who_has_next_to_nothing_gets_all_of_it)
+{
+    open_apart(20);
+    fill(1, 20, 3000);
+    build(1);
+    CHECK(box(&nodes, 1)->tree->now.bits >= box(&nodes, 0)->tree->now.bits + 4);
+    meet(8000);
+    build(0);
+    CHECK(agree());
+    CHECK_EQUAL(nodes.messages[MESSAGE_DESCEND], 1);
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFER], 0);
+    nodes_close(&nodes);
+}
+
 /* Who has nothing asks for all, without a look at the tree. */
 TEST(a_new_node_gets_all_of_it)
 {
