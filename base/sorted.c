@@ -21,6 +21,9 @@ struct sorted {
     struct node *first[HEIGHT_MAX];
     struct node **head; /* is `first`: links that may be changed behind a const map, too */
     unsigned height;    /* levels with nodes in them: none above is looked at */
+    /* What comes in order, as most does, goes to the end without a search. */
+    struct node *last;              /* NULL: there is none, or it is not known */
+    struct node **ends[HEIGHT_MAX]; /* when it is: the last link of each level in use */
     size_t count, bytes;
     struct rng rng; /* of a fixed seed: what a test did once, it does again */
 };
@@ -53,6 +56,11 @@ static struct node *sorted_find(const struct sorted *sorted, struct slice key,
     struct node **links = sorted->head, *past = NULL;
     unsigned level = sorted->height;
 
+    if (sorted->last && slice_compare(sorted->last->entry.key, key) < 0) {
+        if (ret_links)
+            memcpy(ret_links, sorted->ends, level * sizeof *ret_links);
+        return NULL;
+    }
     while (level-- > 0) {
         /* A node that was past the key one level up is not compared again. */
         while (links[level] != past && slice_compare(links[level]->entry.key, key) < 0)
@@ -122,8 +130,38 @@ static unsigned sorted_height(struct sorted *sorted)
     return height;
 }
 
+static void sorted_find_ends(struct sorted *sorted, struct node *last)
+{
+    struct node **links = sorted->head;
+    unsigned level = sorted->height;
+
+    while (level-- > 0) {
+        while (links[level])
+            links = links[level]->next;
+        sorted->ends[level] = &links[level];
+    }
+    sorted->last = last;
+}
+
+/* A node was linked. */
+static void sorted_note_ends(struct sorted *sorted, struct node *node)
+{
+    if (!sorted->last) {
+        if (!node->next[0])
+            sorted_find_ends(sorted, node);
+        return;
+    }
+    for (unsigned level = 0; level < node->height; level++) {
+        if (!node->next[level])
+            sorted->ends[level] = &node->next[level];
+    }
+    if (!node->next[0])
+        sorted->last = node;
+}
+
 /* A node of the same height in the place of another. */
-static void sorted_swap(struct node *old, struct node *node, struct node **links[HEIGHT_MAX])
+static void sorted_swap(struct sorted *sorted, struct node *old, struct node *node,
+                        struct node **links[HEIGHT_MAX])
 {
     unsigned level;
 
@@ -131,6 +169,7 @@ static void sorted_swap(struct node *old, struct node *node, struct node **links
         node->next[level] = old->next[level];
         *links[level] = node;
     }
+    sorted->last = NULL;
     mem_free(old);
 }
 
@@ -154,7 +193,7 @@ int sorted_put(struct sorted *sorted, struct slice key, struct slice value, uint
         return NEAP_NOMEM;
     sorted->bytes += node_bytes(node) - bytes_before;
     if (old) {
-        sorted_swap(old, node, links);
+        sorted_swap(sorted, old, node, links);
         return 0;
     }
     for (; sorted->height < node->height; sorted->height++)
@@ -163,6 +202,7 @@ int sorted_put(struct sorted *sorted, struct slice key, struct slice value, uint
         node->next[level] = *links[level];
         *links[level] = node;
     }
+    sorted_note_ends(sorted, node);
     sorted->count++;
     return 0;
 }
@@ -184,6 +224,7 @@ void sorted_delete(struct sorted *sorted, struct slice key)
         return;
     for (level = 0; level < node->height; level++)
         *links[level] = node->next[level];
+    sorted->last = NULL;
     sorted_drop(sorted, node);
 }
 
@@ -198,6 +239,7 @@ void sorted_delete_range(struct sorted *sorted, struct slice from, struct slice 
     end = sorted_find(sorted, to, links_to);
     for (level = 0; level < sorted->height; level++)
         *links[level] = *links_to[level];
+    sorted->last = NULL;
     /* Both slices may lie in an entry that goes: they are not used any more. */
     while (node != end) {
         struct node *next = node->next[0];
@@ -252,4 +294,5 @@ void sorted_clear(struct sorted *sorted)
     }
     memset(sorted->first, 0, sorted->height * sizeof *sorted->first);
     sorted->height = 0;
+    sorted->last = NULL;
 }

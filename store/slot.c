@@ -148,6 +148,9 @@ static int slot_count(const struct shard *shard, struct batch *batch, const stru
 
     if (!shard->tree || (stored.size == 0 && BROKEN("tree-forgets")))
         return 0;
+    /* It will be built from what is here then. */
+    if (!shard->tree->ready && !shard->tree->build)
+        return 0;
     must(!slot->stored || !stored_split(buffer_slice(slot->bytes), &ref, &old));
     must(stored.size == 0 || !stored_split(stored, &ref, &cell));
     delta = merkle_delta(&shard->tree->key, path, old, cell, unsettled);
