@@ -204,8 +204,8 @@ TEST(what_rots_comes_back_and_is_never_not_found)
                "A shop: 1 cells of a damaged file are back from sim://B\n"
                "A sim://B: pull shop\n"
                "A sim://B: pulled shop\n"
-               "A shop: no damage is left\n"
                "A sim://B: pulled all of shop\n"
+               "A shop: no damage is left\n"
                "A has shop:pears: 11\n"
                "B has shop:pears: 11\n");
     story_end(&story, true);
