@@ -55,7 +55,7 @@ static const struct rule table[] = {
      "a_compare_that_was_given_up_is_over", 0},
     {"compare-skips-unsettled", "a compare by tree leaves out cells that look equal", NULL, NULL,
      0},
-    {"marks-ignored", "trees don't say where cells may be unsettled", NULL, NULL, 170},
+    {"marks-ignored", "trees don't say where cells may be unsettled", "reset,cut,kill", NULL, 0},
     {"compare-keeps-removed", "a compare by tree brings cells, but no removals", NULL, NULL, 0},
     {"descent-before-start", "a compare begins when it is down the trees", NULL, NULL, 0},
     {"page-of-before", "pages have older cells than their context says", NULL, NULL, 0},
