@@ -111,10 +111,11 @@ int node_task(struct node *node, const char *verb, int argc, const char *const a
     if (argc != 2 || order_read(argv[0], &call.order))
         return error_set(error, NEAP_INVALID, "task: pause, resume or cancel, and the name of one");
     if (task_id_read(argv[1], &call.id))
-        return error_set(error, NEAP_INVALID,
-                         "task: %.280s is no name: there are pull:BUCKET, compare:BUCKET, "
-                         "repair:BUCKET, build:BUCKET, scrub:BUCKET, scrub, ask:NUMBER, backup",
-                         argv[1]);
+        return error_set(
+            error, NEAP_INVALID,
+            "task: %.280s is no name: there are pull:BUCKET, compare:BUCKET, "
+            "repair:BUCKET, heal:BUCKET, build:BUCKET, scrub:BUCKET, scrub, ask:NUMBER, backup",
+            argv[1]);
     if (call.id.kind == TASK_BACKUP) {
         code = backup_order(node, call.order);
     } else {

@@ -77,6 +77,8 @@ static const char *state_word(enum task_state state)
     switch (state) {
     case TASK_RUNS:
         return "runs";
+    case TASK_WAITS:
+        return "waits";
     case TASK_PAUSING:
         return "pausing";
     case TASK_PAUSED:
@@ -142,6 +144,7 @@ int task_order(struct engine *engine, struct now now, const struct task_id *id,
     case TASK_PULL:
     case TASK_COMPARE:
     case TASK_REPAIR:
+    case TASK_HEAL:
     case TASK_ASK:
         return engine->gossip
                    ? gossip_task_order(engine->gossip, now, id->kind, id->shard, id->number, order)

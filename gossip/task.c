@@ -41,7 +41,8 @@ static enum task_kind kind_of(enum pull_state state)
     case PULL_TREE:
     case PULL_LEAVES:
         return TASK_REPAIR;
-    case PULL_HOLES: /* what is damaged is not to wait */
+    case PULL_HOLES: /* not paused: what is damaged is not to wait */
+        return TASK_HEAL;
     case PULL_NONE:
         break;
     }
@@ -146,11 +147,12 @@ static int topic_tasks(const struct gossip *gossip, const struct topic *topic,
         error = each(arg, &task);
     }
     for (unsigned kind = TASK_PULL; kind <= TASK_REPAIR && !error; kind++) {
+        bool paused = topic->paused & 1u << kind, waits = kind == TASK_COMPARE && shard->session.id;
         struct task task = {.kind = (enum task_kind)kind,
-                            .state = TASK_PAUSED,
+                            .state = paused ? TASK_PAUSED : TASK_WAITS,
                             .shard = topic->shard,
                             .bucket = shard->name};
-        if ((topic->paused & 1u << kind) && kind_of(pull->state) != kind)
+        if ((paused || waits) && kind_of(pull->state) != kind)
             error = each(arg, &task);
     }
     return error;
@@ -211,11 +213,14 @@ static int topic_cancel(struct gossip *gossip, struct topic *topic, struct now n
         if (topic->pairs[i])
             topic->pairs[i]->ordered = false;
     }
-    if (kind_of(topic->pull.state) == kind) {
-        struct shard *shard = store_find(gossip->store, topic->shard);
-        pull_stop(gossip, topic);
-        if (kind == TASK_COMPARE && shard)
+    struct shard *shard = store_find(gossip->store, topic->shard);
+    bool waits = kind == TASK_COMPARE && shard && shard->session.id;
+    if (kind_of(topic->pull.state) == kind || waits) {
+        if (kind_of(topic->pull.state) == kind)
+            pull_stop(gossip, topic);
+        if (waits)
             shard_compare_stop(shard);
+        topic_changed(gossip, topic); /* its tree may be told of again */
         topic->rest_until = now.mono_ms + TASK_CANCEL_REST_MS;
         return 0;
     }
@@ -237,11 +242,11 @@ int gossip_task_order(struct gossip *gossip, struct now now, enum task_kind kind
     int error = 0;
     if (kind == TASK_ASK)
         return ask_order(gossip, number, order);
-    if (!topic || !store_find(gossip->store, shard) || kind > TASK_REPAIR)
+    if (!topic || !store_find(gossip->store, shard) || kind > TASK_HEAL)
         return NEAP_NOTFOUND;
     if (order == TASK_CANCEL)
         error = topic_cancel(gossip, topic, now, kind);
-    else if (kind == TASK_PULL)
+    else if (kind == TASK_PULL || kind == TASK_HEAL)
         return NEAP_REFUSED;
     else if (order == TASK_PAUSE)
         topic_pause(gossip, topic, kind);

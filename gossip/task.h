@@ -14,6 +14,7 @@
     X(PULL, "pull", "events")    \
     X(COMPARE, "compare", "")    \
     X(REPAIR, "repair", "")      \
+    X(HEAL, "heal", "")          \
     X(ASK, "ask", "peers")       \
     X(BUILD, "build", "cells")   \
     X(SCRUB, "scrub", "cells")   \
@@ -27,7 +28,12 @@ enum task_kind {
         TASK_KINDS_END
 };
 
-enum task_state { TASK_RUNS, TASK_PAUSING /* an answer is awaited */, TASK_PAUSED };
+enum task_state {
+    TASK_RUNS,
+    TASK_WAITS,   /* a compare that began, for its peer */
+    TASK_PAUSING, /* an answer is awaited */
+    TASK_PAUSED
+};
 enum task_order { TASK_PAUSE, TASK_RESUME, TASK_CANCEL };
 enum { TASK_CANCEL_REST_MS = 60000 };
 
@@ -48,9 +54,9 @@ const char *task_unit(enum task_kind kind);
 
 typedef int (*task_each)(void *arg, const struct task *task); /* not 0 ends it with that */
 int gossip_tasks(const struct gossip *gossip, task_each each, void *arg);
-/* Of PULL, COMPARE, REPAIR, ASK: those of this shard, or the ask of this number. NOTFOUND: there is
- * none, or no such bucket; REFUSED: that kind can't be paused. Work that was ended begins again
- * where it is needed, but not before TASK_CANCEL_REST_MS. NOMEM. */
+/* Of PULL, COMPARE, REPAIR, HEAL, ASK: those of this shard, or the ask of this number. NOTFOUND:
+ * there is none, or no such bucket; REFUSED: that kind can't be paused. Work that was ended begins
+ * again where it is needed, but not before TASK_CANCEL_REST_MS. NOMEM. */
 int gossip_task_order(struct gossip *gossip, struct now now, enum task_kind kind, uint64_t shard,
                       uint64_t number, enum task_order order);
 

@@ -16,6 +16,7 @@ TEST(names_of_tasks_are_read_and_written)
     } cases[] = {{{.kind = TASK_PULL, .bucket = "shop"}, "pull:shop"},
                  {{.kind = TASK_COMPARE, .bucket = "a:b"}, "compare:a:b"},
                  {{.kind = TASK_REPAIR, .bucket = "shop"}, "repair:shop"},
+                 {{.kind = TASK_HEAL, .bucket = "shop"}, "heal:shop"},
                  {{.kind = TASK_BUILD, .bucket = "shop"}, "build:shop"},
                  {{.kind = TASK_SCRUB, .bucket = "shop"}, "scrub:shop"},
                  {{.kind = TASK_ROUND}, "scrub"},

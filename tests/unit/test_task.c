@@ -150,6 +150,21 @@ TEST(a_compare_that_is_cancelled_ends_and_rests)
     nodes_close(&nodes);
 }
 
+/* Its session keeps the bucket for itself while its peer is away. */
+TEST(a_compare_that_waits_for_its_peer_is_shown_and_ended)
+{
+    open_far_behind();
+    CHECK_OK(shard_compare_begin(box(&nodes, 0), 7, &box(&nodes, 1)->context));
+    CHECK_EQUAL(find(0, TASK_COMPARE).count, 1);
+    CHECK_EQUAL(find(0, TASK_COMPARE).task.state, TASK_WAITS);
+    CHECK_OK(order(TASK_COMPARE, TASK_CANCEL));
+    CHECK(!box(&nodes, 0)->session.id);
+    CHECK_EQUAL(find(0, TASK_COMPARE).count, 0);
+    CHECK_ERROR(order(TASK_HEAL, TASK_PAUSE), NEAP_REFUSED);
+    CHECK_ERROR(order(TASK_HEAL, TASK_CANCEL), NEAP_NOTFOUND);
+    nodes_close(&nodes);
+}
+
 TEST(pulls_are_only_cancelled)
 {
     CHECK_OK(nodes_open(&nodes));
