@@ -51,6 +51,8 @@ TEST(meta_keys_start_with_their_letter)
     CHECK_EQUAL(key_residue_ref(key_slice(&made)), 2);
     CHECK_EQUAL(key_unsettled_bucket(key_slice(&made)), 3);
     CHECK_SLICE(key_unsettled_path(key_slice(&made)), "p");
+    key_session(&made, 1);
+    CHECK_HEX(key_slice(&made), "43 00 00 00 00 00 00 00 01");
     key_tree(&made, 1);
     CHECK_HEX(key_slice(&made), "54 00 00 00 00 00 00 00 01");
     key_tree_part(&made, 1, 2);
