@@ -9,6 +9,7 @@
 
 enum { MEMORY_DEFAULT = 256 << 20, MEMORY_MIN = 8 << 20, SYNC_MS_DEFAULT = 100 };
 enum { SYNC_MS_MAX = 60000, LOG_DEFAULT = 1000000 };
+enum { SCRUB_S_DEFAULT = 86400, SCRUB_DEFAULT = 80000, SCRUB_MAX = 1000000 };
 
 void neap_options_init(struct neap_options *options)
 {
@@ -18,7 +19,9 @@ void neap_options_init(struct neap_options *options)
                                      .memory_max = MEMORY_DEFAULT,
                                      .flags = NEAP_CREATE,
                                      .sync_ms = SYNC_MS_DEFAULT,
-                                     .log_max = LOG_DEFAULT};
+                                     .log_max = LOG_DEFAULT,
+                                     .scrub_s = SCRUB_S_DEFAULT,
+                                     .scrub_max = SCRUB_DEFAULT};
 }
 
 static int options_check(const struct neap_options *options, struct neap_error *error)
@@ -38,6 +41,9 @@ static int options_check(const struct neap_options *options, struct neap_error *
                          SYNC_MS_MAX);
     if (!options->log_max)
         return error_set(error, NEAP_INVALID, "options.log_max is 0; at least 1");
+    if (options->scrub_max < 1 || options->scrub_max > SCRUB_MAX)
+        return error_set(error, NEAP_INVALID, "options.scrub_max: %u; from 1 to %d",
+                         options->scrub_max, SCRUB_MAX);
     if ((options->listen || options->peers) && !options->cluster)
         return error_set(error, NEAP_INVALID,
                          "options.%s needs options.cluster: the file that `neap init` makes",

@@ -68,6 +68,7 @@ static int engine_tick(struct engine *engine, struct now now, struct batch *batc
         engine->wants_sync = true;
     if (engine->gossip)
         error = gossip_tick(engine->gossip, now, batch, outbox);
+    engine->trees.writes = engine->counts.writes;
     if (!error)
         error =
             trees_tick(&engine->trees, &engine->store, engine->gossip, now, batch, engine->trace);

@@ -19,6 +19,8 @@ struct node_options {
     bool suspect, readonly;
     uint32_t sync_ms;
     uint64_t log_max;
+    uint64_t scrub_ms;                       /* from one scrub to the next; 0: none */
+    uint32_t scrub_max;                      /* cells a second; 0: the default */
     size_t queue_count_max, queue_bytes_max; /* of writes that wait for the wheel; 0: defaults */
     size_t trees_max;                        /* bytes of one shard's tree and its build */
     const struct gossip_options *gossip;     /* NULL: alone. Its texts are copied */

@@ -128,7 +128,8 @@ static int node_open_wheel(struct node *node, const struct node_options *options
                                   .log_max = options->log_max ? options->log_max : LOG_MAX,
                                   .cluster_key = options->gossip ? &options->key : NULL,
                                   .tree_bits = store_tree_bits(options->trees_max),
-                                  .scrub_ms = SCRUB_MS};
+                                  .scrub_ms = options->scrub_ms,
+                                  .scrub_max = options->scrub_max};
     int code = wheel_open(&node->wheel, &wheel, error);
 
     /* Of a record that can't be read only the disk knows the file. */
@@ -279,7 +280,8 @@ static int opening_gossip(struct node_opening *opening, struct neap_error *error
                                               .heartbeat_ms = HEARTBEAT_MS,
                                               .silence_ms = SILENCE_MS,
                                               .backoff_ms_max = BACKOFF_MS_MAX,
-                                              .log_max = opening->node.log_max};
+                                              .log_max = opening->node.log_max,
+                                              .bulk_max = options->bulk_max};
     if (options->listen || opening->peers.count)
         opening->node.gossip = &opening->gossip;
     return 0;
@@ -328,6 +330,8 @@ static int opening_run(struct node_opening *opening, struct backend **ret_backen
                                   .readonly = options->flags & NEAP_READONLY,
                                   .sync_ms = options->sync_ms ? options->sync_ms : SYNC_MS,
                                   .log_max = options->log_max ? options->log_max : LOG_MAX,
+                                  .scrub_ms = (uint64_t)options->scrub_s * 1000,
+                                  .scrub_max = options->scrub_max,
                                   .path = options->path};
     node->queue_bytes_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 4;
     node->trees_max = node->queue_bytes_max / 4;

@@ -244,6 +244,22 @@ static json_t *trees_json(const struct engine *engine)
     return object_end(&trees);
 }
 
+/* What nodes bring each other up to date with. */
+static json_t *bulk_json(const struct gossip *gossip)
+{
+    struct object bulk = object_new();
+    struct flow_status flow = {0};
+
+    if (gossip)
+        gossip_flow_status(gossip, &flow);
+    put_number(&bulk, "bytes_per_s_max", flow.bulk_max);
+    put_number(&bulk, "bytes_taken", flow.bytes_taken);
+    put_number(&bulk, "bytes_given", flow.bytes_given);
+    put_number(&bulk, "questions_held", flow.held);
+    put_number(&bulk, "questions_refused", flow.refused);
+    return object_end(&bulk);
+}
+
 static json_t *counts_json(const struct engine_counts *counts)
 {
     struct object object = object_new();
@@ -279,6 +295,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "links", links_json(engine->gossip, wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);
     put(&status, "trees", trees_json(engine));
+    put(&status, "bulk", bulk_json(engine->gossip));
     put(&status, "counts", counts_json(&engine->counts));
     put_text(&status, "last_error", engine->error.text[0] ? engine->error.text : NULL);
     return object_end(&status);

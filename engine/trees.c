@@ -121,6 +121,18 @@ static void scrub_plan(struct trees *trees, struct now now)
     trees->scrub_at = now.mono_ms + trees->scrub_ms;
 }
 
+/* To the next step. Callers who write go first. */
+static uint64_t step_pause(struct trees *trees, const struct merkle *tree)
+{
+    uint64_t rate = trees->scrub_max ? trees->scrub_max : TREES_SCRUB_MAX;
+    uint64_t pause = tree->ready ? (uint64_t)TREES_CELLS * 1000 / rate : TREES_BUILD_MS;
+    bool busy = trees->writes != trees->written;
+
+    trees->written = trees->writes;
+    pause = pause > 0 ? pause : 1;
+    return busy ? pause * TREES_BUSY : pause;
+}
+
 int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, struct now now,
                struct batch *batch, struct trace *trace)
 {
@@ -139,7 +151,7 @@ int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, 
         error = scrub_next(trees, store, &shard);
     if (error || !shard)
         return error;
-    trees->next_at = now.mono_ms + (shard->tree->ready ? TREES_SCRUB_MS : TREES_BUILD_MS);
+    trees->next_at = now.mono_ms + step_pause(trees, shard->tree);
     trees->from = shard->id;
     error = shard_step(trees, gossip, shard, now, batch, trace, &ended);
     if (ended || error)

@@ -6,12 +6,12 @@
 #include "gossip/task.h"
 
 enum {
-    TREES_CELLS = 4096,     /* a step: 2 ms */
-    TREES_BUILD_MS = 4,     /* between steps of a build that is missed... */
-    TREES_SCRUB_MS = 50,    /* ... and of a scrub, which costs 4 % of a core so */
-    TREES_LOOK_MS = 1000,   /* between looks for work */
-    TREES_AGAIN_MS = 10000, /* after a shard that can't be read */
-    SCRUB_MS = 24 * 3600 * 1000
+    TREES_CELLS = 4096,      /* a step: 2 ms */
+    TREES_BUILD_MS = 4,      /* between steps of a build that is missed... */
+    TREES_SCRUB_MAX = 80000, /* cells a second of a scrub: 50 ms between steps, 4 % of a core */
+    TREES_BUSY = 4,          /* times as long while callers write */
+    TREES_LOOK_MS = 1000,    /* between looks for work */
+    TREES_AGAIN_MS = 10000   /* after a shard that can't be read */
 };
 
 struct trees {
@@ -19,6 +19,8 @@ struct trees {
     uint64_t next_at;          /* mono_ms of the next step */
     uint64_t from;             /* the shard whose turn it is, or the next one */
     uint64_t scrub_ms;         /* between rounds of scrubs; 0: none */
+    uint32_t scrub_max;        /* cells a second; 0: TREES_SCRUB_MAX */
+    uint64_t writes, written;  /* by callers: so far, and at the last step */
     uint64_t scrub_at;         /* the next round; 0: not known yet */
     uint64_t scrub_from;       /* the next shard of the round that runs... */
     bool scrubs;               /* ... if one does */

@@ -31,7 +31,8 @@ int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct 
         wheel->engine.trees =
             (struct trees){.kept = true,
                            .next_at = options->clock->ops->now_ms(options->clock) + TREES_LOOK_MS,
-                           .scrub_ms = options->scrub_ms};
+                           .scrub_ms = options->scrub_ms,
+                           .scrub_max = options->scrub_max};
     }
     if (code) {
         wheel_close(wheel);

@@ -45,6 +45,7 @@ struct wheel_options {
     const struct hash_key *cluster_key;
     unsigned tree_bits; /* 2^so many leaves a shard, at most (store_tree_bits) */
     uint64_t scrub_ms;  /* each shard is read again so often; 0: never */
+    uint32_t scrub_max; /* cells a second of that; 0: TREES_SCRUB_MAX */
 };
 
 /* On error nothing is left open. */

@@ -109,6 +109,9 @@ int compare_serve(struct step *step, size_t peer, const struct message *message)
     reply.shard = message->shard;
     reply.session = message->session;
     reply.code = NEAP_NOTFOUND;
+    uint64_t wait = shard ? flow_busy_ms(gossip, step->now.mono_ms, MESSAGE_COMPARE) : 0;
+    if (wait)
+        return flow_refuse(step, gossip->peers[peer].links[CHANNEL_BULK], &reply, wait);
     pages_init(&pages);
     if (shard && topic_open_pair(gossip, topic, peer))
         error = pages_give(step, topic, shard, message, &pages, &reply.code);
@@ -352,6 +355,10 @@ int compare_changed_take(struct step *step, struct topic *topic, struct shard *s
         compare_comes(topic, shard);
         return compare_finish(step, topic, shard);
     }
+    if (message->code == NEAP_BUSY) {
+        topic->pull.ask_after = step->now.mono_ms + flow_wait_ms(message);
+        return compare_go_on(step, topic, shard);
+    }
     if (message->code == NEAP_STALE) /* its log does not tell any more what changed */
         shard_compare_stop(shard);
     if (message->code)
@@ -379,6 +386,10 @@ int compare_take(struct step *step, size_t peer, const struct message *message)
                   !slice_equal(message->next, buffer_slice(&topic->pull.cursor));
     if (latest)
         gossip->peers[peer].answered = topic->pull.asked;
+    if (message->code == NEAP_BUSY) {
+        topic->pull.ask_after = step->now.mono_ms + flow_wait_ms(message);
+        return compare_ask_again(step, topic, shard);
+    }
     if (message->code)
         return pull_end(step, topic, compare_again_ms(step, message->code));
     return compare_page_take(step, topic, shard, message, latest);

@@ -231,6 +231,11 @@ static int compare_tree_serve(struct step *step, size_t peer, struct topic *topi
     reply.shard = message->shard;
     reply.session = message->session;
     reply.code = NEAP_NOTFOUND;
+    uint64_t wait = shard && !descends
+                        ? flow_busy_ms(step->gossip, step->now.mono_ms, MESSAGE_DIFFER)
+                        : 0;
+    if (wait)
+        return flow_refuse(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, wait);
     buffer_init(&packed, MESSAGE_SIZE_MAX);
     if (shard && topic_open_pair(step->gossip, topic, peer) && shard_released(shard))
         error = descends ? descend_give(step, topic, shard, message, &reply, &packed)
@@ -374,6 +379,10 @@ static int compare_tree_take(struct step *step, size_t peer, struct topic *topic
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0;
     step->gossip->peers[peer].answered = topic->pull.asked;
+    if (message->code == NEAP_BUSY) {
+        topic->pull.ask_after = step->now.mono_ms + flow_wait_ms(message);
+        return differ_ask(step, topic, shard);
+    }
     if (message->code && !(descended && message->code == NEAP_STALE))
         return pull_end(step, topic, compare_again_ms(step, message->code));
     return descended ? descended_take(step, topic, shard, message)

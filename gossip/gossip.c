@@ -43,6 +43,7 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     gossip->options.address = NULL;
     if (!gossip->options.chunk_size)
         gossip->options.chunk_size = CHUNK_SIZE;
+    flow_init(&gossip->flow, options->bulk_max);
     if (!gossip->options.repair_scan)
         gossip->options.repair_scan = REPAIR_SCAN_MAX;
     if (!gossip->options.compare_few)
@@ -181,6 +182,7 @@ static int take_message(struct step *step, const struct link *link, const struct
     int error = NEAP_INVALID;
     if (message->kind == MESSAGE_HELLO && link->state == LINK_WAITING)
         return hello_take(step, link->id, &message->hello);
+    flow_took(&step->gossip->flow, step->now.mono_ms, message->kind, message->bytes.size);
     if (link->state == LINK_OPEN)
         error = take_open(step, link, message, &reason);
     if (error == NEAP_FORMAT)

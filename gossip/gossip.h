@@ -24,6 +24,7 @@ struct gossip_options {
     size_t chunk_size;        /* of answers to pulls, about; 0: CHUNK_SIZE */
     size_t repair_scan;       /* cells that a repair looks at in one go; 0: REPAIR_SCAN_MAX */
     size_t compare_few;       /* so many leaves are compared by tree, even if they are all; 0: 64 */
+    uint64_t bulk_max;        /* bytes a second that it takes, and gives, in bulk; 0: any */
 };
 
 enum { PEERS_MAX = 64 };
@@ -83,6 +84,11 @@ const char *gossip_healed(const struct gossip *gossip);
 /* Why links were refused or dropped, counted: name and number; false past the last. */
 bool gossip_count(const struct gossip *gossip, size_t index, const char **ret_name,
                   uint64_t *ret_count);
+/* What was taken and given in bulk, and the questions that had to wait. */
+struct flow_status {
+    uint64_t bulk_max, bytes_taken, bytes_given, held, refused;
+};
+void gossip_flow_status(const struct gossip *gossip, struct flow_status *ret_status);
 /* Test and operator: stop (or start again) all talk with peers: dials, accepts, links. */
 int gossip_isolate(struct gossip *gossip, bool isolated, struct outbox *outbox);
 #endif

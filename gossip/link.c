@@ -133,6 +133,8 @@ int link_send(struct step *step, uint64_t link, const struct message *message, b
                             names_events && !BROKEN("names-nothing"));
     if (error == NEAP_LIMIT)
         gossip->counts[REASON_not_sent]++;
+    if (!error)
+        flow_gave(&gossip->flow, step->now.mono_ms, message->kind, message->bytes.size);
     return error;
 }
 

@@ -311,7 +311,9 @@ static void read_digests(struct reader *reader, struct message *message)
 static int read_code(struct reader *reader, enum message_kind kind)
 {
     int64_t code = read_i64(reader);
-    bool told = kind == MESSAGE_TOLD && (code == NEAP_BUSY || code == NEAP_FORMAT);
+    bool busy = kind == MESSAGE_TOLD || kind == MESSAGE_PULLED || kind == MESSAGE_COMPARED ||
+                kind == MESSAGE_TREED || kind == MESSAGE_DIFFERED;
+    bool told = (code == NEAP_BUSY && busy) || (code == NEAP_FORMAT && kind == MESSAGE_TOLD);
     if (!told && code != 0 && code != NEAP_END && code != NEAP_STALE && code != NEAP_NOTFOUND &&
         code != NEAP_CORRUPT && code != NEAP_LIMIT)
         reader_fail(reader, NEAP_INVALID);

@@ -91,6 +91,7 @@ struct message {
      * the sender has. */
     struct context since;
     bool compares; /* PULL: since is where a compare has got to, no claim to have all before it */
+    /* With BUSY: for how many ms. */
     struct slice bytes; /* chunk, page, cursor, what repair.c and verify.c pack: borrowed */
 };
 

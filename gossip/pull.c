@@ -84,12 +84,29 @@ void pull_received(struct gossip *gossip, size_t peer, const struct message *mes
         topic->pull.bytes += message->bytes.size;
 }
 
+/* Is the next question to be held back? */
+bool pull_waits(struct step *step, struct topic *topic, enum message_kind question)
+{
+    struct gossip *gossip = step->gossip;
+    if (pull_is_paused(topic, topic->pull.state))
+        return true;
+    if (question == MESSAGE_TREE || question == MESSAGE_REPAIR)
+        return false; /* a repair asks for its cells when it may (cells_ask) */
+    uint64_t at = flow_ask_at(gossip, step->now.mono_ms, question);
+    at = at > topic->pull.ask_after ? at : topic->pull.ask_after;
+    if (at <= step->now.mono_ms)
+        return false;
+    gossip->flow.held += topic->pull.held.size == 0;
+    topic_wake(gossip, topic, at);
+    return true;
+}
+
 int question_send(struct step *step, struct topic *topic, struct message *message)
 {
     struct gossip *gossip = step->gossip;
     message->shard = topic->shard;
     message->session = topic->pull.session;
-    if (pull_is_paused(topic, topic->pull.state))
+    if (pull_waits(step, topic, message->kind))
         return pull_hold(step, topic, message);
     pull_let_go(gossip, topic); /* of one before it: the later one counts */
     /* A key names no event (rule 8). */
@@ -373,9 +390,10 @@ static int pull_is_stale(struct step *step, struct topic *topic, struct shard *s
 }
 
 static int pull_take_code(struct step *step, struct topic *topic, struct shard *shard,
-                          struct pair *pair, int code)
+                          struct pair *pair, const struct message *message)
 {
     struct gossip *gossip = step->gossip;
+    int code = message->code;
     const char *peer = peer_text(gossip, topic->pull.peer);
     if (code == NEAP_STALE && !BROKEN("never-compare"))
         return pull_is_stale(step, topic, shard, pair);
@@ -387,7 +405,7 @@ static int pull_take_code(struct step *step, struct topic *topic, struct shard *
     if (code == NEAP_END)
         return pull_is_done(step, topic, shard, pair);
     trace(gossip->trace, "%s: not ready to give %s", peer, shard->name);
-    return pull_end(step, topic, PULL_READY_MS);
+    return pull_end(step, topic, code == NEAP_BUSY ? flow_wait_ms(message) : PULL_READY_MS);
 }
 
 int pull_take(struct step *step, size_t peer, const struct message *message)
@@ -410,7 +428,7 @@ int pull_take(struct step *step, size_t peer, const struct message *message)
     case PULL_HOLES:
         break;
     case PULL_EVENTS:
-        return message->code ? pull_take_code(step, topic, shard, pair, message->code)
+        return message->code ? pull_take_code(step, topic, shard, pair, message)
                              : pull_take_events(step, topic, shard, pair, message);
     case PULL_CHANGED:
         return compare_changed_take(step, topic, shard, message);

@@ -72,8 +72,10 @@ static int pull_give(struct giving *giving, struct topic *topic, struct pair *pa
     int error = claims ? pair_see(pair, &giving->asked->since, false) : 0;
     if (!error)
         error = context_copy(&giving->since, claims ? &pair->context : &giving->asked->since);
-    for (unsigned i = 1; i <= PULL_CHUNKS_MAX && more && !error; i++)
-        error = giving_next(giving, topic, !claims || i == PULL_CHUNKS_MAX, &more);
+    for (unsigned i = 1; i <= PULL_CHUNKS_MAX && more && !error; i++) {
+        bool last = !claims || i == PULL_CHUNKS_MAX || flow_is_limited(giving->step->gossip);
+        error = giving_next(giving, topic, last, &more);
+    }
     return error;
 }
 
@@ -91,6 +93,18 @@ static void pull_gave(const struct giving *giving, struct pair *pair)
     }
 }
 
+static int pull_refuse(struct giving *giving, uint64_t wait)
+{
+    struct gossip *gossip = giving->step->gossip;
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_PULLED;
+    message.shard = giving->asked->shard;
+    message.session = giving->asked->session;
+    return flow_refuse(giving->step, gossip->peers[giving->peer].links[CHANNEL_BULK], &message,
+                       wait);
+}
+
 int pull_serve(struct step *step, size_t peer, const struct message *message)
 {
     struct gossip *gossip = step->gossip;
@@ -100,6 +114,9 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
     struct giving giving = {.step = step, .shard = shard, .asked = message, .peer = peer};
     bool fine = pair && shard;
     int error = 0;
+    uint64_t wait = fine ? flow_busy_ms(gossip, step->now.mono_ms, MESSAGE_PULL) : 0;
+    if (wait)
+        return pull_refuse(&giving, wait);
     buffer_init(&giving.chunk, CHUNK_BYTES_MAX);
     if (fine)
         error =

@@ -211,6 +211,7 @@ static bool pair_is_due(struct step *step, struct topic *topic, const struct sha
 int repair_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
+    uint64_t at;
     if (topic->pull.state == PULL_LEAVES)
         return cells_ask(step, topic, shard);
     uint64_t root = repair_root(shard, &shard->context);
@@ -221,8 +222,14 @@ int repair_work(struct step *step, struct topic *topic, struct shard *shard)
         struct pair *pair = topic_open_pair(gossip, topic, i);
         if (!pair || !pair_is_due(step, topic, shard, pair, root))
             continue;
-        if (gossip->peers[i].pulling >= PULLS_MAX)
+        /* A turn is left for pulls. */
+        if (gossip->peers[i].pulling >= PULLS_MAX - 1)
             return topic_wait(gossip, topic);
+        at = flow_ask_at(gossip, step->now.mono_ms, MESSAGE_TREE);
+        if (at > step->now.mono_ms) {
+            topic_wake(gossip, topic, at);
+            return 0;
+        }
         pair->ordered = false;
         return repair_begin(step, topic, shard, i);
     }
@@ -243,6 +250,10 @@ static int repair_take(struct step *step, size_t peer, struct topic *topic, stru
     if (message->code == NEAP_CORRUPT || message->code == NEAP_LIMIT) {
         step->gossip->counts[REASON_not_given]++;
         topic_pair(topic, peer)->repair_at = step->now.mono_ms + FAULT_AGAIN_MS;
+        return pull_end(step, topic, 0);
+    }
+    if (message->code == NEAP_BUSY) {
+        topic_pair(topic, peer)->repair_at = step->now.mono_ms + flow_wait_ms(message);
         return pull_end(step, topic, 0);
     }
     if (message->code || repair_is_over(topic, shard))

@@ -133,6 +133,16 @@ static int stretch_ask(struct step *step, struct topic *topic, struct repair_str
     return error;
 }
 
+/* As long as nothing is under way no answer is missed. */
+static int cells_wait(struct step *step, struct topic *topic, uint64_t at)
+{
+    struct pull *pull = &topic->pull;
+    if (pull->repair->under_way == 0)
+        pull->deadline = at + step->gossip->options.silence_ms;
+    topic_wake(step->gossip, topic, at);
+    return 0;
+}
+
 int cells_ask(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct repair *repair = topic->pull.repair;
@@ -141,6 +151,9 @@ int cells_ask(struct step *step, struct topic *topic, struct shard *shard)
         return repair_end(step, topic, shard);
     if (!stretch)
         return 0;
+    uint64_t at = flow_ask_at(step->gossip, step->now.mono_ms, MESSAGE_REPAIR);
+    if (at > step->now.mono_ms)
+        return cells_wait(step, topic, at);
     int error = stretch_read(step, shard, repair, stretch);
     if (error)
         return repair_fault(step, topic, shard, error);

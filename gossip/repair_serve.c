@@ -124,6 +124,11 @@ int repair_serve(struct step *step, size_t peer, struct topic *topic, const stru
     reply.shard = message->shard;
     reply.session = message->session;
     reply.code = NEAP_STALE;
+    uint64_t wait = shard && message->kind == MESSAGE_TREE
+                        ? flow_busy_ms(step->gossip, step->now.mono_ms, MESSAGE_TREE)
+                        : 0;
+    if (wait)
+        return flow_refuse(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, wait);
     buffer_init(&packed, MESSAGE_SIZE_MAX);
     if (shard && topic_open_pair(step->gossip, topic, peer) && tree_is_of(shard, &message->since))
         error = repair_answer(step, topic, shard, message, &packed, &reply.code);

@@ -8,6 +8,7 @@
 #ifndef NEAP_GOSSIP_STATE_H
 #define NEAP_GOSSIP_STATE_H
 #include "base/rng.h"
+#include "base/tokens.h"
 #include "gossip/ask.h"
 #include "gossip/gossip.h"
 #include "gossip/task.h"
@@ -219,12 +220,22 @@ struct topic {
         uint64_t began_ms;      /* mono_ms */
         uint64_t bytes;         /* of answers */
         uint64_t lacked;        /* events, when it began */
+        uint64_t ask_after;     /* mono_ms; the peer has said so. 0: now */
+        enum message_kind held_kind;
 
         struct compare_tree *tree; /* owned: a session of gossip/compare_tree.c */
     } pull;
 };
 
+/* flow.c: what is taken and given in bulk, within options.bulk_max. */
+struct flow {
+    struct tokens taken, given;
+    uint64_t bytes_taken, bytes_given;
+    uint64_t held, refused; /* questions: mine that had to wait, others' that must come again */
+};
+
 struct gossip {
+    struct flow flow;
     struct gossip_options options; /* peers and address point into peers[] and own memory */
     char *address;
     struct store *store;
@@ -412,6 +423,8 @@ void pull_received(struct gossip *gossip, size_t peer, const struct message *mes
 
 /* task.c */
 bool pull_is_paused(const struct topic *topic, enum pull_state state);
+/* Is the next question to be held back, for a pause or as too much was taken (flow.c)? */
+bool pull_waits(struct step *step, struct topic *topic, enum message_kind question);
 /* Instead of asking, and later; or not at all, when there is another question by then. */
 int pull_hold(struct step *step, struct topic *topic, const struct message *question);
 void pull_let_go(struct gossip *gossip, struct topic *topic);
@@ -431,6 +444,21 @@ int compare_tree_message(struct step *step, size_t peer, const struct message *m
 
 /* pull_serve.c: the answers, PULL_CHUNKS_MAX chunks each at most */
 int pull_serve(struct step *step, size_t peer, const struct message *message);
+
+/* flow.c */
+void flow_init(struct flow *flow, uint64_t bytes_per_s);
+void flow_took(struct flow *flow, uint64_t now_ms, enum message_kind kind, size_t size);
+void flow_gave(struct flow *flow, uint64_t now_ms, enum message_kind kind, size_t size);
+/* When a question of this kind may be asked; now_ms: at once. */
+uint64_t flow_ask_at(const struct gossip *gossip, uint64_t now_ms, enum message_kind question);
+/* How long a peer has to wait before it is given an answer to this; 0: it gets one now. */
+uint64_t flow_busy_ms(struct gossip *gossip, uint64_t now_ms, enum message_kind question);
+/* Answers are as small as they can be then. */
+bool flow_is_limited(const struct gossip *gossip);
+/* The reply is BUSY, and says how long. */
+int flow_refuse(struct step *step, uint64_t link, struct message *reply, uint64_t wait_ms);
+/* What such a reply says, within reason. */
+uint64_t flow_wait_ms(const struct message *answer);
 
 /* repair.c */
 /* What a digest tells of my tree: 0 when it is not ready, or of another context than is told. */

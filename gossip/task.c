@@ -81,6 +81,7 @@ int pull_hold(struct step *step, struct topic *topic, const struct message *ques
     if (!pull->began_ms)
         pull->began_ms = step->now.mono_ms;
     pull->held = held;
+    pull->held_kind = question->kind;
     pull->deadline = UINT64_MAX;
     gossip->peers[pull->peer].pulling--;
     topics_unwait(gossip);
@@ -92,7 +93,7 @@ int pull_go_on(struct step *step, struct topic *topic)
 {
     struct gossip *gossip = step->gossip;
     struct pull *pull = &topic->pull;
-    if (pull_is_paused(topic, pull->state) || BROKEN("held-forgotten"))
+    if (pull_waits(step, topic, pull->held_kind) || BROKEN("held-forgotten"))
         return 0;
     if (gossip->peers[pull->peer].pulling >= PULLS_MAX)
         return topic_wait(gossip, topic);

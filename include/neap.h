@@ -264,6 +264,12 @@ struct neap_options {
                           * only the user of this process may open; NULL: nowhere */
     uint64_t log_max;    /* events, per bucket, kept for members that are away: one that misses more
                           * catches up by comparing whole buckets; 1 or more */
+    uint64_t bulk_max;   /* bytes a second that this node takes from other nodes to catch up, and as
+                          * many that it gives to them, on average; 0: as many as go. What is
+                          * written now, and what keeps nodes in touch, is not held back by it */
+    unsigned scrub_s;    /* seconds from one scrub to the next, which reads all that is stored and
+                          * holds it against what should be; 0: none but those ordered */
+    unsigned scrub_max;  /* cells a second that a scrub reads, about; 1 to 1000000 */
 };
 
 /* Where something is: see PLACES above. fields_count 0: the object itself, fields may be NULL.

@@ -160,7 +160,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_MEND:
     case MESSAGE_FILL:
         letter.shard = oracle_shard(world->oracle, message->shard);
-        if (message->bytes.size > 0)
+        if (message->bytes.size > 0 && !message->code)
             chunk_is_durable(&letter, message->bytes);
         break;
     case MESSAGE_TREED:

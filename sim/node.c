@@ -103,7 +103,8 @@ void node_init(struct world *world, size_t index)
                                            .repair_scan = world->options.chunk_size / 64,
                                            .compare_few = world->options.compare_few,
                                            .backoff_ms_max = 3000,
-                                           .log_max = world->options.log_max};
+                                           .log_max = world->options.log_max,
+                                           .bulk_max = world->options.bulk_max};
 }
 
 static bool node_crashes(void *arg, const char *before)

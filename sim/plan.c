@@ -30,6 +30,8 @@ static void world_draw(struct plan *plan, const struct settings *settings, struc
     plan->world.nodes = settings->nodes ? settings->nodes : nodes;
     plan->world.log_max = PICK(rng, logs);
     plan->world.chunk_size = PICK(rng, chunks);
+    /* Few have a limit, and no draw: the others stay what they were. */
+    plan->world.bulk_max = settings->seed % 16 == 11 ? 2000 + settings->seed % 7 * 2000 : 0;
     plan->world.heartbeat_ms = PICK(rng, beats);
     plan->world.delay_ms_max = PICK(rng, delays);
     /* Trees are small here: with half of the seeds that is no reason to use them. */

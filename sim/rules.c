@@ -60,6 +60,8 @@ static const struct rule table[] = {
     {"descent-before-start", "a compare begins when it is down the trees", NULL, NULL, 0},
     {"page-of-before", "pages have older cells than their context says", NULL, NULL, 0},
     {"held-forgotten", "a compare that was held does not go on", "order", NULL, 0},
+    {"flow-unlimited", "who has taken more than its limit asks on", NULL,
+     "what_is_taken_and_given_keeps_to_the_limit", 0},
     {"repair-never", "nobody minds that roots differ", "lose", NULL, 0},
     {"repair-not-bare", "a repair leaves out what is only known to be gone", NULL, NULL, 0},
     {"repair-only-takes", "a repair does not give what the other lacks", "lose", NULL, 0},

@@ -99,9 +99,9 @@ static bool run_world(struct world *world, const struct plan *plan, const struct
     struct faults *faults = faults_new(world);
     world->checks = checks_new(world);
     world_note(world,
-               "%zu nodes, log of %" PRIu64
-               ", chunks of %zu bytes (0: as usual), heartbeat %" PRIu32 " ms, delays to %u ms",
-               plan->world.nodes, plan->world.log_max, plan->world.chunk_size,
+               "%zu nodes, log of %" PRIu64 ", chunks of %zu bytes (0: as usual), %" PRIu64
+               " bytes/s in bulk (0: any), heartbeat %" PRIu32 " ms, delays to %u ms",
+               plan->world.nodes, plan->world.log_max, plan->world.chunk_size, plan->world.bulk_max,
                plan->world.heartbeat_ms, plan->world.delay_ms_max);
     for (size_t i = 0; i < world->nodes_count; i++)
         sim_start(world, i);

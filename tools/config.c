@@ -33,6 +33,10 @@ static const struct setting settings[] = {
     {"nosync", SWITCH, AT(nosync), "writes are durable only after sync_ms", NULL},
     {"sync_ms", NUMBER, AT(sync_ms), "how long an unsynced write may wait", "MS"},
     {"log_max", NUMBER, AT(log_max), "log entries a bucket kept for nodes that are away", "N"},
+    {"bulk_max", SIZE, AT(bulk_max),
+     "bytes a second to catch up with, taken and given, with k, m or g; 0: any", "BYTES"},
+    {"scrub_s", NUMBER, AT(scrub_s), "seconds between scrubs; 0: none but those ordered", "S"},
+    {"scrub_max", NUMBER, AT(scrub_max), "cells a second that a scrub reads", "N"},
     {"readonly", SWITCH, AT(readonly), "refuse all writes of clients", NULL},
     {"log_level", LEVEL, AT(log_level), "error, warn, info or debug; SIGHUP reads it again",
      "LEVEL"},
@@ -253,13 +257,20 @@ static int flags_read(int argc, const char **argv, struct reading *reading, int 
     return code;
 }
 
+/* What is not given, where 0 would say something. */
+static void config_init(struct config *config)
+{
+    config->log_level = LOG_INFO;
+    config->scrub_s = config->scrub_max = UINT64_MAX;
+}
+
 int config_read(int argc, const char **argv, struct config *ret_config, int *ret_quit)
 {
     struct reading reading = {.config = ret_config};
     int code;
 
     memset(ret_config, 0, sizeof(*ret_config));
-    ret_config->log_level = LOG_INFO;
+    config_init(ret_config);
     *ret_quit = 0;
     code = flags_read(argc, argv, &reading, ret_quit);
     if (code == 0 && !*ret_quit && ret_config->file)
@@ -298,13 +309,14 @@ static int setting_same(const struct setting *setting, const struct config *a,
 /* Everything is read and checked, so that a mistake shows now and not at the next start. */
 int config_reload(struct config *config, const char **ret_changed)
 {
-    struct config fresh = {.log_level = LOG_INFO};
+    struct config fresh = {0};
     struct reading reading = {.config = &fresh};
     int code;
 
     *ret_changed = NULL;
     if (config->file == NULL)
         return 0;
+    config_init(&fresh);
     memcpy(fresh.given, config->given, sizeof(fresh.given));
     fresh.file = config->file;
     code = file_read(&reading);
@@ -320,6 +332,11 @@ int config_reload(struct config *config, const char **ret_changed)
     return code;
 }
 
+static unsigned clamped(uint64_t number)
+{
+    return number > UINT32_MAX ? UINT32_MAX : (unsigned)number;
+}
+
 void config_options(const struct config *config, struct neap_options *ret_options)
 {
     neap_options_init(ret_options);
@@ -331,10 +348,14 @@ void config_options(const struct config *config, struct neap_options *ret_option
     if (config->memory_max)
         ret_options->memory_max = (size_t)config->memory_max;
     if (config->sync_ms)
-        ret_options->sync_ms =
-            config->sync_ms > UINT32_MAX ? UINT32_MAX : (unsigned)config->sync_ms;
+        ret_options->sync_ms = clamped(config->sync_ms);
     if (config->log_max)
         ret_options->log_max = config->log_max;
+    ret_options->bulk_max = config->bulk_max;
+    if (config->scrub_s != UINT64_MAX)
+        ret_options->scrub_s = clamped(config->scrub_s);
+    if (config->scrub_max != UINT64_MAX)
+        ret_options->scrub_max = clamped(config->scrub_max);
     ret_options->flags = (config->create ? (unsigned)NEAP_CREATE : 0) |
                          (config->nosync ? (unsigned)NEAP_NOSYNC : 0) |
                          (config->readonly ? (unsigned)NEAP_READONLY : 0);

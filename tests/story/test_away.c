@@ -1,7 +1,9 @@
 /* Nodes that are away, and how they catch up. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "gossip/state.h"
 #include "tests/story/story.h"
 
 enum { A, B, C };
@@ -292,5 +294,88 @@ TEST(what_is_too_much_for_a_queue_is_dropped_and_caught_up)
                "B sim://A: pushed box\n"
                "B sim://A: pushed box\n"
                "B has note: last\n");
+    story_end(&story, true);
+}
+
+/* ---- limits of what is taken and given ---- */
+
+enum { LIMIT = 20000, BURST = LIMIT / 4, ANSWERS = 4 * 4 * 2000 };
+
+/* B lacks so many values, of 1000 bytes each, of A, and has only C to take them from. */
+static void apart_with_limits(bool taker, bool giver, uint64_t log_max, unsigned values)
+{
+    static char words[1100];
+    story_begin(&story, &(struct world_options){
+                            .seed = 7, .nodes = 3, .log_max = log_max, .chunk_size = 2000});
+    for (size_t i = A; i <= C; i++)
+        sim_start(&story.world, i);
+    story_do(&story, A, "incr apples 1");
+    story_run(&story, 3000);
+    story_isolate(&story, B, true);
+    for (unsigned i = 0; i < values; i++) {
+        int size = snprintf(words, sizeof words, "set k%u ", i);
+        memset(words + size, 'v', 1000);
+        words[size + 1000] = 0;
+        story_do(&story, A, words);
+    }
+    story_run(&story, 3000);
+    sim_stop(&story.world, A);
+    flow_init(&story.world.nodes[B].wheel.engine.gossip->flow, taker ? LIMIT : 0);
+    flow_init(&story.world.nodes[C].wheel.engine.gossip->flow, giver ? LIMIT : 0);
+    story_isolate(&story, B, false);
+}
+
+static uint64_t taken_by_b(void)
+{
+    struct flow_status flow;
+    gossip_flow_status(story.world.nodes[B].wheel.engine.gossip, &flow);
+    return flow.bytes_taken;
+}
+
+/* How many milliseconds it takes until B has all. */
+static uint64_t catch_up(void)
+{
+    uint64_t begun = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        story_run(&story, 100);
+        uint64_t taken = taken_by_b();
+        if (taken && !begun)
+            begun = story.world.now_ms - 100;
+        uint64_t since = begun ? story.world.now_ms - begun : 0;
+        CHECK(taken <= BURST + LIMIT * since / 1000 + ANSWERS);
+        if (context_covers(&sim_shard(&story.world, B, "box")->context,
+                           &sim_shard(&story.world, C, "box")->context))
+            return since;
+    }
+    test_failed(__FILE__, __LINE__, "B has not caught up, but taken %" PRIu64, taken_by_b());
+}
+
+TEST(what_is_taken_and_given_keeps_to_the_limit)
+{
+    for (unsigned who = 1; who <= 3; who++) {
+        for (unsigned compares = 0; compares <= 1; compares++) {
+            apart_with_limits(who & 1, who & 2, compares ? 10 : 100000, 300);
+            CHECK(catch_up() >= (300000 - BURST - ANSWERS) / (LIMIT / 1000));
+            CHECK_EQUAL(sim_shard(&story.world, B, "box")->counts.compares, compares);
+            sim_start(&story.world, A);
+            story_run(&story, 9000);
+            story_end(&story, true);
+        }
+    }
+}
+
+TEST(a_write_is_pushed_while_a_limit_holds_others_back)
+{
+    apart_with_limits(true, true, 10, 300);
+    while (taken_by_b() < BURST)
+        story_run(&story, 100);
+    story_do(&story, C, "incr others:pears 1");
+    story_run(&story, 1000);
+    const struct shard *shard = sim_shard(&story.world, B, "others");
+    CHECK(shard && shard->context.count == 1);
+    CHECK(taken_by_b() < 300000);
+    (void)catch_up();
+    sim_start(&story.world, A);
+    story_run(&story, 9000);
     story_end(&story, true);
 }

@@ -7,6 +7,7 @@
 instead='
 gossip/compare.c tests/story/test_away.c
 gossip/fault.c tests/unit/test_gossip.c
+gossip/flow.c tests/story/test_away.c
 gossip/heal.c tests/story/test_disks.c
 gossip/hello.c tests/unit/test_gossip.c
 gossip/link.c tests/unit/test_gossip.c
