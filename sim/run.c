@@ -9,6 +9,7 @@
 #include "sim/check.h"
 
 enum { GARBLED_MS = 10000, ROUNDS_FEW = 100, CHUNK_SMALL = 800, CHUNK_USUAL = 65536 };
+enum { STEP_BYTES = 200 }; /* in each replica, for each step */
 
 uint64_t run_round_ms(const struct plan *plan)
 {
@@ -17,13 +18,18 @@ uint64_t run_round_ms(const struct plan *plan)
 
 /* Most worlds need a few rounds (half of them 2, nine of ten 15), a compare in small chunks one for
  * each chunk. Of 6,000 seeds with 1,000 steps none needed more than 49 with chunks as usual, and
- * none more than 370 with the smallest, for which the bound is 900. */
+ * none more than 370 with the smallest, for which the bound is 900. A limit of what is taken and
+ * given may be what all wait for. */
 uint32_t run_rounds_max(const struct plan *plan)
 {
     uint64_t chunk = plan->world.chunk_size ? plan->world.chunk_size : CHUNK_USUAL;
     if (chunk < CHUNK_SMALL)
         chunk = CHUNK_SMALL;
-    return ROUNDS_FEW + (uint32_t)(plan->count * CHUNK_SMALL / chunk);
+    uint64_t rounds = ROUNDS_FEW + plan->count * CHUNK_SMALL / chunk;
+    if (plan->world.bulk_max) /* of what one node has to give to all others */
+        rounds += plan->count * STEP_BYTES * plan->world.nodes * 1000 / plan->world.bulk_max /
+                  run_round_ms(plan);
+    return (uint32_t)rounds;
 }
 
 /* Rounds of looking until everything holds. */
