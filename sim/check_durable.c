@@ -151,7 +151,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
         break;
     case MESSAGE_DIFFERED: /* the page in it */
         letter.shard = oracle_shard(world->oracle, message->shard);
-        if (message->bytes.size > 0)
+        if (message->bytes.size > 0 && !message->code)
             chunk_is_durable(&letter, page_of(message->bytes));
         break;
     case MESSAGE_PUSH:
