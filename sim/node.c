@@ -460,6 +460,17 @@ bool sim_lost(const struct world *world)
 
 bool sim_has_holes(const struct sim_node *node)
 {
+    const struct view view = {.disk = node->disk}; /* it may be down */
+    struct slice key, value;
+    struct scan *scan;
+    must(view_scan(&view, DISK_META, slice_text("D"), slice_text("E"), &scan) == 0);
+    bool has = scan_next(scan, &key, &value) == 0;
+    scan_close(scan);
+    return has;
+}
+
+static bool wheel_has_holes(const struct sim_node *node)
+{
     const struct store *store = &node->wheel.engine.store;
     bool has = false;
     for (size_t i = 0; node->up && i < store->shards_count; i++)
@@ -479,7 +490,8 @@ bool sim_in_hole(const struct sim_node *node, struct slice key)
 
 bool sim_excuses(const struct sim_node *node, int code)
 {
-    return disk_gave(&node->door, code) || (code == NEAP_CORRUPT && sim_has_holes(node)) ||
+    return disk_gave(&node->door, code) ||
+           (code == NEAP_CORRUPT && (node->had_holes || wheel_has_holes(node))) ||
            (code == NEAP_NOMEM && node->world->starves);
 }
 
@@ -582,6 +594,7 @@ void node_turn(struct world *world, size_t index)
     memmove(node->inbox, node->inbox + count, node->inbox_count * sizeof *events);
     node->turns++;
     node->door.hurt = 0;
+    node->had_holes = wheel_has_holes(node);
     world->starve_at = 0;
     if (world->starves && world_below(world, 20) == 0)
         world->starve_at = mem_calls() + 1 + world_below(world, 300);

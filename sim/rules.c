@@ -72,7 +72,7 @@ static const struct rule table[] = {
     {"salvage-keeps-log", "a log with gaps is told as if it had none", "rot", NULL, 0},
     {"holes-unseen", "what is in a hole is read as not there", "rot", NULL, 0},
     {"hole-never", "nobody asks for what is in holes", "rot", NULL, 0},
-    {"hole-takes", "events are taken into holes", "rot,cut,oneway,crash", NULL, 3},
+    {"hole-takes", "events are taken into holes", "rot,cut,oneway,crash", NULL, 49},
     {"hole-closes-early", "a hole is closed although more is known of it", "rot", NULL, 0},
     {"hole-any-page", "a hole is closed by whoever answers first", "rot", NULL, 0},
     /* 8: nothing leaves before it is durable */

@@ -64,6 +64,7 @@ struct sim_node {
     char name[8], address[32];
     struct disk *disk;    /* what is there: for whoever looks on */
     struct disk *above;   /* what the wheel has: the door, with its holes */
+    bool had_holes;       /* when its turn began */
     struct sim_disk door; /* before it: what the wheel gets, faults and all */
     struct directory_mark mark;
     uint64_t went_back; /* its directory did, in place, to the history's mark that is one less than
