@@ -126,6 +126,8 @@ static unsigned judge_excuse(const struct judge *judge, uint32_t event)
     unsigned excuse = 0;
     for (uint32_t at = oracle->events[event].gone; at != ORACLE_NONE; at = oracle->edges[at].next) {
         uint32_t may = oracle->edges[at].may;
+        if (oracle->events[may].lost)
+            return 2;
         if (!judge_knows(judge, may))
             continue;
         if (judge->first == ORACLE_NONE || oracle_covers(oracle, judge->shard, &before, may))
