@@ -101,24 +101,31 @@ static int holes_find(struct disk *disk, struct disk_snapshot *snapshot, const s
 
 /* ---- the disk ---- */
 
+static int cell_look(struct disk_holes *holes, struct disk_snapshot *snapshot, struct slice key)
+{
+    struct key prefix, next, start;
+    int error;
+
+    if (!key_cell_is(key) || !atomic_load(&holes->any))
+        return 0;
+    key_shard_meta_prefix(&prefix, 'D', bytes_get_u64(key.data));
+    memcpy(next.bytes, key.data, key.size);
+    next.bytes[key.size] = 0;
+    next.size = key.size + 1;
+    error = holes_find(holes->inner, snapshot, &prefix, key, key_slice(&next), &start);
+    if (!error)
+        return holes_hit(holes);
+    return error == NEAP_NOTFOUND ? 0 : error;
+}
+
 static int holes_get(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
                      struct slice key, struct buffer *ret_value)
 {
     struct disk_holes *holes = holes_of(disk);
-    struct key prefix, next, start;
-    int error = NEAP_NOTFOUND;
-
     /* First the holes: one that is closed meanwhile has its cells by then. */
-    if (family == DISK_CELLS && key_cell_is(key) && atomic_load(&holes->any)) {
-        key_shard_meta_prefix(&prefix, 'D', bytes_get_u64(key.data));
-        memcpy(next.bytes, key.data, key.size);
-        next.bytes[key.size] = 0;
-        next.size = key.size + 1;
-        error = holes_find(holes->inner, snapshot, &prefix, key, key_slice(&next), &start);
-    }
-    if (!error)
-        return holes_hit(holes);
-    if (error != NEAP_NOTFOUND)
+    int error = family == DISK_CELLS ? cell_look(holes, snapshot, key) : 0;
+
+    if (error)
         return error;
     return holes->inner->ops->get(holes->inner, snapshot, family, key, ret_value);
 }
@@ -310,6 +317,12 @@ int disk_holes_open(struct disk *inner, struct disk **ret_disk)
     atomic_init(&holes->hit, false);
     *ret_disk = &holes->disk;
     return 0;
+}
+
+int disk_holes_look(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                    struct slice key)
+{
+    return is_holes(disk) && family == DISK_CELLS ? cell_look(holes_of(disk), snapshot, key) : 0;
 }
 
 struct disk *disk_holes_under(struct disk *disk)

@@ -59,6 +59,9 @@ int hole_close(struct shard *shard, struct batch *batch, size_t index);
 /* A disk that reads holes as damage, for whoever is above: CORRUPT for a key in one, and for a pass
  * that comes to one. Without holes `inner` comes back itself. */
 int disk_holes_open(struct disk *inner, struct disk **ret_disk);
+/* CORRUPT for the key of a cell in a hole: also when the batch of this turn has something of it. */
+int disk_holes_look(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
+                    struct slice key);
 /* What is under it; a disk of another kind is under itself. */
 struct disk *disk_holes_under(struct disk *disk);
 /* Frees it alone. What was under it comes back. */

@@ -3,18 +3,22 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/batch.h"
+#include "store/hole.h"
 
 int view_get(const struct view *view, enum disk_family family, struct slice key,
              struct buffer *ret_value)
 {
     if (view->batch) {
         struct slice value = {0};
+        int error = 0;
 
         switch (batch_find(view->batch, family, key, &value)) {
         case BATCH_PUT:
-            return buffer_set(ret_value, value);
+            error = disk_holes_look(view->disk, view->snapshot, family, key);
+            return error ? error : buffer_set(ret_value, value);
         case BATCH_DELETE:
-            return NEAP_NOTFOUND;
+            error = disk_holes_look(view->disk, view->snapshot, family, key);
+            return error ? error : NEAP_NOTFOUND;
         case BATCH_RANGE:
         case BATCH_NONE:
             break;

@@ -174,6 +174,7 @@ TEST(a_hole_reads_as_damage_and_all_else_is_there)
     struct scan *scan;
     struct slice key, cell, none = {NULL, 0};
     struct neap_error error = {0};
+    struct batch *turn;
     struct key at;
 
     pair_open(&pair);
@@ -189,6 +190,15 @@ TEST(a_hole_reads_as_damage_and_all_else_is_there)
     CHECK(strstr(error.text, "waits for a peer that has it"));
     cell_key(&pair.hurt, "bb", NEAP_REGISTER, &at); /* nobody knows whether it was there */
     CHECK_ERROR(view_get(&view, DISK_CELLS, key_slice(&at), &value), NEAP_CORRUPT);
+    CHECK_OK(
+        batch_new(disk, &turn)); /* a page that fills it is in the batch of this turn already */
+    CHECK_OK(batch_put(turn, DISK_CELLS, key_slice(&at), slice_of("x", 1)));
+    view.batch = turn;
+    CHECK_ERROR(view_get(&view, DISK_CELLS, key_slice(&at), &value), NEAP_CORRUPT);
+    CHECK_OK(batch_delete(turn, DISK_CELLS, key_slice(&at)));
+    CHECK_ERROR(view_get(&view, DISK_CELLS, key_slice(&at), &value), NEAP_CORRUPT);
+    view.batch = NULL;
+    batch_free(turn);
     cell_key(&pair.hurt, "c", NEAP_REGISTER, &at);
     CHECK_OK(view_get(&view, DISK_CELLS, key_slice(&at), &value));
     cell_key(&pair.hurt, "d", NEAP_REGISTER, &at);
