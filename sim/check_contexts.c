@@ -509,6 +509,8 @@ static void replaced(struct world *world, void *memory, size_t index)
     /* And removals that only its log told of may have left their marks. */
     for (uint32_t i = 0; world->nodes[index].door.suspect && i < oracle->paths_count; i++)
         oracle_lose(oracle, i, index);
+    if (world->nodes[index].door.suspect)
+        oracle_doubt(oracle, index);
     oracle->eras[index]++;
     for (size_t i = 0; i < oracle->shards_count; i++) {
         struct oracle_replica *replica = &oracle->shards[i].replicas[index];

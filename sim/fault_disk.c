@@ -78,13 +78,16 @@ static void strike_rot(struct faults *faults, struct rng *rng)
                                                 DISK_META};
     struct sim_node *node = node_draw(faults, rng);
     enum disk_family family = families[rng_below(rng, sizeof families / sizeof *families)];
+    family = family == DISK_LOG && faults->copied ? DISK_CELLS : family;
     size_t count = disk_rot_candidates(&node->door, family);
     uint64_t at = count ? rng_below(rng, count) : 0;
     if (others_rot(faults->world, node))
         return;
-    if (disk_rot_at(&node->door, family, at))
-        world_note(faults->world, "%s: value %llu of %s rots", node->name, (unsigned long long)at,
-                   disk_family_name(family));
+    if (!disk_rot_at(&node->door, family, at))
+        return;
+    faults->log_rots |= family == DISK_LOG;
+    world_note(faults->world, "%s: value %llu of %s rots", node->name, (unsigned long long)at,
+               disk_family_name(family));
 }
 
 /* Every replica of the shard is up, has seen the same and is settled: the same is stored. */

@@ -114,6 +114,7 @@ static void replace(struct faults *faults, struct sim_node *node, struct disk *d
                     struct rng *rng)
 {
     struct world *world = faults->world;
+    faults->copied = true;
     sim_crash(world, node->index);
     history_doubt_since(load_history(world->load), node->index, mark);
     sim_set_disk(world, node->index, disk);
@@ -137,7 +138,7 @@ static void strike_restore(struct faults *faults, struct rng *rng)
     struct sim_node *node = node_draw(faults, rng);
     struct sim_node *from = node_draw(faults, rng);
     size_t at = image_draw(faults, NULL, from, rng);
-    if (at == SIZE_MAX)
+    if (at == SIZE_MAX || faults->log_rots)
         return;
     const struct image *image = &faults->images[at];
     world_note(faults->world, "restore %s from a backup of %s", node->name,
@@ -152,7 +153,7 @@ static void strike_rollback(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
     size_t at = image_draw(faults, node, node, rng);
-    if (at == SIZE_MAX)
+    if (at == SIZE_MAX || faults->log_rots)
         return;
     world_note(faults->world, "roll %s back", node->name);
     replace(faults, node, disk_copy(faults->images[at].disk), faults->images[at].mark, rng);
@@ -169,7 +170,7 @@ static void strike_clone(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
     struct sim_node *from = node_settled(faults, node_draw(faults, rng));
-    if (!from || from == node)
+    if (!from || from == node || faults->log_rots)
         return;
     world_note(faults->world, "%s gets a copy of the directory of %s", node->name, from->name);
     replace(faults, node, disk_copy(from->disk), 0, rng);

@@ -29,6 +29,7 @@ struct oracle_event {
     bool adds;       /* a cell has shown it */
     bool listed;     /* by its path */
     bool lost;       /* what it did: a damaged disk had it, and nobody else */
+    bool forgotten;  /* maybe, by a node whose log was damaged: what it removed stays gone there */
 };
 
 /* "From `may` on it can have been removed, from `must` on it has been." */
@@ -130,6 +131,8 @@ bool oracle_explains(struct oracle *oracle, uint32_t path, const struct knowledg
 /* What events of the cell did that no node but this one knows of may be lost with it: what they
  * added may be absent, what they removed may be there. */
 void oracle_lose(struct oracle *oracle, uint32_t path, size_t node);
+/* The node, whose log was damaged, may have forgotten events, but not what they removed. */
+void oracle_doubt(struct oracle *oracle, size_t node);
 
 /* What a node has made, by what its own context covers, now that this can have become less.
  * Returns whether some are valid no longer. */

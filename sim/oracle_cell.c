@@ -126,7 +126,7 @@ static unsigned judge_excuse(const struct judge *judge, uint32_t event)
     unsigned excuse = 0;
     for (uint32_t at = oracle->events[event].gone; at != ORACLE_NONE; at = oracle->edges[at].next) {
         uint32_t may = oracle->edges[at].may;
-        if (oracle->events[may].lost)
+        if (oracle->events[may].lost || oracle->events[may].forgotten)
             return 2;
         if (!judge_knows(judge, may))
             continue;
@@ -246,6 +246,12 @@ void oracle_lose(struct oracle *oracle, uint32_t number, size_t node)
                     (event->path == ORACLE_NONE && oracle->openings[event->opening].shard == shard);
         if (here && !is_known_elsewhere(oracle, shard, i, node))
             event->lost = true;
+        for (uint32_t at = event->gone; event->path == number && at != ORACLE_NONE;
+             at = oracle->edges[at].next) {
+            struct oracle_edge *edge = &oracle->edges[at]; /* `must` may be of another cell */
+            if (edge->must != ORACLE_NONE && !is_known_elsewhere(oracle, shard, edge->must, node))
+                edge->must = ORACLE_NONE;
+        }
     }
 }
 
@@ -270,5 +276,17 @@ void oracle_dump(const struct oracle *oracle, uint32_t path)
             printf("..%s", name);
         }
         printf("\n");
+    }
+}
+
+void oracle_doubt(struct oracle *oracle, size_t node)
+{
+    for (uint32_t i = 0; i < oracle->events_count; i++) {
+        const struct oracle_opening *opening = &oracle->openings[oracle->events[i].opening];
+        const struct oracle_replica *replica = &oracle->shards[opening->shard].replicas[node];
+        struct knowledge know = {.context = &replica->known};
+        /* Not present: it is the copy of a directory, and its log tells of that one's events. */
+        oracle->events[i].forgotten |= opening->node == node || !replica->present ||
+                                       oracle_covers(oracle, opening->shard, &know, i);
     }
 }
