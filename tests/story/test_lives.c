@@ -449,7 +449,7 @@ TEST(a_restored_backup_does_not_count_on_in_what_others_may_have_been_told)
 }
 
 /* B has the removal from A's cell alone, by a pull that was cut short, and is asked for it again;
- * then A's disk is lost. */
+ * then A's disk is lost. The others have it by B's event, and no repair has to tell them. */
 TEST(a_removal_that_was_known_of_one_cell_alone_is_kept_by_who_repeats_it)
 {
     story_begin(&story,
@@ -484,9 +484,24 @@ TEST(a_removal_that_was_known_of_one_cell_alone_is_kept_by_who_repeats_it)
     story_cut(&story, A, C, false);
     story_forget(&story);
     story_run(&story, 12000);
-    story_forget(&story);
     story_show_all(&story, "tags");
     story_told(&story, NULL,
+               "B sim://A: disconnected\n"
+               "A box: made, a peer has it\n"
+               "A sim://C: pull box\n"
+               "A sim://C: too old to pull box, compare\n"
+               "A sim://C: compare box\n"
+               "A sim://C: compared box\n"
+               "B sim://A: push box 1..1\n"
+               "A sim://B: pushed box\n"
+               "B sim://A: pull box\n"
+               "B sim://A: too old to pull box, compare\n"
+               "B sim://A: compare box\n"
+               "B sim://A: compare 13 of 16 leaves of box\n"
+               "C sim://A: pull box\n"
+               "C sim://A: pulled box\n"
+               "C sim://A: pulled all of box\n"
+               "B sim://A: compared box\n"
                "A has tags: nothing\n"
                "B has tags: nothing\n"
                "C has tags: nothing\n");
