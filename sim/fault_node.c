@@ -236,9 +236,13 @@ static void strike_order(struct faults *faults, struct rng *rng)
     enum sim_order_kind kind = (enum sim_order_kind)rng_below(rng, SIM_REPAIR + 1);
     enum task_kind task = (enum task_kind)rng_below(rng, TASK_BACKUP);
     uint64_t number = rng_u64(rng);
-    if (!node || !node->wheel.engine.store.shards_count)
+    if (!node)
         return;
     const struct store *store = &node->wheel.engine.store;
+    if (store->shards_count == 0) {
+        world_note(faults->world, "order: %s has no work", node->name);
+        return;
+    }
     const struct shard *shard = store->shards[number % store->shards_count];
     world_note(faults->world, "order: %s, %s %s of %s", node->name, words[kind],
                kind <= SIM_CANCEL ? task_word(task) : "", shard->name);
