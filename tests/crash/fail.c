@@ -46,6 +46,8 @@ static int now(void)
     if (syscall(SYS_read, file, text, sizeof text - 1) < 0)
         text[0] = 0;
     close(file);
+    if (!text[0]) /* made, and not written yet */
+        return 0;
     return strncmp(text, "once", 4) || syscall(SYS_unlinkat, AT_FDCWD, path, 0) == 0;
 }
 
