@@ -204,7 +204,7 @@ static double wal_of(struct side *side, enum written kind)
     return median(bytes, SINGLE);
 }
 
-static struct disk_iter *cells_scan(const struct side *side, const char *bucket)
+static struct disk_iter *side_scan(const struct side *side, const char *bucket)
 {
     struct disk *disk = side->store->disk;
     struct disk_iter *pass;
@@ -220,7 +220,7 @@ static struct disk_iter *cells_scan(const struct side *side, const char *bucket)
 /* Of the first cell; all are alike. */
 static size_t path_size(const struct side *side, enum written kind)
 {
-    struct disk_iter *pass = cells_scan(side, names[kind]);
+    struct disk_iter *pass = side_scan(side, names[kind]);
     struct slice key, value;
     size_t size;
 
@@ -265,7 +265,7 @@ static void cells_fill(struct side *side)
 /* As RocksDB gives them, and no more. */
 static double scan_cpu(const struct side *side)
 {
-    struct disk_iter *pass = cells_scan(side, "tree");
+    struct disk_iter *pass = side_scan(side, "tree");
     struct slice key, value;
     double start = cpu_seconds();
     uint64_t cells = 0;

@@ -225,3 +225,12 @@ int crate_encode(struct crate *crate, struct buffer *ret_bytes)
     buffer_done(&bytes);
     return error;
 }
+
+int crate_encode_page(struct crate *crate, struct slice from, struct slice end,
+                      struct buffer *ret_bytes)
+{
+    crate->chunk.from = from;
+    crate->chunk.to = end;
+    crate->chunk.to_end = end.size == 0;
+    return crate_encode(crate, ret_bytes);
+}

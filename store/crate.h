@@ -36,4 +36,7 @@ int crate_add_event(struct crate *crate, struct dot dot, uint32_t nonce, uint32_
 /* The number of a stored reference among the residues of the chunk. LIMIT: there are too many. */
 int crate_residue(struct crate *crate, uint64_t ref, size_t *ret_index);
 int crate_encode(struct crate *crate, struct buffer *ret_bytes); /* replaces */
+/* The same of a page of [from, end), keys without the shard; an empty `end` is the end of it. */
+int crate_encode_page(struct crate *crate, struct slice from, struct slice end,
+                      struct buffer *ret_bytes);
 #endif

@@ -60,16 +60,7 @@ static int hole_range(struct slice key, struct slice value, struct key *ret_from
     if (reader.error)
         return NEAP_CORRUPT;
     from = key_hole_from(key);
-    key_shard_prefix(ret_from, key_shard_of(key));
-    *ret_end = *ret_from;
-    if (from.size > 0)
-        memcpy(ret_from->bytes + ret_from->size, from.data, from.size);
-    ret_from->size += from.size;
-    if (to.size == 0)
-        key_end(ret_end, ret_end);
-    else
-        memcpy(ret_end->bytes + ret_end->size, to.data, to.size);
-    ret_end->size += to.size;
+    key_cells_range(ret_from, ret_end, key_shard_of(key), from, to);
     return 0;
 }
 

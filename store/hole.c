@@ -253,26 +253,6 @@ static int page_fill(struct crate *crate, struct scan *scan, size_t size_max,
     return buffer_set(ret_next, slice_of(last.bytes + 8, last.size - 8));
 }
 
-static void key_in_shard(struct key *ret_key, uint64_t shard, struct slice rest)
-{
-    key_shard_prefix(ret_key, shard);
-    if (rest.size > 0)
-        memcpy(ret_key->bytes + ret_key->size, rest.data, rest.size);
-    ret_key->size += rest.size;
-}
-
-static int range_scan(const struct view *view, uint64_t shard, struct slice from, struct slice to,
-                      struct scan **ret_scan)
-{
-    struct key first, end;
-
-    key_in_shard(&first, shard, from);
-    key_in_shard(&end, shard, to);
-    if (to.size == 0)
-        key_end(&end, &end);
-    return view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), ret_scan);
-}
-
 int hole_page(const struct shard *shard, const struct view *view, struct slice from,
               struct slice to, size_t size_max, struct buffer *ret_page)
 {
@@ -291,15 +271,12 @@ int hole_page(const struct shard *shard, const struct view *view, struct slice f
     buffer_init(&next, KEY_CURSOR_MAX);
     error = buffer_set(&next, to);
     if (!error)
-        error = range_scan(view, shard->id, from, to, &scan);
+        error = cells_scan(view, shard->id, from, to, &scan);
     if (!error)
         error = page_fill(&crate, scan, size_max, &next);
     scan_close(scan);
-    crate.chunk.from = from;
-    crate.chunk.to = buffer_slice(&next);
-    crate.chunk.to_end = next.size == 0;
     if (!error)
-        error = crate_encode(&crate, ret_page);
+        error = crate_encode_page(&crate, from, buffer_slice(&next), ret_page);
     buffer_done(&next);
     crate_done(&crate);
     return error;
@@ -333,7 +310,7 @@ static int local_collect(struct filling *filling, const struct view *view)
 {
     struct slice key, value;
     struct scan *scan;
-    int error = range_scan(view, filling->change.shard->id, buffer_slice(&filling->hole->from),
+    int error = cells_scan(view, filling->change.shard->id, buffer_slice(&filling->hole->from),
                            buffer_slice(&filling->end), &scan);
 
     if (error)
@@ -373,7 +350,6 @@ static bool page_has(const struct chunk *page, struct slice key, size_t *at)
 /* Both sides by rule 3: first what only I have, then what the page has. */
 static int filling_merge(struct filling *filling)
 {
-    static const uint8_t no_dots[] = {0x90};
     const struct chunk *page = filling->page;
     uint64_t common = RESIDUE_UNKNOWN;
     size_t at = 0, found = 0;
@@ -381,13 +357,8 @@ static int filling_merge(struct filling *filling)
     int error = 0;
 
     while (!error && key_page_next(&filling->local, &at, &key)) {
-        struct chunk_cell item = {.bucket = bytes_get_u64(key.data),
-                                  .path = slice_of(key.data + 8, key.size - 8),
-                                  .bytes = slice_of(no_dots, sizeof no_dots),
-                                  .residue = CHUNK_SETTLED};
-
         if (!page_has(page, key, &found))
-            error = take_differing(&filling->change, page, &item, &common);
+            error = take_gone(&filling->change, page, key, &common);
     }
     for (size_t i = 0; i < page->cells_count && !error; i++) {
         struct key cell;

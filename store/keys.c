@@ -154,6 +154,23 @@ void key_end(const struct key *key, struct key *ret_end)
     ret_end->bytes[size - 1]++;
 }
 
+static void key_in_shard(struct key *ret_key, uint64_t shard, struct slice rest)
+{
+    key_shard_prefix(ret_key, shard);
+    if (rest.size > 0)
+        memcpy(ret_key->bytes + ret_key->size, rest.data, rest.size);
+    ret_key->size += rest.size;
+}
+
+void key_cells_range(struct key *ret_from, struct key *ret_end, uint64_t shard, struct slice from,
+                     struct slice to)
+{
+    key_in_shard(ret_from, shard, from);
+    key_in_shard(ret_end, shard, to);
+    if (to.size == 0)
+        key_end(ret_end, ret_end);
+}
+
 bool key_cell_is(struct slice key)
 {
     return key.size > KEY_CELL_HEAD && key.size <= KEY_CELL_HEAD + NEAP_PATH_MAX;

@@ -44,6 +44,9 @@ void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t b
 void key_hole(struct key *ret_key, uint64_t shard, struct slice from);
 /* What the keys of one shard start with: in cells and log; in meta, of one kind (D, R, U). */
 void key_shard_prefix(struct key *ret_key, uint64_t shard);
+/* Of cells of a shard, from keys without it: [from, to), an empty `to` is the end of the shard. */
+void key_cells_range(struct key *ret_from, struct key *ret_end, uint64_t shard, struct slice from,
+                     struct slice to);
 void key_shard_meta_prefix(struct key *ret_key, char kind, uint64_t shard);
 /* The end of the range of keys that start with `key`; never empty. May be the same struct. */
 void key_end(const struct key *key, struct key *ret_end);

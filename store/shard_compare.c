@@ -69,39 +69,19 @@ struct local {
     bool cut;
 };
 
-static void range_of(const struct shard *shard, const struct chunk *page, struct key *ret_from,
-                     struct key *ret_end)
-{
-    struct key prefix;
-
-    key_shard_prefix(&prefix, shard->id);
-    *ret_from = prefix;
-    if (page->from.size > 0)
-        memcpy(ret_from->bytes + prefix.size, page->from.data, page->from.size);
-    ret_from->size += page->from.size;
-    if (page->to_end) {
-        key_end(&prefix, ret_end);
-        return;
-    }
-    *ret_end = prefix;
-    memcpy(ret_end->bytes + prefix.size, page->to.data, page->to.size);
-    ret_end->size += page->to.size;
-}
-
 static int local_collect(struct local *local, const struct shard *shard, const struct batch *batch,
                          const struct chunk *page)
 {
     struct view view = batch_view(batch);
     struct slice key, value;
-    struct key from, end;
     struct scan *scan;
     int error;
 
     if (holes_are_open(shard, page->from, page->to_end ? slice_of(NULL, 0) : page->to))
         return NEAP_CORRUPT;
     view.disk = disk_holes_under(view.disk);
-    range_of(shard, page, &from, &end);
-    error = view_scan(&view, DISK_CELLS, key_slice(&from), key_slice(&end), &scan);
+    error = cells_scan(&view, shard->id, page->from, page->to_end ? slice_of(NULL, 0) : page->to,
+                       &scan);
     if (error)
         return error;
     while (!(error = scan_next(scan, &key, &value))) {
@@ -131,15 +111,7 @@ static void local_step(struct local *local)
 static int absent_take(struct change *change, const struct chunk *page, struct slice key,
                        uint64_t *common)
 {
-    static const uint8_t no_dots[] = {0x90};
-    const struct chunk_cell item = {
-        .bucket = bytes_get_u64(key.data),
-        .path = slice_of(key.data + 8, key.size - 8),
-        .bytes = slice_of(no_dots, sizeof no_dots),
-        .residue = CHUNK_SETTLED,
-    };
-
-    return BROKEN("compare-only-adds") ? 0 : take_differing(change, page, &item, common);
+    return BROKEN("compare-only-adds") ? 0 : take_gone(change, page, key, common);
 }
 
 static int present_take(struct change *change, const struct chunk *page,

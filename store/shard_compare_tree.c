@@ -40,26 +40,12 @@ struct walk {
     bool unsettled, empty;
 };
 
-static void key_in_shard(struct key *ret_key, uint64_t shard, struct slice rest)
-{
-    key_shard_prefix(ret_key, shard);
-    if (rest.size > 0)
-        memcpy(ret_key->bytes + ret_key->size, rest.data, rest.size);
-    ret_key->size += rest.size;
-}
-
 static int walk_begin(struct walk *walk, const struct shard *shard, const struct view *view,
                       const struct repair_nodes *nodes, struct slice from, struct slice to)
 {
-    struct key first, end;
-
     must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
     *walk = (struct walk){.shard = shard, .nodes = nodes, .left = REPAIR_SCAN_MAX};
-    key_in_shard(&first, shard->id, from);
-    key_in_shard(&end, shard->id, to);
-    if (to.size == 0)
-        key_end(&end, &end);
-    return view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), &walk->scan);
+    return cells_scan(view, shard->id, from, to, &walk->scan);
 }
 
 /* The next cell of the nodes. END: there are no more; LIMIT: enough was looked at, and the key is
@@ -244,11 +230,8 @@ int shard_compare_part(const struct shard *shard, const struct view *view,
     buffer_init(&end, KEY_CURSOR_MAX);
     memset(ret_met, 0, asked->count * sizeof *ret_met);
     error = part_walk(shard, view, asked, size_max, &crate, ret_met, &end);
-    crate.chunk.from = asked->from;
-    crate.chunk.to = buffer_slice(&end);
-    crate.chunk.to_end = end.size == 0;
     if (!error)
-        error = crate_encode(&crate, ret_page);
+        error = crate_encode_page(&crate, asked->from, buffer_slice(&end), ret_page);
     crate_done(&crate);
     buffer_done(&end);
     return error;
@@ -279,21 +262,6 @@ static void lacked_step(struct lacked *lacked)
     lacked->has_key = true;
 }
 
-/* The peer has no such cell: it removed what it knows of it. */
-static int absent_take(struct change *change, const struct chunk *page, struct slice key,
-                       uint64_t *common)
-{
-    static const uint8_t no_dots[] = {0x90};
-    const struct chunk_cell item = {
-        .bucket = bytes_get_u64(key.data),
-        .path = slice_of(key.data + 8, key.size - 8),
-        .bytes = slice_of(no_dots, sizeof no_dots),
-        .residue = CHUNK_SETTLED,
-    };
-
-    return BROKEN("compare-keeps-removed") ? 0 : take_differing(change, page, &item, common);
-}
-
 /* What is lacking before `end` (empty: all), but for the cell at `end` itself. */
 static int absent_take_until(struct change *change, const struct chunk *page, struct lacked *lacked,
                              struct slice end, uint64_t *common)
@@ -301,7 +269,7 @@ static int absent_take_until(struct change *change, const struct chunk *page, st
     int error = 0;
 
     while (!error && lacked->has_key && (end.size == 0 || slice_compare(lacked->key, end) < 0)) {
-        error = absent_take(change, page, lacked->key, common);
+        error = BROKEN("compare-keeps-removed") ? 0 : take_gone(change, page, lacked->key, common);
         lacked_step(lacked);
     }
     return error;

@@ -1,5 +1,4 @@
 /* Pages of cells for who compares (rule 7), written as the cells come from the disk. */
-#include <string.h>
 
 #include "base/error.h"
 #include "base/pack.h"
@@ -57,26 +56,13 @@ static int page_fill(struct page *page, struct scan *scan, size_t size_max, stru
     return error == NEAP_END ? 0 : error;
 }
 
-static int page_scan(const struct shard *shard, const struct view *view, struct slice cursor,
-                     struct scan **ret_scan)
-{
-    struct key from, end;
-
-    key_shard_prefix(&from, shard->id);
-    key_end(&from, &end);
-    if (cursor.size > 0)
-        memcpy(from.bytes + from.size, cursor.data, cursor.size);
-    from.size += cursor.size;
-    return view_scan(view, DISK_CELLS, key_slice(&from), key_slice(&end), ret_scan);
-}
-
 /* `bytes` and `next` are the caller's, to be replaced when all went well. */
 static int page_make(struct page *page, const struct view *view, struct slice cursor,
                      size_t size_max, struct buffer *bytes, struct buffer *next)
 {
     struct chunk *chunk = &page->crate.chunk;
     struct scan *scan = NULL;
-    int error = page_scan(page->crate.shard, view, cursor, &scan);
+    int error = cells_scan(view, page->crate.shard->id, cursor, slice_of(NULL, 0), &scan);
 
     if (!error)
         error = page_fill(page, scan, size_max, next);

@@ -1,5 +1,4 @@
 /* Events and cells for others: what a replica gives (rules 4, 6 and 7). */
-#include <string.h>
 
 #include "base/broken.h"
 #include "base/error.h"
@@ -43,15 +42,9 @@ static int entry_add(struct crate *crate, const struct view *view, const struct 
 static int events_add(struct crate *crate, const struct view *view, uint64_t id, uint64_t from,
                       uint64_t to, size_t size_max, struct buffer *scratch)
 {
-    struct key first, last, end;
-    struct slice key, value;
     struct scan *scan;
-    int error;
+    int error = log_scan(view, crate->shard->id, id, from, to, &scan);
 
-    key_log(&first, crate->shard->id, (struct dot){id, from + 1});
-    key_log(&last, crate->shard->id, (struct dot){id, to});
-    key_end(&last, &end);
-    error = view_scan(view, DISK_LOG, key_slice(&first), key_slice(&end), &scan);
     if (error)
         return error;
     for (uint64_t n = from + 1; n <= to && !error; n++) {
@@ -61,11 +54,7 @@ static int events_add(struct crate *crate, const struct view *view, uint64_t id,
             error = NEAP_LIMIT;
             break;
         }
-        error = scan_next(scan, &key, &value);
-        if (!error)
-            error = log_entry_read(key, value, &entry);
-        if (error == NEAP_END || (!error && entry.dot.n != n))
-            error = NEAP_CORRUPT; /* above the horizon the log has no gaps */
+        error = log_next(scan, n, &entry);
         if (!error)
             error = entry_add(crate, view, &entry, scratch);
     }

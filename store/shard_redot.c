@@ -384,8 +384,8 @@ static int redot_write(struct redot *redot)
     if (!error)
         error = redot_contexts(redot);
     if (!error && redot->counter > redot->top)
-        error = holes_write_clipped(redot->change.shard, redot->change.batch, redot->old,
-                                    redot->top);
+        error =
+            holes_write_clipped(redot->change.shard, redot->change.batch, redot->old, redot->top);
     written = *redot->change.shard; /* only looked at by the record */
     shard_set_new_id(&written, redot->replica);
     if (!error)

@@ -1,7 +1,6 @@
 #include "store/shard_repair.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/broken.h"
 #include "base/error.h"
@@ -23,28 +22,14 @@ struct stretch {
     struct buffer bytes;
 };
 
-static void key_in_shard(struct key *ret_key, uint64_t shard, struct slice rest)
-{
-    key_shard_prefix(ret_key, shard);
-    if (rest.size > 0)
-        memcpy(ret_key->bytes + ret_key->size, rest.data, rest.size);
-    ret_key->size += rest.size;
-}
-
 static int stretch_begin(struct stretch *stretch, const struct shard *shard,
                          const struct view *view, const struct repair_nodes *nodes,
                          struct slice from, struct slice to)
 {
-    struct key first, end;
-
     must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
     *stretch = (struct stretch){.shard = shard, .nodes = nodes, .left = nodes->scan_max};
     buffer_init(&stretch->bytes, CONTEXT_IDS_MAX * 32);
-    key_in_shard(&first, shard->id, from);
-    key_in_shard(&end, shard->id, to);
-    if (to.size == 0)
-        key_end(&end, &end);
-    return view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), &stretch->scan);
+    return cells_scan(view, shard->id, from, to, &stretch->scan);
 }
 
 static void stretch_end(struct stretch *stretch)
@@ -224,11 +209,8 @@ int repair_page(const struct shard *shard, const struct view *view,
         error = page_fill(&stretch, &crate, sums, count, which, size_max, ret_found);
         stretch_end(&stretch);
     }
-    crate.chunk.from = from;
-    crate.chunk.to = buffer_slice(&ret_found->end);
-    crate.chunk.to_end = ret_found->end.size == 0;
     if (!error)
-        error = crate_encode(&crate, &ret_found->page);
+        error = crate_encode_page(&crate, from, buffer_slice(&ret_found->end), &ret_found->page);
     ret_found->cells = crate.cells_count;
     crate_done(&crate);
     return error;

@@ -85,6 +85,19 @@ int take_absent(struct change *change, const struct chunk *chunk, const struct c
     return error;
 }
 
+int take_gone(struct change *change, const struct chunk *chunk, struct slice key, uint64_t *common)
+{
+    static const uint8_t no_dots[] = {0x90};
+    const struct chunk_cell item = {
+        .bucket = bytes_get_u64(key.data),
+        .path = slice_of(key.data + 8, key.size - 8),
+        .bytes = slice_of(no_dots, sizeof no_dots),
+        .residue = CHUNK_SETTLED,
+    };
+
+    return take_differing(change, chunk, &item, common);
+}
+
 int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
                 struct chunk *ret_chunk)
 {

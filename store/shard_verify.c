@@ -115,25 +115,15 @@ static int entry_path_add(struct verify_paths *paths, const struct log_entry *en
 static int events_add(const struct shard *shard, const struct view *view, uint64_t id,
                       uint64_t from, uint64_t to, struct verify_paths *paths)
 {
-    struct key first, last;
-    struct slice key, value;
     struct scan *scan;
-    int error;
+    int error = log_scan(view, shard->id, id, from, to, &scan);
 
-    key_log(&first, shard->id, (struct dot){id, from + 1});
-    key_log(&last, shard->id, (struct dot){id, to});
-    key_end(&last, &last);
-    error = view_scan(view, DISK_LOG, key_slice(&first), key_slice(&last), &scan);
     if (error)
         return error;
     for (uint64_t n = from + 1; n <= to && !error; n++) {
         struct log_entry entry;
 
-        error = scan_next(scan, &key, &value);
-        if (!error)
-            error = log_entry_read(key, value, &entry);
-        if (error == NEAP_END || (!error && entry.dot.n != n))
-            error = NEAP_CORRUPT; /* above the horizon the log has no gaps */
+        error = log_next(scan, n, &entry);
         if (!error)
             error = entry_path_add(paths, &entry);
     }
@@ -318,14 +308,6 @@ uint64_t verify_short(const struct hash_key *salt, struct digest sum)
 
 /* ---- cells ---- */
 
-static void key_in_shard(struct key *ret_key, uint64_t shard, struct slice rest)
-{
-    key_shard_prefix(ret_key, shard);
-    if (rest.size > 0)
-        memcpy(ret_key->bytes + ret_key->size, rest.data, rest.size);
-    ret_key->size += rest.size;
-}
-
 /* LIMIT: not this one, and no more. */
 static int cell_visit(const struct shard *shard, const struct merkle_nodes *nodes,
                       struct slice path, struct slice value, verify_visit visit, void *arg)
@@ -347,16 +329,11 @@ int verify_each(const struct shard *shard, const struct view *view,
                 verify_visit visit, void *arg, struct buffer *ret_end)
 {
     struct slice key, value, path = {0};
-    struct key first, end;
     struct scan *scan;
     int error;
 
     must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
-    key_in_shard(&first, shard->id, from);
-    key_in_shard(&end, shard->id, to);
-    if (to.size == 0)
-        key_end(&end, &end);
-    error = view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), &scan);
+    error = cells_scan(view, shard->id, from, to, &scan);
     if (error)
         return error;
     for (size_t looked = 0; !error; looked++) {

@@ -10,8 +10,8 @@
 
 enum {
     VERIFY_PATHS_MAX = 4096,         /* cells under way, of one side */
-    VERIFY_PATHS_BYTES = 192 << 10,   /* the same, of their paths */
-    VERIFY_EVENTS_MAX = 16384,        /* of the log that are looked at for them */
+    VERIFY_PATHS_BYTES = 192 << 10,  /* the same, of their paths */
+    VERIFY_EVENTS_MAX = 16384,       /* of the log that are looked at for them */
     VERIFY_READ_BYTES = 16 << 20,    /* of cells that are read to leave them out */
     VERIFY_SUMS_MAX = 4096,          /* asked for at once */
     VERIFY_CELLS_LOOKED_MAX = 32768, /* by one pass over cells: 15 ms */

@@ -123,6 +123,15 @@ int slot_load(const struct shard *shard, const struct view *view, uint64_t bucke
     return 0;
 }
 
+int cells_scan(const struct view *view, uint64_t shard, struct slice from, struct slice to,
+               struct scan **ret_scan)
+{
+    struct key first, end;
+
+    key_cells_range(&first, &end, shard, from, to);
+    return view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), ret_scan);
+}
+
 void slot_done(struct slot *slot)
 {
     cell_done(&slot->cell);
@@ -236,6 +245,28 @@ int log_entry_read(struct slice key, struct slice value, struct log_entry *ret_e
     ret_entry->bucket = bytes_get_u64(value.data + 4);
     ret_entry->path = slice_of(value.data + LOG_HEAD, value.size - LOG_HEAD);
     return 0;
+}
+
+int log_scan(const struct view *view, uint64_t shard, uint64_t id, uint64_t from, uint64_t to,
+             struct scan **ret_scan)
+{
+    struct key first, end;
+
+    key_log(&first, shard, (struct dot){id, from + 1});
+    key_log(&end, shard, (struct dot){id, to});
+    key_end(&end, &end);
+    return view_scan(view, DISK_LOG, key_slice(&first), key_slice(&end), ret_scan);
+}
+
+int log_next(struct scan *scan, uint64_t n, struct log_entry *ret_entry)
+{
+    struct slice key, value;
+    int error = scan_next(scan, &key, &value);
+
+    if (!error)
+        error = log_entry_read(key, value, ret_entry);
+    /* Above the horizon the log has no gaps. */
+    return error == NEAP_END || (!error && ret_entry->dot.n != n) ? NEAP_CORRUPT : error;
 }
 
 int log_cut(const struct shard *shard, struct batch *batch, uint64_t id, uint64_t from, uint64_t to)

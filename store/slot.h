@@ -38,6 +38,10 @@ int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot
 int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot,
                struct slice encoded, uint64_t ref, struct buffer *scratch);
 
+/* A pass over the cells of [from, to), keys without the shard; an empty `to` is the end. */
+int cells_scan(const struct view *view, uint64_t shard, struct slice from, struct slice to,
+               struct scan **ret_scan);
+
 /* NULL when it is 0 or settled. */
 const struct residue *residue_find(const struct shard *shard, uint64_t ref);
 int residues_reserve(struct shard *shard, size_t more); /* 1 at least; NOMEM */
@@ -56,6 +60,11 @@ struct log_entry {
     struct slice path;
 };
 int log_entry_read(struct slice key, struct slice value, struct log_entry *ret_entry); /* CORRUPT */
+/* A pass over the entries of id in (from, to], above the horizon: log_next() gives that of event n,
+ * for each n in turn. CORRUPT: it isn't there. */
+int log_scan(const struct view *view, uint64_t shard, uint64_t id, uint64_t from, uint64_t to,
+             struct scan **ret_scan);
+int log_next(struct scan *scan, uint64_t n, struct log_entry *ret_entry);
 /* Deletes the entries of id in (from, to]. */
 int log_cut(const struct shard *shard, struct batch *batch, uint64_t id, uint64_t from,
             uint64_t to);

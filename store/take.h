@@ -16,4 +16,6 @@ int take_absent(struct change *change, const struct chunk *chunk, const struct c
 /* The same, unless the dots are what I have. */
 int take_differing(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
                    uint64_t *common);
+/* The peer has no cell of that key (without the shard): it removed what it knows of it. */
+int take_gone(struct change *change, const struct chunk *chunk, struct slice key, uint64_t *common);
 #endif
