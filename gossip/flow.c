@@ -16,16 +16,9 @@ void flow_init(struct flow *flow, uint64_t bytes_per_s)
     tokens_init(&flow->given, bytes_per_s, burst);
 }
 
-static bool is_bulk(enum message_kind kind)
-{
-    return kind == MESSAGE_PULLED || kind == MESSAGE_COMPARED || kind == MESSAGE_TREED ||
-           kind == MESSAGE_REPAIRED || kind == MESSAGE_MEND || kind == MESSAGE_DESCENDED ||
-           kind == MESSAGE_DIFFERED || kind == MESSAGE_FILL;
-}
-
 void flow_took(struct flow *flow, uint64_t now_ms, enum message_kind kind, size_t size)
 {
-    if (!is_bulk(kind))
+    if (!message_is_bulk(kind))
         return;
     flow->bytes_taken += size;
     tokens_take(&flow->taken, now_ms, size);
@@ -33,7 +26,7 @@ void flow_took(struct flow *flow, uint64_t now_ms, enum message_kind kind, size_
 
 void flow_gave(struct flow *flow, uint64_t now_ms, enum message_kind kind, size_t size)
 {
-    if (!is_bulk(kind))
+    if (!message_is_bulk(kind))
         return;
     flow->bytes_given += size;
     tokens_take(&flow->given, now_ms, size);

@@ -108,44 +108,15 @@ static int take_open(struct step *step, const struct link *link, const struct me
 {
     bool control = link->channel == CHANNEL_CONTROL;
     *ret_reason = REASON_unexpected;
-    switch (message->kind) {
-    case MESSAGE_HELLO:
-        return NEAP_INVALID;
-    case MESSAGE_HEARTBEAT:
+    if (message->kind == MESSAGE_HEARTBEAT)
         return 0;
-    case MESSAGE_DIGEST:
-        if (!control)
-            return NEAP_INVALID;
-        *ret_reason = REASON_bad_shard;
-        return take_digests(step, link->peer, message);
-    case MESSAGE_PUSH:
-    case MESSAGE_PULL:
-    case MESSAGE_PULLED:
-    case MESSAGE_COMPARE:
-    case MESSAGE_COMPARED:
-    case MESSAGE_TREE:
-    case MESSAGE_TREED:
-    case MESSAGE_REPAIR:
-    case MESSAGE_REPAIRED:
-    case MESSAGE_MEND:
-    case MESSAGE_ASK:
-    case MESSAGE_TOLD:
-    case MESSAGE_DESCEND:
-    case MESSAGE_DESCENDED:
-    case MESSAGE_DIFFER:
-    case MESSAGE_DIFFERED:
-    case MESSAGE_HOLE:
-    case MESSAGE_FILL:
-    case MESSAGE_KINDS:
-    case MESSAGE_VERIFY:
-    case MESSAGE_VERIFIED:
-        break;
-    }
-    if (control)
+    if (message->kind == MESSAGE_HELLO || control != (message->kind == MESSAGE_DIGEST))
         return NEAP_INVALID;
-    if (message->kind == MESSAGE_PULLED || message->kind == MESSAGE_COMPARED ||
-        message->kind == MESSAGE_TREED || message->kind == MESSAGE_REPAIRED)
+    if (message_is_bulk(message->kind))
         pull_received(step->gossip, link->peer, message);
+    *ret_reason = REASON_bad_shard;
+    if (message->kind == MESSAGE_DIGEST)
+        return take_digests(step, link->peer, message);
     *ret_reason = REASON_bad_chunk;
     if (message->kind == MESSAGE_PUSH)
         return push_take(step, link->peer, message);

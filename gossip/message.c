@@ -26,24 +26,68 @@ void message_done(struct message *message)
     message_init(message);
 }
 
+/* What follows kind and shard, in this order; and what is true of a kind. */
+enum {
+    HAS_SESSION = 1,
+    HAS_WHAT = 2,
+    HAS_CODE = 4,
+    HAS_BYTES = 8,
+    HAS_PAGES = 16,
+    HAS_NEXT = 32,
+    HAS_COMPARES = 64,
+    HAS_SINCE = 128,
+    MAY_BE_BUSY = 256, /* its code */
+    MAY_BE_NEW = 512,  /* its code: FORMAT */
+    IS_BULK = 1024,
+    OWN_FORM = 2048,
+    PARTS = HAS_SINCE | (HAS_SINCE - 1),
+    HAS_ANSWER = HAS_SESSION | HAS_CODE | HAS_BYTES
+};
+
+static const struct {
+    const char *word;
+    unsigned parts;
+} kinds[] = {
+    [MESSAGE_HELLO] = {"hello", OWN_FORM},
+    [MESSAGE_HEARTBEAT] = {"heartbeat", OWN_FORM},
+    [MESSAGE_DIGEST] = {"digest", OWN_FORM},
+    [MESSAGE_PUSH] = {"push", HAS_BYTES},
+    [MESSAGE_PULL] = {"pull", HAS_SESSION | HAS_COMPARES | HAS_SINCE},
+    [MESSAGE_PULLED] = {"pulled", HAS_ANSWER | HAS_PAGES | MAY_BE_BUSY | IS_BULK},
+    [MESSAGE_COMPARE] = {"compare", HAS_SESSION | HAS_BYTES | HAS_PAGES},
+    [MESSAGE_COMPARED] = {"compared", HAS_ANSWER | HAS_PAGES | HAS_NEXT | MAY_BE_BUSY | IS_BULK},
+    [MESSAGE_TREE] = {"tree", HAS_SESSION | HAS_BYTES | HAS_SINCE},
+    [MESSAGE_TREED] = {"treed", HAS_ANSWER | MAY_BE_BUSY | IS_BULK},
+    [MESSAGE_REPAIR] = {"repair", HAS_SESSION | HAS_BYTES | HAS_SINCE},
+    [MESSAGE_REPAIRED] = {"repaired", HAS_ANSWER | IS_BULK},
+    [MESSAGE_MEND] = {"mend", HAS_BYTES | IS_BULK},
+    [MESSAGE_ASK] = {"ask", HAS_SESSION | HAS_WHAT | HAS_BYTES},
+    [MESSAGE_TOLD] = {"told", HAS_ANSWER | HAS_SINCE | MAY_BE_BUSY | MAY_BE_NEW},
+    [MESSAGE_VERIFY] = {"verify", HAS_SESSION | HAS_BYTES | HAS_SINCE},
+    [MESSAGE_VERIFIED] = {"verified", HAS_SESSION | HAS_BYTES | HAS_SINCE},
+    [MESSAGE_DESCEND] = {"descend", HAS_SESSION | HAS_BYTES},
+    [MESSAGE_DESCENDED] = {"descended", HAS_ANSWER | HAS_SINCE | IS_BULK},
+    [MESSAGE_DIFFER] = {"differ", HAS_SESSION | HAS_BYTES},
+    [MESSAGE_DIFFERED] = {"differed", HAS_ANSWER | MAY_BE_BUSY | IS_BULK},
+    [MESSAGE_HOLE] = {"hole", HAS_SESSION | HAS_BYTES},
+    [MESSAGE_FILL] = {"fill", HAS_ANSWER | IS_BULK},
+};
+_Static_assert(sizeof kinds / sizeof *kinds == MESSAGE_KINDS, "each kind has a row");
+
 const char *message_name(enum message_kind kind)
 {
-    static const char *const names[] = {
-        [MESSAGE_HELLO] = "hello",       [MESSAGE_HEARTBEAT] = "heartbeat",
-        [MESSAGE_DIGEST] = "digest",     [MESSAGE_PUSH] = "push",
-        [MESSAGE_PULL] = "pull",         [MESSAGE_PULLED] = "pulled",
-        [MESSAGE_COMPARE] = "compare",   [MESSAGE_COMPARED] = "compared",
-        [MESSAGE_TREE] = "tree",         [MESSAGE_TREED] = "treed",
-        [MESSAGE_REPAIR] = "repair",     [MESSAGE_REPAIRED] = "repaired",
-        [MESSAGE_MEND] = "mend",         [MESSAGE_ASK] = "ask",
-        [MESSAGE_TOLD] = "told",         [MESSAGE_VERIFY] = "verify",
-        [MESSAGE_VERIFIED] = "verified", [MESSAGE_DESCEND] = "descend",
-        [MESSAGE_DIFFER] = "differ",     [MESSAGE_DESCENDED] = "descended",
-        [MESSAGE_DIFFERED] = "differed", [MESSAGE_HOLE] = "hole",
-        [MESSAGE_FILL] = "fill",
-    };
     size_t index = (size_t)kind;
-    return index < sizeof names / sizeof *names && names[index] ? names[index] : "unknown";
+    return index < MESSAGE_KINDS && kinds[index].word ? kinds[index].word : "unknown";
+}
+
+bool message_has_shard(enum message_kind kind)
+{
+    return (kinds[kind].parts & PARTS) != 0;
+}
+
+bool message_is_bulk(enum message_kind kind)
+{
+    return kinds[kind].parts & IS_BULK;
 }
 
 static void write_hello(struct writer *writer, const struct hello *hello)
@@ -89,65 +133,10 @@ static void write_digests(struct writer *writer, const struct message *message)
     }
 }
 
-/* [kind, shard, session, code, bytes]: which of them a kind has. */
-enum {
-    HAS_SESSION = 1,
-    HAS_CODE = 2,
-    HAS_BYTES = 4,
-    HAS_SINCE = 8,
-    HAS_COMPARES = 16,
-    HAS_WHAT = 32,
-    HAS_PAGES = 64,
-    HAS_NEXT = 128
-};
-
-static unsigned parts_of(enum message_kind kind)
-{
-    switch (kind) {
-    case MESSAGE_PUSH:
-    case MESSAGE_MEND:
-        return HAS_BYTES;
-    case MESSAGE_PULL:
-        return HAS_SESSION | HAS_COMPARES | HAS_SINCE;
-    case MESSAGE_COMPARE:
-        return HAS_SESSION | HAS_BYTES | HAS_PAGES;
-    case MESSAGE_COMPARED:
-        return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_PAGES | HAS_NEXT;
-    case MESSAGE_DESCEND:
-    case MESSAGE_DIFFER:
-    case MESSAGE_HOLE:
-        return HAS_SESSION | HAS_BYTES;
-    case MESSAGE_TREE:
-    case MESSAGE_REPAIR:
-    case MESSAGE_VERIFY:
-    case MESSAGE_VERIFIED:
-        return HAS_SESSION | HAS_BYTES | HAS_SINCE;
-    case MESSAGE_PULLED:
-        return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_PAGES;
-    case MESSAGE_TREED:
-    case MESSAGE_REPAIRED:
-    case MESSAGE_DIFFERED:
-    case MESSAGE_FILL:
-        return HAS_SESSION | HAS_CODE | HAS_BYTES;
-    case MESSAGE_ASK:
-        return HAS_SESSION | HAS_WHAT | HAS_BYTES;
-    case MESSAGE_TOLD:
-    case MESSAGE_DESCENDED:
-        return HAS_SESSION | HAS_CODE | HAS_BYTES | HAS_SINCE;
-    case MESSAGE_HELLO:
-    case MESSAGE_HEARTBEAT:
-    case MESSAGE_DIGEST:
-    case MESSAGE_KINDS:
-        break;
-    }
-    return 0;
-}
-
 static void write_parts(struct writer *writer, const struct message *message)
 {
-    unsigned parts = parts_of(message->kind);
-    must(parts != 0);
-    write_array(writer, 2 + (uint32_t)__builtin_popcount(parts));
+    unsigned parts = kinds[message->kind].parts;
+    write_array(writer, 2 + (uint32_t)__builtin_popcount(parts & PARTS));
     write_u64(writer, message->kind);
     write_u64(writer, message->shard);
     if (parts & HAS_SESSION)
@@ -173,43 +162,17 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     struct writer writer;
     buffer_clear(ret_bytes);
     writer_init(&writer, ret_bytes);
-    switch (message->kind) {
-    case MESSAGE_HELLO:
+    must(message->kind >= MESSAGE_HELLO && message->kind < MESSAGE_KINDS);
+    if (message_has_shard(message->kind)) {
+        write_parts(&writer, message);
+    } else if (message->kind == MESSAGE_HELLO) {
         write_hello(&writer, &message->hello);
-        break;
-    case MESSAGE_HEARTBEAT:
-        write_array(&writer, 1);
-        write_u64(&writer, MESSAGE_HEARTBEAT);
-        break;
-    case MESSAGE_DIGEST:
+    } else if (message->kind == MESSAGE_DIGEST) {
         must(message->digests_count <= DIGESTS_MAX);
         write_digests(&writer, message);
-        break;
-    case MESSAGE_PUSH:
-    case MESSAGE_PULL:
-    case MESSAGE_PULLED:
-    case MESSAGE_COMPARE:
-    case MESSAGE_COMPARED:
-    case MESSAGE_TREE:
-    case MESSAGE_TREED:
-    case MESSAGE_REPAIR:
-    case MESSAGE_REPAIRED:
-    case MESSAGE_MEND:
-    case MESSAGE_ASK:
-    case MESSAGE_TOLD:
-    case MESSAGE_VERIFY:
-    case MESSAGE_VERIFIED:
-    case MESSAGE_DESCEND:
-    case MESSAGE_DESCENDED:
-    case MESSAGE_DIFFER:
-    case MESSAGE_DIFFERED:
-    case MESSAGE_HOLE:
-    case MESSAGE_FILL:
-        write_parts(&writer, message);
-        break;
-    case MESSAGE_KINDS:
-        must(message->kind < MESSAGE_KINDS);
-        break;
+    } else {
+        write_array(&writer, 1);
+        write_u64(&writer, message->kind);
     }
     return writer.error;
 }
@@ -308,13 +271,12 @@ static void read_digests(struct reader *reader, struct message *message)
         read_digest(reader, &message->digests[i]);
 }
 
-static int read_code(struct reader *reader, enum message_kind kind)
+static int read_code(struct reader *reader, unsigned parts)
 {
     int64_t code = read_i64(reader);
-    bool busy = kind == MESSAGE_TOLD || kind == MESSAGE_PULLED || kind == MESSAGE_COMPARED ||
-                kind == MESSAGE_TREED || kind == MESSAGE_DIFFERED;
-    bool told = (code == NEAP_BUSY && busy) || (code == NEAP_FORMAT && kind == MESSAGE_TOLD);
-    if (!told && code != 0 && code != NEAP_END && code != NEAP_STALE && code != NEAP_NOTFOUND &&
+    bool fits =
+        (code == NEAP_BUSY && parts & MAY_BE_BUSY) || (code == NEAP_FORMAT && parts & MAY_BE_NEW);
+    if (!fits && code != 0 && code != NEAP_END && code != NEAP_STALE && code != NEAP_NOTFOUND &&
         code != NEAP_CORRUPT && code != NEAP_LIMIT)
         reader_fail(reader, NEAP_INVALID);
     return (int)code;
@@ -322,8 +284,8 @@ static int read_code(struct reader *reader, enum message_kind kind)
 
 static void read_parts(struct reader *reader, uint32_t count, struct message *message)
 {
-    unsigned parts = parts_of(message->kind);
-    if (count != 2 + (uint32_t)__builtin_popcount(parts))
+    unsigned parts = kinds[message->kind].parts;
+    if (count != 2 + (uint32_t)__builtin_popcount(parts & PARTS))
         reader_fail(reader, NEAP_INVALID);
     message->shard = read_u64(reader);
     if (parts & HAS_SESSION)
@@ -331,7 +293,7 @@ static void read_parts(struct reader *reader, uint32_t count, struct message *me
     if (parts & HAS_WHAT)
         message->what = read_u64(reader);
     if (parts & HAS_CODE)
-        message->code = read_code(reader, message->kind);
+        message->code = read_code(reader, parts);
     if (parts & HAS_BYTES)
         message->bytes = read_bin(reader, MESSAGE_SIZE_MAX);
     if (parts & HAS_PAGES)
@@ -353,43 +315,14 @@ static void read_message(struct reader *reader, struct message *message)
         return;
     }
     message->kind = (enum message_kind)kind;
-    switch (message->kind) {
-    case MESSAGE_HELLO:
-        read_hello(reader, count, &message->hello);
-        break;
-    case MESSAGE_HEARTBEAT:
-        if (count != 1)
-            reader_fail(reader, NEAP_INVALID);
-        break;
-    case MESSAGE_DIGEST:
-        if (count != 3)
-            reader_fail(reader, NEAP_INVALID);
-        read_digests(reader, message);
-        break;
-    case MESSAGE_PUSH:
-    case MESSAGE_PULL:
-    case MESSAGE_PULLED:
-    case MESSAGE_COMPARE:
-    case MESSAGE_COMPARED:
-    case MESSAGE_TREE:
-    case MESSAGE_TREED:
-    case MESSAGE_REPAIR:
-    case MESSAGE_REPAIRED:
-    case MESSAGE_MEND:
-    case MESSAGE_ASK:
-    case MESSAGE_TOLD:
-    case MESSAGE_VERIFY:
-    case MESSAGE_VERIFIED:
-    case MESSAGE_DESCEND:
-    case MESSAGE_DESCENDED:
-    case MESSAGE_DIFFER:
-    case MESSAGE_DIFFERED:
-    case MESSAGE_HOLE:
-    case MESSAGE_FILL:
+    if (message_has_shard(message->kind)) {
         read_parts(reader, count, message);
-        break;
-    case MESSAGE_KINDS:
-        break;
+    } else if (message->kind == MESSAGE_HELLO) {
+        read_hello(reader, count, &message->hello);
+    } else if (count != (message->kind == MESSAGE_DIGEST ? 3 : 1)) {
+        reader_fail(reader, NEAP_INVALID);
+    } else if (message->kind == MESSAGE_DIGEST) {
+        read_digests(reader, message);
     }
 }
 

@@ -19,6 +19,7 @@ enum {
 /* Two links a peer: small things that must not wait, and bulk. */
 enum channel { CHANNEL_CONTROL, CHANNEL_BULK, CHANNELS };
 
+/* What each of them has: the table of message.c. */
 enum message_kind {
     MESSAGE_HELLO = 1, /* both ways, first on every link */
     MESSAGE_HEARTBEAT, /* control */
@@ -101,4 +102,8 @@ int message_encode(const struct message *message, struct buffer *ret_bytes); /* 
 /* INVALID or LIMIT: drop the peer, count the reason. */
 int message_decode(struct slice bytes, struct message *ret_message);
 const char *message_name(enum message_kind kind);
+bool message_has_shard(enum message_kind kind); /* [kind, shard, part...] */
+/* What is taken and given in bulk (gossip/flow.c): what a session has asked for, and what it gives.
+ */
+bool message_is_bulk(enum message_kind kind);
 #endif

@@ -482,52 +482,25 @@ static void say_shard_message(struct buffer *text, const struct message *message
     }
 }
 
-/* Without `default`: a new kind does not compile before it has its golden bytes. */
 static void say_message(struct slice bytes, struct buffer *ret_text)
 {
     struct message message;
 
     CHECK_OK(message_decode(bytes, &message));
-    switch (message.kind) {
-    case MESSAGE_HELLO:
+    if (message_has_shard(message.kind)) {
+        say_shard_message(ret_text, &message);
+    } else if (message.kind == MESSAGE_HELLO) {
         say(ret_text, "hello in version %" PRIu32 " to cluster %" PRIx64 " on %s, node %" PRIx64,
             message.hello.wire_version, message.hello.cluster,
             message.hello.channel == CHANNEL_BULK ? "bulk" : "control", message.hello.node);
         say(ret_text, ", nonce %" PRIu64 ", listens at %s\n", message.hello.nonce,
             message.hello.address);
-        break;
-    case MESSAGE_HEARTBEAT:
-        say(ret_text, "heartbeat\n");
-        break;
-    case MESSAGE_DIGEST:
+    } else if (message.kind == MESSAGE_DIGEST) {
         say(ret_text, message.digests_more ? "digests, more follow\n" : "digests\n");
         for (size_t i = 0; i < message.digests_count; i++)
             say_digest(ret_text, &message.digests[i]);
-        break;
-    case MESSAGE_PUSH:
-    case MESSAGE_PULL:
-    case MESSAGE_PULLED:
-    case MESSAGE_COMPARE:
-    case MESSAGE_COMPARED:
-    case MESSAGE_TREE:
-    case MESSAGE_TREED:
-    case MESSAGE_REPAIR:
-    case MESSAGE_REPAIRED:
-    case MESSAGE_MEND:
-    case MESSAGE_ASK:
-    case MESSAGE_TOLD:
-    case MESSAGE_VERIFY:
-    case MESSAGE_VERIFIED:
-    case MESSAGE_DESCEND:
-    case MESSAGE_DESCENDED:
-    case MESSAGE_DIFFER:
-    case MESSAGE_DIFFERED:
-    case MESSAGE_HOLE:
-    case MESSAGE_FILL:
-        say_shard_message(ret_text, &message);
-        break;
-    case MESSAGE_KINDS:
-        break;
+    } else {
+        say(ret_text, "%s\n", message_name(message.kind));
     }
     message_done(&message);
 }
@@ -586,7 +559,8 @@ TEST(messages_are_as_they_were)
 
 TEST(each_kind_of_message_has_golden_bytes)
 {
-    for (unsigned kind = 1; strcmp(message_name((enum message_kind)kind), "unknown") != 0; kind++) {
+    for (unsigned kind = 1; kind < MESSAGE_KINDS; kind++) {
+        CHECK(strcmp(message_name((enum message_kind)kind), "unknown") != 0);
         if (!golden_has(messages, COUNT(messages), kind))
             test_failed(__FILE__, __LINE__, "none for a %s: see tests/golden/golden.h",
                         message_name((enum message_kind)kind));

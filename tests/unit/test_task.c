@@ -165,6 +165,31 @@ TEST(a_compare_that_waits_for_its_peer_is_shown_and_ended)
     nodes_close(&nodes);
 }
 
+/* With each kind of answer. */
+TEST(a_compare_by_tree_shows_what_it_received)
+{
+    uint64_t down;
+
+    open_far_behind();
+    nodes.holds_at = MESSAGE_DESCENDED; /* side 0 says no more */
+    isolate(false);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(nodes.holds[0]);
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFERED], 0);
+    down = find(0, TASK_COMPARE).task.bytes;
+    CHECK(down > 0);
+    nodes.holds_at = MESSAGE_DIFFERED;
+    nodes.holds[0] = false;
+    CHECK_OK(nodes_run(&nodes, 100));
+    CHECK(nodes.messages[MESSAGE_DIFFERED] > 0);
+    CHECK(find(0, TASK_COMPARE).task.bytes > down + PAGE / 2);
+    nodes.holds_at = 0;
+    nodes.holds[0] = false;
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(agree());
+    nodes_close(&nodes);
+}
+
 TEST(pulls_are_only_cancelled)
 {
     CHECK_OK(nodes_open(&nodes));
