@@ -496,21 +496,26 @@ static void committed(struct world *world, void *memory, size_t index, bool sync
         oracle_synced(state->oracle, (uint32_t)i, index);
 }
 
-static void replaced(struct world *world, void *memory, size_t index)
+/* A damaged directory was read from a disk: what is left of it was durable. And removals that only
+ * its log told of may have left their marks. */
+static void suspected(struct oracle *oracle, size_t index)
 {
-    struct state *state = memory;
-    struct oracle *oracle = state->oracle;
-    /* A damaged directory was read from a disk: what is left of it was durable. */
-    for (uint32_t i = 0; world->nodes[index].door.suspect && i < oracle->openings_count; i++) {
+    for (uint32_t i = 0; i < oracle->openings_count; i++) {
         struct oracle_opening *opening = &oracle->openings[i];
         if (opening->node == index && opening->era == oracle->eras[index])
             opening->durable = opening->valid;
     }
-    /* And removals that only its log told of may have left their marks. */
-    for (uint32_t i = 0; world->nodes[index].door.suspect && i < oracle->paths_count; i++)
+    for (uint32_t i = 0; i < oracle->paths_count; i++)
         oracle_lose(oracle, i, index);
+    oracle_doubt(oracle, index);
+}
+
+static void replaced(struct world *world, void *memory, size_t index)
+{
+    struct state *state = memory;
+    struct oracle *oracle = state->oracle;
     if (world->nodes[index].door.suspect)
-        oracle_doubt(oracle, index);
+        suspected(oracle, index);
     oracle->eras[index]++;
     for (size_t i = 0; i < oracle->shards_count; i++) {
         struct oracle_replica *replica = &oracle->shards[i].replicas[index];

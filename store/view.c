@@ -10,18 +10,14 @@ int view_get(const struct view *view, enum disk_family family, struct slice key,
 {
     if (view->batch) {
         struct slice value = {0};
-        int error = 0;
+        enum batch_kind kind = batch_find(view->batch, family, key, &value);
 
-        switch (batch_find(view->batch, family, key, &value)) {
-        case BATCH_PUT:
-            error = disk_holes_look(view->disk, view->snapshot, family, key);
-            return error ? error : buffer_set(ret_value, value);
-        case BATCH_DELETE:
-            error = disk_holes_look(view->disk, view->snapshot, family, key);
-            return error ? error : NEAP_NOTFOUND;
-        case BATCH_RANGE:
-        case BATCH_NONE:
-            break;
+        if (kind == BATCH_PUT || kind == BATCH_DELETE) {
+            int error = disk_holes_look(view->disk, view->snapshot, family, key);
+
+            if (error)
+                return error;
+            return kind == BATCH_PUT ? buffer_set(ret_value, value) : NEAP_NOTFOUND;
         }
     }
     return view->disk->ops->get(view->disk, view->snapshot, family, key, ret_value);

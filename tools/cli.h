@@ -100,6 +100,11 @@ json_t *json_bytes(struct neap_bytes bytes);
 int json_take_bytes(const json_t *json, struct neap_bytes *ret_bytes);
 /* Control characters as \xNN; all but ASCII too when it is not UTF-8. */
 void print_bytes(FILE *file, struct neap_bytes bytes);
+/* Of an object of the node's answer: "-" and 0 when it has no such text or number. */
+const char *text_of(const json_t *json, const char *name);
+json_int_t number_of(const json_t *json, const char *name);
+void print_json(const json_t *json); /* indented, and the end of a line */
+void print_time(json_int_t wall_ms); /* 2026-11-21T18:10:01.726Z */
 /* "1,234 done" on a terminal, rewritten in place, now and then; end with done = 1. */
 void progress(const char *what, uint64_t count, int done);
 #endif

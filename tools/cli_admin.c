@@ -27,26 +27,6 @@ json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_ex
     return json;
 }
 
-static int print_json(json_t *json)
-{
-    json_dumpf(json, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(json);
-    return 0;
-}
-
-static const char *text_of(json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-
-    return text ? text : "-";
-}
-
-static json_int_t number_of(json_t *json, const char *name)
-{
-    return json_integer_value(json_object_get(json, name));
-}
-
 /* Not somebody who came by himself and listens nowhere: he may stay away. */
 static int peer_is_known(json_t *peer)
 {
@@ -132,6 +112,7 @@ int command_status(struct cli *cli)
     degraded = status_degraded(status) ? EXIT_DIFFERS : EXIT_FINE;
     if (cli->json) {
         print_json(status);
+        json_decref(status);
         return degraded;
     }
     printf("node %s  version %s  cluster %s\n", text_of(status, "node"), text_of(status, "version"),
@@ -170,8 +151,11 @@ int command_digest(struct cli *cli)
     digest = cli_ask(cli, cli->argc ? 2 : 1, words, &result);
     if (digest == NULL)
         return result;
-    if (cli->json)
-        return print_json(digest);
+    if (cli->json) {
+        print_json(digest);
+        json_decref(digest);
+        return 0;
+    }
     printf("%-24s %10s %10s %12s %6s %8s  %s\n", "bucket", "keys", "cells", "bytes", "log",
            "residues", "digest");
     json_array_foreach(json_object_get(digest, "buckets"), i, item)
@@ -204,7 +188,7 @@ int command_stats(struct cli *cli)
         neap_iter_free(iter);
     }
     if (code == NEAP_END && cli->json)
-        return print_json(all);
+        print_json(all);
     json_decref(all);
     return code == NEAP_END ? 0 : cli_fail(cli, code, "stats");
 }

@@ -29,11 +29,6 @@ static char *path_whole(const char *path)
     return whole;
 }
 
-static json_int_t number_of(const json_t *json, const char *name)
-{
-    return json_integer_value(json_object_get(json, name));
-}
-
 static void print_sizes(const json_t *json)
 {
     time_t made = (time_t)(number_of(json, "made") / 1000);
@@ -65,8 +60,7 @@ static void print_document(const struct cli *cli, struct neap_buffer *text, cons
     json_t *json = text->size ? json_loadb(text->data, text->size, 0, NULL) : NULL;
 
     if (json && cli->json) {
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        putchar('\n');
+        print_json(json);
     } else if (json) {
         print_damage(json);
         if (done) {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/cli.h"
@@ -170,4 +171,33 @@ void progress(const char *what, uint64_t count, int done)
         return;
     fprintf(stderr, "\r%s: %llu%s", what, (unsigned long long)count, done ? "\n" : "");
     fflush(stderr);
+}
+
+const char *text_of(const json_t *json, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+
+    return text ? text : "-";
+}
+
+json_int_t number_of(const json_t *json, const char *name)
+{
+    return json_integer_value(json_object_get(json, name));
+}
+
+void print_json(const json_t *json)
+{
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    putchar('\n');
+}
+
+void print_time(json_int_t wall_ms)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm parts;
+    char text[32] = "-";
+
+    if (gmtime_r(&seconds, &parts))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    printf("%s.%03dZ", text, (int)(wall_ms % 1000));
 }

@@ -1,16 +1,8 @@
 /* explain and diff: why an object is as it is, and who has it otherwise. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "tools/cli.h"
-
-static const char *text_of(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-
-    return text ? text : "-";
-}
 
 /* A string, {"hex": ...}, a number, a list of them; nothing for null. */
 static void print_json_value(const json_t *value)
@@ -36,17 +28,6 @@ static void print_json_value(const json_t *value)
     }
 }
 
-static void print_time(const json_t *wall_ms)
-{
-    time_t seconds = (time_t)(json_integer_value(wall_ms) / 1000);
-    struct tm parts;
-    char text[32];
-
-    if (json_is_integer(wall_ms) && gmtime_r(&seconds, &parts) &&
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts))
-        printf("  %s.%03dZ", text, (int)(json_integer_value(wall_ms) % 1000));
-}
-
 static void print_dot_name(const json_t *dot)
 {
     printf("%.8s:%" JSON_INTEGER_FORMAT, text_of(dot, "replica"),
@@ -60,7 +41,10 @@ static void print_dot(const json_t *dot)
     printf("    event ");
     print_dot_name(dot);
     printf("  by %s", by ? by : "a replica id that nobody here has now");
-    print_time(json_object_get(dot, "wall_ms"));
+    if (json_is_integer(json_object_get(dot, "wall_ms"))) {
+        printf("  ");
+        print_time(number_of(dot, "wall_ms"));
+    }
     printf("  ");
     print_json_value(json_object_get(dot, "value"));
     if (json_object_get(dot, "size"))
@@ -156,23 +140,11 @@ static void print_all(const json_t *json)
 static json_t *ask_words(struct cli *cli, const char *verb, int *ret_exit)
 {
     const char *words[4 + FIELDS_MAX] = {verb, cli->argv[0], cli->argv[1], type_name(cli->type)};
-    struct neap_buffer text = {0};
-    json_t *json = NULL;
-    int count = 4, code;
+    int count = 4;
 
     for (size_t i = 0; i < cli->fields_count; i++)
         words[count++] = cli->fields[i].data; /* of the command line: with its zero */
-    code = neap_admin(cli->neap, count, words, &text, &cli->call);
-    *ret_exit = code ? cli_fail(cli, code, verb) : 0;
-    if (code == 0) {
-        json = json_loadb(text.data, text.size, 0, NULL);
-        if (json == NULL) {
-            fprintf(stderr, "neap: %s: the node's answer is not JSON\n", verb);
-            *ret_exit = EXIT_DIFFERS;
-        }
-    }
-    neap_buffer_free(&text);
-    return json;
+    return cli_ask(cli, count, words, ret_exit);
 }
 
 static int explain(struct cli *cli, const char *verb)
@@ -183,8 +155,7 @@ static int explain(struct cli *cli, const char *verb)
     if (json == NULL)
         return result;
     if (cli->json) {
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        putchar('\n');
+        print_json(json);
     } else {
         if (strcmp(verb, "diff") == 0 && json_array_size(json_object_get(json, "cells")) == 0)
             printf("the same at all that have answered\n");

@@ -3,43 +3,12 @@
 
 #include "tools/cli.h"
 
-static json_t *ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit)
-{
-    struct neap_buffer text = {0};
-    json_t *json = NULL;
-    int code = neap_admin(cli->neap, argc, argv, &text, &cli->call);
-
-    *ret_exit = code ? cli_fail(cli, code, argv[0]) : 0;
-    if (code == 0) {
-        json = json_loadb(text.data, text.size, 0, NULL);
-        if (json == NULL) {
-            fprintf(stderr, "neap: %s: the node's answer is not JSON\n", argv[0]);
-            *ret_exit = EXIT_DIFFERS;
-        }
-    }
-    neap_buffer_free(&text);
-    return json;
-}
-
-static const char *text_of(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-
-    return text ? text : "-";
-}
-
-static json_int_t number_of(const json_t *json, const char *name)
-{
-    return json_integer_value(json_object_get(json, name));
-}
-
 /* In JSON as it is; else nothing, for the caller to go on. */
 static int printed_as_json(const struct cli *cli, json_t *json)
 {
     if (!cli->json)
         return 0;
-    json_dumpf(json, stdout, JSON_INDENT(2));
-    putchar('\n');
+    print_json(json);
     return 1;
 }
 
@@ -71,7 +40,7 @@ int command_tasks(struct cli *cli)
     const json_t *item, *tasks;
     int result;
     size_t i;
-    json_t *json = ask(cli, 1, words, &result);
+    json_t *json = cli_ask(cli, 1, words, &result);
 
     if (json == NULL)
         return result;
@@ -89,7 +58,7 @@ int command_task(struct cli *cli)
 {
     const char *const words[] = {"task", cli->argv[0], cli->argv[1]};
     int result;
-    json_t *json = ask(cli, 3, words, &result);
+    json_t *json = cli_ask(cli, 3, words, &result);
 
     if (json)
         (void)printed_as_json(cli, json);
@@ -101,7 +70,7 @@ int command_scrub(struct cli *cli)
 {
     const char *const words[] = {"scrub", cli->argc ? cli->argv[0] : NULL};
     int result;
-    json_t *json = ask(cli, cli->argc ? 2 : 1, words, &result);
+    json_t *json = cli_ask(cli, cli->argc ? 2 : 1, words, &result);
 
     if (json && !printed_as_json(cli, json))
         printf("begun: see `neap tasks`, and `neap status` for what it finds\n");
@@ -116,7 +85,7 @@ int command_repair(struct cli *cli)
     const json_t *item;
     int result;
     size_t i;
-    json_t *json = ask(cli, cli->argc ? 2 : 1, words, &result);
+    json_t *json = cli_ask(cli, cli->argc ? 2 : 1, words, &result);
 
     if (json == NULL)
         return result;

@@ -1,23 +1,10 @@
 /* The command verify: whether peers have the same as the node. */
 #include <string.h>
-#include <time.h>
 
 #include "tools/cli.h"
 
 /* A node has two minutes to answer. */
 enum { VERIFY_MS = 4000, VERIFY_MS_MAX = 100000 };
-
-static const char *text_of(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-
-    return text ? text : "-";
-}
-
-static json_int_t number_of(const json_t *json, const char *name)
-{
-    return json_integer_value(json_object_get(json, name));
-}
 
 /* ---- asking ---- */
 
@@ -73,17 +60,6 @@ static json_t *buckets_ask(struct cli *cli, int *ret_exit)
 }
 
 /* ---- printing ---- */
-
-static void print_time(json_int_t wall_ms)
-{
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm parts;
-    char text[32] = "-";
-
-    if (gmtime_r(&seconds, &parts))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    printf("%s.%03dZ", text, (int)(wall_ms % 1000));
-}
 
 static void print_cells(const json_t *peer)
 {
@@ -147,8 +123,7 @@ int command_verify(struct cli *cli)
     if (number_of(json, "differing") || number_of(json, "unknown"))
         result = EXIT_DIFFERS;
     if (cli->json) {
-        json_dumpf(json, stdout, JSON_INDENT(2));
-        putchar('\n');
+        print_json(json);
     } else {
         print_all(json);
     }
