@@ -268,16 +268,13 @@ int ask_serve(struct step *step, size_t peer, const struct message *message)
 {
     struct message reply;
     struct buffer bytes;
-    message_init(&reply);
-    reply.kind = MESSAGE_TOLD;
-    reply.shard = message->shard;
-    reply.session = message->session;
+    message_answer(&reply, MESSAGE_TOLD, message);
     buffer_init(&bytes, ASK_ANSWER_MAX);
     int error = ask_answer(step, peer, message, &reply, &bytes);
     reply.bytes = buffer_slice(&bytes);
     if (!error)
-        error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
+        error = answer_send(step, peer, &reply);
     message_done(&reply);
     buffer_done(&bytes);
-    return error == NEAP_LIMIT ? 0 : error; /* then no answer comes */
+    return error;
 }

@@ -104,14 +104,11 @@ int compare_serve(struct step *step, size_t peer, const struct message *message)
     struct message reply;
     struct pages pages;
     int error = 0;
-    message_init(&reply);
-    reply.kind = MESSAGE_COMPARED;
-    reply.shard = message->shard;
-    reply.session = message->session;
+    message_answer(&reply, MESSAGE_COMPARED, message);
     reply.code = NEAP_NOTFOUND;
     uint64_t wait = shard ? flow_busy_ms(gossip, step->now.mono_ms, MESSAGE_COMPARE) : 0;
     if (wait)
-        return flow_refuse(step, gossip->peers[peer].links[CHANNEL_BULK], &reply, wait);
+        return flow_refuse(step, peer, &reply, wait);
     pages_init(&pages);
     if (shard && topic_open_pair(gossip, topic, peer))
         error = pages_give(step, topic, shard, message, &pages, &reply.code);

@@ -226,25 +226,19 @@ static int compare_tree_serve(struct step *step, size_t peer, struct topic *topi
     struct message reply;
     struct buffer packed;
     int error = 0;
-    message_init(&reply);
-    reply.kind = descends ? MESSAGE_DESCENDED : MESSAGE_DIFFERED;
-    reply.shard = message->shard;
-    reply.session = message->session;
+    message_answer(&reply, descends ? MESSAGE_DESCENDED : MESSAGE_DIFFERED, message);
     reply.code = NEAP_NOTFOUND;
-    uint64_t wait = shard && !descends
-                        ? flow_busy_ms(step->gossip, step->now.mono_ms, MESSAGE_DIFFER)
-                        : 0;
+    uint64_t wait =
+        shard && !descends ? flow_busy_ms(step->gossip, step->now.mono_ms, MESSAGE_DIFFER) : 0;
     if (wait)
-        return flow_refuse(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, wait);
+        return flow_refuse(step, peer, &reply, wait);
     buffer_init(&packed, MESSAGE_SIZE_MAX);
     if (shard && topic_open_pair(step->gossip, topic, peer) && shard_released(shard))
         error = descends ? descend_give(step, topic, shard, message, &reply, &packed)
                          : differ_give(step, topic, shard, message, &reply, &packed);
     reply.bytes = buffer_slice(&packed);
-    if (!error) {
-        error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
-        error = error == NEAP_LIMIT ? 0 : error; /* then no answer comes */
-    }
+    if (!error)
+        error = answer_send(step, peer, &reply);
     buffer_done(&packed);
     return error;
 }

@@ -64,7 +64,7 @@ bool flow_is_limited(const struct gossip *gossip)
     return gossip->flow.given.rate > 0 && !BROKEN("flow-unlimited");
 }
 
-int flow_refuse(struct step *step, uint64_t link, struct message *reply, uint64_t wait_ms)
+int flow_refuse(struct step *step, size_t peer, struct message *reply, uint64_t wait_ms)
 {
     struct buffer packed;
     struct writer writer;
@@ -73,10 +73,10 @@ int flow_refuse(struct step *step, uint64_t link, struct message *reply, uint64_
     write_u64(&writer, wait_ms);
     reply->code = NEAP_BUSY;
     reply->bytes = buffer_slice(&packed);
-    int error = writer.error ? writer.error : link_send(step, link, reply, true);
+    int error = writer.error ? writer.error : answer_send(step, peer, reply);
     reply->bytes = slice_of(NULL, 0);
     buffer_done(&packed);
-    return error == NEAP_LIMIT ? 0 : error; /* then no answer comes, and it asks again */
+    return error;
 }
 
 uint64_t flow_wait_ms(const struct message *answer)

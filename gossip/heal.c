@@ -217,19 +217,16 @@ static int hole_serve(struct step *step, size_t peer, struct topic *topic,
     int error = range_read(message->bytes, &from, &to);
     if (error)
         return error;
-    message_init(&reply);
-    reply.kind = MESSAGE_FILL;
-    reply.shard = message->shard;
-    reply.session = message->session;
+    message_answer(&reply, MESSAGE_FILL, message);
     reply.code = NEAP_NOTFOUND;
     buffer_init(&page, CHUNK_BYTES_MAX);
     if (shard && topic_open_pair(step->gossip, topic, peer))
         error = hole_give(step, topic, shard, from, to, &page, &reply.code);
     reply.bytes = buffer_slice(&page);
     if (!error)
-        error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
+        error = answer_send(step, peer, &reply);
     buffer_done(&page);
-    return error == NEAP_LIMIT ? 0 : error;
+    return error;
 }
 
 /* ---- taking ---- */

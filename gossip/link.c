@@ -138,6 +138,17 @@ int link_send(struct step *step, uint64_t link, const struct message *message, b
     return error;
 }
 
+int link_tell(struct step *step, uint64_t link, const struct message *message, bool names_events)
+{
+    int error = link_send(step, link, message, names_events);
+    return error == NEAP_LIMIT ? 0 : error;
+}
+
+int answer_send(struct step *step, size_t peer, const struct message *answer)
+{
+    return link_tell(step, step->gossip->peers[peer].links[CHANNEL_BULK], answer, true);
+}
+
 /* ---- dialling ---- */
 
 static bool link_is_on_its_way(const struct gossip *gossip, size_t peer, enum channel channel)

@@ -14,6 +14,14 @@ void message_init(struct message *message)
     *message = (struct message){.hello.address = ""};
 }
 
+void message_answer(struct message *answer, enum message_kind kind, const struct message *question)
+{
+    message_init(answer);
+    answer->kind = kind;
+    answer->shard = question->shard;
+    answer->session = question->session;
+}
+
 void message_done(struct message *message)
 {
     for (size_t i = 0; i < message->digests_count; i++) {

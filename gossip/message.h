@@ -97,6 +97,8 @@ struct message {
 };
 
 void message_init(struct message *message);
+/* Of that kind, with nothing in it yet, to that question. */
+void message_answer(struct message *answer, enum message_kind kind, const struct message *question);
 void message_done(struct message *message);
 int message_encode(const struct message *message, struct buffer *ret_bytes); /* replaces */
 /* INVALID or LIMIT: drop the peer, count the reason. */

@@ -18,10 +18,7 @@ static int pull_reply(struct giving *giving, int code, bool more)
 {
     struct gossip *gossip = giving->step->gossip;
     struct message message;
-    message_init(&message);
-    message.kind = MESSAGE_PULLED;
-    message.shard = giving->asked->shard;
-    message.session = giving->asked->session;
+    message_answer(&message, MESSAGE_PULLED, giving->asked);
     message.code = code;
     message.pages = more;
     message.bytes = buffer_slice(&giving->chunk);
@@ -95,14 +92,9 @@ static void pull_gave(const struct giving *giving, struct pair *pair)
 
 static int pull_refuse(struct giving *giving, uint64_t wait)
 {
-    struct gossip *gossip = giving->step->gossip;
     struct message message;
-    message_init(&message);
-    message.kind = MESSAGE_PULLED;
-    message.shard = giving->asked->shard;
-    message.session = giving->asked->session;
-    return flow_refuse(giving->step, gossip->peers[giving->peer].links[CHANNEL_BULK], &message,
-                       wait);
+    message_answer(&message, MESSAGE_PULLED, giving->asked);
+    return flow_refuse(giving->step, giving->peer, &message, wait);
 }
 
 int pull_serve(struct step *step, size_t peer, const struct message *message)

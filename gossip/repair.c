@@ -62,9 +62,8 @@ static int repair_found_nothing(struct step *step, struct topic *topic, struct s
     message.kind = MESSAGE_MEND;
     message.shard = shard->id;
     if (!error)
-        error =
-            link_send(step, gossip->peers[topic->pull.peer].links[CHANNEL_BULK], &message, true);
-    return error == NEAP_LIMIT ? 0 : error;
+        error = answer_send(step, topic->pull.peer, &message);
+    return error;
 }
 
 int repair_end(struct step *step, struct topic *topic, struct shard *shard)

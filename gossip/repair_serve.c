@@ -119,24 +119,20 @@ int repair_serve(struct step *step, size_t peer, struct topic *topic, const stru
     struct message reply;
     struct buffer packed;
     int error = 0;
-    message_init(&reply);
-    reply.kind = message->kind == MESSAGE_TREE ? MESSAGE_TREED : MESSAGE_REPAIRED;
-    reply.shard = message->shard;
-    reply.session = message->session;
+    message_answer(&reply, message->kind == MESSAGE_TREE ? MESSAGE_TREED : MESSAGE_REPAIRED,
+                   message);
     reply.code = NEAP_STALE;
     uint64_t wait = shard && message->kind == MESSAGE_TREE
                         ? flow_busy_ms(step->gossip, step->now.mono_ms, MESSAGE_TREE)
                         : 0;
     if (wait)
-        return flow_refuse(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, wait);
+        return flow_refuse(step, peer, &reply, wait);
     buffer_init(&packed, MESSAGE_SIZE_MAX);
     if (shard && topic_open_pair(step->gossip, topic, peer) && tree_is_of(shard, &message->since))
         error = repair_answer(step, topic, shard, message, &packed, &reply.code);
     reply.bytes = buffer_slice(&packed);
-    if (!error) {
-        error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
-        error = error == NEAP_LIMIT ? 0 : error; /* then no answer comes */
-    }
+    if (!error)
+        error = answer_send(step, peer, &reply);
     buffer_done(&packed);
     return error;
 }

@@ -289,6 +289,10 @@ int link_drop_version(struct step *step, uint64_t id, const char *text);
 /* It is gone already: NET_DOWN, or about to be closed. */
 int link_forget(struct step *step, uint64_t id);
 int link_send(struct step *step, uint64_t link, const struct message *message, bool names_events);
+/* The same, where it does no harm when there is no room for it: it will be told or asked for again.
+ */
+int link_tell(struct step *step, uint64_t link, const struct message *message, bool names_events);
+int answer_send(struct step *step, size_t peer, const struct message *answer); /* the same, bulk */
 int links_tick(struct step *step);
 uint64_t links_deadline(const struct gossip *gossip);
 
@@ -456,7 +460,7 @@ uint64_t flow_busy_ms(struct gossip *gossip, uint64_t now_ms, enum message_kind 
 /* Answers are as small as they can be then. */
 bool flow_is_limited(const struct gossip *gossip);
 /* The reply is BUSY, and says how long. */
-int flow_refuse(struct step *step, uint64_t link, struct message *reply, uint64_t wait_ms);
+int flow_refuse(struct step *step, size_t peer, struct message *reply, uint64_t wait_ms);
 /* What such a reply says, within reason. */
 uint64_t flow_wait_ms(const struct message *answer);
 

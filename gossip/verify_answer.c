@@ -110,24 +110,19 @@ static int answer_make(struct answering *answering, const struct context *since)
     return answer_not(answer, error);
 }
 
-static int answer_send(struct answering *answering, size_t peer, const struct message *message)
+static int verified_send(struct answering *answering, size_t peer, const struct message *message)
 {
     struct step *step = answering->step;
     struct message reply;
     struct buffer packed;
-    message_init(&reply);
-    reply.kind = MESSAGE_VERIFIED;
-    reply.shard = message->shard;
-    reply.session = message->session;
+    message_answer(&reply, MESSAGE_VERIFIED, message);
     buffer_init(&packed, VERIFY_PACKED_MAX);
     int error = answering->shard ? shard_told(answering->shard, &reply.since) : 0;
     if (!error)
         error = verify_answer_write(&answering->answer, &packed);
     reply.bytes = buffer_slice(&packed);
-    if (!error) {
-        error = link_send(step, step->gossip->peers[peer].links[CHANNEL_BULK], &reply, true);
-        error = error == NEAP_LIMIT ? 0 : error; /* then no answer comes */
-    }
+    if (!error)
+        error = answer_send(step, peer, &reply);
     buffer_done(&packed);
     message_done(&reply);
     return error;
@@ -156,7 +151,7 @@ int verify_serve(struct step *step, size_t peer, const struct message *message)
         error = answer_make(answering, &message->since);
     }
     if (!error)
-        error = answer_send(answering, peer, message);
+        error = verified_send(answering, peer, message);
     verify_paths_done(&answering->question.paths);
     verify_paths_done(&answering->answer.paths);
     buffer_done(&answering->cells);
