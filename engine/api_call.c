@@ -72,15 +72,17 @@ static int fields_check(const struct api *api, unsigned accepts)
         field = "submit";
     else if (call->flags && !(accepts & API_WRITE))
         field = "flags";
+    else if (call->once.size && !(accepts & API_WRITE))
+        field = "once";
     if (field)
         return error_set(api->error, NEAP_INVALID, "call.%s means nothing to this function", field);
     if (call->flags & ~(unsigned)NEAP_NOSYNC)
         return error_set(api->error, NEAP_INVALID, "call.flags: 0x%x; only NEAP_NOSYNC is known",
                          call->flags);
-    if (call->batch &&
-        (call->after.size || call->ret_token || call->submit || call->level || call->flags))
+    if (call->batch && (call->after.size || call->ret_token || call->submit || call->level ||
+                        call->flags || call->once.size))
         return error_set(api->error, NEAP_INVALID,
-                         "call.batch: level, after, ret_token, submit and flags are for "
+                         "call.batch: level, after, ret_token, submit, flags and once are for "
                          "neap_batch_commit()");
     return 0;
 }
@@ -129,6 +131,8 @@ int api_begin(struct api *api, struct neap *neap, const struct neap_call *call, 
     if (!api->call.timeout_ms && !(accepts & API_LONG))
         api->call.timeout_ms = NEAP_TIMEOUT_MS;
     error = fields_check(api, accepts);
+    if (!error)
+        error = api_bytes(api, "call.once (NEAP_ONCE_MAX)", api->call.once, NEAP_ONCE_MAX);
     if (!error)
         error = level_check(api, accepts);
     if (!error)

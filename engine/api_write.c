@@ -117,6 +117,7 @@ int api_commit(struct api *api, struct write_op *ops, size_t count)
     write.submit = api->call.submit != 0;
     write.want_token = api->call.ret_token != NULL;
     write.timeout_ms = api->call.timeout_ms;
+    write.once = api_slice(api->call.once);
     buffer_init(&bytes, TOKEN_SIZE_MAX);
     token_init(&write.token);
     error = wait_after(api, &write.timeout_ms);

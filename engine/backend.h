@@ -22,7 +22,7 @@ struct write {
     bool want_token;
     enum neap_level level;   /* how many nodes must hold it durably */
     uint32_t timeout_ms;
-    struct slice once;       /* reserved for idempotent retries */
+    struct slice once;       /* the caller's id of it (store/once.h); empty: none */
     struct token token;      /* out: dots that were made */
     struct token awaited;    /* within a node, freed there: what others must have, as level says */
     struct neap_error error; /* out: text that goes with the returned code */

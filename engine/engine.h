@@ -51,7 +51,7 @@ struct engine {
     bool ids_due;            /* without gossip: some shard needs another replica id */
     bool ids_stay;           /* that failed once: not again before a restart */
     struct engine_counts {
-        uint64_t writes, events, turns, syncs, errors;
+        uint64_t writes, repeats, events, turns, syncs, errors;
     } counts;
     struct neap_error error; /* the last one that was nobody's: for status */
 };
@@ -79,6 +79,12 @@ void engine_note(struct engine *engine, int code, const char *where);
 int write_check(const struct write *write, struct neap_error *error);
 /* All ops of a write or none (write.c); the token gets the dots. The code is the write's own. */
 int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch);
+/* Writes with an id (write_once.c). Was it done before? Then its token and what its level waits for
+ * are there. ret_ops: of what it asks for. INVALID: the id is of another write. */
+int write_recall(struct write *write, const struct batch *batch, struct digest *ret_ops,
+                 bool *ret_repeat);
+/* It is done, and its names are in it; those that nobody asked for go. */
+int write_remember(struct write *write, struct batch *batch, struct digest ops);
 /* How many other nodes must hold a write of this level; REFUSED for levels of rings. */
 int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed,
                 struct neap_error *error);

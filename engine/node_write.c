@@ -55,6 +55,7 @@ static struct item_ticket *ticket_new(const struct write *write)
     copy_bytes(&copier, NULL, 0);
     for (size_t i = 0; i < write->count; i++)
         copy_op(&copier, &write->ops[i], NULL);
+    copy_bytes(&copier, write->once.data, write->once.size);
     copier.size += sizeof *ticket + 16 + write->count * sizeof *ops;
     ticket = mem_new(copier.size);
     if (!ticket)
@@ -68,6 +69,8 @@ static struct item_ticket *ticket_new(const struct write *write)
     copier.at += (16 - (uintptr_t)copier.at % 16) % 16;
     for (size_t i = 0; i < write->count; i++)
         copy_op(&copier, &write->ops[i], &ops[i]);
+    ticket->write.once =
+        slice_of(copy_bytes(&copier, write->once.data, write->once.size), write->once.size);
     ticket->write.ops = ops;
     return ticket;
 }

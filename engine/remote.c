@@ -154,11 +154,12 @@ static int remote_write(struct backend *backend, struct write *write)
                      (write->want_token ? REQUEST_WANT_TOKEN : 0u);
     int code;
 
-    ask_begin(&asking, backend, REQUEST_WRITE, 5, &write->error);
+    ask_begin(&asking, backend, REQUEST_WRITE, 6, &write->error);
     request_ops_write(&asking.writer, write->ops, write->count);
     write_u64(&asking.writer, flags);
     write_u64(&asking.writer, (uint64_t)write->level);
     write_u64(&asking.writer, write->timeout_ms);
+    write_bin(&asking.writer, write->once);
     code = ask(&asking, write->timeout_ms, 1);
     if (!code) {
         reply_token(&asking, &write->token);

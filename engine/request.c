@@ -110,6 +110,7 @@ static int serve_write(struct serving *serving)
     write.want_token = flags & REQUEST_WANT_TOKEN;
     write.level = read_level(reader);
     write.timeout_ms = read_timeout(reader);
+    write.once = read_bin(reader, NEAP_ONCE_MAX);
     token_init(&write.token);
     error = reader_end(reader);
     if (!error) {
@@ -369,7 +370,7 @@ static int serve(struct serving *serving)
 {
     enum { ELEMENTS_MAX = 32 };
     static const uint32_t elements[] = {
-        [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 7, [REQUEST_READ] = 8, [REQUEST_PAGE] = 9,
+        [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 8, [REQUEST_READ] = 8, [REQUEST_PAGE] = 9,
         [REQUEST_SYNC] = 2,  [REQUEST_WAIT] = 5,  [REQUEST_ADMIN] = 3, [REQUEST_BACKUP] = 4};
     struct reader *reader = &serving->reader;
     uint32_t count = read_array(reader, ELEMENTS_MAX);

@@ -6,7 +6,7 @@
  *
  *   HELLO  version_min, version_max                              -> version, release
  *   WRITE  [bucket...], [[bucket, path, kind, prefix, value, number, seen|nil]...],
- *          flags, level, timeout_ms                              -> token
+ *          flags, level, timeout_ms, once                        -> token
  *   READ   bucket, path, after, flags, level, timeout_ms         -> token, cell
  *   PAGE   bucket, path, from, flags, size_max, after, timeout_ms -> token, count, cursor, items
  *   SYNC                                                         -> (nothing)

@@ -265,6 +265,7 @@ static json_t *counts_json(const struct engine_counts *counts)
     struct object object = object_new();
 
     put_number(&object, "writes", counts->writes);
+    put_number(&object, "writes_repeated", counts->repeats);
     put_number(&object, "events", counts->events);
     put_number(&object, "turns", counts->turns);
     put_number(&object, "syncs", counts->syncs);
@@ -349,6 +350,7 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         uint64_t number;
     } numbers[] = {
         {"writes", engine->counts.writes},
+        {"writes_repeated", engine->counts.repeats},
         {"events", engine->counts.events},
         {"turns", engine->counts.turns},
         {"syncs", engine->counts.syncs},

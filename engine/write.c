@@ -95,8 +95,9 @@ int write_check(const struct write *write, struct neap_error *error)
     if (write->count > NEAP_BATCH_COUNT_MAX)
         return error_set(error, NEAP_LIMIT, "%zu operations in one write, the limit is %d",
                          write->count, NEAP_BATCH_COUNT_MAX);
-    if (write->once.size)
-        return error_set(error, NEAP_REFUSED, "once: not yet; leave it empty");
+    if (write->once.size > NEAP_ONCE_MAX)
+        return error_set(error, NEAP_LIMIT, "once: the id has %zu bytes, the limit is %d",
+                         write->once.size, NEAP_ONCE_MAX);
     code = level_peers(write->level, 0, &needed, error);
     for (size_t i = 0; !code && i < write->count; i++)
         code = write_check_op(&write->ops[i], error);
@@ -234,9 +235,10 @@ static int write_name(struct write *write, const struct shard *shard, const stru
 
     if (BROKEN("token-forgets"))
         return 0;
-    if (write->level >= NEAP_QUORUM)
+    /* A repeat may want what the write itself did not. */
+    if (write->level >= NEAP_QUORUM || write->once.size)
         error = name_into(&write->awaited, shard, dot);
-    if (!error && write->want_token)
+    if (!error && (write->want_token || write->once.size))
         error = name_into(&write->token, shard, op->prefix ? (struct dot){0} : dot);
     return error;
 }
@@ -365,12 +367,29 @@ static void write_cut_logs(const struct writing *writing)
     }
 }
 
+/* What a write names leaves the node, so it must be durable first (rule 8). */
+static void write_wants_sync(struct engine *engine, const struct write *write)
+{
+    if ((!write->nosync || write->want_token || write->level >= NEAP_QUORUM) &&
+        !BROKEN("answer-unsynced"))
+        engine->wants_sync = true;
+}
+
 int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch)
 {
     struct writing writing;
+    struct digest ops = {0};
+    bool repeat = false;
     int error;
 
     error = write_check(write, &write->error);
+    if (!error && write->once.size)
+        error = write_recall(write, batch, &ops, &repeat);
+    if (repeat) {
+        engine->counts.repeats++;
+        write_wants_sync(engine, write);
+        return 0;
+    }
     if (!error)
         error = write_check_peers(engine, write);
     if (!error && (engine->gossip ? gossip_has_due(engine->gossip) : engine->ids_due))
@@ -393,12 +412,14 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
         if (error)
             write_error(&writing, &write->ops[i], error);
     }
-    if (!error && write->want_token && !token_fits(&write->token))
+    if (!error && (write->want_token || write->once.size) && !token_fits(&write->token))
         error =
             error_set(&write->error, NEAP_LIMIT,
                       "the token would have to name all that is known of too many buckets (more "
                       "than %d KiB): remove in parts",
                       TOKEN_SIZE_MAX >> 10);
+    if (!error && write->once.size)
+        error = write_remember(write, batch, ops);
     if (error) {
         write_undo(&writing);
     } else {
@@ -406,10 +427,8 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
     }
     for (size_t i = 0; !error && engine->gossip && i < writing.count; i++)
         gossip_touched(engine->gossip, writing.touched[i].id);
-    if (!error && (!write->nosync || write->want_token || write->level >= NEAP_QUORUM) &&
-        !BROKEN("answer-unsynced"))
-        /* A token names events, so it leaves only after they are durable (rule 8). */
-        engine->wants_sync = true;
+    if (!error)
+        write_wants_sync(engine, write);
     batch_forget(batch);
     if (!error && !engine->gossip)
         write_cut_logs(&writing);

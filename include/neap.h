@@ -86,6 +86,24 @@
  *   A token covers its bucket, not only its key: a few bytes for each node that ever wrote there.
  *   A token with a submitted write in it is good for the node that gave it, until that is closed.
  *
+ * AGAIN
+ *   A write that ended with UNCERTAIN or IO, or whose process died, may have happened. Done again
+ *   it does no harm to a set, a flag, a value; but a counter counts twice. So give such a write an
+ *   id, call.once, before its first try: 1 to NEAP_ONCE_MAX bytes that nobody else uses, like 16
+ *   random ones. Then do it again with the same id as often as you like, through this handle or a
+ *   new one of the same node: it is done once. A repeat changes nothing, returns what the write
+ *   returned, its token too, and waits for its level as the write would have.
+ *   - The id is on disk together with the write or not at all, whatever crashes between.
+ *   - The node remembers the last NEAP_ONCE_COUNT ids that it was given, or 64 MiB of them (some
+ *     200 bytes each; more with long tokens). After that many others a repeat is a new write.
+ *   - Only the node that did the write remembers it. Through another node it is a new write, which
+ *     counts again: there is no way for a node to know what another one has not told it yet.
+ *   - A copied or restored directory remembers what it holds. What was written after the backup
+ *     is not in it, so a repeat of that is a new write.
+ *   - The same id with another operation, place, value or call.seen: INVALID. Level, timeout and
+ *     flags may differ. A write that failed with nothing happened leaves no id behind.
+ *   - A batch has one id, given to neap_batch_commit(); repeated are all of its writes, in order.
+ *
  * MEMORY
  *   What goes in is borrowed for the call and copied where it is kept (a batch copies). What comes
  *   out goes to the caller's struct neap_buffer: zero it once, use it as often as you like, give it
@@ -134,7 +152,7 @@
  *                  to the node broke                         it may have happened, or may yet
  *     IO           the disk failed; the node has stopped, close and open it    it may have happened
  *   A write that may have happened can be done again where doing it twice does no harm (sets,
- *   flags, values), but not on a counter.
+ *   flags, values), or with call.once: see AGAIN.
  *
  * VERSIONS
  *   Structs that grow begin with their size. Fields are only ever appended, numbers never change.
@@ -236,6 +254,8 @@ enum neap_level {
 enum { NEAP_KEY_MAX = 1024, NEAP_PATH_MAX = 4096, NEAP_DEPTH_MAX = 16, NEAP_VALUE_MAX = 1 << 20 };
 enum { NEAP_BUCKET_MAX = 255, NEAP_SIBLINGS_MAX = 64 };
 enum { NEAP_BATCH_COUNT_MAX = 65536, NEAP_BATCH_BYTES_MAX = 8 << 20 };
+/* Ids of call.once: bytes of each, and how many a node remembers at most. */
+enum { NEAP_ONCE_MAX = 64, NEAP_ONCE_COUNT = 262144 };
 /* Milliseconds that a call may take when timeout_ms is 0. */
 enum { NEAP_TIMEOUT_MS = 5000 };
 
@@ -296,6 +316,7 @@ struct neap_call {
     unsigned flags;                /* writes: NEAP_NOSYNC */
     struct neap_error *ret_error;  /* gets in words what went wrong */
     struct neap_bytes resume;      /* neap_keys(), neap_items(): of neap_iter_token() */
+    struct neap_bytes once;        /* writes: an id of your own: see AGAIN above */
 };
 
 /* What an iterator gives. Which fields mean something, each function says; the rest are zero. */
@@ -369,7 +390,7 @@ NEAP_API int neap_wait(struct neap *neap, struct neap_bytes token, const struct 
 /* ---- Values ----
  * All of these may be called from any thread. Writes return when the write is durable as
  * call->level says, or queued (call->submit, call->batch). Writes take of the call: level,
- * timeout_ms, batch, after, seen, ret_token, submit, flags, ret_error; reads take timeout_ms,
+ * timeout_ms, batch, after, seen, ret_token, submit, flags, ret_error, once; reads take timeout_ms,
  * after, ret_token, ret_error. "Errors of writes" and "of reads" are those of the first page. */
 
 /* Sets the value at a place, of up to NEAP_VALUE_MAX bytes; with call->seen only what was seen is
@@ -448,11 +469,11 @@ NEAP_API int neap_remove(struct neap *neap, const struct neap_place *at, enum ne
 
 /* ---- Batches: several writes as one, all or none of them on this node's disk ----
  * Writes with call->batch are checked and copied there, and done by neap_batch_commit(). Of their
- * call only batch, seen, timeout_ms and ret_error are given; level, after, ret_token, submit and
- * flags go with the commit. Reads do not see what is queued. A write that cannot be queued (LIMIT:
- * the batch holds NEAP_BATCH_COUNT_MAX writes, or NEAP_BATCH_BYTES_MAX bytes, of which each write
- * takes 64 besides its own) leaves the batch as it was.
- * A batch belongs to one thread at a time, and to the handle that it was made for. */
+ * call only batch, seen, timeout_ms and ret_error are given; level, after, ret_token, submit, flags
+ * and once go with the commit. Reads do not see what is queued. A write that cannot be queued
+ * (LIMIT: the batch holds NEAP_BATCH_COUNT_MAX writes, or NEAP_BATCH_BYTES_MAX bytes, of which each
+ * write takes 64 besides its own) leaves the batch as it was. A batch belongs to one thread at a
+ * time, and to the handle that it was made for. */
 
 /* Errors, nothing happened: INVALID, NOMEM; REFUSED: opened with NEAP_READONLY. */
 NEAP_API int neap_batch_new(struct neap *neap, struct neap_batch **ret_batch);

@@ -127,6 +127,8 @@ static const struct rule table[] = {
     {"answer-unsynced", "durable writes are acknowledged before they are synced", NULL, NULL, 0},
     {"token-ignored", "a read does not wait for what its token names", NULL, NULL, 0},
     {"token-forgets", "the token of a write names nothing", NULL, NULL, 0},
+    {"once-forgets", "a write that is asked again with its id is done again", NULL,
+     "who_asks_again_after_a_crash_counts_once", 0},
     {"commit-ignored", "a commit that failed does not stop the node", NULL, NULL, 0},
     {"stop-untold", "a commit that failed is not told to who waits for it", NULL,
      "a_disk_that_is_full_stops_the_node_which_comes_back", 0},

@@ -113,6 +113,18 @@ void key_tree_part(struct key *ret_key, uint64_t shard, uint64_t part)
     key_add_u64(ret_key, part);
 }
 
+void key_once(struct key *ret_key, struct slice id)
+{
+    key_meta(ret_key, 'O');
+    key_add(ret_key, id);
+}
+
+void key_once_number(struct key *ret_key, uint64_t number)
+{
+    key_meta(ret_key, 'N');
+    key_add_u64(ret_key, number);
+}
+
 void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
                    struct slice path)
 {

@@ -10,14 +10,17 @@
  *          'T' [shard 8]                         there is a snapshot of its tree...
  *          'T' [shard 8][part 8]                 ... and this is a part of it
  *          'U' [shard 8][ref 8][bucket 8][path]  empty cell that is kept for that residue
- *          'H'                                   high mark of the hybrid clock                   */
+ *          'H'                                   high mark of the hybrid clock
+ *          'O' [id]                              how a write with this id ended (store/once.h)
+ *          'N' [number 8]                        which id came as this one
+ *          'N'                                   and which numbers there are                     */
 #ifndef NEAP_STORE_KEYS_H
 #define NEAP_STORE_KEYS_H
 #include "base/bytes.h"
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "CDFHIRSTU"
+#define KEY_META_KINDS "CDFHINORSTU"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
 /* Where a page of a compare begins and ends: a cell key without its shard. */
@@ -40,6 +43,8 @@ void key_tree(struct key *ret_key, uint64_t shard);
 void key_tree_part(struct key *ret_key, uint64_t shard, uint64_t part);
 void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
                    struct slice path);
+void key_once(struct key *ret_key, struct slice id);
+void key_once_number(struct key *ret_key, uint64_t number);
 /* `from` is a cell key without its shard, or the beginning of one. */
 void key_hole(struct key *ret_key, uint64_t shard, struct slice from);
 /* What the keys of one shard start with: in cells and log; in meta, of one kind (D, R, U). */

@@ -31,7 +31,8 @@ struct command {
     int least, most;
     int needs_node;
     const char
-        *flags; /* those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) */
+        *flags; /* those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce)
+                */
     command_run run;
 };
 

@@ -214,6 +214,7 @@ static int elements(struct cli *cli, int add)
     int code = neap_batch_new(cli->neap, &batch);
 
     call.batch = batch;
+    call.once = (struct neap_bytes){0}; /* that of the commit */
     for (int i = 2; i < cli->argc && code == 0; i++)
         code = add ? neap_set_add(cli->neap, &at, bytes_of(cli->argv[i]), &call)
                    : neap_set_remove(cli->neap, &at, bytes_of(cli->argv[i]), &call);

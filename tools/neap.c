@@ -10,16 +10,16 @@
 static const struct command commands[] = {
     {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, "nftl",
      command_get},
-    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nf", command_put},
+    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nfo", command_put},
     {"assign", "BUCKET KEY VALUE", "set a multi-value register, in place of what is there now", 3,
      3, 1, "nf", command_assign},
-    {"incr", "BUCKET KEY [N]", "add N (1, may be negative) to a counter", 2, 3, 1, "nf",
+    {"incr", "BUCKET KEY [N]", "add N (1, may be negative) to a counter", 2, 3, 1, "nfo",
      command_incr},
-    {"flag", "BUCKET KEY on|off", "set a flag", 3, 3, 1, "nf", command_flag},
-    {"add", "BUCKET KEY ELEMENT...", "add to a set", 3, 1 << 20, 1, "nf", command_add},
-    {"remove", "BUCKET KEY ELEMENT...", "remove from a set", 3, 1 << 20, 1, "nf", command_remove},
+    {"flag", "BUCKET KEY on|off", "set a flag", 3, 3, 1, "nfo", command_flag},
+    {"add", "BUCKET KEY ELEMENT...", "add to a set", 3, 1 << 20, 1, "nfo", command_add},
+    {"remove", "BUCKET KEY ELEMENT...", "remove from a set", 3, 1 << 20, 1, "nfo", command_remove},
     {"delete", "BUCKET KEY", "remove an object or a map field (--type: only that type)", 2, 2, 1,
-     "nft", command_delete},
+     "nfto", command_delete},
     {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, "nsl", command_keys},
     {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1, "nftsl",
      command_items},
@@ -62,6 +62,7 @@ enum {
     FLAG_LIMIT,
     FLAG_TYPE,
     FLAG_FORMAT,
+    FLAG_ONCE,
     FLAG_VERSION,
     FLAG_HELP
 };
@@ -82,6 +83,7 @@ static void help(void)
            "      --limit N         list at most so many\n"
            "      --format FORM     of import: json (default) or dpkg\n"
            "      --timeout MS      how long to wait for an answer\n"
+           "      --once ID         of a write: done again with the same ID it is done once\n"
            "  -V, --version         print it\n"
            "  -h, --help            print this\n"
            "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
@@ -128,6 +130,9 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
         return cli->dpkg || strcmp(text, "json") == 0
                    ? 0
                    : usage("--format is json or dpkg, not", text);
+    case FLAG_ONCE:
+        cli->call.once = bytes_of(text);
+        return text[0] ? 0 : usage("--once wants an id that is not empty", NULL);
     case FLAG_VERSION:
         printf("neap %s\n", neap_version());
         *ret_quit = 1;
@@ -147,7 +152,8 @@ static int flags_read(struct cli *cli, poptContext context, int *ret_quit)
         char *text = poptGetOptArg(context);
 
         result = flag_take(cli, flag, text, ret_quit);
-        if (flag != FLAG_FIELD || result) /* a field is borrowed until the end */
+        /* Those two are borrowed until the end. */
+        if ((flag != FLAG_FIELD && flag != FLAG_ONCE) || result)
             free(text);
     }
     if (result == 0 && !*ret_quit && flag < -1)
@@ -185,7 +191,7 @@ static int flags_fit(const struct cli *cli, const struct command *command)
     } flags[] = {{cli->fields_count > 0, 'f', "--field"}, {cli->type != NEAP_ANY, 't', "--type"},
                  {cli->from != NULL, 's', "--from"},      {cli->limit > 0, 'l', "--limit"},
                  {cli->format_given, 'm', "--format"},    {cli->node != NULL, 'n', "--node"},
-                 {cli->directory != NULL, 'n', "--dir"}};
+                 {cli->directory != NULL, 'n', "--dir"},  {cli->call.once.size > 0, 'o', "--once"}};
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (flags[i].given && !strchr(command->flags, flags[i].letter)) {
@@ -241,6 +247,7 @@ int main(int argc, const char **argv)
         {"output", 'o', POPT_ARG_STRING, NULL, FLAG_OUTPUT, NULL, NULL},
         {"timeout", 0, POPT_ARG_STRING, NULL, FLAG_TIMEOUT, NULL, NULL},
         {"limit", 0, POPT_ARG_STRING, NULL, FLAG_LIMIT, NULL, NULL},
+        {"once", 0, POPT_ARG_STRING, NULL, FLAG_ONCE, NULL, NULL},
         {"version", 'V', POPT_ARG_NONE, NULL, FLAG_VERSION, NULL, NULL},
         {"help", 'h', POPT_ARG_NONE, NULL, FLAG_HELP, NULL, NULL},
         POPT_TABLEEND};

@@ -3,7 +3,9 @@
 #include "tests/support/loopback.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char listing[4096];
 
@@ -103,4 +105,21 @@ uint64_t count_of(struct both *both, const struct neap_place *at, enum neap_type
 
     CHECK_OK(neap_count(both->neap, at, type, &count, NULL));
     return count;
+}
+
+char *path_new(char *path, size_t size)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    snprintf(path, size, "%s/neap-api.XXXXXX", tmp ? tmp : "/tmp");
+    CHECK(mkdtemp(path));
+    return path;
+}
+
+void path_remove(const char *path)
+{
+    char command[400];
+
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    CHECK_EQUAL(system(command), 0);
 }

@@ -32,6 +32,10 @@ struct neap_bytes bytes_of(const char *text);
 struct neap_place place_of(const char *bucket, const char *key); /* lives as long as the texts */
 struct neap_bytes token_of(const struct neap_buffer *buffer);
 
+/* A new directory, and its end with all that is in it. */
+char *path_new(char *path, size_t size);
+void path_remove(const char *path);
+
 /* What is there, as text in `value`: "a b c " for names or values, in order. */
 const char *keys_text(struct both *both, const char *bucket);
 const char *items_text(struct both *both, const struct neap_place *at, enum neap_type type);

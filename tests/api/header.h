@@ -32,6 +32,8 @@ static const long numbers[] = {NEAP_ANY,
                                NEAP_SIBLINGS_MAX,
                                NEAP_BATCH_COUNT_MAX,
                                NEAP_BATCH_BYTES_MAX,
+                               NEAP_ONCE_MAX,
+                               NEAP_ONCE_COUNT,
                                NEAP_TIMEOUT_MS,
                                NEAP_CREATE,
                                NEAP_NOSYNC,
@@ -62,7 +64,7 @@ static int use(void)
     call.level = NEAP_ONE;
     call.timeout_ms = 0;
     call.batch = NULL;
-    call.after.size = call.seen.size = call.resume.size = 0;
+    call.after.size = call.seen.size = call.resume.size = call.once.size = 0;
     call.ret_token = &token;
     call.submit = 0;
     call.flags = 0;
@@ -102,7 +104,7 @@ static int use(void)
     neap_close(neap);
     failed |= neap_connect("tcp://192.0.2.1:1", &neap, &error) != NEAP_REFUSED;
     failed |= !neap_strerror(error.code)[0] || !neap_version()[0];
-    failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 27;
+    failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 29;
     neap_buffer_free(&buffer);
     neap_buffer_free(&token);
     return failed ? 1 : 0;

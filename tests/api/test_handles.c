@@ -2,27 +2,8 @@
 #include "tests/api/both.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A path in a directory of its own; rm -r is the caller's. */
-static char *path_new(char *path, size_t size)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    snprintf(path, size, "%s/neap-api.XXXXXX", tmp ? tmp : "/tmp");
-    CHECK(mkdtemp(path));
-    return path;
-}
-
-static void path_remove(const char *path)
-{
-    char command[400];
-
-    snprintf(command, sizeof command, "rm -rf '%s'", path);
-    CHECK_EQUAL(system(command), 0);
-}
 
 static int open_at(const char *path, unsigned flags, struct neap **ret_neap,
                    struct neap_error *error)

@@ -9,6 +9,7 @@ commands()
     check "$1: put and get" commands_put "$@"
     check "$1: assign replaces what is there" commands_assign "$@"
     check "$1: incr counts, also down" commands_incr "$@"
+    check "$1: a write with an id is done once" commands_once "$@"
     check "$1: flag goes on and off" commands_flag "$@"
     check "$1: add and remove elements" commands_set "$@"
     check "$1: fields of maps, nested" commands_map "$@"
@@ -48,6 +49,18 @@ commands_incr()
         fails 2 'not a whole number' "$@" incr shop count 9223372036854775808 &&
         fails 2 'not a whole number' "$@" incr shop count 1x &&
         fails 2 'not a whole number' "$@" incr shop count ''
+}
+
+commands_once()
+{
+    shift
+    prints '' "$@" --once 7c0d incr shop till 5 && prints '' "$@" --once 7c0d incr shop till 5 &&
+        prints 5 "$@" get shop till && fails 2 'another write' "$@" --once 7c0d incr shop till 6 &&
+        prints '' "$@" --once 7c0e add shop bag a b && prints '' "$@" remove shop bag a &&
+        prints '' "$@" --once 7c0e add shop bag a b && prints b "$@" get shop bag &&
+        fails 2 'means nothing to assign' "$@" --once 7c0f assign shop owner cid &&
+        fails 2 'not empty' "$@" --once '' incr shop till &&
+        prints '' "$@" delete shop till && prints '' "$@" delete shop bag
 }
 
 commands_flag()

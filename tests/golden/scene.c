@@ -1,9 +1,11 @@
 #include "tests/golden/scene.h"
 
 #include "crdt/path.h"
+#include "engine/token.h"
 #include "store/hole.h"
 #include "store/keys.h"
 #include "store/merkle.h"
+#include "store/once.h"
 #include "store/session_keep.h"
 #include "store/tree_keep.h"
 
@@ -136,6 +138,23 @@ static void take_cell(struct replica *to, const struct replica *from, const char
     buffer_done(&path);
 }
 
+/* A write that its caller may ask for again. */
+static void keep_once(struct replica *own)
+{
+    struct once_record record = {.ops = {0x0123456789abcdef, 0xfedcba9876543210}};
+    struct token token;
+    struct buffer bytes;
+
+    token_init(&token);
+    buffer_init(&bytes, TOKEN_SIZE_MAX);
+    CHECK_OK(token_dot(&token, scene_shard(), (struct dot){own->shard->replica, 6}, 0xa2));
+    CHECK_OK(token_encode(&token, &bytes));
+    record.token = buffer_slice(&bytes);
+    CHECK_OK(once_keep(own->batch, &once_limits, slice_text("visit 17"), &record));
+    buffer_done(&bytes);
+    token_done(&token);
+}
+
 /* ---- what happened ---- */
 
 static void write_all_types(struct scene *scene, struct replica *own)
@@ -150,6 +169,7 @@ static void write_all_types(struct scene *scene, struct replica *own)
     write_key(own, "open", NEAP_FLAG, &on);
     add(own, "visits", 5);
     add(own, "visits", -2);
+    keep_once(own);
     set_element(own, "tags", "red");
     set_element(own, "tags", "gr\xc3\xbcn");
     set_field(own, "form", "city", lww.stamp + 1);

@@ -122,7 +122,8 @@ static void ask_write(struct backend *backend, struct buffer *text)
                           .nosync = true,
                           .want_token = true,
                           .level = NEAP_QUORUM,
-                          .timeout_ms = 1234};
+                          .timeout_ms = 1234,
+                          .once = slice_text("visit 17")};
     struct context seen = {0};
 
     CHECK_OK(context_raise(&seen, 0xa1, 3, 5));
@@ -283,9 +284,9 @@ static void say_asked(const struct fake *fake, enum request_verb verb, struct bu
     say_bytes(text, fake->path);
     say(text, ", after %zu and ticket %" PRIu64 "\n", fake->after_parts, fake->after_ticket);
     if (verb == REQUEST_WRITE)
-        say(text, "%zu writes, the last of kind %d; level %d in %" PRIu32 " ms\n",
+        say(text, "%zu writes, the last of kind %d; level %d in %" PRIu32 " ms, once as \"%s\"\n",
             fake->write.count, (int)fake->op.op.kind, (int)fake->write.level,
-            fake->write.timeout_ms);
+            fake->write.timeout_ms, fake->once);
     if (verb == REQUEST_READ)
         say(text, "level %d in %" PRIu32 " ms\n", (int)fake->read.level, fake->read.timeout_ms);
     if (verb == REQUEST_PAGE)

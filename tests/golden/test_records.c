@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "crdt/path.h"
+#include "engine/token.h"
 #include "store/format.h"
 #include "store/hole.h"
 #include "store/merkle.h"
+#include "store/once.h"
 #include "store/slot.h"
 #include "store/tree_keep.h"
 #include "tests/golden/folder.h"
@@ -147,6 +149,48 @@ static void say_hole(struct slice key, struct slice value, struct buffer *text)
     hole_done(&hole);
 }
 
+static void say_once_order(struct slice key, struct slice value, struct buffer *text)
+{
+    struct reader reader;
+    struct slice id;
+
+    reader_init(&reader, value);
+    if (key.size == 1) {
+        uint64_t first, next;
+
+        read_array_of(&reader, 3);
+        first = read_u64(&reader);
+        next = read_u64(&reader);
+        say(text, "ids %" PRIu64 " to before %" PRIu64 ", %" PRIu64 " bytes\n", first, next,
+            read_u64(&reader));
+    } else {
+        read_array_of(&reader, 2);
+        id = read_bin(&reader, NEAP_ONCE_MAX);
+        say(text, "id %" PRIu64 " is ", bytes_get_u64(key.data + 1));
+        say_bytes(text, id);
+        say(text, ", %" PRIu64 " bytes\n", read_u64(&reader));
+    }
+    CHECK_OK(reader_end(&reader));
+}
+
+static void say_once(const struct view *view, struct slice key, struct buffer *text)
+{
+    struct once_record record;
+    struct token token;
+    struct buffer bytes;
+
+    buffer_init(&bytes, ONCE_RECORD_MAX);
+    token_init(&token);
+    CHECK_OK(once_find(view, slice_of(key.data + 1, key.size - 1), &bytes, &record));
+    say(text, "operations %016" PRIx64 "%016" PRIx64, record.ops.high, record.ops.low);
+    CHECK_OK(token_decode(record.token, &token));
+    CHECK_EQUAL(token.count, 1);
+    say_context(text, " made", &token.parts[0].context);
+    CHECK_EQUAL(record.awaited.size, 0);
+    token_done(&token);
+    buffer_done(&bytes);
+}
+
 static void say_meta(const struct reading *reading, struct slice key, struct slice value,
                      struct buffer *text)
 {
@@ -170,6 +214,12 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
     case 'I':
         CHECK(!reading->store.identity.fresh_life);
         say_identity(&reading->store.identity, text);
+        break;
+    case 'N':
+        say_once_order(key, value, text);
+        break;
+    case 'O':
+        say_once(&view, key, text);
         break;
     case 'R':
         say_residue(reading->shard, key_residue_ref(key), text);

@@ -111,7 +111,11 @@ void story_do(struct story *story, size_t node, const char *words)
     char name[NAME_SIZE] = "", place[NAME_SIZE] = "", bucket[NAME_SIZE];
     struct context seen = {0};
     struct buffer path;
-    int read = 0;
+    char id[NAME_SIZE] = "";
+    int read = 0, skipped = 0;
+    const char *all = words;
+    if (sscanf(words, "once %63s %n", id, &skipped) == 1)
+        words += skipped;
     CHECK(sscanf(words, "%63s %63s %n", name, place, &read) >= 2);
     const struct verb *verb = verb_find(name);
     const char *argument = read ? words + read : "";
@@ -128,11 +132,11 @@ void story_do(struct story *story, size_t node, const char *words)
                                  .value = slice_text(argument),
                                  .number = strtoll(argument, NULL, 10),
                                  .seen = verb->kind == OP_REGISTER_SET ? &seen : NULL}};
-    struct write write = {.ops = &op, .count = 1};
+    struct write write = {.ops = &op, .count = 1, .once = slice_text(id)};
     struct event event = {.kind = EVENT_WRITE, .write = &write};
     token_init(&write.token);
     story->wrote = false;
-    line_add(story, node, words);
+    line_add(story, node, all);
     sim_post(&story->world, node, &event);
     story_run(story, 5);
     CHECK(story->wrote);

@@ -21,7 +21,7 @@ void story_end(struct story *story, bool agree);
 void story_run(struct story *story, uint64_t ms);
 
 /* A durable write in the words of the tool `neap`, where K is [BUCKET:]KEY[/FIELD], of bucket "box"
- * unless said otherwise:
+ * unless said otherwise; "once ID " before it gives it an id, for callers that ask again:
  *   incr K N, set K VALUE, put K VALUE (a register, in place of what this node has seen), on K,
  *   off K, add K MEMBER, remove K MEMBER, delete K (all that is there) */
 void story_do(struct story *story, size_t node, const char *words);

@@ -64,6 +64,38 @@ TEST(power_fails_between_commit_and_send_and_it_has_happened_once)
     story_end(&story, true);
 }
 
+/* The increment is there, its caller can't know that; what is asked again is known by its id. */
+TEST(who_asks_again_after_a_crash_counts_once)
+{
+    story_meet(&story, 2);
+    story.world.nodes[A].wheel.crash = power_fails;
+    fails_before = "send";
+    story_do(&story, A, "once x7 incr apples 1");
+    fails_before = NULL;
+    story_run(&story, 6000);
+    story_do(&story, A, "once x7 incr apples 1");
+    story_do(&story, A, "once x8 incr apples 10");
+    story_do(&story, A, "once x8 incr apples 11");
+    story_run(&story, 3000);
+    story_forget(&story);
+    story_do(&story, A, "once x7 incr apples 1");
+    story_show_all(&story, "apples");
+    /* Another node does not know of it. */
+    story_do(&story, B, "once x7 incr apples 100");
+    story_run(&story, 3000);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "A once x7 incr apples 1\n"
+               "A has apples: 11\n"
+               "B has apples: 11\n"
+               "B once x7 incr apples 100\n"
+               "B sim://A: push box 1..1\n"
+               "A sim://B: pushed box\n"
+               "A has apples: 111\n"
+               "B has apples: 111\n");
+    story_end(&story, true);
+}
+
 TEST(a_disk_that_is_full_stops_the_node_which_comes_back)
 {
     story_meet(&story, 2);

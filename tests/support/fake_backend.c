@@ -48,6 +48,8 @@ static int fake_write(struct backend *backend, struct write *write)
     fake->value = slice_of(fake->value_bytes, value_size);
     fake->write = *write;
     fake->op = *op;
+    snprintf(fake->once, sizeof fake->once, "%.*s", (int)write->once.size,
+             write->once.size ? (const char *)write->once.data : "");
     fake->seen_entries = op->op.seen ? op->op.seen->count : 0;
     error = answer(fake, &write->error);
     if (!error && write->want_token)

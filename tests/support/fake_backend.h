@@ -14,8 +14,9 @@ struct fake {
     char bucket[NEAP_BUCKET_MAX + 1];
     uint8_t path_bytes[NEAP_PATH_MAX], value_bytes[128];
     struct slice path, value;
-    struct write write; /* ops point to nothing any more */
-    struct write_op op; /* the last one */
+    char once[NEAP_ONCE_MAX + 1]; /* text, of a write */
+    struct write write;           /* ops point to nothing any more */
+    struct write_op op;           /* the last one */
     struct read read;
     struct page_request page;
     uint64_t after_ticket, token_ticket;

@@ -99,7 +99,7 @@ TEST(absurd_sizes_are_refused)
 TEST(what_a_function_does_not_take_is_refused_by_name)
 {
     static const char *const fields[] = {"batch",     "seen",   "resume", "after",
-                                         "ret_token", "submit", "flags"};
+                                         "ret_token", "submit", "flags",  "once"};
     struct neap_buffer buffer = {0};
     struct neap_bytes bytes = {"\x93\x01\0\x90", 4};
     struct call_test test;
@@ -114,6 +114,7 @@ TEST(what_a_function_does_not_take_is_refused_by_name)
         test.call.ret_token = i == 4 ? &buffer : NULL;
         test.call.submit = i == 5;
         test.call.flags = i == 6 ? NEAP_NOSYNC : 0;
+        test.call.once = i == 7 ? bytes : test.call.once;
         CHECK_ERROR(begun(&test, 0), NEAP_INVALID);
         CHECK(strstr(test.error.text, fields[i]));
         fake_init(&test.fake);
@@ -160,6 +161,18 @@ TEST(flags_tokens_and_batches_are_checked)
     test.call.submit = 1;
     CHECK_ERROR(begun(&test, ANY), NEAP_INVALID);
     CHECK(strstr(test.error.text, "neap_batch_commit"));
+    test.call.submit = 0;
+    test.call.once = (struct neap_bytes){"id", 2};
+    CHECK_ERROR(begun(&test, ANY), NEAP_INVALID);
+    CHECK(strstr(test.error.text, "neap_batch_commit"));
+    test.call.batch = NULL;
+    CHECK_OK(begun(&test, ANY));
+    test.call.once = (struct neap_bytes){&test, NEAP_ONCE_MAX + 1};
+    CHECK_ERROR(begun(&test, ANY), NEAP_LIMIT);
+    CHECK(strstr(test.error.text, "call.once"));
+    CHECK(strstr(test.error.text, "64"));
+    test.call.once = (struct neap_bytes){NULL, 2};
+    CHECK_ERROR(begun(&test, ANY), NEAP_INVALID);
 }
 
 TEST(nothing_is_written_through_a_handle_for_reading)

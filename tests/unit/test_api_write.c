@@ -103,11 +103,13 @@ TEST(options_reach_the_backend)
     test.call.flags = NEAP_NOSYNC;
     test.call.submit = 1;
     test.call.timeout_ms = 4;
+    test.call.once = (struct neap_bytes){"its id", 6};
     test.call.ret_token = &test.token;
     CHECK_OK(neap_lww_set(&test.neap, &at, value, &test.call));
     CHECK(test.fake.write.nosync && test.fake.write.submit && test.fake.write.want_token);
     CHECK_EQUAL(test.fake.write.level, NEAP_ALL);
     CHECK_EQUAL(test.fake.write.timeout_ms, 4);
+    CHECK_TEXT(test.fake.once, "its id");
     test.neap.flags = NEAP_NOSYNC;
     CHECK_OK(neap_lww_set(&test.neap, &at, value, NULL));
     CHECK(test.fake.write.nosync);

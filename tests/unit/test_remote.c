@@ -45,7 +45,8 @@ TEST(a_write_arrives_whole)
                           .want_token = true,
                           .submit = true,
                           .level = NEAP_ALL,
-                          .timeout_ms = 1234};
+                          .timeout_ms = 1234,
+                          .once = slice_text("its id")};
 
     remote_begin(&test);
     test.fake.dot = (struct dot){5, 6};
@@ -56,6 +57,7 @@ TEST(a_write_arrives_whole)
     CHECK(test.fake.write.nosync && test.fake.write.submit && test.fake.write.want_token);
     CHECK_EQUAL(test.fake.write.level, NEAP_ALL);
     CHECK_EQUAL(test.fake.write.timeout_ms, 1234);
+    CHECK_TEXT(test.fake.once, "its id");
     CHECK_TEXT(test.fake.bucket, "b");
     CHECK_BYTES(test.fake.path, ops[0].path);
     CHECK_SLICE(test.fake.value, "value");

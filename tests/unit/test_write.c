@@ -148,8 +148,8 @@ TEST(limits_are_checked_first_and_named)
     write.count = NEAP_BATCH_COUNT_MAX + 1;
     CHECK_ERROR(rig_write(&rig, &write), NEAP_LIMIT);
     write.count = 1;
-    write.once = slice_text("id");
-    CHECK_ERROR(rig_write(&rig, &write), NEAP_REFUSED);
+    write.once = slice_of(name, NEAP_ONCE_MAX + 1);
+    CHECK_ERROR(rig_write(&rig, &write), NEAP_LIMIT);
     write.once = slice_of(NULL, 0);
     write.level = NEAP_LOCAL_QUORUM;
     CHECK_ERROR(rig_write(&rig, &write), NEAP_REFUSED);

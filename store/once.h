@@ -1,0 +1,35 @@
+/* The writes that their callers gave an id, so that a repeat is known (docs/decisions/0076): how
+ * each ended, kept in the batch of the write, and only so many of them. */
+#ifndef NEAP_STORE_ONCE_H
+#define NEAP_STORE_ONCE_H
+#include "base/hash.h"
+#include "base/pack.h"
+#include "store/batch.h"
+
+enum { ONCE_RECORD_MAX = 3 << 20 };
+
+/* What one may remember: past it the oldest goes. */
+struct once_limits {
+    uint64_t count;
+    uint64_t bytes; /* of ids and records; one record is kept, whatever its size */
+};
+
+extern const struct once_limits once_limits;
+
+/* How a write ended. The slices are whatever its owner makes of them. */
+struct once_record {
+    struct digest ops; /* of what was asked for */
+    struct slice token;
+    struct slice awaited; /* by a level; empty: as `token` */
+};
+
+/* The record of an id, as it is in the view. It borrows from `bytes`, which is replaced.
+ * NOTFOUND: not known (any more). CORRUPT, IO, NOMEM. */
+int once_find(const struct view *view, struct slice id, struct buffer *bytes,
+              struct once_record *ret_record);
+/* An id (of 1 to NEAP_ONCE_MAX bytes, not known yet) and its record; the oldest go that are too
+ * many. LIMIT: larger than ONCE_RECORD_MAX. NOMEM, CORRUPT, IO. On an error the caller rolls the
+ * batch back. */
+int once_keep(struct batch *batch, const struct once_limits *limits, struct slice id,
+              const struct once_record *record);
+#endif
