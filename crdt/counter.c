@@ -4,78 +4,23 @@
  * the running total of its replica. */
 #include "crdt/type_ops.h"
 
-/* Sums have 128 bits: no order of adding, and no count of dots, makes them overflow. */
-struct sum {
-    int64_t high;
-    uint64_t low;
-};
-
-static void sum_add(struct sum *sum, int64_t number)
-{
-    uint64_t low = sum->low + (uint64_t)number;
-
-    sum->high += (number < 0 ? -1 : 0) + (low < sum->low);
-    sum->low = low;
-}
-
-static bool sum_fits(struct sum sum)
-{
-    return sum.low <= INT64_MAX ? sum.high == 0 : sum.high == -1;
-}
-
-static int64_t sum_number(struct sum sum)
-{
-    return sum.low <= INT64_MAX ? (int64_t)sum.low : -(int64_t)(UINT64_MAX - sum.low) - 1;
-}
-
-static int counter_read(struct slice payload, int64_t *ret_number)
-{
-    struct reader reader;
-    int64_t number;
-    int error;
-
-    reader_init(&reader, payload);
-    number = read_i64(&reader);
-    error = reader_end(&reader);
-    if (!error)
-        *ret_number = number;
-    return error;
-}
-
-static int counter_check(struct slice payload)
-{
-    int64_t number;
-
-    return counter_read(payload, &number);
-}
-
 static bool is_foldable(struct dot dot, const struct op *op, const struct editor *editor)
 {
     return (dot.id == editor->id || BROKEN("folds-others")) &&
            (dot.n > editor->fold_after || BROKEN("folds-any")) && op_sees(op, dot);
 }
 
-/* An addition that leaves the value where nobody can read it is refused, unless it leads back. */
-static bool is_too_far(struct sum value, int64_t change)
-{
-    sum_add(&value, change);
-    if (sum_fits(value))
-        return false;
-    return value.high < 0 ? change < 0 : change > 0;
-}
-
 static int counter_edit(const struct cell *old, const struct op *op, const struct editor *editor,
                         struct edit *edit)
 {
     struct sum own = {0}, all = {0};
-    struct writer writer;
     int error = 0;
 
     for (size_t i = 0; i < old->count && !error; i++) {
         const struct cell_entry *entry = &old->entries[i];
         int64_t number;
 
-        error = counter_read(entry->payload, &number);
+        error = number_read(entry->payload, &number);
         if (error)
             break;
         sum_add(&all, number);
@@ -87,12 +32,11 @@ static int counter_edit(const struct cell *old, const struct op *op, const struc
     if (error)
         return error;
     sum_add(&own, op->number);
-    if (!sum_fits(own) || is_too_far(all, op->number))
+    /* What nobody could read is refused, unless it leads back. */
+    if (!sum_fits(own) || sum_leaves(all, op->number))
         return NEAP_LIMIT;
     edit->changes = edit->adds = true;
-    writer_init(&writer, &edit->payload);
-    write_i64(&writer, sum_number(own));
-    return writer.error;
+    return edit_number(edit, sum_number(own));
 }
 
 int counter_value(const struct cell *cell, int64_t *ret_value)
@@ -103,7 +47,7 @@ int counter_value(const struct cell *cell, int64_t *ret_value)
     if (cell->count == 0)
         return NEAP_NOTFOUND;
     for (size_t i = 0; i < cell->count; i++) {
-        if (counter_read(cell->entries[i].payload, &number))
+        if (number_read(cell->entries[i].payload, &number))
             return NEAP_INVALID;
         sum_add(&sum, number);
     }
@@ -113,7 +57,27 @@ int counter_value(const struct cell *cell, int64_t *ret_value)
     return 0;
 }
 
-const struct type_ops counter_ops = {
-    .type = {.type = NEAP_COUNTER, .name = "counter", .is_cell = true, .check = counter_check},
+static int counter_item(const struct cell *cell, struct neap_item *ret_item)
+{
+    return counter_value(cell, &ret_item->number);
+}
+
+static int counter_put(const struct neap_item *item, struct op *ret_op)
+{
+    *ret_op = (struct op){.kind = OP_COUNTER_ADD, .number = item->number};
+    return 0;
+}
+
+const struct type counter_type = {
+    .type = NEAP_COUNTER,
+    .name = "counter",
+    .holds = NEAP_HOLDS_NUMBER,
+    .check = check_number,
     .edit = counter_edit,
+    .item = counter_item,
+    .put = counter_put,
+    .limit = "the counter would leave the range of 64 bits",
+    .why_one = "what one replica id has added",
+    .why_before = "the sum of ",
+    .why_after = " parts: one or more for each replica id that has added",
 };

@@ -9,7 +9,20 @@ static int flag_edit(const struct cell *old, const struct op *op, const struct e
     return op->kind == OP_FLAG_ON ? edit_replace(old, op, edit) : edit_remove(old, op, edit);
 }
 
-const struct type_ops flag_ops = {
-    .type = {.type = NEAP_FLAG, .name = "flag", .is_cell = true, .check = check_empty},
+static int flag_put(const struct neap_item *item, struct op *ret_op)
+{
+    *ret_op = (struct op){.kind = item->number ? OP_FLAG_ON : OP_FLAG_OFF};
+    return 0;
+}
+
+const struct type flag_type = {
+    .type = NEAP_FLAG,
+    .name = "flag",
+    .holds = NEAP_HOLDS_SWITCH,
+    .check = check_empty,
     .edit = flag_edit,
+    .put = flag_put,
+    .why_before =
+        "events that switched it on, and that nobody who had seen them has switched off: ",
+    .why_after = "",
 };

@@ -77,7 +77,38 @@ int lww_value(const struct cell *cell, struct slice *ret_value, uint64_t *ret_st
     return 0;
 }
 
-const struct type_ops lww_ops = {
-    .type = {.type = NEAP_LWW, .name = "lww", .is_cell = true, .check = lww_check},
+static int lww_item(const struct cell *cell, struct neap_item *ret_item)
+{
+    struct slice value;
+    int error = lww_value(cell, &value, NULL);
+
+    if (!error)
+        ret_item->value = (struct neap_bytes){value.data, value.size};
+    return error;
+}
+
+static int lww_stamped(struct slice payload, struct slice *ret_value, uint64_t *ret_stamp)
+{
+    return lww_read(payload, ret_stamp, ret_value);
+}
+
+static int lww_put(const struct neap_item *item, struct op *ret_op)
+{
+    *ret_op =
+        (struct op){.kind = OP_LWW_SET, .value = slice_of(item->value.data, item->value.size)};
+    return 0;
+}
+
+const struct type lww_type = {
+    .type = NEAP_LWW,
+    .name = "lww",
+    .holds = NEAP_HOLDS_VALUE,
+    .check = lww_check,
     .edit = lww_edit,
+    .item = lww_item,
+    .stamped = lww_stamped,
+    .put = lww_put,
+    .why_one = "the one write that no other has replaced",
+    .why_before = "of ",
+    .why_after = " concurrent writes, the one with the latest stamp",
 };

@@ -69,15 +69,15 @@ static size_t levels_count(struct slice path)
     return count;
 }
 
-/* May something follow that only `type` has below it? */
-static bool path_is_at(const struct buffer *path, enum neap_type type)
+/* May something of this kind follow? */
+static bool path_is_at(const struct buffer *path, enum type_below below)
 {
-    return path->size > 0 && path->data[path->size - 1] == type;
+    return path->size > 0 && type_below(path->data[path->size - 1]) == below;
 }
 
 int path_level(struct buffer *path, struct slice name, enum neap_type type)
 {
-    if (!type_find(type) || (path->size > 0 && !path_is_at(path, NEAP_MAP)))
+    if (!type_find(type) || (path->size > 0 && !path_is_at(path, BELOW_FIELDS)))
         return NEAP_INVALID;
     if (levels_count(buffer_slice(path)) >= NEAP_DEPTH_MAX)
         return NEAP_LIMIT;
@@ -88,7 +88,7 @@ int path_element(struct buffer *path, struct slice element)
 {
     size_t start = path->size;
 
-    if (!path_is_at(path, NEAP_SET))
+    if (!path_is_at(path, BELOW_ELEMENT))
         return NEAP_INVALID;
     return finish(path, start, append_escaped(path, element));
 }
@@ -99,7 +99,7 @@ int path_place(struct buffer *path, const struct neap_place *at, unsigned type)
     size_t start = path->size, levels = levels_count(buffer_slice(path));
     int error = 0;
 
-    if ((type && !type_find(type)) || (start > 0 && !path_is_at(path, NEAP_MAP)) ||
+    if ((type && !type_find(type)) || (start > 0 && !path_is_at(path, BELOW_FIELDS)) ||
         (at->fields_count > 0 && !at->fields))
         return NEAP_INVALID;
     if (at->fields_count >= NEAP_DEPTH_MAX || levels + at->fields_count >= NEAP_DEPTH_MAX)
@@ -184,10 +184,10 @@ int path_cursor_level(struct path_cursor *cursor, struct path_level *ret_level)
     size_t size;
     int error;
 
-    if (left.size == 0 || cursor->last == NEAP_SET)
+    if (left.size == 0 || type_below(cursor->last) == BELOW_ELEMENT)
         return NEAP_END;
-    if ((cursor->last != 0 && cursor->last != NEAP_MAP) || !take_escaped(&left, &escaped, &size) ||
-        !take_type(&left, &level.type))
+    if ((cursor->last != 0 && type_below(cursor->last) != BELOW_FIELDS) ||
+        !take_escaped(&left, &escaped, &size) || !take_type(&left, &level.type))
         return NEAP_INVALID;
     error = cursor_unescape(cursor, escaped, size, &level.name);
     if (error)
@@ -206,7 +206,8 @@ int path_cursor_element(struct path_cursor *cursor, struct slice *ret_element)
 
     if (left.size == 0)
         return NEAP_END;
-    if (cursor->last != NEAP_SET || !take_escaped(&left, &escaped, &size) || left.size > 0)
+    if (type_below(cursor->last) != BELOW_ELEMENT || !take_escaped(&left, &escaped, &size) ||
+        left.size > 0)
         return NEAP_INVALID;
     error = cursor_unescape(cursor, escaped, size, ret_element);
     if (!error)
@@ -227,7 +228,7 @@ int path_check(struct slice path, enum neap_type *ret_type)
 
     if (path.size > NEAP_PATH_MAX)
         return NEAP_LIMIT;
-    for (unsigned levels = 0; type == NEAP_MAP; levels++) {
+    for (unsigned levels = 0; type_below(type) == BELOW_FIELDS; levels++) {
         if (levels == NEAP_DEPTH_MAX)
             return NEAP_LIMIT;
         if (!take_escaped(&path, &escaped, &size) || !take_type(&path, &type) ||
@@ -236,7 +237,7 @@ int path_check(struct slice path, enum neap_type *ret_type)
         if (size > NEAP_KEY_MAX)
             return NEAP_LIMIT;
     }
-    if (type == NEAP_SET && !take_escaped(&path, &escaped, &size))
+    if (type_below(type) == BELOW_ELEMENT && !take_escaped(&path, &escaped, &size))
         return NEAP_INVALID;
     if (path.size > 0)
         return NEAP_INVALID;
@@ -300,14 +301,14 @@ void path_text(struct slice path, char *ret_text, size_t size)
 
     if (size == 0)
         return;
-    while ((type == NEAP_MAP || type == NEAP_SET) && path.size > 0 &&
+    while (type_below(type) != BELOW_NOTHING && path.size > 0 &&
            take_escaped(&path, &escaped, &plain)) {
         text_add(&text, first ? "" : "/");
         text_add_escaped(&text, escaped);
         first = false;
-        if (type != NEAP_MAP || !take_type(&path, &type))
+        if (type_below(type) != BELOW_FIELDS || !take_type(&path, &type))
             break;
-        if (type != NEAP_MAP || path.size == 0) {
+        if (type_below(type) != BELOW_FIELDS || path.size == 0) {
             text_add(&text, ":");
             text_add(&text, type_find(type)->name);
         }

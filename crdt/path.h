@@ -3,8 +3,8 @@
  *
  *   path  = level+ element?        level = escaped(name) type-byte     element = escaped(bytes)
  *   escaped(x) = x with 00 -> 00 FF, closed by 00 01
- * A level of type MAP is followed by another level (a field); one of type SET by an element; all
- * other types end the path and name a cell. */
+ * What follows a level, its type says (type_below()): after a map another level, its field; after a
+ * set an element; all others end the path and name a cell. */
 #ifndef NEAP_CRDT_PATH_H
 #define NEAP_CRDT_PATH_H
 #include "base/bytes.h"
@@ -24,7 +24,7 @@ struct path_level {
     enum neap_type type;
 };
 
-/* Walking a path: levels until END, then, if the last one is a SET, the element until END. A path
+/* Walking a path: levels until END, then, if the last one has elements, that until END. A path
  * may stop after any level. Scratch is reused: a name is valid until the next call. */
 struct path_cursor {
     struct slice left;

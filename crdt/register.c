@@ -1,5 +1,7 @@
 /* The multi-value register: a payload is a value, and concurrent writes live side by side. A write
  * replaces only what its writer says to have seen; a blind one adds a sibling. */
+#include <assert.h>
+
 #include "crdt/type_ops.h"
 
 static int register_edit(const struct cell *old, const struct op *op, const struct editor *editor,
@@ -37,7 +39,38 @@ int register_value(const struct cell *cell, size_t index, struct slice *ret_valu
     return 0;
 }
 
-const struct type_ops register_ops = {
-    .type = {.type = NEAP_REGISTER, .name = "register", .is_cell = true, .check = register_check},
+/* The first value, and how many there are. */
+static int register_item(const struct cell *cell, struct neap_item *ret_item)
+{
+    struct slice value;
+    int error = register_value(cell, 0, &value);
+
+    if (error)
+        return error;
+    ret_item->value = (struct neap_bytes){value.data, value.size};
+    ret_item->number = (int64_t)cell->count;
+    return 0;
+}
+
+static int register_put(const struct neap_item *item, struct op *ret_op)
+{
+    *ret_op =
+        (struct op){.kind = OP_REGISTER_SET, .value = slice_of(item->value.data, item->value.size)};
+    return 0;
+}
+
+const struct type register_type = {
+    .type = NEAP_REGISTER,
+    .name = "register",
+    .holds = NEAP_HOLDS_VALUES,
+    .check = register_check,
     .edit = register_edit,
+    .item = register_item,
+    .put = register_put,
+    .limit = "the register would have more than 64 siblings, or 15 MiB of them",
+    .why_one = "the one value that no other has replaced",
+    .why_before = "",
+    .why_after = " values that were written concurrently: none of their writers had seen another",
 };
+
+static_assert(REGISTER_SIBLINGS_MAX == 64 && CELL_SIZE_MAX == 15 << 20, "as the text says");

@@ -9,7 +9,21 @@ static int set_edit(const struct cell *old, const struct op *op, const struct ed
     return op->kind == OP_SET_ADD ? edit_replace(old, op, edit) : edit_remove(old, op, edit);
 }
 
-const struct type_ops set_ops = {
-    .type = {.type = NEAP_SET, .name = "set", .is_cell = true, .check = check_empty},
+static int set_put(const struct neap_item *item, struct op *ret_op)
+{
+    (void)item;
+    *ret_op = (struct op){.kind = OP_SET_ADD};
+    return 0;
+}
+
+const struct type set_type = {
+    .type = NEAP_SET,
+    .name = "set",
+    .holds = NEAP_HOLDS_ELEMENTS,
+    .below = BELOW_ELEMENT,
+    .check = check_empty,
     .edit = set_edit,
+    .put = set_put,
+    .why_before = "additions that nobody who had seen them has removed: ",
+    .why_after = "",
 };

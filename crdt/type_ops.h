@@ -1,4 +1,5 @@
-/* What each type's file gives to the table in types.c; nobody else includes this. */
+/* What each type's file gives to the table in types.c, and what types share; nobody else includes
+ * this. */
 #ifndef NEAP_CRDT_TYPE_OPS_H
 #define NEAP_CRDT_TYPE_OPS_H
 #include "base/broken.h"
@@ -6,14 +7,7 @@
 #include "base/pack.h"
 #include "crdt/types.h"
 
-struct type_ops {
-    struct type type;
-    /* An operation of this type, into a cleared edit; type_edit() clears it again on an error. */
-    int (*edit)(const struct cell *old, const struct op *op, const struct editor *editor,
-                struct edit *edit);
-};
-
-extern const struct type_ops register_ops, lww_ops, flag_ops, counter_ops, set_ops;
+extern const struct type register_type, lww_type, flag_type, counter_type, set_type;
 
 /* Does the operation replace a dot that is here? */
 bool op_sees(const struct op *op, struct dot dot);
@@ -25,4 +19,20 @@ int edit_remove(const struct cell *old, const struct op *op, struct edit *edit);
 int edit_replace(const struct cell *old, const struct op *op, struct edit *edit);
 /* For types whose dots carry nothing. */
 int check_empty(struct slice payload);
+/* A payload that is one number. */
+int number_read(struct slice payload, int64_t *ret_number);
+int check_number(struct slice payload);
+int edit_number(struct edit *edit, int64_t number);
+
+/* Sums have 128 bits: no order of adding, and no count of dots, makes them overflow. */
+struct sum {
+    int64_t high;
+    uint64_t low;
+};
+
+void sum_add(struct sum *sum, int64_t number);
+bool sum_fits(struct sum sum);
+int64_t sum_number(struct sum sum);
+/* Would adding `change` leave the value where nobody can read it, and not lead back? */
+bool sum_leaves(struct sum value, int64_t change);
 #endif

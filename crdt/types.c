@@ -1,17 +1,43 @@
 #include "crdt/types.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "crdt/type_ops.h"
 
-static const struct type_ops map_ops = {
-    .type = {.type = NEAP_MAP, .name = "map"},
+static const struct type map_type = {
+    .type = NEAP_MAP,
+    .name = "map",
+    .holds = NEAP_HOLDS_FIELDS,
+    .below = BELOW_FIELDS,
 };
 
-static const struct type_ops *const types[] = {
-    [NEAP_REGISTER] = &register_ops, [NEAP_LWW] = &lww_ops, [NEAP_FLAG] = &flag_ops,
-    [NEAP_COUNTER] = &counter_ops,   [NEAP_SET] = &set_ops, [NEAP_MAP] = &map_ops,
+/* All the types that there are. */
+static const struct type *const types[] = {
+    [NEAP_REGISTER] = &register_type, [NEAP_LWW] = &lww_type, [NEAP_FLAG] = &flag_type,
+    [NEAP_COUNTER] = &counter_type,   [NEAP_SET] = &set_type, [NEAP_MAP] = &map_type,
 };
 
 enum { TYPES_COUNT = sizeof types / sizeof *types };
+
+/* All the operations that there are. */
+#define OP(kind, op_type, ...) [kind] = {.is_known = true, .type = (op_type), __VA_ARGS__}
+static const struct op_info ops[OP_KIND_END] = {
+    OP(OP_LWW_SET, NEAP_LWW, .takes_seen = true, .stamped = true),
+    OP(OP_REGISTER_SET, NEAP_REGISTER, .takes_seen = true),
+    OP(OP_FLAG_ON, NEAP_FLAG, .takes_seen = true),
+    OP(OP_FLAG_OFF, NEAP_FLAG, .takes_seen = true, .may_be_idle = true),
+    OP(OP_COUNTER_ADD, NEAP_COUNTER, .takes_seen = false),
+    OP(OP_SET_ADD, NEAP_SET, .takes_seen = true),
+    OP(OP_SET_REMOVE, NEAP_SET, .takes_seen = true, .may_be_idle = true),
+    OP(OP_REMOVE, 0, .takes_seen = true, .may_be_idle = true),
+};
+#undef OP
+
+const struct op_info *op_info(unsigned kind)
+{
+    return &ops[kind < OP_KIND_END ? kind : 0];
+}
 
 void edit_init(struct edit *edit)
 {
@@ -72,24 +98,7 @@ int check_empty(struct slice payload)
 
 enum neap_type op_type(enum op_kind kind)
 {
-    switch (kind) {
-    case OP_LWW_SET:
-        return NEAP_LWW;
-    case OP_REGISTER_SET:
-        return NEAP_REGISTER;
-    case OP_FLAG_ON:
-    case OP_FLAG_OFF:
-        return NEAP_FLAG;
-    case OP_COUNTER_ADD:
-        return NEAP_COUNTER;
-    case OP_SET_ADD:
-    case OP_SET_REMOVE:
-        return NEAP_SET;
-    case OP_REMOVE:
-    case OP_KIND_END:
-        break;
-    }
-    return 0;
+    return (enum neap_type)op_info((unsigned)kind)->type;
 }
 
 /* Will the cell with its new dot keep within its limits? */
@@ -121,7 +130,37 @@ int type_edit(const struct cell *old, const struct op *op, const struct editor *
 
 const struct type *type_find(unsigned type)
 {
-    return type < TYPES_COUNT && types[type] ? &types[type]->type : NULL;
+    return type < TYPES_COUNT ? types[type] : NULL;
+}
+
+const struct type *type_named(const char *name)
+{
+    for (size_t i = 0; i < TYPES_COUNT; i++) {
+        if (types[i] && !strcmp(types[i]->name, name))
+            return types[i];
+    }
+    return NULL;
+}
+
+void type_names(const char *between, char *ret_text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < TYPES_COUNT; i++) {
+        int more;
+
+        if (!types[i])
+            continue;
+        more = snprintf(ret_text + used, size - used, "%s%s", used ? between : "", types[i]->name);
+        used = (size_t)more < size - used ? used + (size_t)more : size - 1;
+    }
+}
+
+enum type_below type_below(unsigned type)
+{
+    const struct type *found = type_find(type);
+
+    return found ? found->below : BELOW_NOTHING;
 }
 
 int type_check_cell(enum neap_type type, const struct cell *cell)
@@ -129,14 +168,56 @@ int type_check_cell(enum neap_type type, const struct cell *cell)
     const struct type *found = type_find(type);
     int error = 0;
 
-    if (!found || !found->is_cell)
+    if (!found || !found->check)
         return NEAP_INVALID;
     for (size_t i = 0; i < cell->count && !error; i++)
         error = found->check(cell->entries[i].payload);
     return error;
 }
 
-bool cell_is_live(const struct cell *cell)
+bool type_is_live(enum neap_type type, const struct cell *cell)
 {
-    return cell->count > 0;
+    const struct type *found = type_find(type);
+
+    return cell->count > 0 && (!found || !found->is_live || found->is_live(cell));
+}
+
+int type_item(enum neap_type type, const struct cell *cell, struct neap_item *ret_item)
+{
+    const struct type *found = type_find(type);
+    struct neap_item item = {.type = type, .name = ret_item->name};
+    int error = 0;
+
+    if (!found)
+        return NEAP_INVALID;
+    if (!type_is_live(type, cell))
+        return NEAP_NOTFOUND;
+    if (found->item)
+        error = found->item(cell, &item);
+    else
+        item.number = found->holds == NEAP_HOLDS_SWITCH;
+    if (error == NEAP_LIMIT)
+        item.number = INT64_MAX;
+    if (!error || error == NEAP_LIMIT)
+        *ret_item = item;
+    return error;
+}
+
+int type_stamped(enum neap_type type, struct slice payload, struct slice *ret_value,
+                 uint64_t *ret_stamp)
+{
+    const struct type *found = type_find(type);
+
+    if (found && found->stamped)
+        return found->stamped(payload, ret_value, ret_stamp);
+    *ret_value = payload;
+    *ret_stamp = 0;
+    return 0;
+}
+
+bool type_has_stamps(enum neap_type type)
+{
+    const struct type *found = type_find(type);
+
+    return found && found->stamped;
 }

@@ -37,7 +37,10 @@ int api_bucket(struct api *api, const char *bucket);
 int api_bytes(struct api *api, const char *what, struct neap_bytes bytes, size_t size_max);
 /* Into api->path; type 0 leaves the last name open. */
 int api_place(struct api *api, const struct neap_place *at, unsigned type);
-int api_element(struct api *api, const struct neap_place *at, struct neap_bytes element);
+int api_element(struct api *api, const struct neap_place *at, unsigned type,
+                struct neap_bytes element);
+/* Is there such a type in this version? INVALID. */
+int api_type(struct api *api, unsigned type);
 /* The caller's error from what a backend said. */
 int api_failed(struct api *api, int code, const struct neap_error *error);
 /* A read that was not answered in time has done nothing: UNCERTAIN becomes UNAVAILABLE. */
@@ -57,8 +60,18 @@ struct slice api_slice(struct neap_bytes bytes);
 /* A handle on a backend, which it takes over; the backend stays the caller's on error. */
 int api_new(struct backend *backend, unsigned flags, struct neap **ret_neap);
 
-/* Runs or queues one op: api_write.c. The op's path lies in api->path. */
-int api_write(struct api *api, struct write_op *op);
+/* A public write from its begin to its end: api_write.c. The element is for types that have some,
+ * else NULL. */
+int api_write(struct neap *neap, const struct neap_place *at, const struct neap_bytes *element,
+              const struct op *op, const struct neap_call *call);
+/* A public read of one cell, from its begin to its end: api_read.c. Is there anything, and what is
+ * its number? The element is for types that have some, else NULL. */
+int api_live(struct neap *neap, const struct neap_place *at, unsigned type,
+             const struct neap_bytes *element, int *ret_live, const struct neap_call *call);
+enum api_empty { API_EMPTY_IS_0, API_EMPTY_IS_NOTFOUND };
+int api_number(struct neap *neap, const struct neap_place *at, unsigned type,
+               const struct neap_bytes *element, enum api_empty empty, int64_t *ret_number,
+               const struct neap_call *call);
 /* Commits ops: level, submit and token as the call says. */
 int api_commit(struct api *api, struct write_op *ops, size_t count);
 /* api_batch.c: copies the op into call.batch. */

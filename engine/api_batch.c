@@ -10,7 +10,7 @@ enum { OP_COST = 64, CONTEXT_ENTRY_COST = 24, OPS_ROOM_FIRST = 16 };
 /* Where an op's bytes lie in the batch's memory, which moves while it grows. */
 struct queued {
     size_t bucket, path, path_size, value, value_size;
-    int64_t number;
+    int64_t number, also;
     struct context *seen; /* owned; NULL: none */
     enum op_kind kind;
     bool prefix;
@@ -137,6 +137,7 @@ static int op_queue(struct neap_batch *batch, const struct write_op *op)
     struct queued queued = {.path_size = op->path.size,
                             .value_size = op->op.value.size,
                             .number = op->op.number,
+                            .also = op->op.also,
                             .kind = op->op.kind,
                             .prefix = op->prefix};
     size_t before = batch->bytes.size;
@@ -195,6 +196,7 @@ static struct write_op *ops_new(const struct neap_batch *batch)
         ops[i].op = (struct op){.kind = queued->kind,
                                 .value = slice_of(bytes + queued->value, queued->value_size),
                                 .number = queued->number,
+                                .also = queued->also,
                                 .seen = queued->seen};
     }
     return ops;

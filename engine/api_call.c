@@ -189,6 +189,16 @@ int api_bucket(struct api *api, const char *bucket)
     return 0;
 }
 
+int api_type(struct api *api, unsigned type)
+{
+    char names[TYPES_TEXT_MAX];
+
+    if (type_find(type))
+        return 0;
+    type_names(", ", names, sizeof names);
+    return error_set(api->error, NEAP_INVALID, "type: %u is none of %s", type, names);
+}
+
 int api_bytes(struct api *api, const char *what, struct neap_bytes bytes, size_t size_max)
 {
     if (bytes.size && !bytes.data)
@@ -219,6 +229,8 @@ int api_place(struct api *api, const struct neap_place *at, unsigned type)
     error = api_bucket(api, at->bucket);
     if (!error)
         error = api_bytes(api, "the key (NEAP_KEY_MAX)", at->key, NEAP_KEY_MAX);
+    if (!error && type)
+        error = api_type(api, type);
     if (error)
         return error;
     if (!at->key.size)
@@ -239,11 +251,12 @@ int api_place(struct api *api, const struct neap_place *at, unsigned type)
     return error ? path_failed(api, error) : 0;
 }
 
-int api_element(struct api *api, const struct neap_place *at, struct neap_bytes element)
+int api_element(struct api *api, const struct neap_place *at, unsigned type,
+                struct neap_bytes element)
 {
     int error;
 
-    error = api_place(api, at, NEAP_SET);
+    error = api_place(api, at, type);
     if (!error)
         error = api_bytes(api, "the element (NEAP_PATH_MAX)", element, NEAP_PATH_MAX);
     if (error)

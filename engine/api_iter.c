@@ -11,6 +11,7 @@ enum { PAGE_SIZE = 64 << 10, POSITION_VERSION = 1, POSITION_SIZE_MAX = NEAP_PATH
 struct neap_iter {
     struct neap *neap;
     bool is_values; /* of one cell; else pages */
+    enum neap_type type;
 
     struct buffer cell_bytes;
     struct cell cell;
@@ -88,7 +89,7 @@ static int position_decode(struct api *api, struct neap_iter *iter)
     started = read_u64(&reader);
     type = read_u64(&reader);
     name = read_bin(&reader, NEAP_PATH_MAX);
-    if (reader_end(&reader) || version != POSITION_VERSION || started > 1 || type > NEAP_MAP)
+    if (reader_end(&reader) || version != POSITION_VERSION || started > 1 || type > UINT8_MAX)
         return error_set(api->error, NEAP_INVALID,
                          "call.resume: these %zu bytes are not of neap_iter_token()",
                          api->call.resume.size);
@@ -225,9 +226,11 @@ int neap_items(struct neap *neap, const struct neap_place *at, enum neap_type ty
     error = api_begin(&api, neap, call, ITER_ACCEPTS | API_RESUME);
     if (!error && !ret_iter)
         error = error_set(api.error, NEAP_INVALID, "ret_iter is NULL");
-    if (!error && type != NEAP_SET && type != NEAP_MAP)
-        error = error_set(api.error, NEAP_INVALID, "type: %u; sets and maps have items",
-                          (unsigned)type);
+    if (!error)
+        error = api_type(&api, (unsigned)type);
+    if (!error && type_below((unsigned)type) == BELOW_NOTHING)
+        error = error_set(api.error, NEAP_INVALID, "type: a %s has no items, but sets and maps do",
+                          neap_type_name(type));
     if (!error)
         error = api_place(&api, at, (unsigned)type);
     if (!error)
@@ -236,24 +239,29 @@ int neap_items(struct neap *neap, const struct neap_place *at, enum neap_type ty
     return error;
 }
 
-int neap_register_values(struct neap *neap, const struct neap_place *at,
-                         const struct neap_call *call, struct neap_iter **ret_iter)
+int neap_values(struct neap *neap, const struct neap_place *at, enum neap_type type,
+                const struct neap_call *call, struct neap_iter **ret_iter)
 {
     struct neap_iter *iter = NULL;
     struct token token;
     struct api api;
     int error;
 
+    if (type_below((unsigned)type) != BELOW_NOTHING)
+        return neap_items(neap, at, type, (struct neap_bytes){0}, call, ret_iter);
     token_init(&token);
     error = api_begin(&api, neap, call, ITER_ACCEPTS);
     if (!error && !ret_iter)
         error = error_set(api.error, NEAP_INVALID, "ret_iter is NULL");
     if (!error)
-        error = api_place(&api, at, NEAP_REGISTER);
+        error = api_type(&api, (unsigned)type);
+    if (!error)
+        error = api_place(&api, at, (unsigned)type);
     if (!error && iter_new(neap, &iter))
         error = api_failed(&api, NEAP_NOMEM, NULL);
     if (!error) {
         iter->is_values = true;
+        iter->type = type;
         error = api_cell(&api, at->bucket, &token, &iter->cell_bytes, &iter->cell);
     }
     if (!error)
@@ -265,6 +273,12 @@ int neap_register_values(struct neap *neap, const struct neap_place *at,
     token_done(&token);
     api_end(&api);
     return error;
+}
+
+int neap_register_values(struct neap *neap, const struct neap_place *at,
+                         const struct neap_call *call, struct neap_iter **ret_iter)
+{
+    return neap_values(neap, at, NEAP_REGISTER, call, ret_iter);
 }
 
 int neap_stats(struct neap *neap, struct neap_iter **ret_iter)
@@ -288,16 +302,24 @@ int neap_stats(struct neap *neap, struct neap_iter **ret_iter)
     return error == NEAP_UNCERTAIN ? NEAP_UNAVAILABLE : error;
 }
 
+/* END: past the last, or there is none. */
 static int next_value(struct neap_iter *iter, struct neap_item *ret_item)
 {
+    struct neap_item item = {0};
     struct slice value;
     int error;
 
-    error = register_value(&iter->cell, iter->index, &value);
+    if (neap_type_holds(iter->type) == NEAP_HOLDS_VALUES) {
+        error = register_value(&iter->cell, iter->index, &value);
+        if (!error)
+            item = (struct neap_item){.type = iter->type, .value = {value.data, value.size}};
+    } else {
+        error = iter->index ? NEAP_END : type_item(iter->type, &iter->cell, &item);
+    }
     if (error)
-        return NEAP_END; /* past the last, or there is none */
+        return error == NEAP_NOTFOUND ? NEAP_END : error == NEAP_INVALID ? NEAP_CORRUPT : error;
     iter->index++;
-    *ret_item = (struct neap_item){.type = NEAP_REGISTER, .value = {value.data, value.size}};
+    *ret_item = item;
     return 0;
 }
 

@@ -79,6 +79,17 @@ static int reading_place(struct reading *reading, const struct neap_place *at, u
     return error ? error : reading_cell(reading, at->bucket);
 }
 
+static int reading_at(struct reading *reading, const struct neap_place *at, unsigned type,
+                      const struct neap_bytes *element)
+{
+    int error;
+
+    if (!element)
+        return reading_place(reading, at, type);
+    error = api_element(&reading->api, at, type, *element);
+    return error ? error : reading_cell(reading, at->bucket);
+}
+
 int neap_lww_get(struct neap *neap, const struct neap_place *at, struct neap_buffer *ret_value,
                  const struct neap_call *call)
 {
@@ -110,52 +121,40 @@ int neap_lww_get(struct neap *neap, const struct neap_place *at, struct neap_buf
     return error;
 }
 
-static int live_get(struct neap *neap, const struct neap_place *at,
-                    const struct neap_bytes *element, int *ret_live, const struct neap_call *call)
+int api_live(struct neap *neap, const struct neap_place *at, unsigned type,
+             const struct neap_bytes *element, int *ret_live, const struct neap_call *call)
 {
     struct reading reading;
     int error;
 
     error = reading_begin(&reading, neap, ret_live, call);
     if (!error)
-        error = element ? api_element(&reading.api, at, *element)
-                        : api_place(&reading.api, at, NEAP_FLAG);
-    if (!error)
-        error = reading_cell(&reading, at->bucket);
+        error = reading_at(&reading, at, type, element);
     if (!error)
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
-        *ret_live = cell_is_live(&reading.cell);
+        *ret_live = type_is_live((enum neap_type)type, &reading.cell);
     reading_end(&reading);
     return error;
 }
 
-int neap_flag_get(struct neap *neap, const struct neap_place *at, int *ret_on,
-                  const struct neap_call *call)
+int api_number(struct neap *neap, const struct neap_place *at, unsigned type,
+               const struct neap_bytes *element, enum api_empty empty, int64_t *ret_number,
+               const struct neap_call *call)
 {
-    return live_get(neap, at, NULL, ret_on, call);
-}
-
-int neap_set_has(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
-                 int *ret_in, const struct neap_call *call)
-{
-    return live_get(neap, at, &element, ret_in, call);
-}
-
-int neap_counter_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
-                     const struct neap_call *call)
-{
+    struct neap_item item = {0};
     struct reading reading;
-    int64_t value = 0;
     int error;
 
-    error = reading_begin(&reading, neap, ret_value, call);
+    error = reading_begin(&reading, neap, ret_number, call);
     if (!error)
-        error = reading_place(&reading, at, NEAP_COUNTER);
+        error = reading_at(&reading, at, type, element);
     if (!error) {
-        error = counter_value(&reading.cell, &value);
-        if (error == NEAP_NOTFOUND)
-            error = 0; /* what nobody has added to is 0 */
+        error = type_item((enum neap_type)type, &reading.cell, &item);
+        if (error == NEAP_NOTFOUND && empty == API_EMPTY_IS_0)
+            error = 0;
+        else if (error == NEAP_NOTFOUND)
+            error_set(reading.api.error, error, "no number at this place of \"%.60s\"", at->bucket);
         else if (error == NEAP_LIMIT)
             error_set(reading.api.error, error, "the sum does not fit 64 bits");
         else if (error)
@@ -164,7 +163,7 @@ int neap_counter_get(struct neap *neap, const struct neap_place *at, int64_t *re
     if (!error)
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
-        *ret_value = value;
+        *ret_number = item.number;
     reading_end(&reading);
     return error;
 }
@@ -207,7 +206,9 @@ static int count_cell(struct reading *reading, const struct neap_place *at, unsi
 
     error = reading_place(reading, at, type);
     if (!error)
-        *ret_count = type == NEAP_REGISTER ? reading->cell.count : reading->cell.count > 0;
+        *ret_count = neap_type_holds((enum neap_type)type) == NEAP_HOLDS_VALUES
+                         ? reading->cell.count
+                         : type_is_live((enum neap_type)type, &reading->cell);
     return error;
 }
 
@@ -219,9 +220,9 @@ int neap_count(struct neap *neap, const struct neap_place *at, enum neap_type ty
     int error;
 
     error = reading_begin(&reading, neap, ret_count, call);
-    if (!error && ((unsigned)type < NEAP_REGISTER || (unsigned)type > NEAP_MAP))
-        error = error_set(reading.api.error, NEAP_INVALID, "type: %u is none", (unsigned)type);
-    if (!error && (type == NEAP_SET || type == NEAP_MAP))
+    if (!error)
+        error = api_type(&reading.api, (unsigned)type);
+    if (!error && type_below((unsigned)type) != BELOW_NOTHING)
         error = count_page(&reading, at, type, &count);
     else if (!error)
         error = count_cell(&reading, at, type, &count);

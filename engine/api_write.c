@@ -9,11 +9,6 @@
 
 enum { TOKEN_SPARE_MAX = 4096 };
 
-static bool op_removes(const struct write_op *op)
-{
-    return op->op.kind == OP_REMOVE || op->op.kind == OP_SET_REMOVE || op->op.kind == OP_FLAG_OFF;
-}
-
 /* What a write's token takes at most, of each bucket: a dot; or, where something is removed that
  * may be gone already, all that the node knows of it. */
 static size_t token_room(const struct write_op *ops, size_t count)
@@ -24,7 +19,7 @@ static size_t token_room(const struct write_op *ops, size_t count)
     for (i = 0; i < count; i++) {
         buckets += i == 0 || (ops[i].bucket != ops[i - 1].bucket &&
                               strcmp(ops[i].bucket, ops[i - 1].bucket) != 0);
-        removes = removes || op_removes(&ops[i]);
+        removes = removes || op_info(ops[i].op.kind)->may_be_idle;
     }
     if (buckets > TOKEN_PARTS_MAX)
         buckets = TOKEN_PARTS_MAX;
@@ -153,7 +148,8 @@ static int seen_find(struct api *api, struct write_op *op)
     return 0;
 }
 
-int api_write(struct api *api, struct write_op *op)
+/* Runs or queues one op, whose path lies in api->path. */
+static int write_run(struct api *api, struct write_op *op)
 {
     int error;
 
@@ -164,90 +160,29 @@ int api_write(struct api *api, struct write_op *op)
     return api->call.batch ? api_queue(api, op) : api_commit(api, op, 1);
 }
 
-enum { CELL_ACCEPTS = API_WRITE | API_BATCH | API_AFTER | API_TOKEN };
+enum { WRITE_ACCEPTS = API_WRITE | API_BATCH | API_AFTER | API_TOKEN };
 
-/* A write of the object or field itself. */
-static int write_cell(struct neap *neap, const struct neap_place *at, unsigned type,
-                      unsigned accepts, const struct op *op, const struct neap_call *call)
+int api_write(struct neap *neap, const struct neap_place *at, const struct neap_bytes *element,
+              const struct op *op, const struct neap_call *call)
 {
+    const struct op_info *info = op_info(op->kind);
     struct write_op write = {.op = *op};
     struct api api;
     int error;
 
-    error = api_begin(&api, neap, call, CELL_ACCEPTS | accepts);
+    error = api_begin(&api, neap, call, WRITE_ACCEPTS | (info->takes_seen ? API_SEEN : 0u));
     if (!error)
         error = api_bytes(&api, "the value (NEAP_VALUE_MAX)",
                           (struct neap_bytes){op->value.data, op->value.size}, NEAP_VALUE_MAX);
     if (!error)
-        error = api_place(&api, at, type);
+        error =
+            element ? api_element(&api, at, info->type, *element) : api_place(&api, at, info->type);
     if (!error) {
         write.bucket = at->bucket;
-        error = api_write(&api, &write);
+        error = write_run(&api, &write);
     }
     api_end(&api);
     return error;
-}
-
-int neap_lww_set(struct neap *neap, const struct neap_place *at, struct neap_bytes value,
-                 const struct neap_call *call)
-{
-    struct op op = {.kind = OP_LWW_SET, .value = api_slice(value)};
-
-    return write_cell(neap, at, NEAP_LWW, API_SEEN, &op, call);
-}
-
-int neap_register_set(struct neap *neap, const struct neap_place *at, struct neap_bytes value,
-                      const struct neap_call *call)
-{
-    struct op op = {.kind = OP_REGISTER_SET, .value = api_slice(value)};
-
-    return write_cell(neap, at, NEAP_REGISTER, API_SEEN, &op, call);
-}
-
-int neap_flag_set(struct neap *neap, const struct neap_place *at, int on,
-                  const struct neap_call *call)
-{
-    struct op op = {.kind = on ? OP_FLAG_ON : OP_FLAG_OFF};
-
-    return write_cell(neap, at, NEAP_FLAG, API_SEEN, &op, call);
-}
-
-int neap_counter_add(struct neap *neap, const struct neap_place *at, int64_t change,
-                     const struct neap_call *call)
-{
-    struct op op = {.kind = OP_COUNTER_ADD, .number = change};
-
-    return write_cell(neap, at, NEAP_COUNTER, 0, &op, call);
-}
-
-static int write_element(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
-                         enum op_kind kind, const struct neap_call *call)
-{
-    struct write_op write = {.op.kind = kind};
-    struct api api;
-    int error;
-
-    error = api_begin(&api, neap, call, CELL_ACCEPTS | API_SEEN);
-    if (!error)
-        error = api_element(&api, at, element);
-    if (!error) {
-        write.bucket = at->bucket;
-        error = api_write(&api, &write);
-    }
-    api_end(&api);
-    return error;
-}
-
-int neap_set_add(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
-                 const struct neap_call *call)
-{
-    return write_element(neap, at, element, OP_SET_ADD, call);
-}
-
-int neap_set_remove(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
-                    const struct neap_call *call)
-{
-    return write_element(neap, at, element, OP_SET_REMOVE, call);
 }
 
 int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type type,
@@ -257,15 +192,13 @@ int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type t
     struct api api;
     int error;
 
-    error = api_begin(&api, neap, call, CELL_ACCEPTS | API_SEEN);
-    if (!error && (unsigned)type > NEAP_MAP)
-        error = error_set(api.error, NEAP_INVALID, "type: %u is none", (unsigned)type);
+    error = api_begin(&api, neap, call, WRITE_ACCEPTS | API_SEEN);
     if (!error)
         error = api_place(&api, at, (unsigned)type);
     if (!error) {
         write.bucket = at->bucket;
-        write.prefix = type == NEAP_ANY || type == NEAP_SET || type == NEAP_MAP;
-        error = api_write(&api, &write);
+        write.prefix = type == NEAP_ANY || type_below((unsigned)type) != BELOW_NOTHING;
+        error = write_run(&api, &write);
     }
     api_end(&api);
     return error;

@@ -113,24 +113,50 @@ json_t *json_slice(struct slice bytes)
     return json_pack("{ss}", "hex", bytes.size ? hex : "");
 }
 
-static json_t *dot_value(struct explain *explain, enum neap_type type, const struct look_dot *dot)
+/* What an item of a type says. */
+static json_t *item_json(enum neap_type type, const struct neap_item *item)
 {
-    struct cell alone;
-    int64_t number = 0;
-    int error;
+    const struct type *found = type_find(type);
+    unsigned holds = found ? found->holds : 0;
 
-    if (type == NEAP_LWW || type == NEAP_REGISTER)
-        return json_slice(dot->value);
-    if (type != NEAP_COUNTER)
-        return json_true();
-    cell_init(&alone);
-    error = cell_add(&alone, dot->dot, dot->value);
+    if (holds & (NEAP_HOLDS_VALUE | NEAP_HOLDS_VALUES))
+        return json_slice(slice_of(item->value.data, item->value.size));
+    if (holds & NEAP_HOLDS_NUMBER)
+        return json_integer(item->number);
+    return json_boolean(!(holds & NEAP_HOLDS_SWITCH) || item->number);
+}
+
+/* The value of a cell with nothing but these dots; NULL: no value that can be told. */
+static json_t *dots_value(struct explain *explain, enum neap_type type, const struct look_dot *dots,
+                          size_t count)
+{
+    struct neap_item item = {0};
+    struct cell cell;
+    int error = 0;
+
+    cell_init(&cell);
+    for (size_t i = 0; i < count && !error; i++)
+        error = cell_add(&cell, dots[i].dot, dots[i].value);
     if (!error)
-        error = counter_value(&alone, &number);
-    cell_done(&alone);
+        error = type_check_cell(type, &cell);
+    if (!error)
+        error = type_item(type, &cell, &item);
+    cell_done(&cell);
     if (error == NEAP_NOMEM)
         explain->failed = true;
-    return error ? json_null() : json_integer(number);
+    if (error == NEAP_NOTFOUND)
+        return json_false();
+    return error ? json_null() : item_json(type, &item);
+}
+
+static json_t *dot_value(struct explain *explain, enum neap_type type, const struct look_dot *dot)
+{
+    const struct type *found = type_find(type);
+
+    /* Of long values only the beginning is told, and so no payload. */
+    if (found && found->holds & (NEAP_HOLDS_VALUE | NEAP_HOLDS_VALUES))
+        return json_slice(dot->value);
+    return dots_value(explain, type, dot, 1);
 }
 
 static const struct explain_name *name_find(const struct explain *explain, uint64_t replica)
@@ -167,7 +193,7 @@ static json_t *dot_json(struct explain *explain, enum neap_type type, const stru
     put(explain, json, "value", dot_value(explain, type, dot));
     if (dot->size > dot->value.size)
         put(explain, json, "size", json_number(dot->size));
-    if (type == NEAP_LWW)
+    if (type_has_stamps(type))
         put(explain, json, "wall_ms", json_number(hlc_wall_ms(dot->stamp)));
     return json;
 }
@@ -186,7 +212,7 @@ static json_t *dots_json(struct explain *explain, const struct look_cell *cell,
 
 /* ---- why ---- */
 
-static const struct look_dot *lww_winner(const struct look_cell *cell)
+static const struct look_dot *latest_dot(const struct look_cell *cell)
 {
     const struct look_dot *best = NULL;
 
@@ -206,67 +232,36 @@ static json_t *counted_json(const char *before, uint64_t count, const char *afte
 
 static json_t *why_json(const struct look_cell *cell)
 {
+    const struct type *type = cell ? type_find(cell->type) : NULL;
     uint64_t count = cell ? cell->dots_all : 0;
 
     if (!count)
         return json_string("nothing is here");
-    switch (cell->type) {
-    case NEAP_LWW:
-        return count == 1 ? json_string("the one write that no other has replaced")
-                          : counted_json("of ", count,
-                                         " concurrent writes, the one with the latest stamp");
-    case NEAP_REGISTER:
-        return count == 1 ? json_string("the one value that no other has replaced")
-                          : counted_json("", count,
-                                         " values that were written concurrently: none of their "
-                                         "writers had seen another");
-    case NEAP_COUNTER:
-        return count == 1 ? json_string("what one replica id has added")
-                          : counted_json("the sum of ", count,
-                                         " parts: one or more for each replica id that has added");
-    case NEAP_FLAG:
-        return counted_json("events that switched it on, and that nobody who had seen them has "
-                            "switched off: ",
-                            count, "");
-    case NEAP_SET:
-        return counted_json("additions that nobody who had seen them has removed: ", count, "");
-    case NEAP_ANY:
-    case NEAP_MAP:
-        break;
-    }
-    return json_string("");
+    if (!type || !type->why_before)
+        return json_string("");
+    if (count == 1 && type->why_one)
+        return json_string(type->why_one);
+    return counted_json(type->why_before, count, type->why_after);
 }
 
 static json_t *value_json(struct explain *explain, const struct look_cell *cell)
 {
+    const struct type *type = cell ? type_find(cell->type) : NULL;
     json_t *values;
-    int64_t sum = 0;
 
-    if (!cell || !cell->dots_all)
+    if (!type || !cell->dots_all)
         return json_null();
-    if (cell->type == NEAP_LWW)
-        return dot_value(explain, NEAP_LWW, lww_winner(cell));
-    if (cell->type == NEAP_REGISTER) {
+    if (type->holds & NEAP_HOLDS_VALUE)
+        return dot_value(explain, cell->type, latest_dot(cell));
+    if (type->holds & NEAP_HOLDS_VALUES) {
         values = json_array();
         for (size_t i = 0; i < cell->dots_count; i++)
-            add(explain, values, dot_value(explain, NEAP_REGISTER, &cell->dots[i]));
+            add(explain, values, dot_value(explain, cell->type, &cell->dots[i]));
         return values;
     }
-    if (cell->type != NEAP_COUNTER)
-        return json_true();
     if (cell->dots_all != cell->dots_count)
         return json_null();
-    for (size_t i = 0; i < cell->dots_count; i++) {
-        json_t *number = dot_value(explain, NEAP_COUNTER, &cell->dots[i]);
-
-        if (!json_is_integer(number) ||
-            __builtin_add_overflow(sum, (int64_t)json_integer_value(number), &sum)) {
-            json_decref(number);
-            return json_null();
-        }
-        json_decref(number);
-    }
-    return json_integer(sum);
+    return dots_value(explain, cell->type, cell->dots, cell->dots_count);
 }
 
 /* ---- cells ---- */

@@ -42,18 +42,14 @@ static int bucket_and_key(struct explaining *explaining, const char *verb, int a
 
 static int type_word(const char *word, unsigned *ret_type)
 {
+    const struct type *found;
+
     *ret_type = 0;
     if (!word || !strcmp(word, "any"))
         return 0;
-    for (unsigned type = 1; type < 256; type++) {
-        const struct type *found = type_find(type);
-
-        if (found && !strcmp(found->name, word)) {
-            *ret_type = type;
-            return 0;
-        }
-    }
-    return NEAP_INVALID;
+    found = type_named(word);
+    *ret_type = found ? found->type : 0;
+    return found ? 0 : NEAP_INVALID;
 }
 
 static int explain_words(struct explaining *explaining, const char *verb, int argc,
@@ -61,16 +57,17 @@ static int explain_words(struct explaining *explaining, const char *verb, int ar
 {
     struct neap_bytes fields[NEAP_DEPTH_MAX];
     struct neap_place place = {.fields = fields};
+    char names[TYPES_TEXT_MAX];
     unsigned type;
     int error = bucket_and_key(explaining, verb, argc, argv);
 
     if (error)
         return error;
-    if (type_word(argc > EXPLAIN_WORDS ? argv[2] : NULL, &type))
-        return error_set(explaining->error, NEAP_INVALID,
-                         "%s: %.60s: no type; there are: any, register, lww, flag, counter, set, "
-                         "map",
-                         verb, argv[2]);
+    if (type_word(argc > EXPLAIN_WORDS ? argv[2] : NULL, &type)) {
+        type_names(", ", names, sizeof names);
+        return error_set(explaining->error, NEAP_INVALID, "%s: %.60s: no type; there are: any, %s",
+                         verb, argv[2], names);
+    }
     place.bucket = argv[0];
     place.key = (struct neap_bytes){argv[1], strlen(argv[1])};
     for (int i = EXPLAIN_WORDS + 1; i < argc; i++)

@@ -40,7 +40,7 @@ static int pager_above(struct pager *pager)
         error = path_cursor_level(&walk, &level);
     if (error == NEAP_END) {
         error = walk.left.size ? NEAP_INVALID : 0;
-        if (walk.last && walk.last != NEAP_MAP && walk.last != NEAP_SET)
+        if (walk.last && type_below(walk.last) == BELOW_NOTHING)
             error = NEAP_INVALID;
         pager->above = walk.last;
     }
@@ -59,7 +59,7 @@ static int pager_start(struct pager *pager)
     error = buffer_append(&path, pager->request->path);
     if (!error && !pager->request->from_is_name) {
         error = buffer_append(&path, from);
-    } else if (!error && from.size && pager->above == NEAP_SET) {
+    } else if (!error && from.size && type_below(pager->above) == BELOW_ELEMENT) {
         error = path_element(&path, from);
     } else if (!error && from.size) {
         error = path_level(&path, from, NEAP_REGISTER);
@@ -120,9 +120,9 @@ static int pager_name(struct pager *pager, struct slice rest, struct neap_item *
 
     pager->walk.left = rest;
     pager->walk.last = pager->above;
-    if (pager->above == NEAP_SET) {
+    if (type_below(pager->above) == BELOW_ELEMENT) {
         error = path_cursor_element(&pager->walk, &name);
-        level.type = NEAP_SET;
+        level.type = pager->above;
     } else {
         error = path_cursor_level(&pager->walk, &level);
         name = level.name;
@@ -135,38 +135,22 @@ static int pager_name(struct pager *pager, struct slice rest, struct neap_item *
     return 0;
 }
 
-static void item_value(struct neap_item *item, const struct cell *cell)
+/* Value and number, if what is listed is the cell itself and not only above it. END: there is
+ * nothing for a reader. */
+static int pager_value(const struct pager *pager, struct slice path, bool is_cell,
+                       struct neap_item *item)
 {
-    struct slice value = {0}, other;
-    uint64_t stamp;
-    size_t count = 0;
+    enum neap_type type = item->type;
+    int error = 0;
 
-    switch (item->type) {
-    case NEAP_LWW:
-        if (lww_value(cell, &value, &stamp))
-            value = slice_of(NULL, 0);
-        break;
-    case NEAP_REGISTER:
-        while (!register_value(cell, count, &other)) {
-            if (!count)
-                value = other;
-            count++;
-        }
-        item->number = (int64_t)count;
-        break;
-    case NEAP_FLAG:
-        item->number = cell_is_live(cell);
-        break;
-    case NEAP_COUNTER:
-        if (counter_value(cell, &item->number))
-            item->number = INT64_MAX; /* a sum of many nodes may leave the range */
-        break;
-    case NEAP_SET:
-    case NEAP_MAP:
-    case NEAP_ANY:
-        break;
-    }
-    item->value = (struct neap_bytes){value.data, value.size};
+    if (!is_cell && path_check(path, &type))
+        return NEAP_CORRUPT;
+    if (!type_is_live(type, &pager->cell))
+        return NEAP_END;
+    if (is_cell)
+        error = type_item(type, &pager->cell, item);
+    /* A sum of many nodes may leave the range: INT64_MAX stands for it. */
+    return error && error != NEAP_LIMIT ? NEAP_CORRUPT : 0;
 }
 
 /* END: the item does not fit into this page any more. The first one always does. */
@@ -226,10 +210,15 @@ static int pager_take(struct pager *pager, struct slice path, struct slice value
     /* A cell without dots only remembers a removal. */
     if (!error && !pager->cell.count)
         return pager_see_residue(pager, ref);
+    if (!error)
+        error = pager_value(pager, path, size == rest.size, &item);
+    /* The dots of one that is nothing to a reader were seen all the same. */
+    if (error == NEAP_END) {
+        error = pager_see(pager, &pager->cell);
+        return error ? error : pager_see_residue(pager, ref);
+    }
     if (error)
         return error;
-    if (item.type != NEAP_MAP && (item.type != NEAP_SET || pager->above == NEAP_SET))
-        item_value(&item, &pager->cell);
     error = pager_put(pager, &item);
     if (error == NEAP_END) {
         int code = buffer_set(&pager->page->cursor, slice_of(rest.data, size));

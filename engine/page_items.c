@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "engine/backend.h"
 
-
 void page_init(struct page *page, size_t size_max)
 {
     *page = (struct page){0};
@@ -43,7 +42,7 @@ void page_item_read(struct reader *reader, struct neap_item *ret_item)
 
     read_array_of(reader, 4);
     type = read_u64(reader);
-    if (type > NEAP_MAP)
+    if (type && (type > UINT8_MAX || !type_find((unsigned)type)))
         reader_fail(reader, NEAP_INVALID);
     item.name = slice_bytes(read_bin(reader, NEAP_PATH_MAX));
     item.number = read_i64(reader);

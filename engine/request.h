@@ -5,7 +5,7 @@
  * the code is not 0 nothing follows the text. One request, one reply, in order.
  *
  *   HELLO  version_min, version_max                              -> version, release
- *   WRITE  [bucket...], [[bucket, path, kind, prefix, value, number, seen|nil]...],
+ *   WRITE  [bucket...], [[bucket, path, kind, prefix, value, number, also, seen|nil]...],
  *          flags, level, timeout_ms, once                        -> token
  *   READ   bucket, path, after, flags, level, timeout_ms         -> token, cell
  *   PAGE   bucket, path, from, flags, size_max, after, timeout_ms -> token, count, cursor, items

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { OP_ELEMENTS = 7 };
+enum { OP_ELEMENTS = 8 };
 
 static bool bucket_follows(const struct write_op *ops, size_t i)
 {
@@ -23,6 +23,7 @@ static void op_write(struct writer *writer, const struct write_op *op, size_t bu
     write_u64(writer, op->prefix);
     write_bin(writer, op->op.value);
     write_i64(writer, op->op.number);
+    write_i64(writer, op->op.also);
     if (op->op.seen)
         context_write(writer, op->op.seen);
     else
@@ -126,11 +127,13 @@ static void op_read(struct reader *reader, struct request_ops *ops, size_t index
     prefix = read_u64(reader);
     op->op.value = read_bin(reader, NEAP_VALUE_MAX);
     op->op.number = read_i64(reader);
+    op->op.also = read_i64(reader);
     if (!read_nil(reader)) {
         (void)context_read(reader, &ops->seen[index]); /* the error sticks in the reader */
         op->op.seen = &ops->seen[index];
     }
-    if (bucket >= ops->buckets_count || kind < OP_LWW_SET || kind >= OP_KIND_END || prefix > 1)
+    if (bucket >= ops->buckets_count || kind >= OP_KIND_END || !op_info((unsigned)kind)->is_known ||
+        prefix > 1)
         reader_fail(reader, NEAP_INVALID);
     if (reader->error)
         return;

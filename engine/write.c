@@ -48,7 +48,7 @@ static int write_check_op(const struct write_op *op, struct neap_error *error)
 {
     int code;
 
-    if (op->op.kind < OP_LWW_SET || op->op.kind >= OP_KIND_END)
+    if (!op_info(op->op.kind)->is_known)
         return error_set(error, NEAP_INVALID, "%s: no such operation", PLACE(op));
     code = op->bucket ? bucket_name_check(op->bucket) : NEAP_INVALID;
     if (code)
@@ -140,8 +140,13 @@ static int write_error(const struct writing *writing, const struct write_op *op,
 {
     struct neap_error *error = &writing->write->error;
 
+    const struct type *type = type_find(op_type(op->op.kind));
+    const char *why = type && type->why_not ? type->why_not(&op->op, code) : NULL;
+
     if (error->code == code)
         return code; /* said where it was found */
+    if (why)
+        return error_set(error, code, "%s: %s", PLACE(op), why);
     return disk_error_set(writing->engine->store.disk, code, PLACE(op), error);
 }
 
@@ -153,6 +158,7 @@ static int write_limit(const struct writing *writing, const struct write_op *op,
     enum { OP_ROOM = 2 * CELL_SIZE_MAX };
     struct neap_error *error = &writing->write->error;
     const char *place = PLACE(op);
+    const struct type *type;
 
     if (shard->context.count >= CONTEXT_IDS_MAX && !context_get(&shard->context, shard->replica))
         return error_set(error, NEAP_LIMIT, "%s: the bucket has all the %d replica ids that it can",
@@ -161,13 +167,9 @@ static int write_limit(const struct writing *writing, const struct write_op *op,
         return error_set(error, NEAP_LIMIT,
                          "%s: more than the %d MiB that are written at once: do it in parts", place,
                          BATCH_SIZE_MAX >> 20);
-    if (op->op.kind == OP_COUNTER_ADD)
-        return error_set(error, NEAP_LIMIT, "%s: the counter would leave the range of 64 bits",
-                         place);
-    if (op->op.kind == OP_REGISTER_SET)
-        return error_set(error, NEAP_LIMIT,
-                         "%s: the register would have more than %d siblings, or %d MiB of them",
-                         place, REGISTER_SIBLINGS_MAX, CELL_SIZE_MAX >> 20);
+    type = type_find(op_type(op->op.kind));
+    if (type && type->limit)
+        return error_set(error, NEAP_LIMIT, "%s: %s", place, type->limit);
     return error_set(error, NEAP_LIMIT,
                      "%s: more than %d concurrent writes or %d MiB of them in one place", place,
                      CELL_DOTS_MAX, CELL_SIZE_MAX >> 20);
@@ -256,7 +258,7 @@ static int write_apply(struct writing *writing, struct write_op *op)
     if (error)
         return error;
     shard = touched->shard;
-    if (op->op.kind == OP_LWW_SET) {
+    if (op_info(op->op.kind)->stamped) {
         error = store_stamp(store, writing->batch, writing->wall_ms, &op->op.stamp);
         if (error)
             return error;

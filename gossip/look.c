@@ -40,23 +40,6 @@ struct looking {
     size_t read;
 };
 
-/* The value of one dot, as people know it, and its stamp. */
-static int value_of(enum neap_type type, const struct cell_entry *entry, struct slice *ret_value,
-                    uint64_t *ret_stamp)
-{
-    struct cell alone;
-    *ret_value = entry->payload;
-    *ret_stamp = 0;
-    if (type != NEAP_LWW)
-        return 0;
-    cell_init(&alone);
-    int error = cell_add(&alone, entry->dot, entry->payload);
-    if (!error)
-        error = lww_value(&alone, ret_value, ret_stamp);
-    cell_done(&alone);
-    return error == NEAP_INVALID ? NEAP_CORRUPT : error;
-}
-
 static int dots_write(struct writer *writer, enum neap_type type, const struct cell *cell)
 {
     size_t count = cell->count < LOOK_DOTS_MAX ? cell->count : LOOK_DOTS_MAX;
@@ -65,9 +48,9 @@ static int dots_write(struct writer *writer, enum neap_type type, const struct c
         const struct cell_entry *entry = &cell->entries[i];
         struct slice value;
         uint64_t stamp;
-        int error = value_of(type, entry, &value, &stamp);
+        int error = type_stamped(type, entry->payload, &value, &stamp);
         if (error)
-            return error;
+            return error == NEAP_INVALID ? NEAP_CORRUPT : error;
         write_u64(writer, entry->dot.id);
         write_u64(writer, entry->dot.n);
         write_u64(writer, stamp);

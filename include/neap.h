@@ -222,7 +222,8 @@ struct neap_error {
     char text[256];
 };
 
-/* Numbers are on disk and never change. */
+/* Numbers are on disk and never change. What comes of two writes at the same time: see TYPES above.
+ */
 enum neap_type {
     NEAP_ANY = 0, /* neap_remove(): whatever types there are */
     NEAP_REGISTER = 1,
@@ -230,7 +231,24 @@ enum neap_type {
     NEAP_FLAG = 3,
     NEAP_COUNTER = 4,
     NEAP_SET = 5,
-    NEAP_MAP = 6
+    NEAP_MAP = 6,
+    NEAP_MAX = 7,
+    NEAP_MIN = 8,
+    NEAP_FLAG_DW = 9,
+    NEAP_COUNTER_EXACT = 10,
+    NEAP_BOUNDED = 11,
+    NEAP_SET_RW = 12,
+    NEAP_SCORES = 13
+};
+
+/* What there is in a type, of neap_type_holds(), to be or'ed. */
+enum neap_holds {
+    NEAP_HOLDS_VALUE = 1,     /* bytes: item.value */
+    NEAP_HOLDS_VALUES = 2,    /* any number of them, one item each */
+    NEAP_HOLDS_NUMBER = 4,    /* item.number */
+    NEAP_HOLDS_SWITCH = 8,    /* on or off: item.number is 1 or 0 */
+    NEAP_HOLDS_ELEMENTS = 16, /* any number of them, one item each: item.name */
+    NEAP_HOLDS_FIELDS = 32    /* places of all types: item.type, item.name */
 };
 
 /* How many nodes must have a write on their disks before the call returns. Levels are for writes
@@ -454,6 +472,21 @@ NEAP_API int neap_set_remove(struct neap *neap, const struct neap_place *at,
 NEAP_API int neap_set_has(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
                           int *ret_in, const struct neap_call *call);
 
+/* What is at a place, of whatever type, as items: of a type that NEAP_HOLDS_ELEMENTS or _FIELDS the
+ * same as neap_items() gives, of all others one item for each value: type, and what
+ * neap_type_holds() says: value, or number. None is no error.
+ * Memory: holds all values of a register; *ret_iter is to be freed.
+ * Errors: of reads. INVALID: no such type. LIMIT: a number that does not fit 64 bits. */
+NEAP_API int neap_values(struct neap *neap, const struct neap_place *at, enum neap_type type,
+                         const struct neap_call *call, struct neap_iter **ret_iter);
+
+/* Writes an item at a place, as neap_values() gave it, of whatever type: sets the value, adds the
+ * number or the element, switches on. item->type is not looked at. Of what neap_keys() and
+ * neap_items() give, fields of maps are written by going down to them.
+ * Errors: of writes; those of the type's own function. INVALID: no such type, or a map. */
+NEAP_API int neap_put(struct neap *neap, const struct neap_place *at, enum neap_type type,
+                      const struct neap_item *item, const struct neap_call *call);
+
 /* How many: elements of a set, fields of a map (one for each name and type), values of a register;
  * for other types 1 or 0, whether there is one. Sets and maps are walked to count them.
  * Errors: of reads. */
@@ -620,6 +653,15 @@ NEAP_API int neap_admin(struct neap *neap, int argc, const char *const argv[],
 
 /* The text of a code; never NULL. */
 NEAP_API const char *neap_strerror(int code);
+
+/* "lww", as `neap` and JSON name a type; NULL when this library has no such type. */
+NEAP_API const char *neap_type_name(enum neap_type type);
+
+/* The type of that name; NEAP_ANY when there is none. NULL is none. */
+NEAP_API enum neap_type neap_type_named(const char *name);
+
+/* Of enum neap_holds, or'ed; 0 when this library has no such type. */
+NEAP_API unsigned neap_type_holds(enum neap_type type);
 
 /* The version of the library, "1.2.3". */
 NEAP_API const char *neap_version(void);

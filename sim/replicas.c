@@ -102,14 +102,14 @@ static int replicas_has(struct replicas *base, size_t node, const char *bucket, 
     must(path_element(&replicas->path, slice_text(member)) == 0);
     if (!cell_load(replicas, node, bucket, buffer_slice(&replicas->path)))
         return NEAP_CORRUPT;
-    return cell_is_live(&replicas->cell);
+    return type_is_live(NEAP_SET, &replicas->cell);
 }
 
 static int replicas_flag(struct replicas *base, size_t node, const char *bucket, const char *key)
 {
     if (!value_load(base, node, bucket, key, NEAP_FLAG))
         return NEAP_CORRUPT;
-    return cell_is_live(&((struct sim_replicas *)base)->cell);
+    return type_is_live(NEAP_FLAG, &((struct sim_replicas *)base)->cell);
 }
 
 static int replicas_value(struct replicas *base, size_t node, const char *bucket, const char *key,
@@ -163,7 +163,7 @@ static bool place_read(struct slice path, struct place *ret_place)
         text_add(ret_place->key, "/", level.name);
         ret_place->type = level.type;
     }
-    if (code == NEAP_END && ret_place->type == NEAP_SET) {
+    if (code == NEAP_END && type_below(ret_place->type) == BELOW_ELEMENT) {
         code = path_cursor_element(&cursor, &element);
         if (!code)
             text_add(ret_place->member, "", element);
@@ -181,11 +181,11 @@ static enum record_kind kind_of_type(enum neap_type type)
     return RECORD_KINDS;
 }
 
-static bool is_live(struct sim_replicas *replicas, struct slice value)
+static bool is_live(struct sim_replicas *replicas, enum neap_type type, struct slice value)
 {
     uint64_t ref;
     must(cell_stored(value, &ref, &replicas->cell) == 0);
-    return cell_is_live(&replicas->cell);
+    return type_is_live(type, &replicas->cell);
 }
 
 static void replicas_all(struct replicas *base, size_t node,
@@ -202,10 +202,12 @@ static void replicas_all(struct replicas *base, size_t node,
         const struct shard *shard =
             at->up ? store_find(&at->wheel.engine.store, bytes_get_u64(key.data)) : NULL;
         struct place place;
-        if (!key_cell_is(key) || !is_live(replicas, value))
+        if (!key_cell_is(key))
+            continue;
+        goes_on = place_read(key_cell_path(key), &place);
+        if (!goes_on || !is_live(replicas, place.type, value))
             continue;
         goes_on =
-            place_read(key_cell_path(key), &place) &&
             each(arg, kind_of_type(place.type), shard ? shard->name : "?", place.key, place.member);
     }
     scan_close(scan);

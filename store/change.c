@@ -171,12 +171,13 @@ static void change_stamps(struct change *change, struct slice path, const struct
 {
     struct shard_clock *clock = change->shard->clock;
     enum neap_type type;
+    struct slice value;
     uint64_t stamp;
 
-    if (!clock || path_check(path, &type) || type != NEAP_LWW)
+    if (!clock || path_check(path, &type) || !type_has_stamps(type))
         return;
     for (size_t i = 0; i < theirs->count; i++) {
-        if (!lww_payload_stamp(theirs->entries[i].payload, &stamp) &&
+        if (!type_stamped(type, theirs->entries[i].payload, &value, &stamp) &&
             !hlc_see(clock->hlc, stamp, clock->wall_ms))
             change->stamps_ahead++;
     }

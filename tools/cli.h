@@ -84,15 +84,27 @@ int cli_node(struct cli *cli); /* cli->neap, by the flags; 0, or an exit code af
 /* cli_admin.c: the answer as JSON; NULL after it said what is wrong, with *ret_exit. */
 json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit);
 
+/* cli_types.c */
+enum { TYPE_NAMES_MAX = 200 };
+const char *type_name(enum neap_type type);
+/* A type that an object can have. 0, or -1. */
+int type_parse(const char *name, enum neap_type *ret_type);
+enum neap_type type_next(enum neap_type type); /* of all that there are; NEAP_ANY: first, none */
+const char *type_names(char ret_text[TYPE_NAMES_MAX]);
+/* The value of an item, of a key, field or element; NULL: it has none but its name. */
+json_t *item_json(const struct neap_item *item);
+/* An item as part of a line of import and export, both ways. line_take() gives NULL or what is
+ * wrong; in any case item_free() is to follow. */
+void line_put(json_t *line, const struct neap_item *item);
+const char *line_take(const json_t *line, enum neap_type type, struct neap_item *ret_item);
+void item_free(struct neap_item *item);
+
 /* cli_common.c */
 /* Says on stderr what went wrong, as an exit code. */
 int cli_fail(struct cli *cli, int code, const char *doing);
 int cli_exit_code(int code);
 struct neap_place cli_place(const struct cli *cli); /* argv[0] and argv[1], and --field */
 struct neap_bytes bytes_of(const char *text);
-const char *type_name(enum neap_type type);
-/* A type that an object can have. 0, or -1. */
-int type_parse(const char *name, enum neap_type *ret_type);
 /* A whole number, not over `most`. 0, or -1. */
 int number_take(const char *text, uint64_t most, uint64_t *ret_number);
 /* A JSON string; {"hex": "..."} when the bytes are not UTF-8. */

@@ -7,32 +7,6 @@
 
 #include "tools/cli.h"
 
-static const struct {
-    const char *name;
-    enum neap_type type;
-} types[] = {{"any", NEAP_ANY},   {"register", NEAP_REGISTER}, {"lww", NEAP_LWW},
-             {"flag", NEAP_FLAG}, {"counter", NEAP_COUNTER},   {"set", NEAP_SET},
-             {"map", NEAP_MAP}};
-enum { TYPES = sizeof(types) / sizeof(types[0]) };
-
-const char *type_name(enum neap_type type)
-{
-    for (size_t i = 0; i < TYPES; i++)
-        if (types[i].type == type)
-            return types[i].name;
-    return "unknown";
-}
-
-int type_parse(const char *name, enum neap_type *ret_type)
-{
-    for (size_t i = 0; i < TYPES; i++)
-        if (types[i].type != NEAP_ANY && strcmp(types[i].name, name) == 0) {
-            *ret_type = types[i].type;
-            return 0;
-        }
-    return -1;
-}
-
 int cli_exit_code(int code)
 {
     switch (code) {

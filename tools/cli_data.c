@@ -5,85 +5,43 @@
 
 #include "tools/cli.h"
 
-/* One type's value at a place, as JSON; NULL with *ret_code 0 when there is none. */
-typedef json_t *(*value_read)(struct cli *cli, const struct neap_place *at, int *ret_code);
-
-static json_t *read_lww(struct cli *cli, const struct neap_place *at, int *ret_code)
+/* One type's value at a place, as JSON: a list where there can be more than one. NULL when there is
+ * none, or with an error. */
+static json_t *value_read(struct cli *cli, const struct neap_place *at, enum neap_type type,
+                          int *ret_code)
 {
-    struct neap_buffer value = {0};
-    json_t *json = NULL;
-
-    *ret_code = neap_lww_get(cli->neap, at, &value, &cli->call);
-    if (*ret_code == 0)
-        json = json_bytes((struct neap_bytes){value.data, value.size});
-    neap_buffer_free(&value);
-    return json;
-}
-
-/* All that an iterator gives, `name` or `value` of each. */
-static json_t *read_all(struct neap_iter *iter, int names, uint64_t limit, int *ret_code)
-{
-    json_t *list = json_array();
+    const unsigned many = NEAP_HOLDS_VALUES | NEAP_HOLDS_ELEMENTS | NEAP_HOLDS_FIELDS;
+    unsigned holds = neap_type_holds(type);
     struct neap_item item;
+    struct neap_iter *iter;
+    json_t *list, *value;
 
-    while ((limit == 0 || json_array_size(list) < limit) &&
-           (*ret_code = neap_next(iter, &item, 0)) == 0)
-        json_array_append_new(list, json_bytes(names ? item.name : item.value));
+    *ret_code = neap_values(cli->neap, at, type, &cli->call, &iter);
+    if (*ret_code)
+        return NULL;
+    list = json_array();
+    while ((cli->limit == 0 || holds & NEAP_HOLDS_VALUES || json_array_size(list) < cli->limit) &&
+           (*ret_code = neap_next(iter, &item, 0)) == 0) {
+        if (holds & NEAP_HOLDS_ELEMENTS && holds & NEAP_HOLDS_NUMBER)
+            value = json_pack("{s:o, s:o}", "element", json_bytes(item.name), "number",
+                              json_integer(item.number));
+        else if (holds & (NEAP_HOLDS_ELEMENTS | NEAP_HOLDS_FIELDS))
+            value = json_bytes(item.name);
+        else
+            value = item_json(&item);
+        json_array_append_new(list, value);
+    }
     if (*ret_code == NEAP_END)
         *ret_code = 0;
     neap_iter_free(iter);
-    if (*ret_code == 0 && json_array_size(list) > 0)
-        return list;
+    value = *ret_code ? NULL : holds & many ? list : json_array_get(list, 0);
+    if (value && !(holds & many && json_array_size(list) == 0))
+        json_incref(value);
+    else
+        value = NULL;
     json_decref(list);
-    return NULL;
+    return value;
 }
-
-static json_t *read_register(struct cli *cli, const struct neap_place *at, int *ret_code)
-{
-    struct neap_iter *iter;
-
-    *ret_code = neap_register_values(cli->neap, at, &cli->call, &iter);
-    return *ret_code ? NULL : read_all(iter, 0, 0, ret_code);
-}
-
-static json_t *read_set(struct cli *cli, const struct neap_place *at, int *ret_code)
-{
-    struct neap_iter *iter;
-
-    *ret_code = neap_items(cli->neap, at, NEAP_SET, (struct neap_bytes){0}, &cli->call, &iter);
-    return *ret_code ? NULL : read_all(iter, 1, cli->limit, ret_code);
-}
-
-static json_t *read_map(struct cli *cli, const struct neap_place *at, int *ret_code)
-{
-    struct neap_iter *iter;
-
-    *ret_code = neap_items(cli->neap, at, NEAP_MAP, (struct neap_bytes){0}, &cli->call, &iter);
-    return *ret_code ? NULL : read_all(iter, 1, cli->limit, ret_code);
-}
-
-static json_t *read_counter(struct cli *cli, const struct neap_place *at, int *ret_code)
-{
-    int64_t value;
-
-    *ret_code = neap_counter_get(cli->neap, at, &value, &cli->call);
-    return *ret_code ? NULL : json_integer(value);
-}
-
-static json_t *read_flag(struct cli *cli, const struct neap_place *at, int *ret_code)
-{
-    int on;
-
-    *ret_code = neap_flag_get(cli->neap, at, &on, &cli->call);
-    return *ret_code || !on ? NULL : json_true();
-}
-
-static const struct {
-    enum neap_type type;
-    value_read read;
-} readers[] = {{NEAP_LWW, read_lww}, {NEAP_COUNTER, read_counter},   {NEAP_FLAG, read_flag},
-               {NEAP_SET, read_set}, {NEAP_REGISTER, read_register}, {NEAP_MAP, read_map}};
-enum { READERS = sizeof(readers) / sizeof(readers[0]) };
 
 static void print_value(const json_t *value)
 {
@@ -91,8 +49,14 @@ static void print_value(const json_t *value)
     const json_t *item;
     size_t i;
 
+    const json_t *element = json_object_get(value, "element");
+
     if (json_is_array(value)) {
         json_array_foreach(value, i, item) print_value(item);
+    } else if (element && json_take_bytes(element, &bytes) == 0) {
+        print_bytes(stdout, bytes);
+        printf("\t%lld\n", (long long)json_integer_value(json_object_get(value, "number")));
+        free((void *)(uintptr_t)bytes.data);
     } else if (json_take_bytes(value, &bytes) == 0) {
         print_bytes(stdout, bytes);
         putchar('\n');
@@ -103,41 +67,45 @@ static void print_value(const json_t *value)
     }
 }
 
+static void print_found(const struct cli *cli, json_t *found)
+{
+    int shown = (int)json_object_size(found);
+    const char *name;
+    json_t *value;
+
+    if (cli->json) {
+        json_dumpf(found, stdout, JSON_COMPACT);
+        putchar('\n');
+        return;
+    }
+    json_object_foreach(found, name, value)
+    {
+        if (shown > 1)
+            printf("%s:\n", name);
+        print_value(value);
+    }
+}
+
 /* Without --type: every type that has something at this place. */
 int command_get(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
-    enum neap_type wanted = cli->type;
     json_t *found = json_object();
-    int code = 0, shown;
+    size_t shown;
+    int code = 0;
 
-    for (size_t i = 0; i < READERS && (code == 0 || code == NEAP_NOTFOUND); i++) {
+    for (enum neap_type type = NEAP_ANY; code == 0 && (type = type_next(type)) != NEAP_ANY;) {
         json_t *value;
 
-        if (wanted != NEAP_ANY && readers[i].type != wanted)
+        if (cli->type != NEAP_ANY && cli->type != type)
             continue;
-        value = readers[i].read(cli, &at, &code);
-        if (value && (wanted || readers[i].type != NEAP_COUNTER || json_integer_value(value)))
-            json_object_set(found, type_name(readers[i].type), value);
-        json_decref(value);
+        value = value_read(cli, &at, type, &code);
+        if (value)
+            json_object_set_new(found, type_name(type), value);
     }
-    shown = (int)json_object_size(found);
-    if (code == NEAP_NOTFOUND)
-        code = 0;
-    if (code == 0 && shown && cli->json) {
-        json_dumpf(found, stdout, JSON_COMPACT);
-        putchar('\n');
-    } else if (code == 0) {
-        const char *name;
-        json_t *value;
-
-        json_object_foreach(found, name, value)
-        {
-            if (shown > 1)
-                printf("%s:\n", name);
-            print_value(value);
-        }
-    }
+    shown = json_object_size(found);
+    if (code == 0 && shown)
+        print_found(cli, found);
     json_decref(found);
     if (code == 0 && shown == 0)
         cli->error.text[0] = 0;

@@ -5,26 +5,30 @@
 
 static void print_item(struct cli *cli, const struct neap_item *item)
 {
+    unsigned holds = neap_type_holds(item->type);
+    int in_set = neap_type_holds(cli->type) & NEAP_HOLDS_ELEMENTS;
+    int has_value = !(holds & NEAP_HOLDS_SWITCH) && (in_set || !(holds & NEAP_HOLDS_ELEMENTS));
+    json_t *value = has_value ? item_json(item) : NULL;
+
     if (cli->json) {
         json_t *json =
             json_pack("{s:o, s:s}", "name", json_bytes(item->name), "type", type_name(item->type));
 
-        if (item->type == NEAP_COUNTER)
-            json_object_set_new(json, "value", json_integer(item->number));
-        else if (item->type == NEAP_LWW || item->type == NEAP_REGISTER)
-            json_object_set_new(json, "value", json_bytes(item->value));
+        if (value)
+            json_object_set(json, "value", value);
         json_dumpf(json, stdout, JSON_COMPACT);
         json_decref(json);
     } else {
         print_bytes(stdout, item->name);
         printf("\t%s", type_name(item->type));
-        if (item->type == NEAP_COUNTER)
+        if (value && json_is_integer(value)) {
             printf("\t%lld", (long long)item->number);
-        else if (item->type == NEAP_LWW || item->type == NEAP_REGISTER) {
+        } else if (value) {
             putchar('\t');
             print_bytes(stdout, item->value);
         }
     }
+    json_decref(value);
     putchar('\n');
 }
 
@@ -59,10 +63,11 @@ int command_items(struct cli *cli)
     struct neap_iter *iter;
     int code;
 
-    if (type != NEAP_MAP && type != NEAP_SET) {
-        fprintf(stderr, "neap: items: --type is map or set, not %s\n", type_name(type));
+    if (!(neap_type_holds(type) & (NEAP_HOLDS_ELEMENTS | NEAP_HOLDS_FIELDS))) {
+        fprintf(stderr, "neap: items: --type is that of a map or set, not %s\n", type_name(type));
         return EXIT_USAGE;
     }
+    cli->type = type;
     code = neap_items(cli->neap, &at, type, from, &cli->call, &iter);
     return code ? cli_fail(cli, code, "items") : list(cli, iter, "items");
 }

@@ -143,16 +143,16 @@ int load_dpkg(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_p
 /* --- JSON lines: {"key": .., "fields": [..], "type": .., "value" | "element" | "number": ..} -- */
 
 struct line {
-    struct neap_bytes key, fields[FIELDS_MAX], value;
+    struct neap_bytes key, fields[FIELDS_MAX];
     size_t fields_count;
     enum neap_type type;
-    int64_t number;
+    struct neap_item item;
 };
 
 static void line_done(struct line *line)
 {
     free((void *)(uintptr_t)line->key.data);
-    free((void *)(uintptr_t)line->value.data);
+    item_free(&line->item);
     for (size_t i = 0; i < line->fields_count; i++)
         free((void *)(uintptr_t)line->fields[i].data);
 }
@@ -161,7 +161,6 @@ static void line_done(struct line *line)
 static const char *line_parse(const json_t *json, struct line *line)
 {
     const json_t *fields = json_object_get(json, "fields"), *field;
-    const json_t *number = json_object_get(json, "number"), *value = json_object_get(json, "value");
     const char *type = json_string_value(json_object_get(json, "type"));
     size_t i;
 
@@ -177,17 +176,7 @@ static const char *line_parse(const json_t *json, struct line *line)
     }
     if (type == NULL || type_parse(type, &line->type))
         return "`type` is missing or unknown";
-    if (line->type == NEAP_COUNTER) {
-        line->number = (int64_t)json_integer_value(number);
-        return json_is_integer(number) ? NULL : "`number` is not a whole number";
-    }
-    if (line->type == NEAP_SET)
-        value = json_object_get(json, "element");
-    if (line->type == NEAP_FLAG)
-        return json_is_true(value) ? NULL : "`value` of a flag is true, or there is no line";
-    if (line->type == NEAP_MAP)
-        return "a map has no line of its own, only its fields";
-    return json_take_bytes(value, &line->value) ? "`value` (of a set: `element`) is missing" : NULL;
+    return line_take(json, line->type, &line->item);
 }
 
 static int line_load(struct load *load, const char *bucket, const struct line *line)
@@ -195,22 +184,7 @@ static int line_load(struct load *load, const char *bucket, const struct line *l
     struct neap_place at = {bucket, line->key, line->fields_count ? line->fields : NULL,
                             line->fields_count};
 
-    switch (line->type) {
-    case NEAP_LWW:
-        return neap_lww_set(load->neap, &at, line->value, load_call(load));
-    case NEAP_REGISTER:
-        return neap_register_set(load->neap, &at, line->value, load_call(load));
-    case NEAP_FLAG:
-        return neap_flag_set(load->neap, &at, 1, load_call(load));
-    case NEAP_COUNTER:
-        return neap_counter_add(load->neap, &at, line->number, load_call(load));
-    case NEAP_SET:
-        return neap_set_add(load->neap, &at, line->value, load_call(load));
-    case NEAP_ANY:
-    case NEAP_MAP:
-        break;
-    }
-    return NEAP_INVALID;
+    return neap_put(load->neap, &at, line->type, &line->item, load_call(load));
 }
 
 static int load_json(struct cli *cli, FILE *file)
@@ -285,10 +259,10 @@ struct dump {
     struct neap_bytes fields[FIELDS_MAX];
 };
 
-static void dump_line(struct dump *dump, const struct neap_place *at, enum neap_type type,
-                      const char *name, json_t *value)
+static void dump_line(struct dump *dump, const struct neap_place *at, const struct neap_item *item)
 {
-    json_t *json = json_pack("{s:o, s:s}", "key", json_bytes(at->key), "type", type_name(type));
+    json_t *json =
+        json_pack("{s:o, s:s}", "key", json_bytes(at->key), "type", type_name(item->type));
 
     if (at->fields_count) {
         json_t *fields = json_array();
@@ -297,7 +271,7 @@ static void dump_line(struct dump *dump, const struct neap_place *at, enum neap_
             json_array_append_new(fields, json_bytes(at->fields[i]));
         json_object_set_new(json, "fields", fields);
     }
-    json_object_set_new(json, name, value);
+    line_put(json, item);
     json_dumpf(json, dump->file, JSON_COMPACT | JSON_SORT_KEYS);
     fputc('\n', dump->file);
     json_decref(json);
@@ -312,19 +286,15 @@ static int dump_items(struct dump *dump, const struct neap_place *at, enum neap_
 {
     struct neap_iter *iter;
     struct neap_item item;
-    int code = type == NEAP_REGISTER
-                   ? neap_register_values(dump->neap, at, NULL, &iter)
-                   : neap_items(dump->neap, at, type, (struct neap_bytes){0}, NULL, &iter);
+    int code = neap_values(dump->neap, at, type, NULL, &iter);
 
     if (code)
         return code;
     while (code == 0 && (code = neap_next(iter, &item, 0)) == 0) {
-        if (type == NEAP_SET)
-            dump_line(dump, at, type, "element", json_bytes(item.name));
-        else if (type == NEAP_REGISTER)
-            dump_line(dump, at, type, "value", json_bytes(item.value));
-        else
+        if (neap_type_holds(type) & NEAP_HOLDS_FIELDS)
             code = dump_object(dump, at, &item);
+        else
+            dump_line(dump, at, &item);
     }
     neap_iter_free(iter);
     return code == NEAP_END ? 0 : code;
@@ -343,14 +313,9 @@ static int dump_object(struct dump *dump, const struct neap_place *at, const str
         place.fields = dump->fields;
         place.fields_count++;
     }
-    if (item->type == NEAP_COUNTER)
-        dump_line(dump, &place, item->type, "number", json_integer(item->number));
-    else if (item->type == NEAP_LWW)
-        dump_line(dump, &place, item->type, "value", json_bytes(item->value));
-    else if (item->type == NEAP_FLAG)
-        dump_line(dump, &place, item->type, "value", json_true());
-    else
+    if (neap_type_holds(item->type) & (NEAP_HOLDS_VALUES | NEAP_HOLDS_ELEMENTS | NEAP_HOLDS_FIELDS))
         return dump_items(dump, &place, item->type);
+    dump_line(dump, &place, item);
     return 0;
 }
 

@@ -69,6 +69,8 @@ enum {
 
 static void help(void)
 {
+    char types[TYPE_NAMES_MAX];
+
     printf("usage: neap [FLAGS] COMMAND ARGUMENTS\n\nCommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
@@ -77,7 +79,7 @@ static void help(void)
            "      --dir DIR         open this data directory instead; no neapd may have it open\n"
            "      --cluster FILE    the cluster file, for --dir\n"
            "  -f, --field NAME      a step into a map; may be repeated\n"
-           "      --type TYPE       register, lww, flag, counter, set or map\n"
+           "      --type TYPE       %s\n"
            "  -o, --output FORM     table (default) or json\n"
            "      --from NAME       start listing here\n"
            "      --limit N         list at most so many\n"
@@ -87,7 +89,8 @@ static void help(void)
            "  -V, --version         print it\n"
            "  -h, --help            print this\n"
            "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
-           "4 refused\n");
+           "4 refused\n",
+           type_names(types));
 }
 
 static int usage(const char *text, const char *what)
@@ -99,6 +102,7 @@ static int usage(const char *text, const char *what)
 /* One flag with a value of its own kind. */
 static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
 {
+    char types[TYPE_NAMES_MAX];
     uint64_t number;
 
     switch (flag) {
@@ -121,9 +125,10 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
                    ? usage("--limit wants a number, not", text)
                    : 0;
     case FLAG_TYPE:
-        return type_parse(text, &cli->type)
-                   ? usage("--type is register, lww, flag, counter, set or map, not", text)
-                   : 0;
+        if (type_parse(text, &cli->type) == 0)
+            return 0;
+        fprintf(stderr, "neap: --type is %s, not %s: see `neap --help`\n", type_names(types), text);
+        return EXIT_USAGE;
     case FLAG_FORMAT:
         cli->format_given = 1;
         cli->dpkg = strcmp(text, "dpkg") == 0;

@@ -17,6 +17,19 @@ static const long numbers[] = {NEAP_ANY,
                                NEAP_COUNTER,
                                NEAP_SET,
                                NEAP_MAP,
+                               NEAP_MAX,
+                               NEAP_MIN,
+                               NEAP_FLAG_DW,
+                               NEAP_COUNTER_EXACT,
+                               NEAP_BOUNDED,
+                               NEAP_SET_RW,
+                               NEAP_SCORES,
+                               NEAP_HOLDS_VALUE,
+                               NEAP_HOLDS_VALUES,
+                               NEAP_HOLDS_NUMBER,
+                               NEAP_HOLDS_SWITCH,
+                               NEAP_HOLDS_ELEMENTS,
+                               NEAP_HOLDS_FIELDS,
                                NEAP_BUCKET_DEFAULT,
                                NEAP_EDGE,
                                NEAP_ONE,
@@ -40,6 +53,35 @@ static const long numbers[] = {NEAP_ANY,
                                NEAP_READONLY,
                                CODES};
 
+static int use_types(struct neap *neap, const struct neap_place *place, struct neap_bytes bytes)
+{
+    struct neap_place at = *place;
+    struct neap_iter *iter;
+    struct neap_item item = {NEAP_ANY, {NULL, 0}, {NULL, 0}, 0};
+    uint64_t count;
+    int64_t number;
+    int on, failed = 0;
+
+    failed |= neap_register_set(neap, &at, bytes, NULL);
+    failed |= neap_register_values(neap, &at, NULL, &iter);
+    neap_iter_free(iter);
+    failed |= neap_flag_set(neap, &at, 1, NULL);
+    failed |= neap_flag_get(neap, &at, &on, NULL);
+    failed |= neap_counter_add(neap, &at, 1, NULL);
+    failed |= neap_counter_get(neap, &at, &number, NULL);
+    failed |= neap_set_add(neap, &at, bytes, NULL);
+    failed |= neap_set_has(neap, &at, bytes, &on, NULL);
+    failed |= neap_set_remove(neap, &at, bytes, NULL);
+    failed |= neap_count(neap, &at, NEAP_SET, &count, NULL);
+    item.value = bytes;
+    failed |= neap_put(neap, &at, neap_type_named("lww"), &item, NULL);
+    failed |= neap_values(neap, &at, NEAP_LWW, NULL, &iter);
+    neap_iter_free(iter);
+    failed |= neap_type_name(NEAP_LWW)[0] != 'l';
+    failed |= neap_type_holds(NEAP_LWW) != NEAP_HOLDS_VALUE;
+    return failed;
+}
+
 static int use(void)
 {
     struct neap_place at = {"bucket", {"key", 3}, NULL, 0};
@@ -53,9 +95,7 @@ static int use(void)
     struct neap_item item;
     struct neap *neap;
     const char *words[] = {"status"};
-    uint64_t count;
-    int64_t number;
-    int on, failed = 0;
+    int failed = 0;
 
     neap_options_init(&options);
     if (neap_open(&options, &neap, &error))
@@ -76,17 +116,7 @@ static int use(void)
     bytes.data = "v";
     bytes.size = 1;
     failed |= neap_lww_get(neap, &at, &buffer, NULL);
-    failed |= neap_register_set(neap, &at, bytes, NULL);
-    failed |= neap_register_values(neap, &at, NULL, &iter);
-    neap_iter_free(iter);
-    failed |= neap_flag_set(neap, &at, 1, NULL);
-    failed |= neap_flag_get(neap, &at, &on, NULL);
-    failed |= neap_counter_add(neap, &at, 1, NULL);
-    failed |= neap_counter_get(neap, &at, &number, NULL);
-    failed |= neap_set_add(neap, &at, bytes, NULL);
-    failed |= neap_set_has(neap, &at, bytes, &on, NULL);
-    failed |= neap_set_remove(neap, &at, bytes, NULL);
-    failed |= neap_count(neap, &at, NEAP_SET, &count, NULL);
+    failed |= use_types(neap, &at, bytes);
     failed |= neap_batch_new(neap, &batch);
     failed |= neap_batch_commit(batch, NULL);
     neap_batch_free(batch);
@@ -104,7 +134,7 @@ static int use(void)
     neap_close(neap);
     failed |= neap_connect("tcp://192.0.2.1:1", &neap, &error) != NEAP_REFUSED;
     failed |= !neap_strerror(error.code)[0] || !neap_version()[0];
-    failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 29;
+    failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 42;
     neap_buffer_free(&buffer);
     neap_buffer_free(&token);
     return failed ? 1 : 0;

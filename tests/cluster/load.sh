@@ -79,7 +79,7 @@ bad_lines()
         bad '{"key":"k","value":"v"}' '`type. is missing or unknown' &&
         bad '{"key":"k","type":"any","value":"v"}' '`type. is missing or unknown' &&
         bad '{"key":"k","type":"list","value":"v"}' '`type. is missing or unknown' &&
-        bad '{"key":"k","type":"lww"}' '`value. .of a set: `element.. is missing' && bad '{"key":"k","type":"set"}' '`value. .of a set: `element.. is missing' &&
+        bad '{"key":"k","type":"lww"}' '`value. is missing or not a string' && bad '{"key":"k","type":"set"}' '`element. is missing or not a string' &&
         bad '{"key":"k","type":"counter","number":"1"}' '`number. is not a whole number' &&
         bad '{"key":"k","type":"counter","number":1.5}' '`number. is not a whole number' &&
         bad '{"key":"k","type":"flag","value":false}' '`value. of a flag is true, or there is no line' &&

@@ -23,36 +23,30 @@ void say_path(struct buffer *text, struct slice path)
 
 static void say_value(struct buffer *text, enum neap_type type, const struct cell *cell)
 {
+    unsigned holds = type_find(type)->holds;
+    struct neap_item item = {0};
     struct slice value;
-    uint64_t stamp = 0;
-    int64_t number = 0;
+    uint64_t stamp;
 
-    switch (type) {
-    case NEAP_REGISTER:
-        for (size_t i = 0; register_value(cell, i, &value) == 0; i++) {
-            say(text, " ");
-            say_bytes(text, value);
-        }
-        break;
-    case NEAP_LWW:
-        if (lww_value(cell, &value, &stamp) == 0) {
-            say(text, " ");
-            say_bytes(text, value);
-            say(text, " of %" PRIu64, stamp);
-        }
-        break;
-    case NEAP_COUNTER:
-        CHECK_OK(counter_value(cell, &number));
-        say(text, " %" PRId64, number);
-        break;
-    case NEAP_FLAG:
-    case NEAP_SET:
-        say(text, cell_is_live(cell) ? " on" : " off");
-        break;
-    case NEAP_ANY:
-    case NEAP_MAP:
-        test_failed(__FILE__, __LINE__, "a cell of type %d", (int)type);
+    for (size_t i = 0; holds & NEAP_HOLDS_VALUES && register_value(cell, i, &value) == 0; i++) {
+        say(text, " ");
+        say_bytes(text, value);
     }
+    if (!type_is_live(type, cell)) {
+        say(text, " off");
+        return;
+    }
+    CHECK_OK(type_item(type, cell, &item));
+    if (holds & NEAP_HOLDS_VALUE) {
+        say(text, " ");
+        say_bytes(text, slice_of(item.value.data, item.value.size));
+    }
+    if (holds & NEAP_HOLDS_NUMBER)
+        say(text, " %" PRId64, item.number);
+    if (holds & (NEAP_HOLDS_SWITCH | NEAP_HOLDS_ELEMENTS))
+        say(text, " on");
+    if (type_has_stamps(type) && holds & NEAP_HOLDS_VALUE && lww_value(cell, &value, &stamp) == 0)
+        say(text, " of %" PRIu64, stamp);
 }
 
 void say_cell(struct buffer *text, struct slice path, struct slice bytes)

@@ -193,7 +193,7 @@ static bool check_value(struct history *history, const struct cell *cell, unsign
 
     if (history->type == NEAP_COUNTER)
         return check_counter(history, cell, index, live, known);
-    if (cell_is_live(cell) != (live != 0))
+    if (type_is_live(history->type, cell) != (live != 0))
         return fails(history, "live is %d", !live);
     if (history->type == NEAP_LWW) {
         winner = explain_winner(history, live);

@@ -131,7 +131,7 @@ static void pair_value(const struct pair *pair, enum neap_type type, char *ret_t
             used += (size_t)snprintf(ret_text + used, size - used, i ? " %.*s" : "%.*s",
                                      (int)value.size, (const char *)value.data);
     } else {
-        snprintf(ret_text, size, "%s", cell_is_live(cell) ? "in" : "out");
+        snprintf(ret_text, size, "%s", type_is_live(type, cell) ? "in" : "out");
     }
 }
 

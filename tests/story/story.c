@@ -161,28 +161,22 @@ static void text_add(struct buffer *text, const char *format, ...)
 
 static void value_add(struct buffer *text, enum neap_type type, const struct cell *cell)
 {
+    unsigned holds = type_find(type)->holds;
+    struct neap_item item = {0};
     struct slice value;
-    int64_t number;
-    switch (type) {
-    case NEAP_COUNTER:
-        CHECK_OK(counter_value(cell, &number));
-        text_add(text, "%" PRId64, number);
-        break;
-    case NEAP_LWW:
-        CHECK_OK(lww_value(cell, &value, NULL));
-        text_add(text, "%.*s", (int)value.size, (const char *)value.data);
-        break;
-    case NEAP_REGISTER:
+    int code = type_item(type, cell, &item);
+    CHECK(!code || code == NEAP_NOTFOUND);
+    if (code) {
+        text_add(text, "off");
+    } else if (holds & NEAP_HOLDS_VALUES) {
         for (size_t i = 0; register_value(cell, i, &value) == 0; i++)
             text_add(text, "%s%.*s", i ? " or " : "", (int)value.size, (const char *)value.data);
-        break;
-    case NEAP_FLAG:
-        text_add(text, "on");
-        break;
-    case NEAP_ANY:
-    case NEAP_SET: /* the element's name says it */
-    case NEAP_MAP:
-        break;
+    } else if (holds & NEAP_HOLDS_VALUE) {
+        text_add(text, "%.*s", (int)item.value.size, (const char *)item.value.data);
+    } else if (holds & NEAP_HOLDS_NUMBER) {
+        text_add(text, "%" PRId64, item.number);
+    } else if (holds & NEAP_HOLDS_SWITCH) {
+        text_add(text, "on"); /* of an element the name says it */
     }
 }
 
@@ -196,7 +190,7 @@ static void cell_text(struct buffer *text, struct slice path, struct slice store
     uint64_t residue;
     cell_init(&cell);
     CHECK_OK(cell_stored(stored, &residue, &cell));
-    if (cell_is_live(&cell)) {
+    if (cell.count) {
         path_cursor_init(&cursor, path);
         text_add(text, " ");
         for (int depth = 0; path_cursor_level(&cursor, &level) == 0; depth++) {

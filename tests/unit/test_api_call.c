@@ -267,14 +267,15 @@ TEST(an_element_fills_the_path_to_its_limit)
     call_setup(&test);
     memset(name, 'n', sizeof name);
     CHECK_OK(api_begin(&api, &test.neap, &test.call, 0));
-    CHECK_OK(api_element(&api, &at, (struct neap_bytes){name, room}));
+    CHECK_OK(api_element(&api, &at, NEAP_SET, (struct neap_bytes){name, room}));
     CHECK_EQUAL(api.path.size, NEAP_PATH_MAX);
     buffer_clear(&api.path);
-    CHECK_ERROR(api_element(&api, &at, (struct neap_bytes){name, room + 1}), NEAP_LIMIT);
+    CHECK_ERROR(api_element(&api, &at, NEAP_SET, (struct neap_bytes){name, room + 1}), NEAP_LIMIT);
     buffer_clear(&api.path);
-    CHECK_ERROR(api_element(&api, &at, (struct neap_bytes){name, NEAP_PATH_MAX + 1}), NEAP_LIMIT);
+    CHECK_ERROR(api_element(&api, &at, NEAP_SET, (struct neap_bytes){name, NEAP_PATH_MAX + 1}),
+                NEAP_LIMIT);
     buffer_clear(&api.path);
-    CHECK_OK(api_element(&api, &at, (struct neap_bytes){NULL, 0}));
+    CHECK_OK(api_element(&api, &at, NEAP_SET, (struct neap_bytes){NULL, 0}));
     api_end(&api);
     fake_done(&test.fake);
 }

@@ -23,9 +23,9 @@ TEST(a_flag_is_on_while_a_dot_lives)
     struct text_cell cell;
 
     text_cell_init(&cell, "");
-    CHECK(!cell_is_live(&cell.cell));
+    CHECK(!type_is_live(NEAP_FLAG, &cell.cell));
     text_cell_done(&cell);
     text_cell_init(&cell, "a1");
-    CHECK(cell_is_live(&cell.cell));
+    CHECK(type_is_live(NEAP_FLAG, &cell.cell));
     text_cell_done(&cell);
 }

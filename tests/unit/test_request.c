@@ -88,7 +88,7 @@ TEST(requests_that_are_none_reach_nobody)
         "94 01 08 a2 2f 00 00",                /* a zero in it */
         "93 01 08 a1 2f",                      /* no time */
         "98 01 03 a1 00 c4 00 c4 00 00 00 00", /* a zero in the bucket */
-        "98 01 02 90 91 97 00 c4 00 01 00 c4 00 00 c0 00 00 00 c4 00",
+        "98 01 02 90 91 98 00 c4 00 01 00 c4 00 00 00 c0 00 00 00 c4 00",
         "92 01 05 00", /* something after it */
     };
     struct fake fake;
@@ -147,7 +147,7 @@ static int serve_sweep(void *argument)
 {
     static const char *const requests[] = {
         "94 01 01 01 01",
-        "98 01 02 91 a1 61 91 97 00 c4 04 6b 00 01 02 01 00 c4 00 00 93 01 01 01 04 00 00 c4 00",
+        "98 01 02 91 a1 61 91 98 00 c4 04 6b 00 01 02 01 00 c4 00 00 00 93 01 01 01 04 00 00 c4 00",
         "98 01 03 a1 62 c4 00 c4 0a 93 01 00 91 92 05 93 03 01 09 04 00 00",
         "99 01 04 a1 62 c4 00 c4 00 04 10 c4 00 00",
         "92 01 05",

@@ -71,14 +71,14 @@ TEST(ops_that_are_none_are_refused)
         {"90", NEAP_INVALID},                                           /* no ops */
         {"91 a0 90", NEAP_INVALID},                                     /* a bucket without name */
         {"91 a2 61 00 90", NEAP_INVALID},                               /* a zero in the name */
-        {"91 a1 61 91 97 01 c4 00 01 00 c4 00 00 c0", NEAP_INVALID},    /* no such bucket */
-        {"91 a1 61 91 97 00 c4 00 00 00 c4 00 00 c0", NEAP_INVALID},    /* no such kind */
-        {"91 a1 61 91 97 00 c4 00 09 00 c4 00 00 c0", NEAP_INVALID},    /* no such kind */
-        {"91 a1 61 91 97 00 c4 00 01 02 c4 00 00 c0", NEAP_INVALID},    /* neither yes nor no */
-        {"91 a1 61 91 97 00 c4 01 6b 08 01 c4 00 00 c0", NEAP_INVALID}, /* half a name */
-        {"91 a1 61 91 96 00 c4 00 01 00 c4 00 00", NEAP_INVALID},       /* too short */
-        {"91 a1 61 91 97 00 c4 00 01 00 c4 00 00 91 01", NEAP_INVALID}, /* not a context */
-        {"91 a1 61 dd 00 01 00 01", NEAP_LIMIT},                        /* too many */
+        {"91 a1 61 91 98 01 c4 00 01 00 c4 00 00 00 c0", NEAP_INVALID}, /* no such bucket */
+        {"91 a1 61 91 98 00 c4 00 00 00 c4 00 00 00 c0", NEAP_INVALID}, /* no such kind */
+        {"91 a1 61 91 98 00 c4 00 7f 00 c4 00 00 00 c0", NEAP_INVALID}, /* no such kind */
+        {"91 a1 61 91 98 00 c4 00 01 02 c4 00 00 00 c0", NEAP_INVALID}, /* neither yes nor no */
+        {"91 a1 61 91 98 00 c4 01 6b 08 01 c4 00 00 00 c0", NEAP_INVALID}, /* half a name */
+        {"91 a1 61 91 96 00 c4 00 01 00 c4 00 00", NEAP_INVALID},          /* too short */
+        {"91 a1 61 91 98 00 c4 00 01 00 c4 00 00 00 91 01", NEAP_INVALID}, /* not a context */
+        {"91 a1 61 dd 00 01 00 01", NEAP_LIMIT},                           /* too many */
     };
     uint8_t bytes[64];
     size_t i;
