@@ -131,13 +131,13 @@ static void node_tell(struct node *node, struct event *event)
     }
 }
 
-/* Somebody else should go on turning, or knows now what he waited for. */
-static void node_pass_on(struct node *node)
+/* Somebody else should go on turning, or may find now what he waits for. */
+static void node_pass_on(struct node *node, bool changes)
 {
     struct item *item = node->head ? node->head->waiter : NULL;
     struct item_call *call = (struct item_call *)item;
 
-    if (node->watchers)
+    if (node->watchers && changes)
         must(!pthread_cond_broadcast(&node->changed_cond));
     if (node->room_seekers)
         must(!pthread_cond_broadcast(&node->room_cond));
@@ -151,24 +151,28 @@ void node_lead(struct node *node)
     size_t count = node_take(node, node->turn);
     struct now now = node_now(node);
     uint64_t deadline;
+    const struct gossip *gossip = node->wheel.engine.gossip;
     bool changes = false;
+    uint64_t news;
 
     must(!node->turning);
     node->turning = true;
     node_unlock(node);
+    news = gossip ? gossip_news(gossip) : 0;
     wheel_turn(&node->wheel, now, node->turn, count);
+    changes = node->wheel.stopped || (gossip && gossip_news(gossip) != news);
     deadline = node->wheel.stopped ? UINT64_MAX : engine_deadline(&node->wheel.engine, now);
     atomic_store(&node->stopped, node->wheel.stopped);
     node_lock(node);
     node->synced = node->wheel.engine.wants_sync;
     for (size_t i = 0; i < count; i++)
-        changes |= node->turn[i]->kind == EVENT_NET || node->turn[i]->kind == EVENT_WRITE;
+        changes |= node->turn[i]->kind == EVENT_WRITE;
     for (size_t i = 0; i < node->wheel.done.count; i++)
         node_tell(node, node->wheel.done.events[i]);
     node->changes += changes;
     node->deadline = deadline;
     node->turning = false;
-    node_pass_on(node);
+    node_pass_on(node, changes);
 }
 
 /* A sync takes much longer than a write, and who was told the end of one is mostly about to come

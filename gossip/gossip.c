@@ -201,7 +201,10 @@ static int event_message(struct step *step, const struct net_event *event)
     if (error)
         return link_drop(step, event->link, REASON_malformed);
     struct link copy = *link;
+    uint64_t version = gossip->version_next;
     error = take_message(step, &copy, &message);
+    /* Of a compare only the end changes what is known. */
+    gossip->news += message.kind != MESSAGE_COMPARED || gossip->version_next != version;
     message_done(&message);
     return error;
 }
@@ -252,12 +255,14 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
         return 0;
     switch (event->kind) {
     case NET_UP:
+        gossip->news++;
         error = event_up(&step, event);
         break;
     case NET_MESSAGE:
         error = event_message(&step, event);
         break;
     case NET_DOWN:
+        gossip->news++;
         error = event_down(&step, event);
         break;
     case NET_PROGRESS:
@@ -265,6 +270,11 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
         break;
     }
     return error ? error : gossip_follow_up(&step);
+}
+
+uint64_t gossip_news(const struct gossip *gossip)
+{
+    return gossip->news;
 }
 
 int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox)

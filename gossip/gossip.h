@@ -39,6 +39,8 @@ void gossip_free(struct gossip *gossip);
  * Only NOMEM, IO and CORRUPT come back. */
 int gossip_event(struct gossip *gossip, struct now now, const struct net_event *event,
                  struct batch *batch, struct outbox *outbox);
+/* Counts events after which a context, here or at a peer, may be another: others need not look. */
+uint64_t gossip_news(const struct gossip *gossip);
 /* Heartbeats, dials, deadlines, digests that are due, truncation. */
 int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
 uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next tick it wants */

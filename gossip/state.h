@@ -266,6 +266,7 @@ struct gossip {
     size_t asks_count;
     uint64_t asks_made;
     uint64_t version_next;
+    uint64_t news; /* gossip_news() */
     uint64_t counts[REASONS];
     char healed[FAULT_TEXT_MAX]; /* the last cell that was: key, peer, cause */
     struct buffer message;       /* scratch for encoding */

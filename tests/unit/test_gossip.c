@@ -133,6 +133,23 @@ TEST(one_question_brings_several_chunks_and_nothing_twice)
     nodes_close(&nodes);
 }
 
+/* Pages of a compare move no context: whoever waits for one need not look at each. */
+TEST(a_page_is_no_news)
+{
+    struct pair_of_nodes nodes;
+    unsigned others = 0;
+    write_before_they_meet(&nodes, 300); /* more than the log keeps */
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    CHECK(nodes.messages[MESSAGE_COMPARED] > 10);
+    for (unsigned i = 0; i < MESSAGE_KINDS; i++)
+        others += i == MESSAGE_COMPARED ? 0 : nodes.messages[i];
+    uint64_t news = gossip_news(nodes.sides[0].gossip) + gossip_news(nodes.sides[1].gossip);
+    CHECK(news >= others);
+    CHECK(news <= others + 2 * CHANNELS + 1); /* links that came up, and the last page */
+    nodes_close(&nodes);
+}
+
 /* Its digest tells that it comes nearer; what it lacks is in the next answer, not in a push too. */
 TEST(who_pulls_is_not_pushed_to)
 {
