@@ -125,11 +125,8 @@ static int compare_finish(struct step *step, struct topic *topic, struct shard *
     struct gossip *gossip = step->gossip;
     struct pair *pair = topic_pair(topic, topic->pull.peer);
     int error = shard_compare_end(shard, step->batch, &topic->pull.horizon);
-    if (error && error != NEAP_STALE) {
-        topic->rest_until = step->now.mono_ms + FAULT_AGAIN_MS;
-        error = topic_fault(step, topic, shard, error, FAULT_TAKING);
-        return error ? error : pull_end(step, topic, 0);
-    }
+    if (error && error != NEAP_STALE)
+        return pull_fault(step, topic, shard, error, FAULT_TAKING);
     trace(gossip->trace, "%s: compared %s%s", peer_text(gossip, topic->pull.peer), shard->name,
           error ? ", too slowly" : "");
     if (!error) {

@@ -6,26 +6,22 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
-#include "gossip/descent.h"
-#include "gossip/state.h"
+#include "gossip/stretch.h"
 #include "store/shard_compare_tree.h"
-
-/* Of a question or an answer, beside the page in it. */
-enum { PACKED_MAX = 20 * MERKLE_LIST_MAX + 2 * KEY_CURSOR_MAX + 64 };
 
 struct compare_tree {
     struct descent descent;
     size_t looked, found; /* nodes of the latest level: of so many, so many differ */
     bool whole;           /* all cells are looked at, as too many leaves differ */
-    struct compare_mine mine;
-    uint32_t lacking[MERKLE_LIST_MAX];
+    struct stretches stretches;
+    struct stretch_answer answer; /* scratch */
 };
 
 void compare_tree_free(struct compare_tree *tree)
 {
     if (!tree)
         return;
-    compare_mine_done(&tree->mine);
+    stretches_done(&tree->stretches);
     mem_free(tree);
 }
 
@@ -38,75 +34,115 @@ static int tree_flat(struct step *step, struct topic *topic, struct shard *shard
     compare_tree_free(topic->pull.tree);
     topic->pull.tree = NULL;
     topic->pull.state = PULL_CELLS;
+    questions_forget(topic);
     if (shard->session.id) /* from here on it is worth to be kept */
         shard_compare_name(shard, step->gossip->peers[peer].node, topic_pair(topic, peer)->replica);
     trace(step->gossip->trace, "%s: compare all of %s", peer_text(step->gossip, peer), shard->name);
     return compare_ask(step, topic, slice_of(NULL, 0));
 }
 
-static int packed_send(struct step *step, struct topic *topic, enum message_kind kind,
-                       const struct buffer *packed)
+/* While others are under way nothing is held back: when a pause has begun, or enough was taken, the
+ * next question waits for their answers. */
+static bool tree_waits(const struct step *step, const struct topic *topic,
+                       enum message_kind question)
+{
+    const struct pull *pull = &topic->pull;
+    uint64_t now_ms = step->now.mono_ms;
+    return pull->held.size > 0 ||
+           (pull->under_way > 0 &&
+            (pull_is_paused(topic, pull->state) || now_ms < pull->ask_after ||
+             flow_ask_at(step->gossip, now_ms, question) > now_ms));
+}
+
+static int tree_ask(struct step *step, struct topic *topic, enum message_kind kind,
+                    const struct buffer *packed)
 {
     struct message message;
     message_init(&message);
     message.kind = kind;
     message.bytes = buffer_slice(packed);
-    return question_send(step, topic, &message);
+    int error = question_more(step, topic, &message);
+    return error == NEAP_LIMIT ? pull_end(step, topic, PULL_AGAIN_MS) : error;
 }
 
-/* One question at a time: it can be held by a pause (gossip/task.h). */
+/* All the questions that can be asked now. */
 static int descend_ask(struct step *step, struct topic *topic)
 {
     struct buffer packed;
     struct writer writer;
-    buffer_init(&packed, PACKED_MAX);
-    writer_init(&writer, &packed);
-    int error = descent_ask(&topic->pull.tree->descent, &writer);
-    if (!error)
-        error = packed_send(step, topic, MESSAGE_DESCEND, &packed);
+    int error = 0;
+    buffer_init(&packed, STRETCH_PACKED_MAX);
+    while (!error && topic->pull.state == PULL_DESCENT &&
+           !tree_waits(step, topic, MESSAGE_DESCEND)) {
+        buffer_clear(&packed);
+        writer_init(&writer, &packed);
+        error = descent_ask(&topic->pull.tree->descent, &writer);
+        if (!error)
+            error = tree_ask(step, topic, MESSAGE_DESCEND, &packed);
+    }
     buffer_done(&packed);
     return error == NEAP_END ? 0 : error;
 }
 
-static struct repair_nodes tree_nodes(const struct compare_tree *tree)
+static struct repair_nodes tree_nodes(const struct gossip *gossip, const struct compare_tree *tree)
 {
     static const uint32_t root[] = {0};
+    struct repair_nodes nodes = {.salt = tree->descent.salt,
+                                 .nodes = descent_nodes(&tree->descent),
+                                 .scan_max = gossip->options.repair_scan};
     if (tree->whole)
-        return (struct repair_nodes){.salt = tree->descent.salt,
-                                     .nodes = {.bits = 0, .index = root, .count = 1}};
-    return (struct repair_nodes){.salt = tree->descent.salt,
-                                 .nodes = descent_nodes(&tree->descent)};
+        nodes.nodes = (struct merkle_nodes){.bits = 0, .index = root, .count = 1};
+    return nodes;
 }
 
-/* A shard that can't be read rests. */
-static int tree_fault(struct step *step, struct topic *topic, struct shard *shard, int error)
+struct looking {
+    struct step *step;
+    const struct shard *shard;
+    const struct compare_tree *tree;
+};
+
+static int look_list(void *arg, struct stretch *stretch, size_t sums_max, uint64_t *ret_sums,
+                     size_t *ret_count)
 {
-    topic->rest_until = step->now.mono_ms + FAULT_AGAIN_MS;
-    error = topic_fault(step, topic, shard, error, FAULT_KEEPING);
-    return error ? error : pull_end(step, topic, 0);
+    const struct looking *looking = arg;
+    struct repair_nodes nodes = tree_nodes(looking->step->gossip, looking->tree);
+    struct view view = batch_view(looking->step->batch);
+    return compare_sums(looking->shard, &view, &nodes, buffer_slice(&stretch->from),
+                        buffer_slice(&stretch->end), sums_max, ret_sums, ret_count, &stretch->keys,
+                        &stretch->to);
 }
 
-static int differ_ask(struct step *step, struct topic *topic, struct shard *shard)
+static int differ_send(struct step *step, struct topic *topic, struct stretch *stretch)
 {
     struct compare_tree *tree = topic->pull.tree;
-    struct compare_mine *mine = &tree->mine;
-    struct repair_nodes nodes = tree_nodes(tree);
-    struct view view = batch_view(step->batch);
+    struct repair_nodes nodes = tree_nodes(step->gossip, tree);
     struct buffer packed;
     struct writer writer;
-    int error = compare_mine_list(shard, &view, &nodes, mine);
-    if (error)
-        return tree_fault(step, topic, shard, error);
-    buffer_init(&packed, PACKED_MAX);
+    buffer_init(&packed, STRETCH_PACKED_MAX);
     writer_init(&writer, &packed);
-    write_array(&writer, 5);
-    write_u64(&writer, nodes.nodes.bits);
-    write_rising(&writer, nodes.nodes.index, nodes.nodes.count);
-    write_bin(&writer, buffer_slice(&mine->from));
-    write_bin(&writer, buffer_slice(&mine->to));
-    write_sums(&writer, mine->sums, mine->count, COMPARE_WIDTH);
-    error = writer.error ? writer.error : packed_send(step, topic, MESSAGE_DIFFER, &packed);
+    int error = stretch_ask(&tree->stretches, stretch, &nodes, &writer);
+    if (!error)
+        error = tree_ask(step, topic, MESSAGE_DIFFER, &packed);
     buffer_done(&packed);
+    return error;
+}
+
+int compare_tree_work(struct step *step, struct topic *topic, struct shard *shard)
+{
+    struct compare_tree *tree = topic->pull.tree;
+    struct looking looking = {step, shard, tree};
+    if (topic->pull.state != PULL_DIFFERING || tree_waits(step, topic, MESSAGE_DIFFER))
+        return 0;
+    struct stretch *stretch = stretches_next(&tree->stretches);
+    if (!stretch)
+        return 0;
+    int error = stretch_look(&tree->stretches, stretch, look_list, &looking);
+    if (error)
+        return pull_fault(step, topic, shard, error, FAULT_KEEPING);
+    error = differ_send(step, topic, stretch);
+    /* One is read in a turn: others wait for it. */
+    if (!error && topic->pull.tree == tree && stretches_next(&tree->stretches))
+        topic_wake(step->gossip, topic, step->now.mono_ms);
     return error;
 }
 
@@ -122,8 +158,10 @@ int compare_tree_begin(struct step *step, struct topic *topic, const struct shar
     struct merkle_salt salt = descent_salt(shard->tree, topic->pull.session, COMPARE_WIDTH);
     if (!tree)
         return NEAP_NOMEM;
-    compare_mine_init(&tree->mine);
+    stretches_init(&tree->stretches);
     descent_begin(&tree->descent, shard->tree, &salt);
+    if (flow_is_limited(step->gossip))
+        tree->stretches.most = COMPARE_PAGES;
     topic->pull.tree = tree;
     topic->pull.state = PULL_DESCENT;
     return descend_ask(step, topic);
@@ -149,68 +187,31 @@ static int descend_give(struct step *step, struct topic *topic, const struct sha
     return descent_answer(shard->tree, &salt, message->bytes, &writer);
 }
 
-struct asked {
-    struct compare_asked part;
-    uint32_t index[MERKLE_LIST_MAX];
-    uint64_t sums[MERKLE_LIST_MAX];
-    bool met[MERKLE_LIST_MAX];
-};
-
-static int asked_read(const struct shard *shard, const struct message *message, struct asked *asked)
-{
-    struct compare_asked *part = &asked->part;
-    struct reader reader;
-    reader_init(&reader, message->bytes);
-    read_array_of(&reader, 5);
-    uint64_t bits = read_u64(&reader);
-    if (bits > MERKLE_BITS_MAX)
-        reader_fail(&reader, NEAP_INVALID);
-    part->nodes.salt = descent_salt(shard->tree, message->session, COMPARE_WIDTH);
-    part->nodes.nodes.bits = reader.error ? 0 : (unsigned)bits;
-    part->nodes.nodes.index = asked->index;
-    part->nodes.nodes.count =
-        read_rising(&reader, asked->index, (uint64_t)1 << part->nodes.nodes.bits);
-    part->from = read_bin(&reader, KEY_CURSOR_MAX);
-    part->to = read_bin(&reader, KEY_CURSOR_MAX);
-    part->count = read_sums(&reader, asked->sums, COMPARE_WIDTH);
-    part->sums = asked->sums;
-    if (part->to.size > 0 && slice_compare(part->from, part->to) >= 0)
-        reader_fail(&reader, NEAP_INVALID);
-    return reader_end(&reader);
-}
-
-static int asked_write(const struct asked *asked, const struct buffer *page, uint32_t *lacking,
-                       struct buffer *packed)
-{
-    struct writer writer;
-    size_t count = 0;
-    for (size_t i = 0; i < asked->part.count; i++) {
-        if (!asked->met[i])
-            lacking[count++] = (uint32_t)i;
-    }
-    writer_init(&writer, packed);
-    write_array(&writer, 2);
-    write_bin(&writer, buffer_slice(page));
-    write_rising(&writer, lacking, count);
-    return writer.error;
-}
-
 static int differ_give(struct step *step, struct topic *topic, const struct shard *shard,
                        const struct message *message, struct message *reply, struct buffer *packed)
 {
-    struct asked *asked = mem_new(sizeof *asked);
+    struct stretch_asked *asked = mem_new(sizeof *asked);
     struct view view = batch_view(step->batch);
     struct buffer page;
-    if (!asked)
-        return NEAP_NOMEM;
+    int error = asked ? NEAP_INVALID : NEAP_NOMEM;
     buffer_init(&page, CHUNK_BYTES_MAX);
-    int error = shard->tree ? asked_read(shard, message, asked) : NEAP_INVALID;
+    if (asked && shard->tree) {
+        struct merkle_salt salt = descent_salt(shard->tree, message->session, COMPARE_WIDTH);
+        error = stretch_asked_read(message->bytes, &salt, asked);
+    }
     if (!error) {
-        error = shard_compare_part(shard, &view, &asked->part, step->gossip->options.chunk_size,
+        struct compare_asked part = {.nodes = asked->nodes,
+                                     .from = asked->from,
+                                     .to = asked->to,
+                                     .sums = asked->sums,
+                                     .count = asked->count};
+        /* In the same keys there may be more here. */
+        part.nodes.scan_max = 2 * step->gossip->options.repair_scan;
+        error = shard_compare_part(shard, &view, &part, step->gossip->options.chunk_size,
                                    asked->met, &page);
         reply->code = error;
         if (!error)
-            error = asked_write(asked, &page, asked->index, packed);
+            error = stretch_answer_write(asked, &page, true, packed);
         else
             error = topic_fault(step, topic, shard, error, FAULT_GIVING);
     }
@@ -282,14 +283,15 @@ static int descent_go_on(struct step *step, struct topic *topic, struct shard *s
         break;
     }
     topic->pull.state = PULL_DIFFERING;
-    return differ_ask(step, topic, shard);
+    questions_forget(topic);
+    return compare_tree_work(step, topic, shard);
 }
 
 /* With the first answer of each level, how many of its nodes differ is known well enough. */
 static int descent_step(struct compare_tree *tree, const struct merkle *merkle, struct slice answer)
 {
     struct descent *descent = &tree->descent;
-    size_t looked = (descent->asked - descent->taken) << descent->below;
+    size_t looked = descent_awaits(descent);
     bool first = descent->taken == 0;
     int error = descent_take(descent, merkle, answer);
     if (!error && first) {
@@ -329,39 +331,77 @@ static int descended_take(struct step *step, struct topic *topic, struct shard *
     if (peer_has_much_more(shard->tree, message->bytes))
         return tree_flat(step, topic, shard);
     error = descent_step(topic->pull.tree, shard->tree, message->bytes);
+    if (error == NEAP_BUSY)
+        return pull_end(step, topic, PULL_AGAIN_MS);
     if (error == NEAP_STALE)
         return tree_flat(step, topic, shard);
+    if (!error)
+        question_answered(step, topic);
     return error ? error : descent_go_on(step, topic, shard);
+}
+
+static int differed_merge(struct step *step, struct topic *topic, struct shard *shard,
+                          const struct stretch_answer *answer)
+{
+    struct stretches *stretches = &topic->pull.tree->stretches;
+    struct stretch *stretch = answer->stretch;
+    const struct compare_mine mine = {.from = buffer_slice(&stretch->from),
+                                      .to = buffer_slice(&stretch->to),
+                                      .keys = &stretch->keys,
+                                      .count = stretch->sums_count};
+    bool last =
+        stretch_is_last(stretches, stretch) && slice_equal(mine.to, buffer_slice(&stretch->end));
+    struct buffer end;
+    buffer_init(&end, KEY_CURSOR_MAX);
+    int error = shard_compare_part_take(shard, step->batch, answer->page, &mine, answer->lacking,
+                                        answer->lacking_count, last, &end);
+    if (error) {
+        buffer_done(&end);
+        return compare_fault(step, topic, shard, error, CHUNK_PAGE, answer->page);
+    }
+    bool full = !slice_equal(buffer_slice(&end), mine.to) &&
+                answer->page.size >= step->gossip->options.chunk_size / 2;
+    error = stretch_advance(stretches, stretch, buffer_slice(&end), full);
+    buffer_done(&end);
+    if (error)
+        return error;
+    return shard->session.phase == COMPARE_CELLS ? compare_tree_work(step, topic, shard)
+                                                 : compare_go_on(step, topic, shard);
 }
 
 static int differed_take(struct step *step, struct topic *topic, struct shard *shard,
                          const struct message *message)
 {
     struct compare_tree *tree = topic->pull.tree;
+    struct stretch_answer *answer = &tree->answer;
     struct context context = {0};
-    struct reader reader;
-    reader_init(&reader, message->bytes);
-    read_array_of(&reader, 2);
-    struct slice page = read_bin(&reader, CHUNK_BYTES_MAX);
-    size_t count = read_rising(&reader, tree->lacking, tree->mine.count);
-    int error = reader_end(&reader);
-    if (error)
+    int error = stretch_answer_read(&tree->stretches, message->bytes, answer);
+    if (error || !answer->stretch)
         return error;
+    for (size_t i = 0; i <= answer->lost; i++)
+        question_answered(step, topic);
     if (shard->session.id != topic->pull.session)
         return pull_end(step, topic, PULL_AGAIN_MS);
-    error = chunk_peek(page, &context, &topic->pull.horizon);
-    if (!error && BROKEN("descent-before-start") && tree->mine.from.size == 0) {
+    error = chunk_peek(answer->page, &context, &topic->pull.horizon);
+    if (!error && BROKEN("descent-before-start") && answer->stretch->from.size == 0) {
         shard_compare_stop(shard);
         error = shard_compare_begin(shard, topic->pull.session, &context);
     }
     context_done(&context);
-    if (!error)
-        error =
-            shard_compare_part_take(shard, step->batch, page, &tree->mine, tree->lacking, count);
-    if (error)
-        return compare_fault(step, topic, shard, error, CHUNK_PAGE, page);
-    return shard->session.phase == COMPARE_CELLS ? differ_ask(step, topic, shard)
-                                                 : compare_go_on(step, topic, shard);
+    return error ? compare_fault(step, topic, shard, error, CHUNK_PAGE, answer->page)
+                 : differed_merge(step, topic, shard, answer);
+}
+
+/* Who is asked has given too much: one question at a time from now on. */
+static int differ_refused(struct step *step, struct topic *topic, struct shard *shard,
+                          const struct message *message)
+{
+    struct pull *pull = &topic->pull;
+    pull->tree->stretches.most = 1;
+    stretch_refused(&pull->tree->stretches);
+    question_answered(step, topic);
+    pull->ask_after = step->now.mono_ms + flow_wait_ms(message);
+    return compare_tree_work(step, topic, shard);
 }
 
 static int compare_tree_take(struct step *step, size_t peer, struct topic *topic,
@@ -372,11 +412,10 @@ static int compare_tree_take(struct step *step, size_t peer, struct topic *topic
         topic->pull.state != (descended ? PULL_DESCENT : PULL_DIFFERING) ||
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0;
-    step->gossip->peers[peer].answered = topic->pull.asked;
-    if (message->code == NEAP_BUSY) {
-        topic->pull.ask_after = step->now.mono_ms + flow_wait_ms(message);
-        return differ_ask(step, topic, shard);
-    }
+    if (message->code == NEAP_BUSY)
+        return differ_refused(step, topic, shard, message);
+    if (message->code)
+        step->gossip->peers[peer].answered = topic->pull.asked;
     if (message->code && !(descended && message->code == NEAP_STALE))
         return pull_end(step, topic, compare_again_ms(step, message->code));
     return descended ? descended_take(step, topic, shard, message)

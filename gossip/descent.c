@@ -222,13 +222,18 @@ static int descent_lower(struct descent *descent, unsigned bits)
     return 0;
 }
 
+size_t descent_awaits(const struct descent *descent)
+{
+    return descent_part(descent, descent->taken) << descent->below;
+}
+
 static int descent_look(struct descent *descent, const struct merkle *tree, unsigned bits,
                         const uint64_t *sums, size_t count)
 {
     bool deep = bits < descent->bits + descent->below;
     if (descent->bits == descent->bits_end)
         return 0; /* it has ended meanwhile */
-    if (count != (deep ? 0 : descent_part(descent, descent->taken) << descent->below))
+    if (count != (deep ? 0 : descent_awaits(descent)))
         return NEAP_INVALID;
     if (deep)
         return descent_lower(descent, bits);
@@ -250,7 +255,7 @@ int descent_take(struct descent *descent, const struct merkle *tree, struct slic
     if (!error && (number >= descent->asked_number || bits > MERKLE_BITS_MAX))
         error = NEAP_INVALID;
     if (!error && number != descent->taken_number)
-        error = NEAP_STALE;
+        error = NEAP_BUSY;
     if (!error)
         error = descent_look(descent, tree, (unsigned)bits, sums, count);
     descent->taken_number += !error;

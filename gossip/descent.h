@@ -30,8 +30,10 @@ int descent_ask(struct descent *descent, struct writer *writer);
 /* The peer: appends the answer. INVALID, LIMIT: it is no question; NOMEM. */
 int descent_answer(const struct merkle *tree, const struct merkle_salt *salt, struct slice question,
                    struct writer *writer);
-/* Answers come in order. STALE: one was lost, or the trees have become others meanwhile; INVALID,
- * LIMIT: it is none; NOMEM. */
+/* How many sums the next answer is to have. */
+size_t descent_awaits(const struct descent *descent);
+/* Answers come in order. BUSY: one was lost; STALE: the trees have become others meanwhile;
+ * INVALID, LIMIT: it is none; NOMEM. */
 int descent_take(struct descent *descent, const struct merkle *tree, struct slice answer);
 
 /* ---- lists that travel ---- */

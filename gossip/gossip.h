@@ -22,7 +22,7 @@ struct gossip_options {
     uint32_t backoff_ms_max;  /* 30000; redial starts at 100 ms and doubles, with jitter */
     uint64_t log_max;         /* entries a shard: past it the log is cut for those who are away */
     size_t chunk_size;        /* of answers to pulls, about; 0: CHUNK_SIZE */
-    size_t repair_scan;       /* cells that a repair looks at in one go; 0: REPAIR_SCAN_MAX */
+    size_t repair_scan;       /* cells looked at in one go; 0: REPAIR_SCAN_MAX */
     size_t compare_few;       /* so many leaves are compared by tree, even if they are all; 0: 64 */
     uint64_t bulk_max;        /* bytes a second that it takes, and gives, in bulk; 0: any */
 };

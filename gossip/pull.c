@@ -36,6 +36,14 @@ int pull_end(struct step *step, struct topic *topic, uint64_t again_ms)
     return topic_queue(step->gossip, topic);
 }
 
+int pull_fault(struct step *step, struct topic *topic, const struct shard *shard, int error,
+               enum fault_in in)
+{
+    topic->rest_until = step->now.mono_ms + FAULT_AGAIN_MS;
+    error = topic_fault(step, topic, shard, error, in);
+    return error ? error : pull_end(step, topic, 0);
+}
+
 static void pull_waits_for(struct step *step, struct pull *pull, uint64_t asked)
 {
     struct gossip *gossip = step->gossip;
@@ -120,7 +128,8 @@ int question_send(struct step *step, struct topic *topic, struct message *messag
     return error;
 }
 
-int question_add(struct step *step, struct topic *topic, struct message *message)
+/* One that may not be held back: others are under way. */
+static int question_add(struct step *step, struct topic *topic, struct message *message)
 {
     struct gossip *gossip = step->gossip;
     struct pull *pull = &topic->pull;
@@ -134,10 +143,22 @@ int question_add(struct step *step, struct topic *topic, struct message *message
     return error;
 }
 
+int question_more(struct step *step, struct topic *topic, struct message *message)
+{
+    return topic->pull.under_way++ == 0 ? question_send(step, topic, message)
+                                        : question_add(step, topic, message);
+}
+
+void questions_forget(struct topic *topic)
+{
+    topic->pull.under_way = topic->pull.later_count = 0;
+}
+
 void question_answered(struct step *step, struct topic *topic)
 {
     struct pull *pull = &topic->pull;
     step->gossip->peers[pull->peer].answered = pull->asked;
+    pull->under_way -= pull->under_way > 0;
     if (pull->later_count == 0)
         return;
     pull_waits_for(step, pull, pull->later[0]);

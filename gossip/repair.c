@@ -16,7 +16,7 @@ void repair_free(struct repair *repair)
     if (!repair)
         return;
     context_done(&repair->context);
-    cells_done(repair);
+    stretches_done(&repair->stretches);
     mem_free(repair);
 }
 
@@ -112,9 +112,7 @@ int repair_ask(struct step *step, struct topic *topic, enum message_kind kind,
     message.kind = kind;
     message.since = topic->pull.repair->context; /* borrowed: not message_done() */
     message.bytes = buffer_slice(packed);
-    if (topic->pull.repair->under_way++ == 0)
-        return question_send(step, topic, &message);
-    int error = question_add(step, topic, &message);
+    int error = question_more(step, topic, &message);
     return error == NEAP_LIMIT ? repair_stop(step, topic) : error;
 }
 
@@ -124,7 +122,7 @@ static int tree_ask(struct step *step, struct topic *topic)
     struct buffer packed;
     struct writer writer;
     int error = 0;
-    buffer_init(&packed, REPAIR_PACKED_MAX);
+    buffer_init(&packed, STRETCH_PACKED_MAX);
     while (!error && topic->pull.state == PULL_TREE) {
         buffer_clear(&packed);
         writer_init(&writer, &packed);
@@ -152,11 +150,9 @@ static int tree_take(struct step *step, struct topic *topic, struct shard *shard
 {
     struct repair *repair = topic->pull.repair;
     int error = descent_take(&repair->descent, shard->tree, message->bytes);
-    if (!error) {
-        repair->under_way--;
+    if (!error)
         question_answered(step, topic);
-    }
-    if (error == NEAP_STALE)
+    if (error == NEAP_STALE || error == NEAP_BUSY)
         return repair_stop(step, topic);
     return error ? error : tree_go_on(step, topic, shard);
 }
@@ -168,7 +164,7 @@ static int repair_begin(struct step *step, struct topic *topic, const struct sha
     struct repair *repair = mem_new(sizeof *repair);
     if (!repair)
         return NEAP_NOMEM;
-    cells_init(repair);
+    stretches_init(&repair->stretches);
     int error = context_copy(&repair->context, &shard->context);
     if (error) {
         repair_free(repair);

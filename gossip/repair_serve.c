@@ -8,83 +8,41 @@
 
 /* ---- answering ---- */
 
-struct asked_cells {
-    uint64_t number;
-    struct repair_nodes nodes;
-    struct slice from, to;
-    uint32_t index[MERKLE_LIST_MAX];
-    uint64_t sums[MERKLE_LIST_MAX];
-    size_t sums_count;
-    bool met[MERKLE_LIST_MAX];
-};
-
-static int cells_read(const struct shard *shard, const struct message *message,
-                      struct asked_cells *asked)
+static int sums_rise(const struct stretch_asked *asked)
 {
-    struct reader reader;
-    reader_init(&reader, message->bytes);
-    read_array_of(&reader, 6);
-    asked->number = read_u64(&reader);
-    uint64_t bits = read_u64(&reader);
-    if (bits > MERKLE_BITS_MAX)
-        reader_fail(&reader, NEAP_INVALID);
-    asked->nodes.salt = descent_salt(shard->tree, message->session, REPAIR_WIDTH);
-    asked->nodes.nodes.bits = reader.error ? 0 : (unsigned)bits;
-    asked->nodes.nodes.index = asked->index;
-    asked->nodes.nodes.count =
-        read_rising(&reader, asked->index, (uint64_t)1 << asked->nodes.nodes.bits);
-    asked->from = read_bin(&reader, KEY_CURSOR_MAX);
-    asked->to = read_bin(&reader, KEY_CURSOR_MAX);
-    asked->sums_count = read_sums(&reader, asked->sums, REPAIR_WIDTH);
-    for (size_t i = 1; i < asked->sums_count; i++) {
+    for (size_t i = 1; i < asked->count; i++) {
         if (asked->sums[i] <= asked->sums[i - 1])
-            reader_fail(&reader, NEAP_INVALID);
+            return NEAP_INVALID;
     }
-    if (asked->to.size > 0 && slice_compare(asked->from, asked->to) >= 0)
-        reader_fail(&reader, NEAP_INVALID);
-    return reader_end(&reader);
-}
-
-static int cells_write(const struct asked_cells *asked, const struct repair_found *found,
-                       uint32_t *lacking, struct writer *writer)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < asked->sums_count && found->whole; i++) {
-        if (!found->met[i])
-            lacking[count++] = (uint32_t)i;
-    }
-    write_array(writer, 4);
-    write_u64(writer, asked->number);
-    write_bin(writer, buffer_slice(&found->page));
-    write_u64(writer, found->whole ? 1 : 0);
-    write_rising(writer, lacking, count);
-    return writer->error;
+    return 0;
 }
 
 static int cells_list(struct step *step, const struct shard *shard, const struct message *message,
-                      struct writer *writer)
+                      struct buffer *packed)
 {
-    struct asked_cells *asked = mem_new(sizeof *asked);
+    struct merkle_salt salt = descent_salt(shard->tree, message->session, REPAIR_WIDTH);
+    struct stretch_asked *asked = mem_new(sizeof *asked);
     struct view view = batch_view(step->batch);
     struct repair_found found = {0};
     if (!asked)
         return NEAP_NOMEM;
-    found.met = asked->met;
-    /* In the same keys there are more here, of those that the other one has lost. */
-    asked->nodes.scan_max = 2 * step->gossip->options.repair_scan;
     buffer_init(&found.page, CHUNK_BYTES_MAX);
     buffer_init(&found.end, KEY_CURSOR_MAX);
-    int error = cells_read(shard, message, asked);
+    found.met = asked->met;
+    int error = stretch_asked_read(message->bytes, &salt, asked);
+    if (!error)
+        error = sums_rise(asked);
+    /* In the same keys there are more here, of those that the other one has lost. */
+    asked->nodes.scan_max = 2 * step->gossip->options.repair_scan;
     if (!error) {
-        error =
-            repair_page(shard, &view, &asked->nodes, asked->from, asked->to, asked->sums,
-                        asked->sums_count, REPAIR_OTHERS, step->gossip->options.chunk_size, &found);
+        error = repair_page(shard, &view, &asked->nodes, asked->from, asked->to, asked->sums,
+                            asked->count, REPAIR_OTHERS, step->gossip->options.chunk_size, &found);
         /* What is wrong with the question is INVALID; this is wrong with the answer. */
         if (error == NEAP_LIMIT)
             error = NEAP_CORRUPT;
     }
     if (!error)
-        error = cells_write(asked, &found, asked->index, writer);
+        error = stretch_answer_write(asked, &found.page, found.whole, packed);
     buffer_done(&found.page);
     buffer_done(&found.end);
     mem_free(asked);
@@ -92,19 +50,19 @@ static int cells_list(struct step *step, const struct shard *shard, const struct
 }
 
 static int tree_list(const struct shard *shard, const struct message *message,
-                     struct writer *writer)
+                     struct buffer *packed)
 {
     struct merkle_salt salt = descent_salt(shard->tree, message->session, REPAIR_WIDTH);
-    return descent_answer(shard->tree, &salt, message->bytes, writer);
+    struct writer writer;
+    writer_init(&writer, packed);
+    return descent_answer(shard->tree, &salt, message->bytes, &writer);
 }
 
 static int repair_answer(struct step *step, struct topic *topic, const struct shard *shard,
                          const struct message *message, struct buffer *packed, int *ret_code)
 {
-    struct writer writer;
-    writer_init(&writer, packed);
-    int error = message->kind == MESSAGE_TREE ? tree_list(shard, message, &writer)
-                                              : cells_list(step, shard, message, &writer);
+    int error = message->kind == MESSAGE_TREE ? tree_list(shard, message, packed)
+                                              : cells_list(step, shard, message, packed);
     *ret_code = error;
     if (error == NEAP_CORRUPT) {
         buffer_clear(packed);

@@ -212,6 +212,7 @@ struct topic {
         uint64_t came;                 /* what had come on the link by then */
         uint64_t later[QUESTIONS_MAX]; /* questions that were asked after it, before its answer */
         size_t later_count;
+        size_t under_way;       /* of a session that asks several: questions without an answer */
         struct context horizon; /* compare: of the last chunk or page */
         struct buffer cursor;   /* compare: of the latest question */
         bool resumed;           /* compare: it goes on, and nothing has come yet */
@@ -396,14 +397,19 @@ void pull_forget_short(struct topic *topic);
 /* Ends a pull; the peer is not asked again for `again_ms`. */
 int pull_end(struct step *step, struct topic *topic, uint64_t again_ms);
 int pull_take(struct step *step, size_t peer, const struct message *message);
+/* A shard that can't be read or written rests, and the pull ends. */
+int pull_fault(struct step *step, struct topic *topic, const struct shard *shard, int error,
+               enum fault_in in);
 /* A question was sent: an answer is waited for. */
 void pull_asked(struct step *step, struct topic *topic);
 /* More of a message came on a peer's bulk link: who waits for an answer there may wait longer. */
 void pulls_progress(struct step *step, const struct link *link);
 /* Sends a question of the pull that runs. Without room for it the pull ends. */
 int question_send(struct step *step, struct topic *topic, struct message *message);
-/* Another one, before the oldest has its answer. LIMIT: there is no room. */
-int question_add(struct step *step, struct topic *topic, struct message *message);
+/* The same for a session that has several of them under way. LIMIT: no room for another one. */
+int question_more(struct step *step, struct topic *topic, struct message *message);
+/* What is under way is not waited for any more: answers that come are left out. */
+void questions_forget(struct topic *topic);
 /* The oldest one has its answer, or a later one has: the next one is waited for. */
 void question_answered(struct step *step, struct topic *topic);
 int pull_ask(struct step *step, struct topic *topic, const struct context *since);
@@ -444,6 +450,8 @@ int compare_fault(struct step *step, struct topic *topic, struct shard *shard, i
 /* compare_tree.c */
 bool compare_tree_fits(const struct shard *shard); /* can a compare begin with the tree? */
 int compare_tree_begin(struct step *step, struct topic *topic, const struct shard *shard);
+/* The next questions of a session, when they may be asked. */
+int compare_tree_work(struct step *step, struct topic *topic, struct shard *shard);
 void compare_tree_free(struct compare_tree *tree); /* NULL is fine */
 int compare_tree_message(struct step *step, size_t peer, const struct message *message);
 

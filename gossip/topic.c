@@ -230,6 +230,8 @@ static int topic_work(struct step *step, struct topic *topic)
     if (!error)
         error = pull_work(step, topic, shard);
     if (!error)
+        error = compare_tree_work(step, topic, shard);
+    if (!error)
         error = repair_work(step, topic, shard);
     if (!error)
         error = truncate_work(step, topic, shard);

@@ -104,6 +104,7 @@ static struct slice page_of(struct slice packed)
     struct reader reader;
     reader_init(&reader, packed);
     (void)read_array(&reader, UINT32_MAX);
+    (void)read_u64(&reader); /* the number of the question */
     return read_bin(&reader, packed.size);
 }
 
@@ -149,7 +150,8 @@ static void sent(struct world *world, void *state, size_t index, const struct me
         letter.shard = oracle_shard(world->oracle, message->shard);
         (void)is_known(&letter, &message->since, false);
         break;
-    case MESSAGE_DIFFERED: /* the page in it */
+    case MESSAGE_REPAIRED: /* the page in it */
+    case MESSAGE_DIFFERED:
         letter.shard = oracle_shard(world->oracle, message->shard);
         if (message->bytes.size > 0 && !message->code)
             chunk_is_durable(&letter, page_of(message->bytes));
@@ -164,7 +166,6 @@ static void sent(struct world *world, void *state, size_t index, const struct me
             chunk_is_durable(&letter, message->bytes);
         break;
     case MESSAGE_TREED:
-    case MESSAGE_REPAIRED:
     case MESSAGE_ASK:
     case MESSAGE_DESCEND:
     case MESSAGE_DIFFER:

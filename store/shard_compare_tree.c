@@ -9,25 +9,6 @@
 #include "store/crate.h"
 #include "store/take.h"
 
-enum { LIMIT_MIN = 64 };
-enum { KEYS_MAX = 256 << 10 }; /* of one stretch: what may be dealt with in one step */
-
-void compare_mine_init(struct compare_mine *mine)
-{
-    buffer_init(&mine->from, KEY_CURSOR_MAX);
-    buffer_init(&mine->to, KEY_CURSOR_MAX);
-    buffer_init(&mine->keys, KEYS_MAX + KEY_SIZE_MAX + 2);
-    mine->count = 0;
-    mine->limit = MERKLE_LIST_MAX;
-}
-
-void compare_mine_done(struct compare_mine *mine)
-{
-    buffer_done(&mine->from);
-    buffer_done(&mine->to);
-    buffer_done(&mine->keys);
-}
-
 /* ---- a pass over the cells of some nodes ---- */
 
 struct walk {
@@ -44,7 +25,7 @@ static int walk_begin(struct walk *walk, const struct shard *shard, const struct
                       const struct repair_nodes *nodes, struct slice from, struct slice to)
 {
     must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
-    *walk = (struct walk){.shard = shard, .nodes = nodes, .left = REPAIR_SCAN_MAX};
+    *walk = (struct walk){.shard = shard, .nodes = nodes, .left = nodes->scan_max};
     return cells_scan(view, shard->id, from, to, &walk->scan);
 }
 
@@ -80,45 +61,39 @@ static uint64_t walk_sum(const struct walk *walk)
 
 /* ---- who lacks: what it has ---- */
 
-static int mine_fill(struct compare_mine *mine, struct walk *walk)
-{
-    int error;
-
-    while (!(error = walk_next(walk))) {
-        if (mine->count == mine->limit || mine->keys.size >= KEYS_MAX)
-            return buffer_set(&mine->to, walk->key);
-        if (walk->empty) /* to the peer it is as good as absent */
-            continue;
-        error = key_page_add(&mine->keys, walk->key);
-        if (error)
-            return error;
-        mine->sums[mine->count++] = walk_sum(walk);
-    }
-    if (error == NEAP_LIMIT)
-        return buffer_set(&mine->to, walk->key);
-    return error == NEAP_END ? 0 : error;
-}
-
-int compare_mine_list(const struct shard *shard, const struct view *view,
-                      const struct repair_nodes *nodes, struct compare_mine *mine)
+int compare_sums(const struct shard *shard, const struct view *view,
+                 const struct repair_nodes *nodes, struct slice from, struct slice to,
+                 size_t sums_max, uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_keys,
+                 struct buffer *ret_to)
 {
     struct walk walk;
-    int error;
+    size_t count = 0;
+    bool full = false;
+    int error = 0;
 
-    buffer_clear(&mine->to);
-    buffer_clear(&mine->keys);
-    mine->count = 0;
+    buffer_clear(ret_keys);
+    *ret_count = 0;
     if (nodes->nodes.count == 0)
-        return 0;
-    error = walk_begin(&walk, shard, view, nodes, buffer_slice(&mine->from), slice_of(NULL, 0));
+        return buffer_set(ret_to, to);
+    error = walk_begin(&walk, shard, view, nodes, from, to);
     if (error)
         return error;
-    error = mine_fill(mine, &walk);
-    scan_close(walk.scan);
-    if (error) {
-        buffer_clear(&mine->keys);
-        mine->count = 0;
+    while (!full && !(error = walk_next(&walk))) {
+        full = count == sums_max || ret_keys->size >= COMPARE_KEYS_AIM;
+        if (full || walk.empty) /* to the peer it is as good as absent */
+            continue;
+        error = key_page_add(ret_keys, walk.key);
+        if (error)
+            break;
+        ret_sums[count++] = walk_sum(&walk);
     }
+    if (full || error == NEAP_LIMIT)
+        error = buffer_set(ret_to, walk.key);
+    else if (error == NEAP_END)
+        error = buffer_set(ret_to, to);
+    scan_close(walk.scan);
+    if (!error)
+        *ret_count = count;
     return error;
 }
 
@@ -255,7 +230,7 @@ static void lacked_step(struct lacked *lacked)
     if (lacked->next == lacked->count)
         return;
     while (lacked->number <= lacked->numbers[lacked->next]) {
-        must(key_page_next(&lacked->mine->keys, &lacked->at, &lacked->key));
+        must(key_page_next(lacked->mine->keys, &lacked->at, &lacked->key));
         lacked->number++;
     }
     lacked->next++;
@@ -314,62 +289,38 @@ static void session_turn(struct compare_session *session, struct chunk *page)
 /* A page goes from where it was asked for to where that ended, or less far. */
 static bool part_fits(const struct compare_mine *mine, const struct chunk *page)
 {
-    struct slice to = buffer_slice(&mine->to);
-
-    return slice_equal(page->from, buffer_slice(&mine->from)) &&
-           (to.size == 0 || (!page->to_end && slice_compare(page->to, to) <= 0));
+    return slice_equal(page->from, mine->from) &&
+           (mine->to.size == 0 || (!page->to_end && slice_compare(page->to, mine->to) <= 0));
 }
 
-/* How many sums the next question has: as many as this answer had room for, or some more when there
- * was room for all. */
-static size_t limit_next(const struct compare_mine *mine, const struct chunk *page)
+static bool part_is_whole(const struct compare_mine *mine, const struct chunk *page)
 {
-    size_t at = 0, count = 0;
-    struct slice key;
-
-    if (page->to_end || slice_equal(page->to, buffer_slice(&mine->to))) {
-        count = mine->limit + mine->limit / 4;
-        return count < MERKLE_LIST_MAX ? count : MERKLE_LIST_MAX;
-    }
-    while (key_page_next(&mine->keys, &at, &key) && slice_compare(key, page->to) < 0)
-        count++;
-    return count > LIMIT_MIN ? count : LIMIT_MIN;
+    return mine->to.size == 0 ? page->to_end : slice_equal(page->to, mine->to);
 }
 
 static int part_take(struct shard *shard, struct batch *batch, struct chunk *page,
-                     struct compare_mine *mine, const uint32_t *lacking, size_t count)
+                     const struct compare_mine *mine, const uint32_t *lacking, size_t count,
+                     bool last)
 {
     struct lacked lacked = {.mine = mine, .numbers = lacking, .count = count};
-    struct buffer from;
     struct change change;
-    int error;
+    int error = change_begin(&change, shard, batch);
 
-    buffer_init(&from, KEY_CURSOR_MAX);
-    error = page->to_end ? 0 : buffer_set(&from, page->to);
-    if (!error)
-        error = change_begin(&change, shard, batch);
-    if (!error) {
-        error = part_merge(&change, page, &lacked);
-        if (error)
-            change_abort(&change);
-        else
-            error = change_commit(&change);
-    }
-    if (!error) {
-        struct buffer old = mine->from;
-
-        mine->limit = limit_next(mine, page);
-        mine->from = from;
-        from = old;
-        if (page->to_end)
-            session_turn(&shard->session, page);
-    }
-    buffer_done(&from);
+    if (error)
+        return error;
+    error = part_merge(&change, page, &lacked);
+    if (error)
+        change_abort(&change);
+    else
+        error = change_commit(&change);
+    if (!error && last && part_is_whole(mine, page))
+        session_turn(&shard->session, page);
     return error;
 }
 
 int shard_compare_part_take(struct shard *shard, struct batch *batch, struct slice bytes,
-                            struct compare_mine *mine, const uint32_t *lacking, size_t count)
+                            const struct compare_mine *mine, const uint32_t *lacking, size_t count,
+                            bool last, struct buffer *ret_end)
 {
     const struct compare_session *session = &shard->session;
     struct chunk page;
@@ -388,7 +339,9 @@ int shard_compare_part_take(struct shard *shard, struct batch *batch, struct sli
     else if (!part_fits(mine, &page))
         error = NEAP_INVALID;
     else
-        error = part_take(shard, batch, &page, mine, lacking, count);
+        error = buffer_set(ret_end, page.to_end ? slice_of(NULL, 0) : page.to);
+    if (!error)
+        error = part_take(shard, batch, &page, mine, lacking, count, last);
     chunk_done(&page);
     return error;
 }

@@ -5,31 +5,24 @@
  * as far as it knows. It remembers nothing.
  *
  * The session is that of shard_compare_begin(), with the context that the peer had when it gave its
- * first sums, or before; when the last stretch is taken what has changed meanwhile comes next, as
- * after the last page of a flat exchange. Both sides go on writing all the while. */
+ * first sums, or before. Stretches may be compared in any order; when the last one is taken what
+ * has changed meanwhile comes next, as after the last page of a flat exchange. Both sides go on
+ * writing all the while. */
 #ifndef NEAP_STORE_SHARD_COMPARE_TREE_H
 #define NEAP_STORE_SHARD_COMPARE_TREE_H
 #include "store/shard_repair.h"
 
 enum { COMPARE_WIDTH = 8 }; /* bytes of a sum: what looks equal is believed */
+/* Keys of one stretch, so that it is dealt with in one step; and memory for them. */
+enum { COMPARE_KEYS_AIM = 256 << 10, COMPARE_KEYS_MAX = COMPARE_KEYS_AIM + KEY_SIZE_MAX + 2 };
 
-/* My cells of some nodes, as they were when their sums were sent: what is lacking at the peer must
- * not be asked of what is here by then. */
-struct compare_mine {
-    struct buffer from, to; /* the stretch: keys without the shard; an empty `to` is the end */
-    struct buffer keys;     /* a page of keys, in order */
-    uint64_t sums[MERKLE_LIST_MAX]; /* of them, in the same order */
-    size_t count;
-    size_t limit; /* of them, so that the answer fits in a page: what it has no room for is sent
-                   * again */
-};
-
-void compare_mine_init(struct compare_mine *mine);
-void compare_mine_done(struct compare_mine *mine);
-/* From mine->from on, as many as a message holds. Without nodes it is all of the shard, and nothing
- * of it. CORRUPT, IO, NOMEM: then nothing is in it. */
-int compare_mine_list(const struct shard *shard, const struct view *view,
-                      const struct repair_nodes *nodes, struct compare_mine *mine);
+/* My cells of some nodes in a stretch, in key order: sums of as many as are wanted, and a page of
+ * their keys, which is replaced. *ret_to is replaced: how far that is, `to` or before it. Without
+ * nodes it is all of the stretch, and nothing of it. CORRUPT, IO, NOMEM. */
+int compare_sums(const struct shard *shard, const struct view *view,
+                 const struct repair_nodes *nodes, struct slice from, struct slice to,
+                 size_t sums_max, uint64_t *ret_sums, size_t *ret_count, struct buffer *ret_keys,
+                 struct buffer *ret_to);
 
 /* The other side's question. */
 struct compare_asked {
@@ -47,8 +40,18 @@ int shard_compare_part(const struct shard *shard, const struct view *view,
                        const struct compare_asked *asked, size_t size_max, bool *ret_met,
                        struct buffer *ret_page);
 
-/* Merges what answered `mine`, and moves mine->from to where it ended. `lacking`: numbers of sums,
- * ascending. INVALID, LIMIT: it is no such page; STALE: the session is another, or over. */
+/* What was sent of a stretch: what is lacking at the peer must not be asked of what is here by now.
+ */
+struct compare_mine {
+    struct slice from, to;
+    const struct buffer *keys; /* as compare_sums() gave them */
+    size_t count;
+};
+
+/* Merges what answers `mine`. `lacking`: numbers of sums, ascending. `last`: if the page goes as
+ * far as `mine` does, then all stretches were compared. *ret_end is replaced: where the page ended.
+ * INVALID, LIMIT: it is no such page; STALE: the session is another, or over. */
 int shard_compare_part_take(struct shard *shard, struct batch *batch, struct slice page,
-                            struct compare_mine *mine, const uint32_t *lacking, size_t count);
+                            const struct compare_mine *mine, const uint32_t *lacking, size_t count,
+                            bool last, struct buffer *ret_end);
 #endif

@@ -146,7 +146,7 @@ static void make_since(enum message_kind kind, struct slice bytes, struct buffer
 /* The sums 4 levels below nodes 3 and 200 of the 256 at 8 bits. */
 static void make_tree(struct buffer *ret_bytes)
 {
-    static const uint8_t packed[] = {0x93, 8, 4, 0x92, 3, 0xcc, 197};
+    static const uint8_t packed[] = {0x94, 0, 8, 4, 0x92, 3, 0xcc, 197};
 
     make_since(MESSAGE_TREE, slice_of(packed, sizeof packed), ret_bytes);
 }
@@ -154,7 +154,7 @@ static void make_tree(struct buffer *ret_bytes)
 /* A tree of 2^10 leaves is not deep enough: no sums. */
 static void bytes_treed(struct buffer *ret_bytes)
 {
-    static const uint8_t packed[] = {0x92, 10, 0xc4, 0};
+    static const uint8_t packed[] = {0x93, 0, 10, 0xc4, 0};
 
     CHECK_OK(buffer_set(ret_bytes, slice_of(packed, sizeof packed)));
 }
@@ -167,14 +167,14 @@ static void make_treed(struct buffer *ret_bytes)
 /* Of leaf 3 at 10 bits, all of the shard: two cells, by their sums. */
 static void make_repair(struct buffer *ret_bytes)
 {
-    static const uint8_t packed[] = {0x95, 10, 0x91, 3, 0xc4, 0,    0xc4, 0, 0xc4,
-                                     8,    0,  0,    1, 2,    0xff, 0,    0, 0};
+    static const uint8_t packed[] = {0x96, 5, 10, 0x91, 3, 0xc4, 0, 0xc4, 0, 0xc4,
+                                     8,    0, 0,  1,    2, 0xff, 0, 0,    0};
 
     make_since(MESSAGE_REPAIR, slice_of(packed, sizeof packed), ret_bytes);
 }
 
-/* A page, looked at to the end; the second of the cells is lacking. */
-static void bytes_repaired(struct buffer *ret_bytes)
+/* To question 5: a page, looked at to the end; of the cells that one is lacking. */
+static void bytes_answered(struct buffer *ret_bytes, uint32_t lacking)
 {
     struct buffer page;
     struct writer writer;
@@ -182,13 +182,19 @@ static void bytes_repaired(struct buffer *ret_bytes)
     buffer_init(&page, GOLDEN_BYTES_MAX);
     scene_page(&page);
     writer_init(&writer, ret_bytes);
-    write_array(&writer, 3);
+    write_array(&writer, 4);
+    write_u64(&writer, 5);
     write_bin(&writer, buffer_slice(&page));
     write_u64(&writer, 1);
     write_array(&writer, 1);
-    write_u64(&writer, 1);
+    write_u64(&writer, lacking);
     CHECK_OK(writer.error);
     buffer_done(&page);
+}
+
+static void bytes_repaired(struct buffer *ret_bytes)
+{
+    bytes_answered(ret_bytes, 1);
 }
 
 static void make_repaired(struct buffer *ret_bytes)
@@ -372,8 +378,8 @@ static void make_descended_not(struct buffer *ret_bytes)
 /* Of leaf 3 at 6 bits, all of the shard: one cell, by its sum. */
 static void bytes_differ(struct buffer *ret_bytes)
 {
-    static const uint8_t packed[] = {0x95, 6, 0x91, 3, 0xc4, 0, 0xc4, 0, 0xc4,
-                                     8,    0, 0,    0, 1,    0, 0,    0, 2};
+    static const uint8_t packed[] = {0x96, 5, 6, 0x91, 3, 0xc4, 0, 0xc4, 0, 0xc4,
+                                     8,    0, 0, 0,    1, 0,    0, 0,    2};
 
     CHECK_OK(buffer_set(ret_bytes, slice_of(packed, sizeof packed)));
 }
@@ -383,21 +389,9 @@ static void make_differ(struct buffer *ret_bytes)
     make_with_bytes(MESSAGE_DIFFER, 0, bytes_differ, ret_bytes);
 }
 
-/* A page; that cell is lacking. */
 static void bytes_differed(struct buffer *ret_bytes)
 {
-    struct buffer page;
-    struct writer writer;
-
-    buffer_init(&page, GOLDEN_BYTES_MAX);
-    scene_page(&page);
-    writer_init(&writer, ret_bytes);
-    write_array(&writer, 2);
-    write_bin(&writer, buffer_slice(&page));
-    write_array(&writer, 1);
-    write_u64(&writer, 0);
-    CHECK_OK(writer.error);
-    buffer_done(&page);
+    bytes_answered(ret_bytes, 0);
 }
 
 static void make_differed(struct buffer *ret_bytes)

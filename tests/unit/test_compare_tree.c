@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "gossip/state.h"
+#include "gossip/task.h"
 #include "store/merkle.h"
 #include "store/shard_compare_tree.h"
 #include "store/slot.h"
@@ -290,6 +291,177 @@ TEST(a_new_node_gets_all_of_it)
     nodes_close(&nodes);
 }
 
+/* ---- several questions at once ---- */
+
+/* So many cells a stretch; and 40 changes, 20 removals. */
+static void open_in_stretches(size_t cells)
+{
+    open_apart(SOME);
+    for (size_t i = 0; i < 2; i++)
+        nodes.sides[i].gossip->options.repair_scan = cells;
+    for (size_t i = 0; i < 3; i++)
+        fill(1, 0, 40);
+    drop(1, 300, 320);
+    CHECK_OK(nodes_run(&nodes, 20000)); /* the log is cut */
+}
+
+/* Up to where so many questions were asked and no answer has come. */
+static void meet_up_to(unsigned count)
+{
+    nodes.holds_at = MESSAGE_DIFFER;
+    meet(3000);
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFER], count);
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFERED], 0);
+}
+
+static void answers_come(void)
+{
+    nodes.holds_at = 0;
+    memset(nodes.holds, 0, sizeof nodes.holds);
+}
+
+static void check_compared(unsigned sessions)
+{
+    CHECK(agree());
+    CHECK_EQUAL(box(&nodes, 0)->counts.compares, sessions);
+    CHECK_EQUAL(nodes.messages[MESSAGE_COMPARE], 0);
+    CHECK_EQUAL(value(0, 30), 4);
+    CHECK_EQUAL(value(0, 310), 0);
+    CHECK_EQUAL(nodes.sides[0].gossip->peers[0].pulling, 0);
+}
+
+/* Else there is a round trip for each. */
+TEST(stretches_are_compared_before_others_are_answered)
+{
+    open_in_stretches(60);
+    meet_up_to(10);
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 1000));
+    check_compared(1);
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFER], 10);
+    nodes_close(&nodes);
+}
+
+TEST(no_more_questions_of_a_compare_than_that_are_under_way)
+{
+    open_in_stretches(8); /* there are 73 */
+    meet_up_to(16);
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 4000));
+    check_compared(1);
+    CHECK_EQUAL(nodes.sides[0].gossip->counts[REASON_no_answer], 0);
+    nodes_close(&nodes);
+}
+
+TEST(an_answer_of_a_compare_that_is_lost_is_asked_for_again)
+{
+    for (unsigned lost = 1; lost <= 9; lost++) {
+        open_in_stretches(60);
+        meet_up_to(10);
+        answers_come();
+        nodes.loses[MESSAGE_DIFFERED] = lost;
+        CHECK_OK(nodes_run(&nodes, 1000));
+        CHECK_EQUAL(nodes.loses[MESSAGE_DIFFERED], 0);
+        check_compared(1);
+        CHECK_EQUAL(nodes.messages[MESSAGE_DIFFER], 11);
+        nodes_close(&nodes);
+    }
+}
+
+/* Nothing comes after it, so only time tells. */
+TEST(the_last_answer_of_a_compare_being_lost_costs_a_session)
+{
+    open_in_stretches(60);
+    meet_up_to(10);
+    answers_come();
+    nodes.loses[MESSAGE_DIFFERED] = 10;
+    CHECK_OK(nodes_run(&nodes, 1000));
+    CHECK(!agree());
+    CHECK_OK(nodes_run(&nodes, 12000));
+    check_compared(2);
+    CHECK_EQUAL(nodes.sides[0].gossip->counts[REASON_no_answer], 1);
+    nodes_close(&nodes);
+}
+
+TEST(sums_that_are_lost_are_asked_for_again)
+{
+    open_in_stretches(60);
+    nodes.loses[MESSAGE_DESCENDED] = 1;
+    meet(1000);
+    CHECK_EQUAL(nodes.loses[MESSAGE_DESCENDED], 0);
+    CHECK(!agree());
+    CHECK_OK(nodes_run(&nodes, 12000));
+    check_compared(1);
+    nodes_close(&nodes);
+}
+
+/* What is on its way comes, and then nothing more is asked. */
+TEST(a_compare_that_is_paused_among_questions_goes_on_where_it_was)
+{
+    const struct topic *topic;
+
+    open_in_stretches(8);
+    meet_up_to(16);
+    topic = nodes.sides[0].gossip->topics[0];
+    CHECK_OK(gossip_task_order(nodes.sides[0].gossip, nodes.now, TASK_COMPARE, bucket_id("box"), 0,
+                               TASK_PAUSE));
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 20000));
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFER], 16);
+    CHECK_EQUAL(nodes.messages[MESSAGE_DIFFERED], 16);
+    CHECK(topic->pull.held.size > 0);
+    CHECK_EQUAL(nodes.sides[0].gossip->peers[0].pulling, 0);
+    CHECK_OK(gossip_task_order(nodes.sides[0].gossip, nodes.now, TASK_COMPARE, bucket_id("box"), 0,
+                               TASK_RESUME));
+    CHECK_OK(nodes_run(&nodes, 4000));
+    check_compared(1);
+    CHECK(nodes.messages[MESSAGE_DIFFER] < 80); /* none of them again */
+    nodes_close(&nodes);
+}
+
+/* Whoever is asked has given enough for now: then all that was asked must be asked again. */
+TEST(who_is_refused_asks_one_question_at_a_time)
+{
+    unsigned refused;
+
+    open_in_stretches(60);
+    nodes.holds_at = MESSAGE_DESCENDED; /* then the questions stay with side 0 */
+    meet(3000);
+    flow_init(&nodes.sides[1].gossip->flow, 4000);
+    tokens_take(&nodes.sides[1].gossip->flow.given, nodes.now.mono_ms, 4000);
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 30000));
+    check_compared(1);
+    refused = (unsigned)nodes.sides[1].gossip->flow.refused;
+    CHECK(refused >= 10);
+    CHECK(refused < 20);
+    nodes_close(&nodes);
+}
+
+/* Both sides write what is being asked about. */
+TEST(who_writes_among_questions_loses_nothing)
+{
+    open_in_stretches(60);
+    meet_up_to(10);
+    fill(0, 0, 400);
+    drop(0, 20, 30);
+    drop(0, 305, 310);
+    fill(1, 100, 150);
+    drop(1, 150, 160);
+    answers_come();
+    CHECK_OK(nodes_run(&nodes, 12000));
+    CHECK(agree());
+    CHECK_EQUAL(value(0, 10), 5);
+    CHECK_EQUAL(value(0, 25), 4); /* a total that who removed it had not seen */
+    CHECK_EQUAL(value(0, 315), 1);
+    CHECK_EQUAL(value(0, 307), 0);
+    CHECK_EQUAL(value(0, 120), 3);
+    CHECK_EQUAL(value(0, 155), 1); /* of 0 alone: 1 has not seen it */
+    nodes_close(&nodes);
+}
+
+/* ---- memory ---- */
+
 static int compare_with_less_memory(void *arg)
 {
     static const char *const names[] = {"a", "b", "c", "d", "e"};
@@ -302,6 +474,8 @@ static int compare_with_less_memory(void *arg)
         error = nodes_write(&nodes, 1, names[i], 1);
     error = error ? error : nodes_run(&nodes, 1500);
     error = error ? error : gossip_isolate(nodes.sides[0].gossip, true, &nodes.sides[0].outbox);
+    for (size_t i = 0; i < 2 && !error; i++)
+        nodes.sides[i].gossip->options.repair_scan = 2; /* several questions */
     error = error ? error : nodes_run(&nodes, 100);
     for (size_t i = 0; i < 2 && !error; i++)
         error = nodes_write(&nodes, 1, names[i], 1);

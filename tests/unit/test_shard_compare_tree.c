@@ -16,7 +16,8 @@ static struct repair_nodes root(void)
 {
     static const uint32_t index[] = {0};
 
-    return (struct repair_nodes){.salt = salt, .nodes = {.bits = 0, .index = index, .count = 1}};
+    return (struct repair_nodes){
+        .salt = salt, .nodes = {.bits = 0, .index = index, .count = 1}, .scan_max = 1000};
 }
 
 static int open_with_tree(struct place *place, uint64_t replica)
@@ -26,30 +27,82 @@ static int open_with_tree(struct place *place, uint64_t replica)
     return error ? error : shard_tree_open(place->shard, &hash, 8);
 }
 
-/* One question, its answer, and what becomes of it. ret_page is replaced. */
-static int part(struct place *to, struct place *from, const struct repair_nodes *nodes,
-                size_t size_max, struct compare_mine *mine, struct buffer *ret_page)
+/* What is asked about: from..end, and what was sent of from..to of it. */
+struct asking {
+    struct buffer from, to, end, keys;
+    uint64_t sums[MERKLE_LIST_MAX];
+    struct compare_mine mine;
+    uint32_t lacking[MERKLE_LIST_MAX];
+    size_t lacking_count;
+};
+
+static void asking_init(struct asking *asking)
+{
+    buffer_init(&asking->from, KEY_CURSOR_MAX);
+    buffer_init(&asking->to, KEY_CURSOR_MAX);
+    buffer_init(&asking->end, KEY_CURSOR_MAX);
+    buffer_init(&asking->keys, COMPARE_KEYS_MAX);
+}
+
+static void asking_done(struct asking *asking)
+{
+    buffer_done(&asking->from);
+    buffer_done(&asking->to);
+    buffer_done(&asking->end);
+    buffer_done(&asking->keys);
+}
+
+/* A question and its answer. ret_page is replaced. */
+static int ask(struct place *to, struct place *from, const struct repair_nodes *nodes,
+               size_t size_max, size_t sums_max, struct asking *asking, struct buffer *ret_page)
 {
     static bool met[MERKLE_LIST_MAX];
-    static uint32_t lacking[MERKLE_LIST_MAX];
     struct view view = batch_view(to->batch), other = batch_view(from->batch);
     size_t count = 0;
-    int error = compare_mine_list(to->shard, &view, nodes, mine);
-    struct compare_asked asked = {.nodes = *nodes,
-                                  .from = buffer_slice(&mine->from),
-                                  .to = buffer_slice(&mine->to),
-                                  .sums = mine->sums,
-                                  .count = mine->count};
+    int error = compare_sums(to->shard, &view, nodes, buffer_slice(&asking->from),
+                             buffer_slice(&asking->end), sums_max, asking->sums, &count,
+                             &asking->keys, &asking->to);
 
+    asking->mine = (struct compare_mine){.from = buffer_slice(&asking->from),
+                                         .to = buffer_slice(&asking->to),
+                                         .keys = &asking->keys,
+                                         .count = count};
+    struct compare_asked asked = {.nodes = *nodes,
+                                  .from = asking->mine.from,
+                                  .to = asking->mine.to,
+                                  .sums = asking->sums,
+                                  .count = count};
+    asking->lacking_count = 0;
     if (!error)
         error = shard_compare_part(from->shard, &other, &asked, size_max, met, ret_page);
-    for (size_t i = 0; !error && i < asked.count; i++) {
+    for (size_t i = 0; !error && i < count; i++) {
         if (!met[i])
-            lacking[count++] = (uint32_t)i;
+            asking->lacking[asking->lacking_count++] = (uint32_t)i;
     }
-    return error ? error
-                 : shard_compare_part_take(to->shard, to->batch, buffer_slice(ret_page), mine,
-                                           lacking, count);
+    return error;
+}
+
+static int take(struct place *to, struct asking *asking, bool last, const struct buffer *page)
+{
+    struct buffer end;
+    int error;
+
+    buffer_init(&end, KEY_CURSOR_MAX);
+    error = shard_compare_part_take(to->shard, to->batch, buffer_slice(page), &asking->mine,
+                                    asking->lacking, asking->lacking_count, last, &end);
+    if (!error)
+        error = buffer_set(&asking->from, buffer_slice(&end));
+    asking->mine.from = buffer_slice(&asking->from);
+    buffer_done(&end);
+    return error;
+}
+
+static int part(struct place *to, struct place *from, const struct repair_nodes *nodes,
+                size_t size_max, struct asking *asking, struct buffer *ret_page)
+{
+    int error = ask(to, from, nodes, size_max, MERKLE_LIST_MAX, asking, ret_page);
+
+    return error ? error : take(to, asking, true, ret_page);
 }
 
 /* The end: what changed since the start, and the context. */
@@ -75,22 +128,22 @@ static int finish(struct place *to, struct place *from)
 static int compare(struct place *to, struct place *from, size_t size_max, size_t *ret_parts)
 {
     const struct repair_nodes nodes = root();
-    static struct compare_mine mine;
+    static struct asking asking;
     struct buffer page;
     int error;
 
-    compare_mine_init(&mine);
+    asking_init(&asking);
     buffer_init(&page, WIRE_MAX);
     *ret_parts = 0;
     error = shard_compare_begin(to->shard, 1, &from->shard->context);
     while (!error && to->shard->session.phase == COMPARE_CELLS) {
-        error = part(to, from, &nodes, size_max, &mine, &page);
+        error = part(to, from, &nodes, size_max, &asking, &page);
         ++*ret_parts;
     }
     if (!error)
         error = finish(to, from);
     shard_compare_stop(to->shard);
-    compare_mine_done(&mine);
+    asking_done(&asking);
     buffer_done(&page);
     return error;
 }
@@ -197,7 +250,7 @@ TEST(a_compare_of_leaves_holds_with_failing_allocations)
  * must learn with the cell. */
 TEST(what_has_a_residue_is_sent_although_it_looks_equal)
 {
-    static struct compare_mine mine;
+    static struct asking asking;
     const struct repair_nodes nodes = root();
     struct both both = {0};
     struct place c = {0};
@@ -224,13 +277,13 @@ TEST(what_has_a_residue_is_sent_although_it_looks_equal)
         buffer_done(&path);
     }
     CHECK(both.b.shard->residues_count > 0);
-    compare_mine_init(&mine);
+    asking_init(&asking);
     CHECK_OK(shard_compare_begin(both.a.shard, 1, &both.b.shard->context));
-    CHECK_OK(part(&both.a, &both.b, &nodes, WIRE_MAX, &mine, &page));
+    CHECK_OK(part(&both.a, &both.b, &nodes, WIRE_MAX, &asking, &page));
     CHECK_OK(chunk_decode(buffer_slice(&page), CHUNK_PAGE, &chunk));
     CHECK_EQUAL(chunk.residues_count, 1);
     chunk_done(&chunk);
-    compare_mine_done(&mine);
+    asking_done(&asking);
     buffer_done(&page);
     place_close(&c);
     both_close(&both);
@@ -239,28 +292,65 @@ TEST(what_has_a_residue_is_sent_although_it_looks_equal)
 /* A page that was not asked for is refused, and changes nothing. */
 TEST(what_answers_another_question_is_refused)
 {
-    static struct compare_mine mine;
-    static const uint32_t beyond[] = {1000};
+    static struct asking asking;
     const struct repair_nodes nodes = root();
     struct both both = {0};
     struct buffer page;
 
     CHECK_OK(both_open(&both));
     buffer_init(&page, WIRE_MAX);
-    compare_mine_init(&mine);
+    asking_init(&asking);
     CHECK_OK(shard_compare_begin(both.a.shard, 1, &both.b.shard->context));
-    CHECK_OK(part(&both.a, &both.b, &nodes, 1, &mine, &page)); /* only some of it */
-    CHECK_ERROR(
-        shard_compare_part_take(both.a.shard, both.a.batch, buffer_slice(&page), &mine, NULL, 0),
-        NEAP_INVALID); /* it was before */
-    CHECK_ERROR(
-        shard_compare_part_take(both.a.shard, both.a.batch, buffer_slice(&page), &mine, beyond, 1),
-        NEAP_INVALID);
+    CHECK_OK(part(&both.a, &both.b, &nodes, 1, &asking, &page));    /* only some of it */
+    CHECK_ERROR(take(&both.a, &asking, true, &page), NEAP_INVALID); /* it was before */
+    asking_done(&asking);
+    asking_init(&asking);
+    CHECK_OK(ask(&both.a, &both.b, &nodes, 1, MERKLE_LIST_MAX, &asking, &page));
+    asking.lacking[0] = 1000;
+    asking.lacking_count = 1;
+    CHECK_ERROR(take(&both.a, &asking, true, &page), NEAP_INVALID);
+    asking.lacking_count = 0;
     shard_compare_stop(both.a.shard);
-    CHECK_ERROR(
-        shard_compare_part_take(both.a.shard, both.a.batch, buffer_slice(&page), &mine, NULL, 0),
-        NEAP_STALE);
-    compare_mine_done(&mine);
+    CHECK_ERROR(take(&both.a, &asking, true, &page), NEAP_STALE);
+    asking_done(&asking);
     buffer_done(&page);
+    both_close(&both);
+}
+
+/* Stretches are compared in any order, and the answers to several of them are of one time and taken
+ * later: the session goes on when the last of them is in. */
+TEST(stretches_may_come_in_any_order)
+{
+    enum { PARTS = 4, SUMS = 6 };
+    static struct asking asking[PARTS];
+    const struct repair_nodes nodes = root();
+    struct both both = {0};
+    struct buffer pages[PARTS];
+    size_t count = 0;
+
+    CHECK_OK(both_open(&both));
+    CHECK_OK(shard_compare_begin(both.a.shard, 1, &both.b.shard->context));
+    for (bool more = true; more; count++) {
+        CHECK(count < PARTS);
+        asking_init(&asking[count]);
+        buffer_init(&pages[count], WIRE_MAX);
+        if (count > 0)
+            CHECK_OK(buffer_set(&asking[count].from, asking[count - 1].mine.to));
+        CHECK_OK(ask(&both.a, &both.b, &nodes, WIRE_MAX, SUMS, &asking[count], &pages[count]));
+        more = asking[count].mine.to.size > 0;
+    }
+    CHECK_EQUAL(count, PARTS);
+    for (size_t i = count; i-- > 0;) {
+        CHECK_EQUAL(both.a.shard->session.phase, COMPARE_CELLS);
+        CHECK_OK(take(&both.a, &asking[i], i == 0, &pages[i]));
+    }
+    CHECK(both.a.shard->session.phase != COMPARE_CELLS);
+    CHECK_OK(finish(&both.a, &both.b));
+    shard_compare_stop(both.a.shard);
+    both_check(&both);
+    for (size_t i = 0; i < count; i++) {
+        asking_done(&asking[i]);
+        buffer_done(&pages[i]);
+    }
     both_close(&both);
 }
