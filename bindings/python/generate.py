@@ -167,12 +167,12 @@ def ctype(header, kind):
 
 OUTPUTS = {"struct neap_buffer *": "bytes", "struct neap_iter **": "iter", "struct neap_batch **": "batch"}
 INPUTS = {"const struct neap_place *": "place", "struct neap_bytes": "data", "const char *": "text",
-          "double": "double"}
+          "const struct neap_item *": "item", "double": "double"}
 
 
 def part_of(header, name, parameters, index):
     kind, field = parameters[index]
-    if index == 0:
+    if index == 0 and owner(parameters):
         return "self"
     if kind == "const struct neap_call *":
         return "call"
@@ -200,6 +200,7 @@ def document(comment):
     """Of a comment, what is not about C: up to the lines about threads, memory and errors."""
     text = re.split(r"\s*(?:^|\n|(?<=\. ))\s*(?:Errors|Threads|Memory)\b[^\n]*:", comment, maxsplit=1)[0]
     text = re.sub(r"\s+", " ", re.sub(r"^---- .*? ----\n?", "", text)).strip()
+    text = " " * text.startswith('"') + text + " " * text.endswith('"')
     text = text.replace("call->", "").replace("call.", "").replace("\\", "\\\\")
     return text
 
@@ -207,23 +208,37 @@ def document(comment):
 def method(header, name):
     returned, parameters, comment = header.functions[name]
     parts = [part_of(header, name, parameters, index) for index in range(len(parameters))]
-    prefix = {"neap": "neap_", "neap_batch": "neap_batch_", "neap_iter": "neap_iter_"}[owner(parameters)]
+    prefix = {"neap_batch": "neap_batch_", "neap_iter": "neap_iter_"}.get(owner(parameters), "neap_")
     names = [field for (_, field), part in zip(parameters, parts)
-             if part in ("place", "data", "text", "number", "double", "words")]
+             if part in ("place", "data", "text", "number", "double", "words", "item")]
     names = ["words" if field == "argc" else "from_" if field == "from" else field for field in names]
     call = "call" in parts
-    taken = ["self"] + [field + '=b""' * (field == "from_") for field in names] + ["**call"] * call
+    taken = ["self"] * (parts[:1] == ["self"]) + [field + '=b""' * (field == "from_") for field in names] + ["**call"] * call
     lines = ["def %s(%s):" % (name[len(prefix):], ", ".join(taken))]
     words = document(comment)
     if words:
         wrapped = textwrap.wrap('"""' + words + '"""', 92, break_long_words=False, break_on_hyphens=False)
         lines += ["    " + line for line in wrapped]
-    lines.append('    return _run(self, "%s", %s, %s)' % (name, tuple_of(names), "call" if call else "None"))
+    if parts[:1] == ["self"]:
+        run = '_run(self, "%s", %s, %s)' % (name, tuple_of(names), "call" if call else "None")
+    else:
+        kind = enum_class(returned[5:]) if returned.startswith("enum ") else "None"
+        run = '_ask("%s", %s, %s)' % (name, tuple_of(names), kind)
+    lines.append("    return " + run)
     return lines, parts
 
 
 def tuple_of(texts):
     return "(%s)" % (texts[0] + "," if len(texts) == 1 else ", ".join(texts))
+
+
+def enum_class(name):
+    return {"neap_code": "Code"}.get(name, name[5:].capitalize())
+
+
+def member(enum, value):
+    prefix = enum.upper() + "_"
+    return value[len(prefix):] if value.startswith(prefix) else value[5:]
 
 
 def owner(parameters):
@@ -242,9 +257,9 @@ def generated(header):
 
     line()
     for name, names in header.enums.items():
-        line("class %s(enum.IntEnum):" % {"neap_code": "Code"}.get(name, name[5:].capitalize()))
+        line("class %s(enum.IntEnum):" % enum_class(name))
         for value in names:
-            line("    %s = %d" % (value[5:], header.constants[value]))
+            line("    %s = %d" % (member(name, value), header.constants[value]))
         line()
         line()
     in_enums = {value for names in header.enums.values() for value in names}
@@ -277,16 +292,21 @@ def generated(header):
     line()
     line("# What the methods do with each parameter.")
     line("PARTS = {")
-    classes = {"neap": [], "neap_batch": [], "neap_iter": []}
+    classes = {None: [], "neap": [], "neap_batch": [], "neap_iter": []}
     for name, (_, parameters, _) in header.functions.items():
         if name in BY_HAND:
             continue
-        if not owner(parameters):
-            fail("%s: a function without a handle is to be written by hand (BY_HAND)" % name)
         lines, parts = method(header, name)
+        if not owner(parameters) and set(parts) - {"text", "number"}:
+            fail("%s: a function without a handle is to be written by hand (BY_HAND)" % name)
         classes[owner(parameters)].append(lines)
         line('    "%s": %s,' % (name, tuple_of(['"%s"' % part for part in parts])))
     line("}")
+    for lines in classes[None]:
+        line()
+        line()
+        for text in lines:
+            line(text)
     for name, title in (("neap", "_NeapCalls"), ("neap_batch", "_BatchCalls"), ("neap_iter", "_IterCalls")):
         line()
         line()
@@ -327,10 +347,10 @@ def proof(header, module):
         print('_Static_assert((%s) == %d, "%s");' % (what, number, about))
 
     for name, names in header.enums.items():
-        made = getattr(module, {"neap_code": "Code"}.get(name, name[5:].capitalize()))
+        made = getattr(module, enum_class(name))
         claim("sizeof(enum %s)" % name, ctypes.sizeof(ctypes.c_int), "enum " + name)
         for value in names:
-            claim(value, made[value[5:]], value)
+            claim(value, made[member(name, value)], value)
     in_enums = {value for names in header.enums.values() for value in names}
     for name in header.constants:
         if name not in in_enums:

@@ -70,6 +70,22 @@ class Type(enum.IntEnum):
     COUNTER = 4
     SET = 5
     MAP = 6
+    MAX = 7
+    MIN = 8
+    FLAG_DW = 9
+    COUNTER_EXACT = 10
+    BOUNDED = 11
+    SET_RW = 12
+    SCORES = 13
+
+
+class Holds(enum.IntEnum):
+    VALUE = 1
+    VALUES = 2
+    NUMBER = 4
+    SWITCH = 8
+    ELEMENTS = 16
+    FIELDS = 32
 
 
 class Level(enum.IntEnum):
@@ -201,6 +217,10 @@ FUNCTIONS = {
     "neap_set_remove": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(neap_call)]),
     "neap_set_has": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(c_int),
         POINTER(neap_call)]),
+    "neap_values": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(neap_call),
+        POINTER(c_void_p)]),
+    "neap_put": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(neap_item),
+        POINTER(neap_call)]),
     "neap_count": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(c_uint64),
         POINTER(neap_call)]),
     "neap_remove": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(neap_call)]),
@@ -221,6 +241,9 @@ FUNCTIONS = {
     "neap_admin": (c_int, [c_void_p, c_int, POINTER(c_char_p), POINTER(neap_buffer),
         POINTER(neap_call)]),
     "neap_strerror": (c_char_p, [c_int]),
+    "neap_type_name": (c_char_p, [c_int]),
+    "neap_type_named": (c_int, [c_char_p]),
+    "neap_type_holds": (c_uint, [c_int]),
     "neap_version": (c_char_p, []),
     "neap_buffer_free": (None, [POINTER(neap_buffer)]),
 }
@@ -240,6 +263,8 @@ PARTS = {
     "neap_set_add": ("self", "place", "data", "call"),
     "neap_set_remove": ("self", "place", "data", "call"),
     "neap_set_has": ("self", "place", "data", "bool", "call"),
+    "neap_values": ("self", "place", "number", "call", "iter"),
+    "neap_put": ("self", "place", "number", "item", "call"),
     "neap_count": ("self", "place", "number", "out c_uint64", "call"),
     "neap_remove": ("self", "place", "number", "call"),
     "neap_batch_commit": ("self", "call"),
@@ -249,7 +274,25 @@ PARTS = {
     "neap_iter_token": ("self", "bytes"),
     "neap_backup": ("self", "text", "bytes", "call"),
     "neap_admin": ("self", "words", "argv", "bytes", "call"),
+    "neap_type_name": ("number",),
+    "neap_type_named": ("text",),
+    "neap_type_holds": ("number",),
 }
+
+
+def type_name(type):
+    """ "lww", as `neap` and JSON name a type; NULL when this library has no such type."""
+    return _ask("neap_type_name", (type,), None)
+
+
+def type_named(name):
+    """The type of that name; NEAP_ANY when there is none. NULL is none."""
+    return _ask("neap_type_named", (name,), Type)
+
+
+def type_holds(type):
+    """Of enum neap_holds, or'ed; 0 when this library has no such type."""
+    return _ask("neap_type_holds", (type,), None)
 
 
 class _NeapCalls:
@@ -311,6 +354,18 @@ class _NeapCalls:
     def set_has(self, at, element, **call):
         """1 or 0 into *ret_in."""
         return _run(self, "neap_set_has", (at, element), call)
+
+    def values(self, at, type, **call):
+        """What is at a place, of whatever type, as items: of a type that NEAP_HOLDS_ELEMENTS or
+        _FIELDS the same as neap_items() gives, of all others one item for each value: type, and
+        what neap_type_holds() says: value, or number. None is no error."""
+        return _run(self, "neap_values", (at, type), call)
+
+    def put(self, at, type, item, **call):
+        """Writes an item at a place, as neap_values() gave it, of whatever type: sets the value,
+        adds the number or the element, switches on. item->type is not looked at. Of what
+        neap_keys() and neap_items() give, fields of maps are written by going down to them."""
+        return _run(self, "neap_put", (at, type, item), call)
 
     def count(self, at, type, **call):
         """How many: elements of a set, fields of a map (one for each name and type), values of a
@@ -513,6 +568,16 @@ def _item_of(item):
     return Item(*made)
 
 
+def _item_from(item, keep):
+    """The other way; a dict or any object with the fields of an Item will do."""
+    made = neap_item()
+    for name, kind in neap_item._fields_:
+        value = item.get(name) if isinstance(item, dict) else getattr(item, name, None)
+        if value is not None:
+            setattr(made, name, _data(value, keep) if kind is neap_bytes else value)
+    return made
+
+
 # ---- calls ----
 
 
@@ -565,6 +630,8 @@ class _Run:
             return byref(value._place)
         if part == "data":
             return _data(value, self.keep)
+        if part == "item":
+            return byref(_item_from(value, self.keep))
         if part == "text":
             return _text(value)
         if part == "double":
@@ -608,6 +675,16 @@ class _Run:
 
 def _run(owner, name, given, keywords):
     return _Run(owner, name, given, keywords or {}).run(name)
+
+
+def _ask(name, given, kind):
+    """A function without a handle, which gives what it has to say."""
+    words = [_text(word) if taken is c_char_p else int(word)
+             for word, taken in zip(given, FUNCTIONS[name][1])]
+    said = getattr(_library(), name)(*words)
+    if isinstance(said, bytes):
+        return said.decode()
+    return _known(kind, said) if kind else said
 
 
 # ---- handles ----
