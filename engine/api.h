@@ -30,9 +30,11 @@ int api_struct(void *ret_ours, size_t ours_size, const void *theirs, const char 
                struct neap_error *error);
 
 /* Each returns an error only after having said in api->error what is wrong. Whatever api_begin()
- * returns, api_end() must follow. */
+ * returns, api_end() must follow, or, where there is a place, api_end_at(). */
 int api_begin(struct api *api, struct neap *neap, const struct neap_call *call, unsigned accepts);
 void api_end(struct api *api);
+/* Puts the place before what was said of the error, if it is not there yet. Returns the error. */
+int api_end_at(struct api *api, const struct neap_place *at, int error);
 int api_bucket(struct api *api, const char *bucket);
 int api_bytes(struct api *api, const char *what, struct neap_bytes bytes, size_t size_max);
 /* Into api->path; type 0 leaves the last name open. */

@@ -1,6 +1,7 @@
 /* What every public call begins and ends with: options, tokens, places, the caller's buffers. */
 #include "engine/api.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +10,8 @@
 
 /* No struct of ours will ever be as large: one that says so was not initialised. */
 enum { STRUCT_SIZE_MAX = 4096 };
+/* Of a place, before an error: of its key, and of all of it. */
+enum { PLACE_KEY_MAX = 32, PLACE_NAME_MAX = 96 };
 
 struct slice api_slice(struct neap_bytes bytes)
 {
@@ -149,6 +152,41 @@ void api_end(struct api *api)
 {
     token_done(&api->after);
     token_done(&api->seen);
+}
+
+/* "bucket/key", cut where it is long; nothing when there is none. */
+static void place_name(const struct neap_place *at, char ret_text[PLACE_NAME_MAX])
+{
+    uint8_t bytes[3 * PLACE_NAME_MAX];
+    struct buffer path = {.data = bytes, .room = sizeof bytes, .size_max = sizeof bytes};
+    struct neap_place cut = {0};
+    char key[PLACE_NAME_MAX / 2];
+
+    ret_text[0] = 0;
+    if (!at || !at->bucket || !at->key.data || !at->key.size)
+        return;
+    cut.key = at->key;
+    if (cut.key.size > PLACE_KEY_MAX)
+        cut.key.size = PLACE_KEY_MAX;
+    if (path_place(&path, &cut, NEAP_ANY))
+        return;
+    path_text(buffer_slice(&path), key, sizeof key);
+    snprintf(ret_text, PLACE_NAME_MAX, "%.40s/%s", at->bucket, key);
+}
+
+int api_end_at(struct api *api, const struct neap_place *at, int error)
+{
+    char name[PLACE_NAME_MAX], said[sizeof api->error->text];
+    bool cut = at && at->key.size > PLACE_KEY_MAX;
+
+    api_end(api);
+    if (!error || !api->error || api->error->code != error)
+        return error;
+    place_name(at, name);
+    if (!name[0] || !strncmp(api->error->text, name, strlen(name)))
+        return error;
+    memcpy(said, api->error->text, sizeof said);
+    return error_set(api->error, error, "%s%s: %s", name, cut ? "..." : "", said);
 }
 
 const struct token *api_after(const struct api *api)

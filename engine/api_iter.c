@@ -235,8 +235,7 @@ int neap_items(struct neap *neap, const struct neap_place *at, enum neap_type ty
         error = api_place(&api, at, (unsigned)type);
     if (!error)
         error = pages_open(&api, at->bucket, from, ret_iter);
-    api_end(&api);
-    return error;
+    return api_end_at(&api, at, error);
 }
 
 int neap_values(struct neap *neap, const struct neap_place *at, enum neap_type type,
@@ -271,8 +270,7 @@ int neap_values(struct neap *neap, const struct neap_place *at, enum neap_type t
     else
         *ret_iter = iter;
     token_done(&token);
-    api_end(&api);
-    return error;
+    return api_end_at(&api, at, error);
 }
 
 int neap_register_values(struct neap *neap, const struct neap_place *at,

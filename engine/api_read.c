@@ -58,12 +58,12 @@ static int reading_begin(struct reading *reading, struct neap *neap, const void 
     return error;
 }
 
-static void reading_end(struct reading *reading)
+static int reading_end(struct reading *reading, const struct neap_place *at, int error)
 {
-    api_end(&reading->api);
     token_done(&reading->token);
     cell_done(&reading->cell);
     buffer_done(&reading->bytes);
+    return api_end_at(&reading->api, at, error);
 }
 
 static int reading_cell(struct reading *reading, const char *bucket)
@@ -117,8 +117,7 @@ int neap_lww_get(struct neap *neap, const struct neap_place *at, struct neap_buf
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
         api_fill(ret_value, value);
-    reading_end(&reading);
-    return error;
+    return reading_end(&reading, at, error);
 }
 
 int api_live(struct neap *neap, const struct neap_place *at, unsigned type,
@@ -134,8 +133,7 @@ int api_live(struct neap *neap, const struct neap_place *at, unsigned type,
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
         *ret_live = type_is_live((enum neap_type)type, &reading.cell);
-    reading_end(&reading);
-    return error;
+    return reading_end(&reading, at, error);
 }
 
 int api_number(struct neap *neap, const struct neap_place *at, unsigned type,
@@ -164,8 +162,7 @@ int api_number(struct neap *neap, const struct neap_place *at, unsigned type,
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
         *ret_number = item.number;
-    reading_end(&reading);
-    return error;
+    return reading_end(&reading, at, error);
 }
 
 static int count_page(struct reading *reading, const struct neap_place *at, unsigned type,
@@ -230,6 +227,5 @@ int neap_count(struct neap *neap, const struct neap_place *at, enum neap_type ty
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
         *ret_count = count;
-    reading_end(&reading);
-    return error;
+    return reading_end(&reading, at, error);
 }

@@ -181,8 +181,7 @@ int api_write(struct neap *neap, const struct neap_place *at, const struct neap_
         write.bucket = at->bucket;
         error = write_run(&api, &write);
     }
-    api_end(&api);
-    return error;
+    return api_end_at(&api, at, error);
 }
 
 int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type type,
@@ -200,6 +199,5 @@ int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type t
         write.prefix = type == NEAP_ANY || type_below((unsigned)type) != BELOW_NOTHING;
         error = write_run(&api, &write);
     }
-    api_end(&api);
-    return error;
+    return api_end_at(&api, at, error);
 }

@@ -185,8 +185,8 @@ static int node_after(struct node *node, const char *bucket, const struct token 
     if (code == NEAP_UNCERTAIN)
         code = error_set(error, NEAP_UNAVAILABLE,
                          "%.60s: this node does not hold all that the "
-                         "token names, and it did not come in time",
-                         bucket);
+                         "token names, and it did not come within %u ms",
+                         bucket, (unsigned)timeout_ms);
     return code;
 }
 

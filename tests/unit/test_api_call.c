@@ -374,3 +374,43 @@ TEST(calls_survive_failed_allocations)
     test_alloc_sweep(call_sweep, NULL);
     fake_done(&swept.fake);
 }
+
+/* What an error says after its place was put before it. */
+static const char *named(struct call_test *test, const struct neap_place *place, const char *said)
+{
+    struct api api;
+
+    CHECK_OK(api_begin(&api, &test->neap, &test->call, ANY));
+    CHECK_ERROR(api_end_at(&api, place, error_set(api.error, NEAP_LIMIT, "%s", said)), NEAP_LIMIT);
+    return test->error.text;
+}
+
+TEST(an_error_names_its_place_once)
+{
+    struct neap_place place = {"b", {"k\n", 2}, NULL, 0};
+    struct neap_bytes field = {"f", 1};
+    struct call_test test;
+    char key[NEAP_KEY_MAX];
+    struct api api;
+
+    call_setup(&test);
+    CHECK_TEXT(named(&test, &place, "too much"), "b/k\\x0a: too much");
+    CHECK_TEXT(named(&test, &place, "b/k\\x0a:counter: too much"), "b/k\\x0a:counter: too much");
+    place.fields = &field;
+    place.fields_count = 1;
+    CHECK_TEXT(named(&test, &place, "too much"), "b/k\\x0a: too much");
+    CHECK_TEXT(named(&test, NULL, "too much"), "too much");
+    place.bucket = NULL;
+    CHECK_TEXT(named(&test, &place, "too much"), "too much");
+    memset(key, 'k', sizeof key);
+    place = (struct neap_place){"b", {key, sizeof key}, NULL, 0};
+    CHECK_TEXT(named(&test, &place, "too much"), "b/kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: too much");
+    memset(key, 0, sizeof key);
+    CHECK(strstr(named(&test, &place, "too much"), "...: too much"));
+    /* Nothing to say it to, or nothing said. */
+    CHECK_OK(api_begin(&api, &test.neap, &test.call, ANY));
+    CHECK_OK(api_end_at(&api, &place, 0));
+    CHECK_OK(api_begin(&api, &test.neap, NULL, ANY));
+    CHECK_ERROR(api_end_at(&api, &place, NEAP_LIMIT), NEAP_LIMIT);
+    fake_done(&test.fake);
+}

@@ -117,7 +117,7 @@ TEST(a_failed_read_leaves_outputs_alone)
     for (i = 0; i < sizeof codes / sizeof *codes; i++) {
         test.fake.code = codes[i];
         CHECK_ERROR(neap_lww_get(&test.neap, &at, &test.value, &test.call), codes[i]);
-        CHECK_TEXT(test.error.text, "words");
+        CHECK_TEXT(test.error.text, "b/k: words");
         CHECK_ERROR(neap_counter_get(&test.neap, &at, &number, &test.call), codes[i]);
         CHECK_ERROR(neap_flag_get(&test.neap, &at, &on, &test.call), codes[i]);
         CHECK_ERROR(neap_count(&test.neap, &at, NEAP_MAP, &count, &test.call), codes[i]);

@@ -192,7 +192,7 @@ TEST(a_failed_write_leaves_outputs_alone)
     CHECK_ERROR(neap_lww_set(&test.neap, &at, value, &test.call), NEAP_UNCERTAIN);
     CHECK_EQUAL(test.token.size, 0);
     CHECK_EQUAL(test.error.code, NEAP_UNCERTAIN);
-    CHECK_TEXT(test.error.text, "who knows");
+    CHECK_TEXT(test.error.text, "b/k: who knows");
     write_end(&test);
 }
 
