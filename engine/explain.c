@@ -266,7 +266,7 @@ static json_t *value_json(struct explain *explain, const struct look_cell *cell)
 
 /* ---- cells ---- */
 
-/* Steps below the key: fields, and the element of a set. */
+/* The key, and the steps below it: fields, and the element of a set. */
 static void put_path(struct explain *explain, json_t *json, struct slice path)
 {
     struct path_cursor cursor;
@@ -278,7 +278,9 @@ static void put_path(struct explain *explain, json_t *json, struct slice path)
 
     path_cursor_init(&cursor, path);
     while (!(error = path_cursor_level(&cursor, &level))) {
-        if (!first)
+        if (first)
+            put(explain, json, "key", json_slice(level.name));
+        else
             add(explain, fields, json_slice(level.name));
         first = false;
     }
@@ -379,7 +381,10 @@ static json_t *cell_json(struct explain *explain, const struct look_cell *any,
 {
     const struct type *type = type_find(any->type);
     json_t *json = json_object();
+    char text[256];
 
+    path_text(any->path, text, sizeof text);
+    put(explain, json, "cell", json_text(text));
     put(explain, json, "type", json_string(type ? type->name : "unknown"));
     put_path(explain, json, any->path);
     put(explain, json, "value", value_json(explain, here));
@@ -481,7 +486,8 @@ json_t *explain_json(struct explain *explain)
         silent += !explain->sides[i].has_look;
     }
     put(explain, json, "bucket", json_text(explain->bucket));
-    put(explain, json, "key", json_slice(slice_text(explain->key)));
+    if (explain->key)
+        put(explain, json, "key", json_slice(slice_text(explain->key)));
     put(explain, json, "cells", cells);
     put(explain, json, "peers", peers);
     put(explain, json, "silent", json_number(silent));

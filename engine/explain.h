@@ -40,7 +40,7 @@ struct explain_name {
 };
 
 struct explain {
-    const char *bucket, *key;
+    const char *bucket, *key; /* key NULL: of several */
     struct explain_side here;
     struct explain_side *sides; /* others */
     size_t sides_count;

@@ -201,6 +201,10 @@ int node_stats(struct node *node, struct page *ret_page);
 int node_explain(struct node *node, const char *verb, int argc, const char *const argv[],
                  struct buffer *ret_json, struct neap_error *error);
 
+/* node_diff.c: the verb differing. */
+int node_differing(struct node *node, const char *verb, int argc, const char *const argv[],
+                   struct buffer *ret_json, struct neap_error *error);
+
 /* node_verify.c: the verb verify. */
 int node_verify(struct node *node, const char *verb, int argc, const char *const argv[],
                 struct buffer *ret_json, struct neap_error *error);

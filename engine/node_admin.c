@@ -254,12 +254,12 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"status", 1, admin_status, NULL},   {"digest", 2, admin_digest, NULL},
-    {"isolate", 2, admin_isolate, NULL}, {"stats", 1, admin_stats, NULL},
-    {"explain", 64, NULL, node_explain}, {"diff", 64, NULL, node_explain},
-    {"verify", 3, NULL, node_verify},    {"tasks", 1, node_tasks, NULL},
-    {"task", 3, NULL, node_task},        {"scrub", 2, node_scrub, NULL},
-    {"repair", 2, node_repair, NULL}};
+    {"status", 1, admin_status, NULL},      {"digest", 2, admin_digest, NULL},
+    {"isolate", 2, admin_isolate, NULL},    {"stats", 1, admin_stats, NULL},
+    {"explain", 64, NULL, node_explain},    {"diff", 64, NULL, node_explain},
+    {"differing", 5, NULL, node_differing}, {"verify", 3, NULL, node_verify},
+    {"tasks", 1, node_tasks, NULL},         {"task", 3, NULL, node_task},
+    {"scrub", 2, node_scrub, NULL},         {"repair", 2, node_repair, NULL}};
 
 static int node_admin_inside(struct node *node, int argc, const char *const argv[],
                              struct buffer *ret_json, struct neap_error *error)
@@ -285,8 +285,9 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
     return error_set(
         error, NEAP_INVALID,
         "%.60s: not a verb; there are: status, digest [BUCKET], isolate on|off, stats, "
-        "explain BUCKET KEY [TYPE [FIELD...]], diff BUCKET KEY [TYPE [FIELD...]], "
-        "verify [BUCKET [MS]], tasks, task pause|resume|cancel ID, scrub [BUCKET], repair "
+        "explain BUCKET KEY [TYPE|any [FIELD...]], diff BUCKET KEY [TYPE|any [FIELD...]], "
+        "differing BUCKET PEER [LIMIT [FROM]], verify [BUCKET [MS]], tasks, task "
+        "pause|resume|cancel ID, scrub [BUCKET], repair "
         "[BUCKET]",
         name);
 }

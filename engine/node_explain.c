@@ -6,19 +6,10 @@
 #include "base/error.h"
 #include "engine/explain.h"
 #include "engine/node_ask.h"
+#include "engine/node_explain.h"
 #include "engine/status.h"
 
 enum { EXPLAIN_WORDS = 2, EXPLAIN_NAMES_MAX = PEERS_MAX + PROMISES_MAX + 1 };
-
-struct explaining {
-    struct node *node;
-    struct neap_error *error;
-    struct explain explain;
-    uint64_t shard;
-    struct buffer prefix, question, answer; /* answer: this node's own */
-    struct ask ask;
-    int code;
-};
 
 /* ---- words ---- */
 
@@ -143,11 +134,9 @@ static int peers_here(struct explaining *explaining, const struct engine *engine
     return error;
 }
 
-static int look_inside(struct explaining *explaining, struct engine *engine)
+int explain_here(struct explaining *explaining, struct engine *engine, const struct shard *shard)
 {
     struct explain_side *here = &explaining->explain.here;
-    const struct shard *shard = store_find(&engine->store, explaining->shard);
-    struct view view = {.disk = engine->store.disk};
     int error = peers_here(explaining, engine);
 
     if (!error)
@@ -158,10 +147,18 @@ static int look_inside(struct explaining *explaining, struct engine *engine)
     engine->wants_sync = true;
     here->peer.replica = shard->replica;
     here->has_look = true;
-    error = context_copy(&here->context, &shard->context);
-    return error ? error
-                 : look_answer(shard, &view, buffer_slice(&explaining->question),
-                               &explaining->answer);
+    return context_copy(&here->context, &shard->context);
+}
+
+static int look_inside(struct explaining *explaining, struct engine *engine)
+{
+    const struct shard *shard = store_find(&engine->store, explaining->shard);
+    struct view view = {.disk = engine->store.disk};
+    int error = explain_here(explaining, engine, shard);
+
+    if (error || !shard)
+        return error;
+    return look_answer(shard, &view, buffer_slice(&explaining->question), &explaining->answer);
 }
 
 static void look_call(void *arg, struct engine *engine)
@@ -203,7 +200,7 @@ static const char *why_not(const struct ask_answer *answer)
     }
 }
 
-static int answer_read(struct explaining *explaining, const struct ask_answer *answer)
+int explain_answer(struct explaining *explaining, const struct ask_answer *answer)
 {
     struct explain_side *side = side_find(&explaining->explain, answer);
     struct explain_name *name;
@@ -243,7 +240,7 @@ static int others_ask(struct explaining *explaining)
     ask->bytes = buffer_slice(&explaining->question);
     error = node_ask(explaining->node, ask, 0, explaining->error);
     for (size_t i = 0; i < ask->count && !error; i++)
-        error = answer_read(explaining, &ask->answers[i]);
+        error = explain_answer(explaining, &ask->answers[i]);
     for (size_t i = 0; i < explaining->explain.sides_count && !error; i++) {
         struct explain_side *side = &explaining->explain.sides[i];
 
@@ -258,8 +255,8 @@ static int others_ask(struct explaining *explaining)
 
 /* ---- all ---- */
 
-static void explain_init(struct explaining *explaining, struct node *node, bool differing_only,
-                         struct neap_error *error)
+void explain_init(struct explaining *explaining, struct node *node, bool differing_only,
+                  struct neap_error *error)
 {
     *explaining = (struct explaining){
         .node = node, .error = error, .explain = {.differing_only = differing_only}};
@@ -268,20 +265,20 @@ static void explain_init(struct explaining *explaining, struct node *node, bool 
     buffer_init(&explaining->answer, ASK_ANSWER_MAX);
 }
 
-static void side_done(struct explain_side *side)
+void explain_side_done(struct explain_side *side)
 {
     look_peer_done(&side->peer);
     context_done(&side->context);
     look_done(&side->look);
 }
 
-static void explain_done(struct explaining *explaining)
+void explain_done(struct explaining *explaining)
 {
     struct explain *explain = &explaining->explain;
 
-    side_done(&explain->here);
+    explain_side_done(&explain->here);
     for (size_t i = 0; i < explain->sides_count; i++)
-        side_done(&explain->sides[i]);
+        explain_side_done(&explain->sides[i]);
     mem_free(explain->sides);
     mem_free(explain->names);
     ask_done(&explaining->ask);

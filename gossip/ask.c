@@ -21,9 +21,17 @@ static int look_serve(struct step *step, const struct shard *shard, struct slice
     return look_answer(shard, &view, question, ret_answer);
 }
 
+static int cells_serve(struct step *step, const struct shard *shard, struct slice question,
+                       struct buffer *ret_answer)
+{
+    struct view view = batch_view(step->batch);
+    return look_cells_answer(shard, &view, question, ret_answer);
+}
+
 static const ask_server servers[ASK_KINDS] = {
     [ASK_LOOK] = look_serve,
     [ASK_VERIFY] = NULL,
+    [ASK_CELLS] = cells_serve,
 };
 
 const char *ask_end_text(enum ask_end end)

@@ -15,6 +15,7 @@
 enum ask_kind {
     ASK_LOOK = 1, /* the cells of an object (gossip/look.h) */
     ASK_VERIFY,   /* are we equal? (gossip/verify.h, with messages of its own) */
+    ASK_CELLS,    /* cells that the question names (gossip/look.h) */
     ASK_KINDS     /* one past the last */
 };
 
@@ -64,7 +65,12 @@ struct ask {
     struct slice bytes; /* the question, ASK_QUESTION_MAX; borrowed during gossip_ask() */
     uint64_t node;      /* to this peer alone; 0: to all */
     uint64_t until_ms;  /* mono_ms */
-    void *owner;        /* the caller's business */
+    /* Of ASK_VERIFY: what is under way counts, too. Keys from this path on (that of
+     * store/shard_verify.h; empty: all; borrowed during gossip_ask()), at most so many. */
+    bool all;
+    struct slice from;
+    size_t keys_max; /* 0, or more than VERIFY_KEYS_MAX: that */
+    void *owner;     /* the caller's business */
     /* Out: one for each peer, connected or not. Complete when gossip_asked() has given it back. */
     struct ask_answer *answers;
     size_t count;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "gossip/state.h"
 #include "store/keys.h"
+#include "store/slot.h"
 
 /* ---- the question ---- */
 
@@ -28,6 +29,31 @@ static int question_read(struct slice question, uint64_t *ret_bucket, struct sli
     *ret_bucket = read_u64(&reader);
     *ret_prefix = read_bin(&reader, NEAP_PATH_MAX);
     return reader_end(&reader) ? NEAP_INVALID : 0;
+}
+
+static size_t packed_size(struct slice path)
+{
+    return path.size + 3;
+}
+
+int look_cells_question(uint64_t bucket, const struct slice *paths, size_t count,
+                        struct buffer *ret_question, size_t *ret_taken)
+{
+    struct writer writer;
+    size_t size = 1 + 9 + 5, taken = 0;
+    while (taken < count && taken < LOOK_CELLS_MAX &&
+           size + packed_size(paths[taken]) <= ASK_QUESTION_MAX)
+        size += packed_size(paths[taken++]);
+    buffer_clear(ret_question);
+    writer_init(&writer, ret_question);
+    write_array(&writer, 2);
+    write_u64(&writer, bucket);
+    write_array(&writer, (uint32_t)taken);
+    for (size_t i = 0; i < taken; i++)
+        write_bin(&writer, paths[i]);
+    if (!writer.error)
+        *ret_taken = taken;
+    return writer.error;
 }
 
 /* ---- the answer ---- */
@@ -162,30 +188,91 @@ static int answer_write(const struct looking *looking, bool whole, const struct 
     return writer.error;
 }
 
-int look_answer(const struct shard *shard, const struct view *view, struct slice question,
-                struct buffer *ret_answer)
+/* Of those that the question names. END: all; 0: the page is full, and ret_end is where the rest
+ * begins. */
+static int named_look(struct looking *looking, uint64_t bucket, struct reader *paths,
+                      uint32_t count, struct buffer *ret_end)
+{
+    struct buffer value;
+    int error = 0;
+    buffer_init(&value, STORED_SIZE_MAX);
+    for (uint32_t i = 0; i < count && !error; i++) {
+        struct slice path = read_bin(paths, NEAP_PATH_MAX);
+        size_t before = looking->cells.size;
+        struct key key;
+        if (paths->error)
+            error = NEAP_INVALID;
+        if (error)
+            break;
+        if (is_full(looking) || before > ASK_ANSWER_MAX / 4) {
+            error = buffer_set(ret_end, path);
+            buffer_done(&value);
+            return error;
+        }
+        key_cell(&key, looking->shard->id, bucket, path);
+        error = view_get(looking->view, DISK_CELLS, key_slice(&key), &value);
+        if (!error)
+            error = cell_look(looking, path, buffer_slice(&value));
+        else if (error == NEAP_NOTFOUND)
+            error = 0;
+    }
+    buffer_done(&value);
+    if (!error && reader_end(paths))
+        error = NEAP_INVALID;
+    return error ? error : NEAP_END;
+}
+
+struct look_question {
+    uint64_t bucket;
+    struct slice prefix;  /* of ASK_LOOK */
+    struct reader *paths; /* of ASK_CELLS... */
+    uint32_t count;       /* ... so many follow */
+};
+
+static int answer_make(const struct shard *shard, const struct view *view,
+                       const struct look_question *question, struct buffer *ret_answer)
 {
     struct looking looking = {.shard = shard, .view = view};
     struct buffer end;
-    struct slice prefix;
     struct key key;
-    uint64_t bucket;
-    int error = question_read(question, &bucket, &prefix);
-    if (error)
-        return error;
-    if (!shard_has_bucket(shard, bucket))
+    int error;
+    if (!shard_has_bucket(shard, question->bucket))
         return NEAP_NOTFOUND;
-    key_cell(&key, shard->id, bucket, prefix);
     buffer_init(&looking.cells, ASK_ANSWER_MAX);
     buffer_init(&looking.bytes, CELL_SIZE_MAX);
     buffer_init(&end, NEAP_PATH_MAX);
-    error = cells_look(&looking, &key, &end);
+    if (question->paths) {
+        error = named_look(&looking, question->bucket, question->paths, question->count, &end);
+    } else {
+        key_cell(&key, shard->id, question->bucket, question->prefix);
+        error = cells_look(&looking, &key, &end);
+    }
     if (!error || error == NEAP_END)
         error = answer_write(&looking, error == NEAP_END, &end, ret_answer);
     buffer_done(&looking.cells);
     buffer_done(&looking.bytes);
     buffer_done(&end);
     return error;
+}
+
+int look_answer(const struct shard *shard, const struct view *view, struct slice question,
+                struct buffer *ret_answer)
+{
+    struct look_question read = {0};
+    int error = question_read(question, &read.bucket, &read.prefix);
+    return error ? error : answer_make(shard, view, &read, ret_answer);
+}
+
+int look_cells_answer(const struct shard *shard, const struct view *view, struct slice question,
+                      struct buffer *ret_answer)
+{
+    struct reader reader;
+    struct look_question read = {.paths = &reader};
+    reader_init(&reader, question);
+    read_array_of(&reader, 2);
+    read.bucket = read_u64(&reader);
+    read.count = read_array(&reader, LOOK_CELLS_MAX);
+    return reader.error ? NEAP_INVALID : answer_make(shard, view, &read, ret_answer);
 }
 
 /* ---- reading it ---- */

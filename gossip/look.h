@@ -1,8 +1,8 @@
 /* One replica's look at the cells of an object, for people who want to know why it is as it is: a
  * page of them, cut to what is worth showing. It travels as the answer to ASK_LOOK; canonical
- * msgpack
+ * msgpack. Or at the cells that the question names (ASK_CELLS).
  *
- *   question = [bucket, prefix]
+ *   question = [bucket, prefix]    ASK_CELLS: [bucket, paths]
  *   answer   = [replica id, horizon, end or nil, cells]
  *   cell     = [path, residue, sum, dots in all, dots]    dots: flat [id, n, stamp, size, value...]
  *
@@ -48,11 +48,17 @@ struct look {
 };
 
 int look_question(uint64_t bucket, struct slice prefix, struct buffer *ret_question);
+/* Of ASK_CELLS: the first of these paths, which ascend; *ret_taken says how many fit. */
+int look_cells_question(uint64_t bucket, const struct slice *paths, size_t count,
+                        struct buffer *ret_question, size_t *ret_taken);
 /* Answers, into an empty buffer of ASK_ANSWER_MAX. INVALID: it is no question. IO, CORRUPT, NOMEM.
  */
 int look_answer(const struct shard *shard, const struct view *view, struct slice question,
                 struct buffer *ret_answer);
-/* Of a peer, or our own. Borrows from bytes. INVALID, LIMIT, NOMEM: ret_look is zeroed. */
+int look_cells_answer(const struct shard *shard, const struct view *view, struct slice question,
+                      struct buffer *ret_answer);
+/* Of a peer, or our own (of ASK_CELLS: the prefix is empty). Borrows from bytes. INVALID, LIMIT,
+ * NOMEM: ret_look is zeroed. */
 int look_read(struct slice prefix, struct slice bytes, struct look *ret_look);
 void look_done(struct look *look); /* zeroed is fine */
 

@@ -28,6 +28,7 @@ void verify_result_free(struct verify_result *result)
     context_done(&result->context);
     mem_free(result->keys);
     buffer_done(&result->paths);
+    buffer_done(&result->end);
     mem_free(result);
 }
 
@@ -48,6 +49,7 @@ static void verify_free(struct verify *verify)
     context_done(&verify->base);
     context_done(&verify->residue);
     buffer_done(&verify->from);
+    buffer_done(&verify->start);
     mem_free(verify->sums.sums);
     mem_free(verify);
 }
@@ -96,7 +98,16 @@ int verify_begin(struct gossip *gossip, const struct ask *ask, size_t peer,
         return NEAP_NOMEM;
     }
     buffer_init(&verify->from, KEY_CURSOR_MAX);
+    buffer_init(&verify->start, KEY_CURSOR_MAX);
     buffer_init(&answer->verified->paths, VERIFY_KEYS_BYTES);
+    buffer_init(&answer->verified->end, KEY_CURSOR_MAX);
+    if (buffer_append(&verify->start, ask->from)) {
+        verify_free(verify);
+        return NEAP_NOMEM;
+    }
+    verify->all = ask->all;
+    verify->keys_max =
+        ask->keys_max > 0 && ask->keys_max < VERIFY_KEYS_MAX ? ask->keys_max : VERIFY_KEYS_MAX;
     verify->result = answer->verified;
     verify->ask = ask->id;
     verify->link = answer->link;
@@ -130,16 +141,23 @@ int attempt_void(struct step *step, struct verify *verify, enum verify_reason wh
 int verify_equal(struct step *step, struct verify *verify)
 {
     struct verify_result *result = verify->result;
-    if (verify->stage == STAGE_ROOT) {
+    if (verify->stage == STAGE_ROOT || verify->all) {
+        result->differed = verify->stage != STAGE_ROOT;
         result->verdict = VERIFY_EQUAL;
+        result->keys_more = false;
         verify_finish(step->gossip, verify);
         return 0;
     }
-    /* It is not any more: healed meanwhile. The whole once more. */
-    verify->stage = STAGE_ROOT;
-    result->verdict = VERIFY_UNKNOWN;
+    /* It is not any more: healed meanwhile. */
     result->differed = true;
-    result->keys_more = false;
+    return verify_restart(step, verify);
+}
+
+int verify_restart(struct step *step, struct verify *verify)
+{
+    verify->stage = STAGE_ROOT;
+    verify->result->verdict = VERIFY_UNKNOWN;
+    verify->result->keys_more = false;
     verify->bits = 0;
     verify->nodes[0] = 0;
     verify->nodes_count = 1;
@@ -185,6 +203,7 @@ static int attempt_send(struct step *step, struct verify *verify, const struct c
         question = (struct verify_question){.ask = VERIFY_ASK_CONTEXT};
     else
         question.ask = verify->stage == STAGE_CELLS ? VERIFY_ASK_CELLS : VERIFY_ASK_SUMS;
+    question.all = verify->all;
     buffer_init(&packed, VERIFY_PACKED_MAX);
     message_init(&message);
     message.kind = MESSAGE_VERIFY;
@@ -207,13 +226,15 @@ static int attempt_paths(struct step *step, struct verify *verify, const struct 
                          const struct pair *pair)
 {
     struct view view = batch_view(step->batch);
+    verify_paths_init(&verify->paths);
+    if (verify->all)
+        return 0;
     int error = context_copy(&verify->base, &verify->seen);
     if (!error && pair->known)
         error = context_join(&verify->base, &pair->context);
     /* What was pushed is before the question on its way, and mostly taken: if not, it is void. */
     if (!error && !pair->behind && !verify->doubts)
         error = context_raise(&verify->base, shard->replica, pair->sent, 0);
-    verify_paths_init(&verify->paths);
     if (!error && !BROKEN("verify-forgets-paths"))
         error = verify_beyond(shard, &view, &verify->base, &verify->paths);
     return error;
@@ -241,11 +262,11 @@ static int attempt_probe(struct step *step, struct verify *verify, const struct 
 static int attempt_begin(struct step *step, struct verify *verify, const struct shard *shard,
                          const struct pair *pair)
 {
-    enum verify_reason why = verify_why(verify_state(shard));
+    enum verify_reason why = verify_why(verify_state(shard), verify->all);
     if (why)
         return attempt_void(step, verify, why, false, VERIFY_AGAIN_MS);
     if (verify->bits > shard->tree->now.bits) /* it has become less deep */
-        return verify_equal(step, verify);
+        return verify_restart(step, verify);
     int error = attempt_paths(step, verify, shard, pair);
     if (error == NEAP_STALE || error == NEAP_LIMIT)
         return attempt_probe(step, verify, shard, error);

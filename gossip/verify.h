@@ -1,5 +1,7 @@
 /* Are two replicas of a bucket equal? Asked while both go on writing, and answered exactly, as of a
- * context (docs/decisions/0018). Nothing is changed by it, here or there.
+ * context (docs/decisions/0018). Nothing is changed by it, here or there. Or, with ask.all: which
+ * cells have they otherwise, also those that are under way? Then the keys are those that seemed to
+ * differ, a page of them: ASK_CELLS tells what each of the two has of them.
  *
  * It is an ask (gossip/ask.h) of kind ASK_VERIFY, of messages of its own: for each peer a question
  * that is asked again, for as long as the ask lasts, until the two can be compared; and if they
@@ -61,7 +63,8 @@ struct verify_result {
     struct verify_key *keys; /* DIFFERS, in order: those that were found in time */
     size_t keys_count, keys_room;
     struct buffer paths;
-    bool keys_more; /* there are others, or they were not looked for to the end */
+    bool keys_more;    /* there are others, or they were not looked for to the end */
+    struct buffer end; /* with ask.all: others are from this path on; empty: there are none */
 };
 
 void verify_result_free(struct verify_result *result); /* NULL is fine */

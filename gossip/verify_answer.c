@@ -5,13 +5,13 @@
 #include "base/error.h"
 #include "gossip/verify_state.h"
 
-enum verify_reason verify_why(enum verify_state state)
+enum verify_reason verify_why(enum verify_state state, bool all)
 {
     switch (state) {
     case VERIFY_NO_TREE:
         return VERIFY_WHY_BUILDS;
     case VERIFY_CATCHES_UP:
-        return VERIFY_WHY_COMPARES;
+        return all ? VERIFY_WHY_NOTHING : VERIFY_WHY_COMPARES;
     case VERIFY_UNCONFIRMED:
         return VERIFY_WHY_UNCONFIRMED;
     case VERIFY_FINE:
@@ -96,14 +96,15 @@ static int answer_make(struct answering *answering, const struct context *since)
 {
     const struct shard *shard = answering->shard;
     struct verify_answer *answer = &answering->answer;
-    answer->why = verify_why(verify_state(shard));
+    bool all = answering->question.all;
+    answer->why = verify_why(verify_state(shard), all);
     if (answer->why || answering->question.ask == VERIFY_ASK_CONTEXT)
         return 0;
-    if (!verify_is_settled(shard, since))
+    if (!all && !verify_is_settled(shard, since))
         answer->why = VERIFY_WHY_AHEAD;
     if (answer->why)
         return 0;
-    int error = verify_beyond(shard, &answering->view, since, &answer->paths);
+    int error = all ? 0 : verify_beyond(shard, &answering->view, since, &answer->paths);
     if (!error)
         error = answering->question.ask == VERIFY_ASK_SUMS ? answer_sums(answering)
                                                            : answer_cells(answering);

@@ -61,8 +61,9 @@ int verify_question_write(const struct verify_question *question, struct buffer 
 {
     struct writer writer;
     writer_init(&writer, ret_bytes);
-    write_array(&writer, 6);
+    write_array(&writer, 7);
     write_u64(&writer, question->ask);
+    write_u64(&writer, question->all);
     write_nodes(&writer, &question->nodes);
     write_u64(&writer, question->below);
     write_bin(&writer, question->from);
@@ -76,17 +77,19 @@ int verify_question_read(struct slice bytes, uint32_t *index, struct verify_ques
     *ret_question = (struct verify_question){0};
     verify_paths_init(&ret_question->paths);
     reader_init(&reader, bytes);
-    read_array_of(&reader, 6);
+    read_array_of(&reader, 7);
     uint64_t ask = read_u64(&reader);
+    uint64_t all = read_u64(&reader);
     read_nodes(&reader, index, &ret_question->nodes);
     uint64_t below = read_u64(&reader);
     ret_question->from = read_bin(&reader, KEY_CURSOR_MAX);
     read_paths(&reader, &ret_question->paths);
-    if (ask >= VERIFY_ASKS || below > MERKLE_BITS_MAX ||
+    if (ask >= VERIFY_ASKS || all > 1 || below > MERKLE_BITS_MAX ||
         ret_question->nodes.count << below > VERIFY_SUMS_MAX)
         reader_fail(&reader, NEAP_INVALID);
     if (!reader.error) {
         ret_question->ask = (enum verify_ask)ask;
+        ret_question->all = all;
         ret_question->below = (unsigned)below;
     }
     return reader_end(&reader);

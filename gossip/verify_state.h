@@ -22,6 +22,7 @@ struct verify_question {
     struct merkle_nodes nodes; /* `index` has room for VERIFY_NODES_MAX */
     unsigned below;            /* of SUMS */
     struct slice from;         /* of CELLS */
+    bool all;                  /* nothing is left out, and all that is known is told of */
     struct verify_paths paths; /* cells that are under way */
 };
 
@@ -46,10 +47,13 @@ struct verify {
     uint64_t at_ms; /* mono_ms: its next step */
     enum verify_stage stage;
     struct verify_result *result; /* the answer's */
-    struct context seen;          /* of the peer, as it said last */
-    bool probes;                  /* the next question is only what the peer has seen */
-    bool doubts;                  /* that it takes all that is pushed to it */
-    bool repeats;                 /* once, as it had seen all that was left out */
+    bool all;                     /* as the ask has it, with the two that follow */
+    size_t keys_max;
+    struct buffer start;
+    struct context seen; /* of the peer, as it said last */
+    bool probes;         /* the next question is only what the peer has seen */
+    bool doubts;         /* that it takes all that is pushed to it */
+    bool repeats;        /* once, as it had seen all that was left out */
     /* Of the question under way; session 0: none. */
     uint64_t session, asked_ms;
     bool probed;
@@ -77,7 +81,8 @@ struct hash_key verify_salt(const struct shard *shard, uint64_t session);
 
 /* verify_answer.c */
 int verify_serve(struct step *step, size_t peer, const struct message *message);
-enum verify_reason verify_why(enum verify_state state);
+/* `all`: what is under way may be seen. */
+enum verify_reason verify_why(enum verify_state state, bool all);
 
 /* verify.c */
 int verify_begin(struct gossip *gossip, const struct ask *ask, size_t peer,
@@ -96,6 +101,8 @@ int attempt_void(struct step *step, struct verify *verify, enum verify_reason wh
                  uint64_t again_ms);
 /* The sums are equal here, and there. */
 int verify_equal(struct step *step, struct verify *verify);
+/* The whole once more. */
+int verify_restart(struct step *step, struct verify *verify);
 struct ask_answer *ask_find(struct gossip *gossip, uint64_t id, uint64_t link); /* ask.c */
 
 /* verify_take.c */

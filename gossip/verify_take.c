@@ -22,8 +22,9 @@ static int verify_note(struct verify *verify, const struct context *theirs,
     return 0;
 }
 
-/* Nodes whose sums differ are where to look next. */
-static void nodes_differing(struct verify *verify, const struct verify_answer *answer,
+/* Nodes whose sums differ are where to look next. False: of all, there are too many, and their
+ * cells are looked at from here. */
+static bool nodes_differing(struct verify *verify, const struct verify_answer *answer,
                             const struct hash_key *salt)
 {
     const struct verify_sums *sums = &verify->sums;
@@ -32,6 +33,8 @@ static void nodes_differing(struct verify *verify, const struct verify_answer *a
     for (size_t i = 0; i < answer->sums_count; i++) {
         if (answer->sums[i] == verify_short(salt, sums->sums[i]) || BROKEN("verify-trusts"))
             continue;
+        if (count == VERIFY_NODES_MAX && verify->all)
+            return false;
         if (count == VERIFY_NODES_MAX) {
             verify->more = true;
             break;
@@ -43,6 +46,7 @@ static void nodes_differing(struct verify *verify, const struct verify_answer *a
         verify->nodes[i] = found[i];
     verify->nodes_count = count;
     verify->bits += sums->below;
+    return true;
 }
 
 /* Equal, but less has to be left out than was. */
@@ -63,7 +67,8 @@ static int sums_take(struct step *step, struct verify *verify, const struct shar
     struct hash_key salt = verify_salt(shard, verify->session);
     bool deep = sums->below == 0 || answer->below == 0; /* as deep as both trees are */
     if (answer->sums_count == 0 && verify->stage == STAGE_TREE)
-        return verify_equal(step, verify); /* the peer's tree has become less deep: from the root */
+        return verify_restart(step,
+                              verify); /* the peer's tree has become less deep: from the root */
     if (answer->below > sums->below || answer->sums_count != sums->nodes.count << answer->below)
         return NEAP_INVALID;
     deep =
@@ -79,7 +84,7 @@ static int sums_take(struct step *step, struct verify *verify, const struct shar
         return error;
     bool less = verify->stage == STAGE_ROOT && verify->paths.count > 0 &&
                 context_covers(&message->since, &verify->asked);
-    nodes_differing(verify, answer, &salt);
+    deep |= !nodes_differing(verify, answer, &salt);
     if (verify->nodes_count == 0 && less && !verify->repeats)
         return verify_repeat(step, verify);
     if (verify->nodes_count == 0)
@@ -87,8 +92,8 @@ static int sums_take(struct step *step, struct verify *verify, const struct shar
     verify->result->verdict = VERIFY_DIFFERS;
     verify->result->keys_more = true; /* until all was looked through */
     verify->stage = deep ? STAGE_CELLS : STAGE_TREE;
-    buffer_clear(&verify->from);
-    return attempt_void(step, verify, VERIFY_WHY_NOTHING, false, 0);
+    error = buffer_set(&verify->from, buffer_slice(&verify->start));
+    return error ? error : attempt_void(step, verify, VERIFY_WHY_NOTHING, false, 0);
 }
 
 /* ---- cells ---- */
@@ -115,16 +120,17 @@ static int key_found(struct looking *looking, struct slice path, enum verify_fat
 {
     struct verify *verify = looking->verify;
     struct verify_result *result = verify->result;
-    bool changed;
-    merkle_watched(&verify->watch, merkle_place(&looking->shard->tree->key, path), &changed);
+    bool changed = false;
+    if (!verify->all)
+        merkle_watched(&verify->watch, merkle_place(&looking->shard->tree->key, path), &changed);
     if (changed || verify_paths_have(&verify->paths, path) ||
         verify_paths_have(&looking->answer->paths, path))
         return 0;
     struct verify_key key = {fate, (uint32_t)result->paths.size, (uint32_t)path.size}, *keys;
-    if (result->keys_count == VERIFY_KEYS_MAX ||
-        result->paths.size + path.size > VERIFY_KEYS_BYTES) {
+    if (result->keys_count == verify->keys_max ||
+        result->paths.size + path.size > VERIFY_KEYS_BYTES || result->end.size > 0) {
         verify->more = true;
-        return 0;
+        return verify->all && result->end.size == 0 ? buffer_set(&result->end, path) : 0;
     }
     keys = mem_reserve(result->keys, result->keys_count, &result->keys_room, 1, sizeof *keys);
     if (!keys)
@@ -193,10 +199,13 @@ static int cells_take(struct step *step, struct verify *verify, const struct sha
     buffer_done(&end);
     if (error)
         return error;
-    if (verify->from.size == 0 || verify->result->keys_count == VERIFY_KEYS_MAX) {
-        verify->result->keys_more = verify->more || verify->from.size > 0;
+    struct verify_result *result = verify->result;
+    if (verify->from.size == 0 || result->keys_count == verify->keys_max || result->end.size > 0) {
+        result->keys_more = verify->more || verify->from.size > 0;
+        if (verify->all && result->end.size == 0)
+            error = buffer_set(&result->end, buffer_slice(&verify->from));
         verify_finish(step->gossip, verify);
-        return 0;
+        return error;
     }
     return attempt_void(step, verify, VERIFY_WHY_NOTHING, false, 0);
 }
@@ -207,6 +216,8 @@ static int cells_take(struct step *step, struct verify *verify, const struct sha
 static enum verify_reason attempt_why(const struct verify *verify, const struct shard *shard,
                                       const struct context *theirs)
 {
+    if (verify->all)
+        return shard->tree && shard->tree->ready ? VERIFY_WHY_NOTHING : VERIFY_WHY_BUILDS;
     if (verify->watch.lost)
         return VERIFY_WHY_CHANGING;
     if (!context_covers(theirs, &verify->base))

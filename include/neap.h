@@ -640,6 +640,10 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *                               up to 5 seconds for peers
  *   diff BUCKET KEY [TYPE|any [FIELD...]]
  *                               the same, of cells that differ somewhere
+ *   differing BUCKET PEER [LIMIT [FROM]]
+ *                               which cells a peer (its address, or its node's id) has otherwise,
+ *                               who lacks what, and why; with what is under way. At most LIMIT of
+ *                               them (256); `next` is the FROM of the others. Waits up to 30 s
  *   tasks                       long work that is under way or paused
  *   task pause|resume|cancel ID
  *   scrub [BUCKET]              all cells are read again from now on

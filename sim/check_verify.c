@@ -112,11 +112,12 @@ static void asked(struct world *world, void *arg, size_t index, const struct ask
         world_note(world, "%s: verify %s: %s, %zu cells under way, %zu keys; %s", name,
                    answer->address, words[result->verdict], result->under_way, result->keys_count,
                    verify_reason_text(result->why));
-        if (result->verdict == VERIFY_DIFFERS && !state->lost)
+        if (result->verdict == VERIFY_DIFFERS && !state->lost && !ask->all)
             world_fail(world, "verify: %s differs from %s, and nothing was lost", name,
                        answer->address);
         for (size_t other = 0; other < world->nodes_count; other++) {
-            if (!strcmp(world->nodes[other].address, answer->address))
+            if (!strcmp(world->nodes[other].address, answer->address) &&
+                !(ask->all && result->differed))
                 compare(world, state, index, other, ask, result);
         }
     }

@@ -9,6 +9,7 @@ enum {
     SPELLS_MAX = 2,            /* long ones, in a world */
     SHORT_LOG = 20,
     VERIFY_MS_MAX = 5000,
+    DIFF_EACH = 3, /* of questions that go with an order */
     VERIFY_BUCKETS = 3
 };
 
@@ -248,7 +249,10 @@ static void strike_order(struct faults *faults, struct rng *rng)
                kind <= SIM_CANCEL ? task_word(task) : "", shard->name);
     faults->ordered = true;
     sim_order(faults->world, node->index, kind, task, shard->id);
-    sim_ask(faults->world, node->index, ASK_LOOK, shard->id, 50 + number % VERIFY_MS_MAX);
+    if (number % DIFF_EACH == 0)
+        sim_diff(faults->world, node->index, shard->id, 50 + number % VERIFY_MS_MAX);
+    else
+        sim_ask(faults->world, node->index, ASK_LOOK, shard->id, 50 + number % VERIFY_MS_MAX);
 }
 
 static void orders_heal(struct world *world, size_t index)

@@ -238,22 +238,32 @@ struct sim_ask {
     uint8_t question[16]; /* of ASK_LOOK: all cells of the bucket */
 };
 
-void sim_ask(struct world *world, size_t index, enum ask_kind kind, uint64_t shard, uint64_t for_ms)
+static void ask_post(struct world *world, size_t index, struct ask ask, uint64_t for_ms)
 {
     struct sim_ask *asking = mem_new(sizeof *asking);
     must(asking);
     asking->event.kind = EVENT_ASK;
     asking->event.ask = &asking->ask;
-    asking->ask = (struct ask){
-        .kind = kind, .shard = shard, .until_ms = sim_now(&world->nodes[index]).mono_ms + for_ms};
-    if (kind == ASK_LOOK) {
+    asking->ask = ask;
+    asking->ask.until_ms = sim_now(&world->nodes[index]).mono_ms + for_ms;
+    if (ask.kind == ASK_LOOK) {
         struct buffer question = {.data = asking->question,
                                   .room = sizeof asking->question,
                                   .size_max = sizeof asking->question};
-        must(!look_question(shard, slice_of(NULL, 0), &question));
+        must(!look_question(ask.shard, slice_of(NULL, 0), &question));
         asking->ask.bytes = buffer_slice(&question);
     }
     sim_post(world, index, &asking->event);
+}
+
+void sim_ask(struct world *world, size_t index, enum ask_kind kind, uint64_t shard, uint64_t for_ms)
+{
+    ask_post(world, index, (struct ask){.kind = kind, .shard = shard}, for_ms);
+}
+
+void sim_diff(struct world *world, size_t index, uint64_t shard, uint64_t for_ms)
+{
+    ask_post(world, index, (struct ask){.kind = ASK_VERIFY, .shard = shard, .all = true}, for_ms);
 }
 
 /* ---- orders ---- */

@@ -183,6 +183,8 @@ enum sim_order_kind { SIM_PAUSE, SIM_RESUME, SIM_CANCEL, SIM_SCRUB, SIM_REPAIR }
 void sim_order(struct world *world, size_t node, enum sim_order_kind kind, enum task_kind task,
                uint64_t shard);
 void sim_ask(struct world *world, size_t node, enum ask_kind kind, uint64_t shard, uint64_t for_ms);
+/* What others have otherwise, with what is under way. */
+void sim_diff(struct world *world, size_t node, uint64_t shard, uint64_t for_ms);
 struct now sim_now(const struct sim_node *node);
 struct shard *sim_shard(struct world *world, size_t node, const char *bucket);
 /* The process must be down: the directory is replaced. */

@@ -166,9 +166,9 @@ enum verify_state verify_state(const struct shard *shard)
 {
     if (!shard->tree || !shard->tree->ready)
         return VERIFY_NO_TREE;
-    if (shard->session.id)
-        return VERIFY_CATCHES_UP;
-    return shard_released(shard) ? VERIFY_FINE : VERIFY_UNCONFIRMED;
+    if (!shard_released(shard))
+        return VERIFY_UNCONFIRMED;
+    return shard->session.id ? VERIFY_CATCHES_UP : VERIFY_FINE;
 }
 
 bool verify_covers(const struct context *a, const struct context *b, const struct context *residue)

@@ -12,7 +12,7 @@ enum { FIELDS_MAX = 16 };
 struct cli {
     struct neap *neap; /* NULL for commands that need none */
     const char *node, *directory;
-    const char *cluster, *from;
+    const char *cluster, *from, *peer;
     enum neap_type type; /* NEAP_ANY: not given */
     int json, format_given, dpkg;
     uint64_t limit; /* 0: none */
@@ -30,9 +30,8 @@ struct command {
     const char *name, *arguments, *help;
     int least, most;
     int needs_node;
-    const char
-        *flags; /* those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce)
-                */
+    /* Those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce) p(eer). */
+    const char *flags;
     command_run run;
 };
 
@@ -67,6 +66,10 @@ int command_backup(struct cli *cli);
 int command_restore(struct cli *cli);
 /* cli_explain.c */
 int command_explain(struct cli *cli);
+int explain_object(struct cli *cli, const char *verb); /* explain, or diff */
+/* ", lacks 8b3bcc2d:3 (1)": names and values of events; nothing when there are none. */
+void print_dot_names(const char *what, const json_t *dots);
+/* cli_diff.c */
 int command_diff(struct cli *cli);
 /* cli_verify.c */
 int command_verify(struct cli *cli);

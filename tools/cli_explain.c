@@ -1,4 +1,4 @@
-/* explain and diff: why an object is as it is, and who has it otherwise. */
+/* explain, and diff of one object: why it is as it is, and who has it otherwise. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +53,7 @@ static void print_dot(const json_t *dot)
     putchar('\n');
 }
 
-static void print_dot_names(const char *what, const json_t *dots)
+void print_dot_names(const char *what, const json_t *dots)
 {
     const json_t *dot;
     size_t i;
@@ -147,7 +147,7 @@ static json_t *ask_words(struct cli *cli, const char *verb, int *ret_exit)
     return cli_ask(cli, count, words, ret_exit);
 }
 
-static int explain(struct cli *cli, const char *verb)
+int explain_object(struct cli *cli, const char *verb)
 {
     int result;
     json_t *json = ask_words(cli, verb, &result);
@@ -175,10 +175,5 @@ static int explain(struct cli *cli, const char *verb)
 
 int command_explain(struct cli *cli)
 {
-    return explain(cli, "explain");
-}
-
-int command_diff(struct cli *cli)
-{
-    return explain(cli, "diff");
+    return explain_object(cli, "explain");
 }

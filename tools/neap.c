@@ -34,8 +34,8 @@ static const struct command commands[] = {
      command_isolate},
     {"explain", "BUCKET KEY", "why it is as it is: events, by whom, and who lacks which", 2, 2, 1,
      "nft", command_explain},
-    {"diff", "BUCKET KEY", "what other nodes have otherwise; exit 1 if anything", 2, 2, 1, "nft",
-     command_diff},
+    {"diff", "[BUCKET [KEY]]", "what other nodes have otherwise, and why; exit 1 if anything", 0, 2,
+     1, "nftslp", command_diff},
     {"verify", "[BUCKET]", "are peers equal, but for what is under way? exit 1 if one is not", 0, 1,
      1, "n", command_verify},
     {"tasks", "", "long work that is under way or paused, and how far it is", 0, 0, 1, "n",
@@ -83,6 +83,7 @@ static void help(void)
            "  -o, --output FORM     table (default) or json\n"
            "      --from NAME       start listing here\n"
            "      --limit N         list at most so many\n"
+           "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
            "      --format FORM     of import: json (default) or dpkg\n"
            "      --timeout MS      how long to wait for an answer\n"
            "      --once ID         of a write: done again with the same ID it is done once\n"
@@ -196,7 +197,8 @@ static int flags_fit(const struct cli *cli, const struct command *command)
     } flags[] = {{cli->fields_count > 0, 'f', "--field"}, {cli->type != NEAP_ANY, 't', "--type"},
                  {cli->from != NULL, 's', "--from"},      {cli->limit > 0, 'l', "--limit"},
                  {cli->format_given, 'm', "--format"},    {cli->node != NULL, 'n', "--node"},
-                 {cli->directory != NULL, 'n', "--dir"},  {cli->call.once.size > 0, 'o', "--once"}};
+                 {cli->directory != NULL, 'n', "--dir"},  {cli->call.once.size > 0, 'o', "--once"},
+                 {cli->peer != NULL, 'p', "--peer"}};
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (flags[i].given && !strchr(command->flags, flags[i].letter)) {
@@ -247,6 +249,7 @@ int main(int argc, const char **argv)
         {"cluster", 0, POPT_ARG_STRING, &cli.cluster, 0, NULL, NULL},
         {"type", 0, POPT_ARG_STRING, NULL, FLAG_TYPE, NULL, NULL},
         {"from", 0, POPT_ARG_STRING, &cli.from, 0, NULL, NULL},
+        {"peer", 0, POPT_ARG_STRING, &cli.peer, 0, NULL, NULL},
         {"format", 0, POPT_ARG_STRING, NULL, FLAG_FORMAT, NULL, NULL},
         {"field", 'f', POPT_ARG_STRING, NULL, FLAG_FIELD, NULL, NULL},
         {"output", 'o', POPT_ARG_STRING, NULL, FLAG_OUTPUT, NULL, NULL},

@@ -116,6 +116,22 @@ differs()
     grep -v k1234 "$work/out" >"$work/rest"
 }
 check "a value that one has lost is named while all are written to" lost
+
+# One page after the other, of one peer; the value is told, and that nothing explains that it is gone.
+told()
+{
+    gives 1 -n "$work/a.sock" --peer "ipc://$work/b.peer" diff shop && verdicts 1 differs &&
+        grep -q 'k1234:lww: .*lacks [0-9a-f]*:[0-9]* ("value 1234")' "$work/out"
+}
+listed()
+{
+    until_true 60 told && gives 0 -n "$work/a.sock" --peer "ipc://$work/c.peer" diff carts &&
+        fails 1 'no peer' -n "$work/a.sock" --peer nobody diff shop &&
+        fails 1 'no bucket' -n "$work/a.sock" diff nowhere &&
+        fails 2 'means nothing' -n "$work/a.sock" --peer x diff shop k1234 &&
+        fails 2 'goes with' -n "$work/a.sock" --from 00 diff shop
+}
+check "diff lists what a peer has otherwise, and who lacks what" listed
 write_no_more
 
 healed()

@@ -294,6 +294,94 @@ TEST(a_peer_looks_when_it_is_asked)
     nodes_close(&nodes);
 }
 
+TEST(cells_that_are_named_are_told_of_and_no_others)
+{
+    struct buffer paths[4], end_path;
+    struct slice named[LOOK_CELLS_MAX + 2];
+    static const char *const keys[] = {"apple", "gone", "pear", "plum"};
+    struct place place;
+    struct view view;
+    struct look look;
+    size_t taken = 0;
+
+    begin(&place);
+    view = batch_view(place.batch);
+    CHECK_OK(place_add(&place, "apple", 1));
+    CHECK_OK(place_add(&place, "orange", 2));
+    CHECK_OK(place_set(&place, "pear", "red"));
+    CHECK_OK(place_add(&place, "pear", 3));
+    for (size_t i = 0; i < 4; i++)
+        named[i] = key_of(keys[i], i == 2 ? NEAP_REGISTER : NEAP_COUNTER, &paths[i]);
+    CHECK_OK(look_cells_question(place.shard->id, named, 4, &question, &taken));
+    CHECK_EQUAL(taken, 4);
+    buffer_clear(&answer);
+    CHECK_OK(look_cells_answer(place.shard, &view, buffer_slice(&question), &answer));
+    CHECK_OK(look_read(slice_of(NULL, 0), buffer_slice(&answer), &look));
+    CHECK(look.whole);
+    CHECK_EQUAL(look.count, 2);
+    CHECK(slice_equal(look.cells[0].path, named[0]));
+    CHECK(slice_equal(look.cells[1].path, named[2]));
+    CHECK_EQUAL(look.cells[1].type, NEAP_REGISTER);
+    look_done(&look);
+    /* Too many, and none. */
+    for (size_t i = 0; i < LOOK_CELLS_MAX + 2; i++)
+        named[i] = buffer_slice(&paths[0]);
+    CHECK_OK(look_cells_question(place.shard->id, named, LOOK_CELLS_MAX + 2, &question, &taken));
+    CHECK_EQUAL(taken, LOOK_CELLS_MAX);
+    buffer_init(&end_path, NEAP_PATH_MAX);
+    while (end_path.size < 1000)
+        CHECK_OK(buffer_append(&end_path, slice_text("long")));
+    for (size_t i = 0; i < 10; i++)
+        named[i] = buffer_slice(&end_path);
+    CHECK_OK(look_cells_question(place.shard->id, named, 10, &question, &taken));
+    CHECK_EQUAL(taken, 8);
+    CHECK(question.size <= ASK_QUESTION_MAX);
+    question.size--;
+    buffer_clear(&answer);
+    CHECK_ERROR(look_cells_answer(place.shard, &view, buffer_slice(&question), &answer),
+                NEAP_INVALID);
+    buffer_done(&end_path);
+    for (size_t i = 0; i < 4; i++)
+        buffer_done(&paths[i]);
+    end(&place);
+}
+
+/* An answer that is full says from where on the others are to be asked for. */
+TEST(named_cells_that_do_not_fit_are_left_for_the_next_question)
+{
+    static const char *const keys[] = {"a", "b", "c", "d", "e"};
+    static char text[250];
+    struct op op = {.kind = OP_REGISTER_SET, .value = slice_of(text, sizeof text)};
+    struct slice named[5];
+    struct buffer paths[5];
+    struct place place;
+    struct view view;
+    struct look look;
+    struct dot dot;
+    size_t taken, told;
+
+    begin(&place);
+    view = batch_view(place.batch);
+    memset(text, 'x', sizeof text);
+    for (size_t i = 0; i < 5; i++) {
+        named[i] = key_of(keys[i], NEAP_REGISTER, &paths[i]);
+        for (size_t sibling = 0; sibling < LOOK_DOTS_MAX; sibling++)
+            CHECK_OK(place_write(&place, keys[i], NEAP_REGISTER, &op, &dot));
+    }
+    CHECK_OK(look_cells_question(place.shard->id, named, 5, &question, &taken));
+    CHECK_EQUAL(taken, 5);
+    CHECK_OK(look_cells_answer(place.shard, &view, buffer_slice(&question), &answer));
+    CHECK_OK(look_read(slice_of(NULL, 0), buffer_slice(&answer), &look));
+    told = look.count;
+    CHECK(told > 0 && told < 5);
+    CHECK(!look.whole);
+    CHECK(slice_equal(look.end, named[told]));
+    look_done(&look);
+    for (size_t i = 0; i < 5; i++)
+        buffer_done(&paths[i]);
+    end(&place);
+}
+
 TEST(a_question_that_is_none_costs_the_link)
 {
     static struct pair_of_nodes nodes;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "gossip/task.h"
 #include "gossip/verify_state.h"
 #include "store/merkle.h"
 #include "store/slot.h"
@@ -16,15 +17,22 @@ static struct pair_of_nodes nodes;
 
 /* ---- asking ---- */
 
-static int ask_begin(struct ask *ask, size_t from)
+static int ask_send(struct ask *ask, size_t from)
 {
     struct side *side = &nodes.sides[from];
-    *ask = (struct ask){
-        .kind = ASK_VERIFY, .shard = bucket_id("box"), .until_ms = nodes.now.mono_ms + ASK_FOR_MS};
+    ask->kind = ASK_VERIFY;
+    ask->shard = bucket_id("box");
+    ask->until_ms = nodes.now.mono_ms + ASK_FOR_MS;
     int error = gossip_ask(side->gossip, nodes.now, ask, &side->outbox);
     if (!error)
         error = gossip_tick(side->gossip, nodes.now, side->batch, &side->outbox);
     return error ? error : side_commit(side);
+}
+
+static int ask_begin(struct ask *ask, size_t from)
+{
+    *ask = (struct ask){0};
+    return ask_send(ask, from);
 }
 
 /* Until it has ended. */
@@ -306,6 +314,109 @@ TEST(of_very_many_the_first_are_named)
     nodes_close(&nodes);
 }
 
+/* ---- all that differs ---- */
+
+static int differing(struct ask *ask, size_t from, struct slice start, size_t keys_max)
+{
+    *ask = (struct ask){.all = true, .from = start, .keys_max = keys_max};
+    int error = ask_send(ask, from);
+    return error ? error : ask_end(ask, from);
+}
+
+TEST(of_all_that_differs_what_is_under_way_is_a_part)
+{
+    struct ask ask;
+    fill(10, 10, 20);
+    CHECK_OK(lose(0, "n7"));
+    CHECK_OK(differing(&ask, 0, slice_of(NULL, 0), 0));
+    CHECK_EQUAL(result_of(&ask)->keys_count, 1);
+    ask_done(&ask);
+    nodes.loses[MESSAGE_PUSH] = nodes.messages[MESSAGE_PUSH] + 1;
+    CHECK_OK(nodes_write(&nodes, 1, "n3", 1));
+    CHECK_OK(differing(&ask, 0, slice_of(NULL, 0), 0));
+    CHECK_EQUAL(result_of(&ask)->verdict, VERIFY_DIFFERS);
+    CHECK_EQUAL(result_of(&ask)->keys_count, 2);
+    CHECK(!result_of(&ask)->keys_more && result_of(&ask)->end.size == 0);
+    CHECK(key_is(result_of(&ask), 0, VERIFY_NOT_THE_SAME, "n3"));
+    CHECK(key_is(result_of(&ask), 1, VERIFY_NOT_HERE, "n7"));
+    ask_done(&ask);
+    nodes_close(&nodes);
+}
+
+/* Nodes below which cells differ are more than are looked into at once: none is left out. */
+TEST(all_that_differs_is_named_page_by_page)
+{
+    static char last[NEAP_PATH_MAX];
+    struct ask ask = {0};
+    struct buffer from;
+    struct key key;
+    size_t found = 0, pages = 0;
+    char name[16];
+    buffer_init(&from, KEY_CURSOR_MAX);
+    fill(10, 10, 6500);
+    for (size_t side = 0; side < 2; side++) {
+        CHECK_OK(scrub(side));
+        topic_find(nodes.sides[side].gossip, bucket_id("box"))->paused |= 1u << TASK_REPAIR;
+    }
+    for (unsigned i = 0; i < 900; i++) {
+        snprintf(name, sizeof name, "n%u", 6 * i);
+        key_of(name, &key);
+        CHECK_OK(batch_delete(nodes.sides[i % 2].batch, DISK_CELLS, key_slice(&key)));
+    }
+    for (size_t side = 0; side < 2; side++) {
+        CHECK_OK(side_commit(&nodes.sides[side]));
+        CHECK_OK(scrub(side));
+    }
+    memset(last, 0, sizeof last);
+    do {
+        CHECK_OK(differing(&ask, 0, buffer_slice(&from), 250));
+        const struct verify_result *result = result_of(&ask);
+        CHECK_EQUAL(result->verdict, VERIFY_DIFFERS);
+        CHECK(result->keys_count > 0 && result->keys_count <= 250);
+        for (size_t i = 0; i < result->keys_count; i++) {
+            struct slice path =
+                slice_of(result->paths.data + result->keys[i].at, result->keys[i].size);
+            CHECK(memcmp(last, path.data, path.size) < 0);
+            memcpy(last, path.data, path.size);
+        }
+        found += result->keys_count;
+        CHECK(result->keys_more == (result->end.size > 0));
+        CHECK_OK(buffer_set(&from, buffer_slice(&result->end)));
+        ask_done(&ask);
+    } while (from.size > 0 && ++pages < 10);
+    CHECK_EQUAL(found, 900);
+    CHECK_EQUAL(pages, 3);
+    buffer_done(&from);
+    nodes_close(&nodes);
+}
+
+/* What is told of a moment is of that moment: there is no waiting for a quiet one. */
+TEST(what_differs_is_told_while_both_write)
+{
+    struct rng rng;
+    char name[16];
+    rng_init(&rng, test_number("NEAP_SEED", 1));
+    fill(10, 4, 30);
+    for (unsigned round = 0; round < 60; round++) {
+        struct ask ask = {.all = true};
+        size_t from = rng_below(&rng, 2);
+        for (unsigned i = 0; i < 12; i++) {
+            size_t side = rng_below(&rng, 2);
+            uint64_t key = rng_below(&rng, 40);
+            if (i == 6)
+                CHECK_OK(ask_send(&ask, from));
+            snprintf(name, sizeof name, "n%u", (unsigned)key);
+            CHECK_OK(nodes_write(&nodes, side, name, 1));
+        }
+        CHECK_OK(ask_end(&ask, from));
+        CHECK_EQUAL(ask.answers[0].end, ASK_TOLD);
+        CHECK(result_of(&ask)->verdict != VERIFY_UNKNOWN);
+        CHECK(result_of(&ask)->keys_count <= 40);
+        ask_done(&ask);
+    }
+    nodes_close(&nodes);
+}
+
 /* ---- not comparable ---- */
 
 TEST(without_a_tree_there_is_no_verdict_and_the_reason_is_told)
@@ -477,9 +588,10 @@ TEST(what_is_no_question_or_answer_costs_the_link)
         size_t size;
     } wrong[] = {{"", 0},
                  {"x", 1},
-                 {"\x96\x01\x00\x91\x01\x08\xc4\x00\x90", 9},               /* node 1 of 0 bits */
-                 {"\x96\x01\x40\x90\x00\xc4\x00\x90", 8},                   /* 64 bits */
-                 {"\x96\x01\x00\x91\x00\x14\xc4\x00\x90", 9},               /* 2^20 sums */
+                 {"\x97\x01\x00\x00\x91\x01\x08\xc4\x00\x90", 10},          /* node 1 of 0 bits */
+                 {"\x97\x01\x00\x40\x90\x00\xc4\x00\x90", 9},               /* 64 bits */
+                 {"\x97\x01\x00\x00\x91\x00\x14\xc4\x00\x90", 10},          /* 2^20 sums */
+                 {"\x97\x01\x02\x00\x91\x00\x08\xc4\x00\x90", 10},          /* neither of all */
                  {"\x96\x00\x00\xc4\x01x\xc4\x00\xc4\x00\x90", 11},         /* part of a sum */
                  {"\x96\x00\x15\xc4\x00\xc4\x00\xc4\x00\x90", 10},          /* too deep */
                  {"\x96\x00\x00\xc4\x00\xc4\x00\xc4\x00\x91\xc4\x01x", 13}, /* a short path */
