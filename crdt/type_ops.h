@@ -8,11 +8,14 @@
 #include "crdt/types.h"
 
 extern const struct type register_type, lww_type, flag_type, counter_type, set_type;
+extern const struct type max_type, min_type, flag_dw_type, counter_exact_type, set_rw_type;
 
 /* Does the operation replace a dot that is here? */
 bool op_sees(const struct op *op, struct dot dot);
 /* Keeps the dots that the operation does not see. */
 int edit_keep(const struct cell *old, const struct op *op, struct edit *edit);
+/* Keeps all: there is no event. */
+int edit_keep_all(const struct cell *old, struct edit *edit);
 /* What it sees goes; no event when that is nothing. */
 int edit_remove(const struct cell *old, const struct op *op, struct edit *edit);
 /* What it sees is replaced by one live dot without payload. */

@@ -14,8 +14,12 @@ static const struct type map_type = {
 
 /* All the types that there are. */
 static const struct type *const types[] = {
-    [NEAP_REGISTER] = &register_type, [NEAP_LWW] = &lww_type, [NEAP_FLAG] = &flag_type,
-    [NEAP_COUNTER] = &counter_type,   [NEAP_SET] = &set_type, [NEAP_MAP] = &map_type,
+    [NEAP_REGISTER] = &register_type, [NEAP_LWW] = &lww_type,
+    [NEAP_FLAG] = &flag_type,         [NEAP_COUNTER] = &counter_type,
+    [NEAP_SET] = &set_type,           [NEAP_MAP] = &map_type,
+    [NEAP_MAX] = &max_type,           [NEAP_MIN] = &min_type,
+    [NEAP_FLAG_DW] = &flag_dw_type,   [NEAP_COUNTER_EXACT] = &counter_exact_type,
+    [NEAP_SET_RW] = &set_rw_type,
 };
 
 enum { TYPES_COUNT = sizeof types / sizeof *types };
@@ -31,6 +35,13 @@ static const struct op_info ops[OP_KIND_END] = {
     OP(OP_SET_ADD, NEAP_SET, .takes_seen = true),
     OP(OP_SET_REMOVE, NEAP_SET, .takes_seen = true, .may_be_idle = true),
     OP(OP_REMOVE, 0, .takes_seen = true, .may_be_idle = true),
+    OP(OP_MAX_SET, NEAP_MAX, .takes_seen = true, .may_be_idle = true),
+    OP(OP_MIN_SET, NEAP_MIN, .takes_seen = true, .may_be_idle = true),
+    OP(OP_FLAG_DW_ON, NEAP_FLAG_DW, .takes_seen = true),
+    OP(OP_FLAG_DW_OFF, NEAP_FLAG_DW, .takes_seen = true),
+    OP(OP_COUNTER_EXACT_ADD, NEAP_COUNTER_EXACT, .takes_seen = false),
+    OP(OP_SET_RW_ADD, NEAP_SET_RW, .takes_seen = true),
+    OP(OP_SET_RW_REMOVE, NEAP_SET_RW, .takes_seen = true),
 };
 #undef OP
 
@@ -75,6 +86,15 @@ int edit_keep(const struct cell *old, const struct op *op, struct edit *edit)
     return error;
 }
 
+int edit_keep_all(const struct cell *old, struct edit *edit)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < old->count && !error; i++)
+        error = cell_add(&edit->kept, old->entries[i].dot, old->entries[i].payload);
+    return error;
+}
+
 int edit_remove(const struct cell *old, const struct op *op, struct edit *edit)
 {
     int error = edit_keep(old, op, edit);
@@ -101,6 +121,13 @@ enum neap_type op_type(enum op_kind kind)
     return (enum neap_type)op_info((unsigned)kind)->type;
 }
 
+static bool type_removes(unsigned type)
+{
+    const struct type *found = type_find(type);
+
+    return found && found->removes;
+}
+
 /* Will the cell with its new dot keep within its limits? */
 static bool edit_fits(const struct edit *edit)
 {
@@ -113,14 +140,14 @@ static bool edit_fits(const struct edit *edit)
 int type_edit(const struct cell *old, const struct op *op, const struct editor *editor,
               struct edit *ret_edit)
 {
-    enum neap_type type = op_type(op->kind);
+    const struct type *found = type_find(op->kind == OP_REMOVE ? editor->type : op_type(op->kind));
     int error = NEAP_INVALID;
 
     edit_clear(ret_edit);
-    if (op->kind == OP_REMOVE)
+    if (op->kind == OP_REMOVE && !type_removes(editor->type))
         error = edit_remove(old, op, ret_edit);
-    else if (type)
-        error = types[type]->edit(old, op, editor, ret_edit);
+    else if (found && found->edit)
+        error = found->edit(old, op, editor, ret_edit);
     if (!error && ret_edit->adds && !edit_fits(ret_edit))
         error = NEAP_LIMIT;
     if (error)

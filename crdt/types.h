@@ -16,7 +16,14 @@ enum op_kind {
     OP_COUNTER_ADD, /* number */
     OP_SET_ADD,     /* on the element's cell */
     OP_SET_REMOVE,
-    OP_REMOVE, /* any cell: its dots go */
+    OP_REMOVE,  /* any cell: its dots go */
+    OP_MAX_SET, /* number */
+    OP_MIN_SET,
+    OP_FLAG_DW_ON,
+    OP_FLAG_DW_OFF,
+    OP_COUNTER_EXACT_ADD, /* number */
+    OP_SET_RW_ADD,        /* on the element's cell */
+    OP_SET_RW_REMOVE,
     OP_KIND_END
 };
 
@@ -36,16 +43,23 @@ struct op {
     enum op_kind kind;
     struct slice value;
     int64_t number;
-    int64_t also;   /* a second number, for the kinds that have one */
-    uint64_t stamp; /* HLC, for kinds that are stamped */
+    int64_t also;     /* a second number, for the kinds that have one */
+    uint64_t stamp;   /* HLC, for kinds that are stamped */
+    uint64_t earlier; /* events that this same write has made in the shard before it */
     const struct context
         *seen; /* NULL: all dots that are here; else only what it covers is replaced */
 };
 
-/* Who edits: my replica id, and which of my dots a counter may fold (rule 9). */
+/* Who edits: my replica id, which of my dots a counter may fold (rule 9), and what else an edit may
+ * have to know of the shard. */
 struct editor {
     uint64_t id;
     uint64_t fold_after; /* own dots with n > this were made by this opening, or a peer confirmed */
+    uint64_t fold_write; /* own dots with n > this were made by this very write */
+    uint64_t next;       /* n of the event to be */
+    const struct context
+        *stable;   /* what all members have seen, and have said all before; or NULL */
+    unsigned type; /* of the cell, for OP_REMOVE: 0 is one whose dots just go */
 };
 
 /* The outcome: dots that stay, and what the new dot carries. */
@@ -85,6 +99,7 @@ struct type {
     /* An operation of this type, into a cleared edit; type_edit() clears it again on an error. */
     int (*edit)(const struct cell *old, const struct op *op, const struct editor *editor,
                 struct edit *edit);
+    bool removes; /* `edit` takes OP_REMOVE as well; else the dots that it sees go */
     /* Is there anything for a reader? Payloads were checked. NULL: while there are dots. */
     bool (*is_live)(const struct cell *cell);
     /* The value of a live cell, for iterators, `neap` and JSON: value and number of an item, as

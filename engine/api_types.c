@@ -52,6 +52,54 @@ int neap_set_remove(struct neap *neap, const struct neap_place *at, struct neap_
     return api_write(neap, at, &element, &op, call);
 }
 
+int neap_max_set(struct neap *neap, const struct neap_place *at, int64_t value,
+                 const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_MAX_SET, .number = value};
+
+    return api_write(neap, at, NULL, &op, call);
+}
+
+int neap_min_set(struct neap *neap, const struct neap_place *at, int64_t value,
+                 const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_MIN_SET, .number = value};
+
+    return api_write(neap, at, NULL, &op, call);
+}
+
+int neap_flag_dw_set(struct neap *neap, const struct neap_place *at, int on,
+                     const struct neap_call *call)
+{
+    const struct op op = {.kind = on ? OP_FLAG_DW_ON : OP_FLAG_DW_OFF};
+
+    return api_write(neap, at, NULL, &op, call);
+}
+
+int neap_counter_exact_add(struct neap *neap, const struct neap_place *at, int64_t change,
+                           const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_COUNTER_EXACT_ADD, .number = change};
+
+    return api_write(neap, at, NULL, &op, call);
+}
+
+int neap_set_rw_add(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                    const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_SET_RW_ADD};
+
+    return api_write(neap, at, &element, &op, call);
+}
+
+int neap_set_rw_remove(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                       const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_SET_RW_REMOVE};
+
+    return api_write(neap, at, &element, &op, call);
+}
+
 int neap_put(struct neap *neap, const struct neap_place *at, enum neap_type type,
              const struct neap_item *item, const struct neap_call *call)
 {
@@ -85,6 +133,36 @@ int neap_counter_get(struct neap *neap, const struct neap_place *at, int64_t *re
                      const struct neap_call *call)
 {
     return api_number(neap, at, NEAP_COUNTER, NULL, API_EMPTY_IS_0, ret_value, call);
+}
+
+int neap_max_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                 const struct neap_call *call)
+{
+    return api_number(neap, at, NEAP_MAX, NULL, API_EMPTY_IS_NOTFOUND, ret_value, call);
+}
+
+int neap_min_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                 const struct neap_call *call)
+{
+    return api_number(neap, at, NEAP_MIN, NULL, API_EMPTY_IS_NOTFOUND, ret_value, call);
+}
+
+int neap_flag_dw_get(struct neap *neap, const struct neap_place *at, int *ret_on,
+                     const struct neap_call *call)
+{
+    return api_live(neap, at, NEAP_FLAG_DW, NULL, ret_on, call);
+}
+
+int neap_counter_exact_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                           const struct neap_call *call)
+{
+    return api_number(neap, at, NEAP_COUNTER_EXACT, NULL, API_EMPTY_IS_0, ret_value, call);
+}
+
+int neap_set_rw_has(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                    int *ret_in, const struct neap_call *call)
+{
+    return api_live(neap, at, NEAP_SET_RW, &element, ret_in, call);
 }
 
 /* ---- types ---- */

@@ -59,12 +59,28 @@
  *   NEAP_REGISTER  values of which no write is lost: all are kept, as siblings, until a write that
  *                  has seen them (call.seen) replaces them.
  *
- *   NEAP_FLAG      on against off: on.
+ *   NEAP_FLAG      on against off: on. On against a removal: on.
+ *
+ *   NEAP_FLAG_DW   on against off: off. On against a removal: on.
  *
  *   NEAP_COUNTER   all additions count. An addition against a removal of the counter: that addition
  *                  stays, together with what its node has added before, since they are one number.
  *
+ *   NEAP_COUNTER_EXACT
+ *                  the same, but a removal takes exactly the additions that it has seen, and of an
+ *                  addition against a removal that addition stays and nothing else.
+ *
+ *   NEAP_MAX, NEAP_MIN
+ *                  a number: the largest, or smallest, that was written. Written against removed:
+ *                  what was written stays, if it led further than what its node had; if not, it
+ *                  was no write.
+ *
  *   NEAP_SET       an element added against removed: it is in.
+ *
+ *   NEAP_SET_RW    an element added against removed: it is not in, and neither what was added at
+ *                  the same time as that. An element added against the whole set, or the map around
+ *                  it, removed: it is in. A removal, also of what is not in, is kept until all
+ *                  nodes have it; so each costs a little until then.
  *
  *   NEAP_MAP       each field by its own type. A field updated against the map removed: the update
  *                  stays, what was in the map before goes.
@@ -471,6 +487,50 @@ NEAP_API int neap_set_remove(struct neap *neap, const struct neap_place *at,
  * Errors: of reads. */
 NEAP_API int neap_set_has(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
                           int *ret_in, const struct neap_call *call);
+
+/* The same with disable-wins (NEAP_FLAG_DW): an object of its own.
+ * Errors: of writes, of reads. */
+NEAP_API int neap_flag_dw_set(struct neap *neap, const struct neap_place *at, int on,
+                              const struct neap_call *call);
+NEAP_API int neap_flag_dw_get(struct neap *neap, const struct neap_place *at, int *ret_on,
+                              const struct neap_call *call);
+
+/* Adds to an exact counter; change may be negative. Takes no call->seen, but neap_remove() does.
+ * Errors: of writes. LIMIT: as neap_counter_add(); or this node has made 1024 additions here since
+ * it last knew that all other nodes had what it has. A removal of the counter makes room again. */
+NEAP_API int neap_counter_exact_add(struct neap *neap, const struct neap_place *at, int64_t change,
+                                    const struct neap_call *call);
+
+/* The sum of the additions that no removal has seen, into *ret_value.
+ * Errors: of reads. LIMIT: it does not fit 64 bits. */
+NEAP_API int neap_counter_exact_get(struct neap *neap, const struct neap_place *at,
+                                    int64_t *ret_value, const struct neap_call *call);
+
+/* Makes a number the largest at a place, or the smallest, if it leads further than what is there;
+ * else nothing is written. Doing it twice does no harm.
+ * Errors: of writes. */
+NEAP_API int neap_max_set(struct neap *neap, const struct neap_place *at, int64_t value,
+                          const struct neap_call *call);
+NEAP_API int neap_min_set(struct neap *neap, const struct neap_place *at, int64_t value,
+                          const struct neap_call *call);
+
+/* The largest number, or the smallest, into *ret_value.
+ * Errors: of reads. NOTFOUND: none was written. */
+NEAP_API int neap_max_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                          const struct neap_call *call);
+NEAP_API int neap_min_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                          const struct neap_call *call);
+
+/* As neap_set_add(), neap_set_remove() and neap_set_has(), of a set where removals win
+ * (NEAP_SET_RW): an object of its own. The removal of an element that is not in counts as well, and
+ * so is a write.
+ * Errors: of writes, of reads. */
+NEAP_API int neap_set_rw_add(struct neap *neap, const struct neap_place *at,
+                             struct neap_bytes element, const struct neap_call *call);
+NEAP_API int neap_set_rw_remove(struct neap *neap, const struct neap_place *at,
+                                struct neap_bytes element, const struct neap_call *call);
+NEAP_API int neap_set_rw_has(struct neap *neap, const struct neap_place *at,
+                             struct neap_bytes element, int *ret_in, const struct neap_call *call);
 
 /* What is at a place, of whatever type, as items: of a type that NEAP_HOLDS_ELEMENTS or _FIELDS the
  * same as neap_items() gives, of all others one item for each value: type, and what

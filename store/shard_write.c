@@ -121,12 +121,24 @@ static bool is_unsaid(const struct shard *shard, const struct slot *slot)
            !BROKEN("removes-unsaid");
 }
 
+/* 0 for what is no path of a cell: then it just goes. */
+static unsigned path_type(struct slice path)
+{
+    enum neap_type type;
+
+    return path_check(path, &type) ? 0 : (unsigned)type;
+}
+
 int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
                 const struct op *op, struct dot *ret_dot)
 {
-    const struct editor editor = {
+    uint64_t counter = context_get(&shard->context, shard->replica);
+    struct editor editor = {
         .id = shard->replica,
         .fold_after = fold_after(shard),
+        .fold_write = counter - op->earlier,
+        .next = counter + 1,
+        .type = op->kind == OP_REMOVE ? path_type(path) : 0,
     };
     struct view view = batch_view(batch);
     struct slot slot;

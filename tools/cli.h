@@ -40,6 +40,8 @@ int command_get(struct cli *cli);
 int command_put(struct cli *cli);
 int command_assign(struct cli *cli);
 int command_incr(struct cli *cli);
+int command_max(struct cli *cli);
+int command_min(struct cli *cli);
 int command_flag(struct cli *cli);
 int command_add(struct cli *cli);
 int command_remove(struct cli *cli);

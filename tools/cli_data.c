@@ -141,35 +141,109 @@ int command_assign(struct cli *cli)
     return code ? cli_fail(cli, code, "assign") : 0;
 }
 
+/* Types that a command writes to alike; the first unless --type says otherwise. */
+static const struct {
+    enum neap_type type;
+    int (*add)(struct neap *neap, const struct neap_place *at, int64_t change,
+               const struct neap_call *call);
+} counters[] = {{NEAP_COUNTER, neap_counter_add}, {NEAP_COUNTER_EXACT, neap_counter_exact_add}};
+
+static const struct {
+    enum neap_type type;
+    int (*set)(struct neap *neap, const struct neap_place *at, int on,
+               const struct neap_call *call);
+} flags[] = {{NEAP_FLAG, neap_flag_set}, {NEAP_FLAG_DW, neap_flag_dw_set}};
+
+static const struct {
+    enum neap_type type;
+    int (*add)(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+               const struct neap_call *call);
+    int (*remove)(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
+                  const struct neap_call *call);
+} sets[] = {{NEAP_SET, neap_set_add, neap_set_remove},
+            {NEAP_SET_RW, neap_set_rw_add, neap_set_rw_remove}};
+
+/* Which row of such a table, whose types are `step` bytes apart; -1 after saying that it is none.
+ */
+static int row_of(const struct cli *cli, const void *types, size_t count, size_t step,
+                  const char *doing)
+{
+    for (size_t i = 0; i < count; i++) {
+        const enum neap_type *type = (const void *)((const char *)types + i * step);
+
+        if (cli->type == NEAP_ANY || cli->type == *type)
+            return (int)i;
+    }
+    fprintf(stderr, "neap: %s: nothing to do on a %s\n", doing, type_name(cli->type));
+    return -1;
+}
+#define ROW_OF(cli, table, doing) \
+    row_of(cli, &(table)[0].type, sizeof(table) / sizeof((table)[0]), sizeof((table)[0]), doing)
+
+/* The number that an argument says. 0, or -1 after saying that it is none. */
+static int change_take(const char *text, const char *doing, int64_t *ret_number)
+{
+    char *end;
+    long long number;
+
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    if (end == text || *end || errno) {
+        fprintf(stderr, "neap: %s: `%s` is not a whole number\n", doing, text);
+        return -1;
+    }
+    *ret_number = number;
+    return 0;
+}
+
 int command_incr(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
-    long long change = 1;
-    char *end;
+    int64_t change = 1;
+    int row = ROW_OF(cli, counters, "incr"), code;
+
+    if (row < 0 || (cli->argc > 2 && change_take(cli->argv[2], "incr", &change)))
+        return EXIT_USAGE;
+    code = counters[row].add(cli->neap, &at, change, &cli->call);
+    return code ? cli_fail(cli, code, "incr") : 0;
+}
+
+int command_max(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    int64_t value;
     int code;
 
-    errno = 0;
-    if (cli->argc > 2) {
-        change = strtoll(cli->argv[2], &end, 10);
-        if (end == cli->argv[2] || *end || errno) {
-            fprintf(stderr, "neap: incr: `%s` is not a whole number\n", cli->argv[2]);
-            return EXIT_USAGE;
-        }
-    }
-    code = neap_counter_add(cli->neap, &at, change, &cli->call);
-    return code ? cli_fail(cli, code, "incr") : 0;
+    if (change_take(cli->argv[2], "max", &value))
+        return EXIT_USAGE;
+    code = neap_max_set(cli->neap, &at, value, &cli->call);
+    return code ? cli_fail(cli, code, "max") : 0;
+}
+
+int command_min(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    int64_t value;
+    int code;
+
+    if (change_take(cli->argv[2], "min", &value))
+        return EXIT_USAGE;
+    code = neap_min_set(cli->neap, &at, value, &cli->call);
+    return code ? cli_fail(cli, code, "min") : 0;
 }
 
 int command_flag(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
-    int on = strcmp(cli->argv[2], "on") == 0, code;
+    int on = strcmp(cli->argv[2], "on") == 0, row = ROW_OF(cli, flags, "flag"), code;
 
+    if (row < 0)
+        return EXIT_USAGE;
     if (!on && strcmp(cli->argv[2], "off")) {
         fprintf(stderr, "neap: flag: `%s` is neither on nor off\n", cli->argv[2]);
         return EXIT_USAGE;
     }
-    code = neap_flag_set(cli->neap, &at, on, &cli->call);
+    code = flags[row].set(cli->neap, &at, on, &cli->call);
     return code ? cli_fail(cli, code, "flag") : 0;
 }
 
@@ -179,13 +253,16 @@ static int elements(struct cli *cli, int add)
     struct neap_place at = cli_place(cli);
     struct neap_call call = cli->call;
     struct neap_batch *batch = NULL;
-    int code = neap_batch_new(cli->neap, &batch);
+    int row = ROW_OF(cli, sets, add ? "add" : "remove"), code;
 
+    if (row < 0)
+        return EXIT_USAGE;
+    code = neap_batch_new(cli->neap, &batch);
     call.batch = batch;
     call.once = (struct neap_bytes){0}; /* that of the commit */
     for (int i = 2; i < cli->argc && code == 0; i++)
-        code = add ? neap_set_add(cli->neap, &at, bytes_of(cli->argv[i]), &call)
-                   : neap_set_remove(cli->neap, &at, bytes_of(cli->argv[i]), &call);
+        code =
+            (add ? sets[row].add : sets[row].remove)(cli->neap, &at, bytes_of(cli->argv[i]), &call);
     if (code == 0)
         code = neap_batch_commit(batch, &cli->call);
     neap_batch_free(batch);

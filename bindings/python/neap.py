@@ -217,6 +217,24 @@ FUNCTIONS = {
     "neap_set_remove": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(neap_call)]),
     "neap_set_has": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(c_int),
         POINTER(neap_call)]),
+    "neap_flag_dw_set": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(neap_call)]),
+    "neap_flag_dw_get": (c_int, [c_void_p, POINTER(neap_place), POINTER(c_int),
+        POINTER(neap_call)]),
+    "neap_counter_exact_add": (c_int, [c_void_p, POINTER(neap_place), c_int64,
+        POINTER(neap_call)]),
+    "neap_counter_exact_get": (c_int, [c_void_p, POINTER(neap_place), POINTER(c_int64),
+        POINTER(neap_call)]),
+    "neap_max_set": (c_int, [c_void_p, POINTER(neap_place), c_int64, POINTER(neap_call)]),
+    "neap_min_set": (c_int, [c_void_p, POINTER(neap_place), c_int64, POINTER(neap_call)]),
+    "neap_max_get": (c_int, [c_void_p, POINTER(neap_place), POINTER(c_int64),
+        POINTER(neap_call)]),
+    "neap_min_get": (c_int, [c_void_p, POINTER(neap_place), POINTER(c_int64),
+        POINTER(neap_call)]),
+    "neap_set_rw_add": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(neap_call)]),
+    "neap_set_rw_remove": (c_int, [c_void_p, POINTER(neap_place), neap_bytes,
+        POINTER(neap_call)]),
+    "neap_set_rw_has": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(c_int),
+        POINTER(neap_call)]),
     "neap_values": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(neap_call),
         POINTER(c_void_p)]),
     "neap_put": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(neap_item),
@@ -263,6 +281,17 @@ PARTS = {
     "neap_set_add": ("self", "place", "data", "call"),
     "neap_set_remove": ("self", "place", "data", "call"),
     "neap_set_has": ("self", "place", "data", "bool", "call"),
+    "neap_flag_dw_set": ("self", "place", "number", "call"),
+    "neap_flag_dw_get": ("self", "place", "bool", "call"),
+    "neap_counter_exact_add": ("self", "place", "number", "call"),
+    "neap_counter_exact_get": ("self", "place", "out c_int64", "call"),
+    "neap_max_set": ("self", "place", "number", "call"),
+    "neap_min_set": ("self", "place", "number", "call"),
+    "neap_max_get": ("self", "place", "out c_int64", "call"),
+    "neap_min_get": ("self", "place", "out c_int64", "call"),
+    "neap_set_rw_add": ("self", "place", "data", "call"),
+    "neap_set_rw_remove": ("self", "place", "data", "call"),
+    "neap_set_rw_has": ("self", "place", "data", "bool", "call"),
     "neap_values": ("self", "place", "number", "call", "iter"),
     "neap_put": ("self", "place", "number", "item", "call"),
     "neap_count": ("self", "place", "number", "out c_uint64", "call"),
@@ -354,6 +383,49 @@ class _NeapCalls:
     def set_has(self, at, element, **call):
         """1 or 0 into *ret_in."""
         return _run(self, "neap_set_has", (at, element), call)
+
+    def flag_dw_set(self, at, on, **call):
+        """The same with disable-wins (NEAP_FLAG_DW): an object of its own."""
+        return _run(self, "neap_flag_dw_set", (at, on), call)
+
+    def flag_dw_get(self, at, **call):
+        return _run(self, "neap_flag_dw_get", (at,), call)
+
+    def counter_exact_add(self, at, change, **call):
+        """Adds to an exact counter; change may be negative. Takes no seen, but neap_remove()
+        does."""
+        return _run(self, "neap_counter_exact_add", (at, change), call)
+
+    def counter_exact_get(self, at, **call):
+        """The sum of the additions that no removal has seen, into *ret_value."""
+        return _run(self, "neap_counter_exact_get", (at,), call)
+
+    def max_set(self, at, value, **call):
+        """Makes a number the largest at a place, or the smallest, if it leads further than what is
+        there; else nothing is written. Doing it twice does no harm."""
+        return _run(self, "neap_max_set", (at, value), call)
+
+    def min_set(self, at, value, **call):
+        return _run(self, "neap_min_set", (at, value), call)
+
+    def max_get(self, at, **call):
+        """The largest number, or the smallest, into *ret_value."""
+        return _run(self, "neap_max_get", (at,), call)
+
+    def min_get(self, at, **call):
+        return _run(self, "neap_min_get", (at,), call)
+
+    def set_rw_add(self, at, element, **call):
+        """As neap_set_add(), neap_set_remove() and neap_set_has(), of a set where removals win
+        (NEAP_SET_RW): an object of its own. The removal of an element that is not in counts as
+        well, and so is a write."""
+        return _run(self, "neap_set_rw_add", (at, element), call)
+
+    def set_rw_remove(self, at, element, **call):
+        return _run(self, "neap_set_rw_remove", (at, element), call)
+
+    def set_rw_has(self, at, element, **call):
+        return _run(self, "neap_set_rw_has", (at, element), call)
 
     def values(self, at, type, **call):
         """What is at a place, of whatever type, as items: of a type that NEAP_HOLDS_ELEMENTS or

@@ -73,6 +73,17 @@ static int use_types(struct neap *neap, const struct neap_place *place, struct n
     failed |= neap_set_has(neap, &at, bytes, &on, NULL);
     failed |= neap_set_remove(neap, &at, bytes, NULL);
     failed |= neap_count(neap, &at, NEAP_SET, &count, NULL);
+    failed |= neap_flag_dw_set(neap, &at, 1, NULL);
+    failed |= neap_flag_dw_get(neap, &at, &on, NULL);
+    failed |= neap_counter_exact_add(neap, &at, 1, NULL);
+    failed |= neap_counter_exact_get(neap, &at, &number, NULL);
+    failed |= neap_max_set(neap, &at, 1, NULL);
+    failed |= neap_max_get(neap, &at, &number, NULL);
+    failed |= neap_min_set(neap, &at, 1, NULL);
+    failed |= neap_min_get(neap, &at, &number, NULL);
+    failed |= neap_set_rw_add(neap, &at, bytes, NULL);
+    failed |= neap_set_rw_has(neap, &at, bytes, &on, NULL);
+    failed |= neap_set_rw_remove(neap, &at, bytes, NULL);
     item.value = bytes;
     failed |= neap_put(neap, &at, neap_type_named("lww"), &item, NULL);
     failed |= neap_values(neap, &at, NEAP_LWW, NULL, &iter);

@@ -53,6 +53,26 @@ def values_of_all_types_go_in_and_come_out(db):
 
 
 @case
+def items_of_any_type_are_copied(db):
+    there, here = ("shop", "there"), ("shop", "here")
+    db.counter_exact_add(there, 5)
+    db.max_set(there, 7)
+    db.min_set(there, -7)
+    db.flag_dw_set(there, True)
+    db.set_rw_add(there, "red")
+    db.lww_set(there, "green")
+    for type in neap.Type:
+        for item in db.values(there, type) if neap.type_holds(type) else ():
+            db.put(here, type, item)
+    assert db.counter_exact_get(here) == 5
+    assert (db.max_get(here), db.min_get(here)) == (7, -7)
+    assert db.flag_dw_get(here) and db.set_rw_has(here, "red")
+    assert db.lww_get(here) == b"green"
+    assert neap.type_name(neap.Type.SET_RW) == "set-rw" and neap.type_name(0) is None
+    assert neap.type_named("max") == neap.Type.MAX and neap.type_named("none") == neap.Type.ANY
+
+
+@case
 def fields_of_maps_are_places(db):
     dog = neap.Place("pets", b"dog")
     db.lww_set(dog.field("owner", "name"), "ann")

@@ -157,6 +157,26 @@ static void keep_once(struct replica *own)
 
 /* ---- what happened ---- */
 
+/* One of each type that came later: its name is the key. */
+static void write_later_types(struct replica *own)
+{
+    for (unsigned number = NEAP_MAP + 1; number <= UINT8_MAX; number++) {
+        const struct neap_item item = {.value = {"value", 5}, .number = -7};
+        const struct type *type = type_find(number);
+        struct buffer path;
+        struct op op;
+
+        if (!type)
+            continue;
+        CHECK_OK(type->put(&item, &op));
+        buffer_init(&path, NEAP_PATH_MAX);
+        CHECK_OK(path_level(&path, slice_text(type->name), type->type));
+        if (type->below == BELOW_ELEMENT)
+            CHECK_OK(path_element(&path, slice_text("element")));
+        write_path(own, &path, &op);
+    }
+}
+
 static void write_all_types(struct scene *scene, struct replica *own)
 {
     const struct op on = {.kind = OP_FLAG_ON};
@@ -175,6 +195,7 @@ static void write_all_types(struct scene *scene, struct replica *own)
     set_field(own, "form", "city", lww.stamp + 1);
     set(own, "gone", "soon");
     set(own, "left", "alone");
+    write_later_types(own);
 }
 
 static void live_through(struct scene *scene, struct replica *own, struct replica *peer)

@@ -47,6 +47,22 @@ static void payload_parse(const char **text, struct buffer *buffer)
         *text = end;
         return;
     }
+    if (kind == '!') {
+        CHECK_OK(buffer_append_u8(buffer, 0xc2));
+        *text = from;
+        return;
+    }
+    if (kind == '[') {
+        uint32_t count = 1;
+
+        for (const char *at = from; *at != ']'; at++)
+            count += *at == ',';
+        write_array(&writer, count);
+        for (; count > 0; count--, from = end + 1)
+            write_i64(&writer, strtoll(from, &end, 10));
+        *text = from;
+        return;
+    }
     if (kind != '=' && kind != '@')
         return;
     if (kind == '@') {
@@ -117,12 +133,21 @@ void test_context_is(const struct context *found, const char *text, const char *
 int test_edit(const char *old, struct op op, const char *seen, uint64_t fold_after,
               const char *expected, const char *file, int line)
 {
-    struct editor editor = {.id = 'x', .fold_after = fold_after};
+    const struct editor editor = {
+        .fold_after = fold_after, .next = NEW_DOT, .fold_write = NEW_DOT - 1};
+
+    return test_edit_by(editor, old, op, seen, expected, file, line);
+}
+
+int test_edit_by(struct editor editor, const char *old, struct op op, const char *seen,
+                 const char *expected, const char *file, int line)
+{
     struct context context = {0};
     struct text_cell cell;
     struct edit edit;
     int error;
 
+    editor.id = 'x';
     text_cell_init(&cell, old);
     edit_init(&edit);
     if (seen) {

@@ -1,7 +1,8 @@
 /* Contexts and cells as text, so that tests read as tables. An id is a letter.
  *   context  "a3 b1"                       of a 3 events were seen, of b one
  *   cell     "a1 a2=text b1#-5 c1@7:text"  dots with no payload, bytes, a packed number, and
- *                                          [stamp, value] */
+ *                                          [stamp, value]
+ *           "a1! b2[0,5,-7]"               a no; an array of packed numbers */
 #ifndef NEAP_TEST_CELLS_H
 #define NEAP_TEST_CELLS_H
 #include "crdt/types.h"
@@ -35,4 +36,10 @@ void test_context_is(const struct context *found, const char *text, const char *
     CHECK_ERROR(test_edit(old, op, NULL, 0, NULL, __FILE__, __LINE__), error)
 int test_edit(const char *old, struct op op, const char *seen, uint64_t fold_after,
               const char *expected, const char *file, int line);
+/* The same with all that the editor has to say but its id: CHECK_EDIT has {.next = 9, .fold_write =
+ * 8}. */
+#define CHECK_EDIT_BY(editor, old, op, seen, expected) \
+    CHECK_OK(test_edit_by(editor, old, op, seen, expected, __FILE__, __LINE__))
+int test_edit_by(struct editor editor, const char *old, struct op op, const char *seen,
+                 const char *expected, const char *file, int line);
 #endif

@@ -209,7 +209,7 @@ TEST(values_have_a_limit)
     CHECK(strstr(test.error.text, "NEAP_VALUE_MAX"));
     CHECK_ERROR(neap_lww_set(&test.neap, &at, (struct neap_bytes){NULL, 1}, NULL), NEAP_INVALID);
     CHECK_OK(neap_lww_set(&test.neap, &at, (struct neap_bytes){NULL, 0}, NULL));
-    CHECK_ERROR(neap_remove(&test.neap, &at, (enum neap_type)7, NULL), NEAP_INVALID);
+    CHECK_ERROR(neap_remove(&test.neap, &at, (enum neap_type)99, NULL), NEAP_INVALID);
     CHECK_EQUAL(test.fake.calls, 2);
     write_end(&test);
 }

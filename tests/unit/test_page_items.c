@@ -29,7 +29,7 @@ TEST(items_come_back_as_they_were_written)
 
 TEST(an_item_that_is_none_is_refused)
 {
-    static const char *const wrong[] = {"93 04 c4 00 00", "94 07 c4 00 00 c4 00",
+    static const char *const wrong[] = {"93 04 c4 00 00", "94 63 c4 00 00 c4 00",
                                         "94 04 a1 61 00 c4 00", "94 04 c4 05 61 00 c4 00"};
     struct neap_item item = {.number = 5};
     struct reader reader;

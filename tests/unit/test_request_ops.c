@@ -107,7 +107,7 @@ TEST(a_prefix_is_made_of_whole_names)
         {"6b 00", NEAP_INVALID},
         {PATH_LWW PATH_LWW, NEAP_INVALID},
         {PATH_MAP "6b", NEAP_INVALID},
-        {"6b 00 01 07", NEAP_INVALID},
+        {"6b 00 01 63", NEAP_INVALID},
     };
     uint8_t bytes[64];
     size_t i;

@@ -111,10 +111,21 @@ TEST(an_item_tells_what_a_cell_holds)
 TEST(each_operation_belongs_to_a_type)
 {
     static const unsigned expected[OP_KIND_END] = {
-        [OP_LWW_SET] = NEAP_LWW,    [OP_REGISTER_SET] = NEAP_REGISTER,
-        [OP_FLAG_ON] = NEAP_FLAG,   [OP_FLAG_OFF] = NEAP_FLAG,
-        [OP_SET_ADD] = NEAP_SET,    [OP_COUNTER_ADD] = NEAP_COUNTER,
-        [OP_SET_REMOVE] = NEAP_SET, [OP_REMOVE] = 0,
+        [OP_LWW_SET] = NEAP_LWW,
+        [OP_REGISTER_SET] = NEAP_REGISTER,
+        [OP_FLAG_ON] = NEAP_FLAG,
+        [OP_FLAG_OFF] = NEAP_FLAG,
+        [OP_SET_ADD] = NEAP_SET,
+        [OP_COUNTER_ADD] = NEAP_COUNTER,
+        [OP_SET_REMOVE] = NEAP_SET,
+        [OP_REMOVE] = 0,
+        [OP_MAX_SET] = NEAP_MAX,
+        [OP_MIN_SET] = NEAP_MIN,
+        [OP_FLAG_DW_ON] = NEAP_FLAG_DW,
+        [OP_FLAG_DW_OFF] = NEAP_FLAG_DW,
+        [OP_COUNTER_EXACT_ADD] = NEAP_COUNTER_EXACT,
+        [OP_SET_RW_ADD] = NEAP_SET_RW,
+        [OP_SET_RW_REMOVE] = NEAP_SET_RW,
     };
 
     for (unsigned kind = 0; kind < OP_KIND_END; kind++)
@@ -242,29 +253,46 @@ TEST(an_edit_keeps_within_the_limits_of_a_cell)
 /* One edit of each kind; what fails for want of memory leaves nothing in the edit. */
 static int use_types(void *argument)
 {
-    struct context none = {0};
-    struct editor editor = {.id = 'x'};
-    const struct cell *cell = argument;
+    struct context seen = {0};
+    const struct cell *cells = argument;
     struct edit edit;
-    int error = 0;
+    int error = context_raise(&seen, 'a', 1, 0);
 
     for (unsigned kind = 1; kind < OP_KIND_END && !error; kind++) {
-        struct op op = {.kind = (enum op_kind)kind, .value = slice_text("v"), .seen = &none};
+        struct op op = {.kind = (enum op_kind)kind, .value = slice_text("v"), .seen = &seen};
+        bool exact = kind == OP_COUNTER_EXACT_ADD || kind == OP_REMOVE;
+        struct editor editor = {.id = 'x', .next = 9, .fold_write = 8};
+        struct neap_item item = {0};
 
+        editor.type = kind == OP_REMOVE ? NEAP_COUNTER_EXACT : 0;
         edit_init(&edit);
-        error = type_edit(cell, &op, &editor, &edit);
+        error = type_edit(&cells[exact], &op, &editor, &edit);
         if (error)
             CHECK(!edit.adds && !edit.changes && !edit.kept.count && !edit.payload.size);
         edit_done(&edit);
+        if (!error && exact)
+            error = type_item(NEAP_COUNTER_EXACT, &cells[exact], &item);
     }
+    context_done(&seen);
     return error;
 }
 
 TEST(types_survive_failed_allocations)
 {
-    struct text_cell cell;
+    static struct text_cell texts[2];
+    struct cell cells[2];
 
-    text_cell_init(&cell, "a1#1 b1#2 c1#3 d1#4");
-    test_alloc_sweep(use_types, &cell.cell);
-    text_cell_done(&cell);
+    text_cell_init(&texts[0], "a1#1 b1#2 c1#3 d1#4");
+    text_cell_init(&texts[1], "a2[0,0,0,1,1,0,2] b1[1,97,1] c3[0,0,0,3] d1[0,0,0,4] x7[0,0,0,5]");
+    for (size_t i = 0; i < 2; i++) {
+        cell_init(&cells[i]);
+        for (size_t k = 0; k < texts[i].cell.count; k++)
+            CHECK_OK(cell_add(&cells[i], texts[i].cell.entries[k].dot,
+                              texts[i].cell.entries[k].payload));
+    }
+    test_alloc_sweep(use_types, cells);
+    for (size_t i = 0; i < 2; i++) {
+        cell_done(&cells[i]);
+        text_cell_done(&texts[i]);
+    }
 }
