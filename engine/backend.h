@@ -48,6 +48,7 @@ struct page_request {
     struct slice from;    /* cursor of an earlier page, or a name to start at (from_is_name) */
     bool from_is_name;
     bool count_only;      /* no items, only the count: of all, not of one page */
+    uint64_t count_max;   /* within a node: with count_only, it may stop past so many; 0: none */
     bool stats;           /* the node's own numbers instead: items of name and number, one page;
                            * bucket, path and from play no part */
     size_t size_max;      /* of the answer */

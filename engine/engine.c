@@ -80,6 +80,16 @@ static int engine_tick(struct engine *engine, struct now now, struct batch *batc
     return error;
 }
 
+/* What a number is of must be durable before it is told (rule 8). */
+static int engine_count(struct engine *engine, struct count *count, struct batch *batch)
+{
+    int error = count_step(&engine->store, batch, count);
+
+    if (!error && count->known && count->want_token)
+        engine->wants_sync = true;
+    return error;
+}
+
 static int engine_dispatch(struct engine *engine, struct now now, struct event *event,
                            struct batch *batch, struct outbox *outbox)
 {
@@ -98,6 +108,8 @@ static int engine_dispatch(struct engine *engine, struct now now, struct event *
     case EVENT_ASK:
         event->ask->owner = event;
         return engine->gossip ? gossip_ask(engine->gossip, now, event->ask, outbox) : NEAP_REFUSED;
+    case EVENT_COUNT:
+        return engine_count(engine, event->count, batch);
     case EVENT_CALL:
         event->call(event->arg, engine);
         return 0;

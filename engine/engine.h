@@ -2,6 +2,7 @@
 #ifndef NEAP_ENGINE_ENGINE_H
 #define NEAP_ENGINE_ENGINE_H
 #include "engine/backend.h"
+#include "engine/counting.h"
 #include "engine/trees.h"
 #include "gossip/ask.h"
 #include "gossip/gossip.h"
@@ -13,6 +14,7 @@ enum event_kind {
     EVENT_TICK,    /* engine_deadline() has come */
     EVENT_ISOLATE, /* operator: cut this node off, or back on */
     EVENT_ASK,     /* operator: questions to peers; is done when all have ended, turns later */
+    EVENT_COUNT,   /* a caller counts what is too large to be scanned at each call */
     EVENT_CALL     /* run on the wheel's thread, between steps: reads of engine state (status) */
 };
 
@@ -23,7 +25,8 @@ struct event {
     struct write *write;   /* EVENT_WRITE: borrowed until it is done */
     struct net_event *net; /* EVENT_NET: borrowed; the wheel ends its message */
     bool isolated;
-    struct ask *ask; /* EVENT_ASK: borrowed until it is done; its owner is the event */
+    struct count *count; /* EVENT_COUNT: borrowed until it is done */
+    struct ask *ask;     /* EVENT_ASK: borrowed until it is done; its owner is the event */
     void (*call)(void *arg, struct engine *engine);
     void *arg;
     bool when_stopped;  /* EVENT_CALL: also when the node has stopped */

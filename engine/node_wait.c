@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/node.h"
 #include "engine/read.h"
+#include "store/tally.h"
 
 /* A look at the engine's state, on the wheel's thread. */
 struct look {
@@ -243,6 +244,50 @@ int node_read(struct backend *backend, struct read *read, struct buffer *ret_cel
     return code;
 }
 
+/* The wheel has the number, or counts in steps, between which others have their turns. NOTFOUND: it
+ * can't. */
+static int node_count(struct node *node, struct page_request *request, struct page *ret_page)
+{
+    struct count count = {.shard = bucket_id(request->bucket),
+                          .path = request->path,
+                          .want_token = request->want_token};
+    struct event event = {.kind = EVENT_COUNT, .count = &count};
+    int code = 0;
+
+    token_init(&count.token);
+    while (!code && !count.known)
+        code = node_run(node, &event);
+    if (!code && request->want_token) {
+        token_done(&request->token);
+        request->token = count.token;
+    } else {
+        token_done(&count.token);
+    }
+    if (!code)
+        ret_page->count = count.count;
+    return code;
+}
+
+static int node_page_read(struct node *node, struct page_request *request, struct page *ret_page)
+{
+    int code;
+
+    if (!request->count_only || !request->path.size || node->readonly)
+        return page_read(node->disk, request, ret_page);
+    request->count_max = TALLY_FROM;
+    code = page_read(node->disk, request, ret_page);
+    if (code || ret_page->count <= TALLY_FROM)
+        return code;
+    code = node_count(node, request, ret_page);
+    if (code == NEAP_NOMEM || code == NEAP_IO)
+        error_set(&request->error, code, "%.60s: %s", request->bucket, error_text(code));
+    if (!code || code == NEAP_NOMEM || code == NEAP_IO)
+        return code;
+    request->count_max = 0;
+    token_clear(&request->token);
+    return page_read(node->disk, request, ret_page);
+}
+
 static int node_page_inside(struct node *node, struct page_request *request, struct page *ret_page)
 {
     int code = page_check(request, &request->error);
@@ -255,7 +300,7 @@ static int node_page_inside(struct node *node, struct page_request *request, str
         code =
             node_after(node, request->bucket, request->after, request->timeout_ms, &request->error);
     if (!code)
-        code = page_read(node->disk, request, ret_page);
+        code = node_page_read(node, request, ret_page);
     if (!code && request->want_token)
         code = node_token_sync(node, &request->token, &request->error);
     return code;

@@ -238,11 +238,18 @@ static int pager_take(struct pager *pager, struct slice path, struct slice value
     return error;
 }
 
+static bool pager_has_enough(const struct pager *pager)
+{
+    const struct page_request *request = pager->request;
+
+    return request->count_only && request->count_max && pager->page->count > request->count_max;
+}
+
 static int pager_run(struct pager *pager)
 {
     int error = pager_open(pager);
 
-    while (!error) {
+    while (!error && !pager_has_enough(pager)) {
         struct slice key, value;
         bool skip;
 

@@ -1,7 +1,9 @@
 #include "engine/trees.h"
 
 #include "base/error.h"
+#include "engine/counting.h"
 #include "store/merkle.h"
+#include "store/tally.h"
 
 /* The number of the shard with this id, or of the next one. */
 static size_t shard_number(const struct store *store, uint64_t id)
@@ -30,20 +32,25 @@ static bool shard_has_work(const struct trees *trees, const struct shard *shard)
 }
 
 /* A tree that there was is held against what was read, which is the truth. */
-static void build_ended(struct trees *trees, struct gossip *gossip, struct trace *trace,
-                        const struct shard *shard, bool was_ready, struct digest before)
+static int build_ended(struct trees *trees, struct gossip *gossip, struct batch *batch,
+                       struct trace *trace, struct shard *shard, bool was_ready,
+                       struct digest before)
 {
+    int error = 0;
+
     if (!was_ready) {
         trees->builds++;
     } else {
         trees->scrubbed++;
         if (digest_equal(before, merkle_root(shard->tree)))
-            return;
+            return 0;
         trees->differed++;
         trace(trace, "%s: what is stored is not what was", shard->name);
+        error = tally_doubt(shard, batch, 0, slice_of(NULL, 0));
     }
     if (gossip)
         gossip_tree_changed(gossip, shard->id);
+    return error;
 }
 
 static int shard_step(struct trees *trees, struct gossip *gossip, struct shard *shard,
@@ -63,8 +70,7 @@ static int shard_step(struct trees *trees, struct gossip *gossip, struct shard *
     *ret_ended = error == NEAP_END;
     if (!*ret_ended)
         return error;
-    build_ended(trees, gossip, trace, shard, ready, before);
-    return 0;
+    return build_ended(trees, gossip, batch, trace, shard, ready, before);
 }
 
 /* The next shard with work, in turns. NULL: none has. */
@@ -133,15 +139,13 @@ static uint64_t step_pause(struct trees *trees, const struct merkle *tree)
     return busy ? pause * TREES_BUSY : pause;
 }
 
-int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, struct now now,
-               struct batch *batch, struct trace *trace)
+static int trees_step(struct trees *trees, struct store *store, struct gossip *gossip,
+                      struct now now, struct batch *batch, struct trace *trace)
 {
     struct shard *shard;
     bool ended = false;
     int error = 0;
 
-    if (!trees->kept || now.mono_ms < trees->next_at)
-        return 0;
     scrub_plan(trees, now);
     if (trees->scrubs && !trees->scrubs_ms)
         trees->scrubs_ms = now.mono_ms;
@@ -160,6 +164,25 @@ int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, 
         return error;
     trees->next_at = now.mono_ms + TREES_AGAIN_MS;
     return 0;
+}
+
+/* Numbers that are not known are made as trees are. */
+int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, struct now now,
+               struct batch *batch, struct trace *trace)
+{
+    int error;
+
+    if (!trees->kept || now.mono_ms < trees->next_at)
+        return 0;
+    error = trees_step(trees, store, gossip, now, batch, trace);
+    if (error)
+        return error;
+    error = counting_step(store, &trees->counts_from, batch);
+    if (error == NEAP_END)
+        return 0;
+    if (trees->next_at > now.mono_ms + COUNTING_MS)
+        trees->next_at = now.mono_ms + COUNTING_MS;
+    return error;
 }
 
 uint64_t trees_deadline(const struct trees *trees)

@@ -18,6 +18,7 @@ struct trees {
     bool kept;
     uint64_t next_at;          /* mono_ms of the next step */
     uint64_t from;             /* the shard whose turn it is, or the next one */
+    uint64_t counts_from;      /* the same, of counts (engine/counting.h) */
     uint64_t scrub_ms;         /* between rounds of scrubs; 0: none */
     uint32_t scrub_max;        /* cells a second; 0: TREES_SCRUB_MAX */
     uint64_t writes, written;  /* by callers: so far, and at the last step */

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/tally.h"
 #include "store/tree_keep.h"
 
 int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct neap_error *error)
@@ -45,12 +46,14 @@ void wheel_save_trees(struct wheel *wheel)
 {
     int error;
 
-    if (!wheel->disk || wheel->stopped || wheel->crashed || !wheel->engine.trees.kept)
+    if (!wheel->disk || wheel->stopped || wheel->crashed)
         return;
     must(batch_is_empty(wheel->batch));
-    error = trees_save(&wheel->engine.store);
+    error = tallies_save(&wheel->engine.store);
+    if (!error && wheel->engine.trees.kept)
+        error = trees_save(&wheel->engine.store);
     if (error)
-        trace(wheel->engine.trace, "wheel: trees are not kept: %s", error_text(error));
+        trace(wheel->engine.trace, "wheel: trees and counts are not kept: %s", error_text(error));
 }
 
 void wheel_close(struct wheel *wheel)

@@ -50,8 +50,8 @@ struct wheel_options {
 
 /* On error nothing is left open. */
 int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct neap_error *error);
-/* At a clean close, when nothing is queued: trees are written, so that the next opening need not
- * build them. What fails costs that and nothing else. */
+/* At a clean close, when nothing is queued: trees and counts are written, so that the next opening
+ * need not make them. What fails costs that and nothing else. */
 void wheel_save_trees(struct wheel *wheel);
 void wheel_close(struct wheel *wheel); /* zeroed is fine; what is unsynced stays so: EVENT_SYNC */
 /* Steps up to TURN_EVENTS_MAX events, commits, sends. Completed events are in wheel->done.events

@@ -9,10 +9,10 @@
 /* At rest they are asked in this order, but for the first one: what is cheap and basic comes first.
  * check_contexts feeds the oracle, so it is told of everything before those that ask the oracle;
  * but it looks at every cell when it is asked. */
-static const struct checker *const table[] = {&check_contexts,     &check_durable, &check_bounds,
-                                              &check_rest,         &check_equal,   &check_frugal,
-                                              &check_acknowledged, &check_removed, &check_sessions,
-                                              &check_trees,        &check_verify,  &check_asks};
+static const struct checker *const table[] = {
+    &check_contexts, &check_durable,      &check_bounds,  &check_rest,     &check_equal,
+    &check_frugal,   &check_acknowledged, &check_removed, &check_sessions, &check_trees,
+    &check_counts,   &check_verify,       &check_asks};
 enum { CHECKERS = sizeof table / sizeof *table };
 
 struct checks {

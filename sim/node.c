@@ -573,6 +573,7 @@ static void node_finish(struct world *world, size_t index, struct event *event, 
     case EVENT_SYNC:
     case EVENT_TICK:
     case EVENT_ISOLATE:
+    case EVENT_COUNT:
     case EVENT_CALL:
         event_free(event);
         break;

@@ -111,6 +111,9 @@ static const struct rule table[] = {
     {"old-life-known", "what is known of a peer outlives its replica id",
      "rollback,cut,partial,stop,kill", NULL, 0},
     /* trees */
+    {"tally-forgets", "the removal of an element is not counted", NULL, NULL, 0},
+    {"tally-keeps-undone", "a write that failed stays counted", NULL, NULL, 0},
+    {"tally-stays", "a change leaves the count on disk that was kept before it", NULL, NULL, 0},
     {"tree-forgets", "the removal of a cell is not taken out of the tree", NULL, NULL, 0},
     {"tree-keeps-undone", "a write that failed stays in the tree", NULL, NULL, 0},
     {"snapshot-stays", "a change leaves the tree on disk that was kept before it", NULL, NULL, 0},

@@ -8,6 +8,7 @@
 #include "store/hole.h"
 #include "store/merkle.h"
 #include "store/session_keep.h"
+#include "store/tally.h"
 
 /* Keys of settled cells that one change deals with. A residue may list millions, and a commit must
  * not take seconds: the rest waits for the next change. */
@@ -218,6 +219,9 @@ int change_merge(struct change *change, struct slot *slot, const struct cell *th
             error =
                 slot_store(change->shard, change->batch, slot, &merged, ref, &change->bytes_new);
     }
+    /* Its loss was not seen, so it has not been counted. */
+    if (!error && healed > 0)
+        error = tally_doubt(change->shard, change->batch, slot->bucket, slot->path);
     if (!error) {
         change->merged++;
         change->stored += !same;
@@ -250,7 +254,8 @@ int change_adopt(struct change *change, struct slot *slot, const struct cell *th
         return change_merge(change, slot, theirs, know_theirs, common);
     error = change_residue(change, slot, know_theirs, common, &ref);
     if (!error)
-        error = slot_adopt(change->shard, change->batch, slot, encoded, ref, &change->bytes_new);
+        error = slot_adopt(change->shard, change->batch, slot, theirs, encoded, ref,
+                           &change->bytes_new);
     if (!error) {
         change->merged++;
         change->stored++;

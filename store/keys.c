@@ -94,6 +94,25 @@ struct slice key_hole_from(struct slice key)
     return slice_of(key.data + KEY_SHARD_SIZE, key.size - KEY_SHARD_SIZE);
 }
 
+void key_tally(struct key *ret_key, uint64_t shard, struct slice collection)
+{
+    key_meta(ret_key, 'Y');
+    key_add_u64(ret_key, shard);
+    key_add(ret_key, collection);
+}
+
+bool key_tally_is(struct slice key)
+{
+    return key.size > KEY_SHARD_SIZE + sizeof(uint64_t) &&
+           key.size <= KEY_SHARD_SIZE + KEY_CURSOR_MAX && key.data[0] == 'Y';
+}
+
+struct slice key_tally_collection(struct slice key)
+{
+    must(key_tally_is(key));
+    return slice_of(key.data + KEY_SHARD_SIZE, key.size - KEY_SHARD_SIZE);
+}
+
 void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref)
 {
     key_meta(ret_key, 'R');

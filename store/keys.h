@@ -13,14 +13,16 @@
  *          'H'                                   high mark of the hybrid clock
  *          'O' [id]                              how a write with this id ended (store/once.h)
  *          'N' [number 8]                        which id came as this one
- *          'N'                                   and which numbers there are                     */
+ *          'N'                                   and which numbers there are
+ *          'Y' [shard 8][bucket 8][path]         how many are in a map or set (store/tally.h)
+ * What is derived from the cells alone comes last. */
 #ifndef NEAP_STORE_KEYS_H
 #define NEAP_STORE_KEYS_H
 #include "base/bytes.h"
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "CDFHINORSTU"
+#define KEY_META_KINDS "CDFHINORSTUY"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
 /* Where a page of a compare begins and ends: a cell key without its shard. */
@@ -45,6 +47,8 @@ void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t b
                    struct slice path);
 void key_once(struct key *ret_key, struct slice id);
 void key_once_number(struct key *ret_key, uint64_t number);
+/* `collection` is the beginning of a cell key without its shard. */
+void key_tally(struct key *ret_key, uint64_t shard, struct slice collection);
 /* `from` is a cell key without its shard, or the beginning of one. */
 void key_hole(struct key *ret_key, uint64_t shard, struct slice from);
 /* What the keys of one shard start with: in cells and log; in meta, of one kind (D, R, U). */
@@ -66,6 +70,8 @@ struct dot key_log_dot(struct slice key);
 uint64_t key_shard_of(struct slice key); /* of a meta key S, R or U */
 bool key_hole_is(struct slice key);
 struct slice key_hole_from(struct slice key);
+bool key_tally_is(struct slice key);
+struct slice key_tally_collection(struct slice key);
 bool key_residue_is(struct slice key);
 uint64_t key_residue_ref(struct slice key); /* of R or U */
 bool key_unsettled_is(struct slice key);

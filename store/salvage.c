@@ -9,6 +9,7 @@
 #include "store/batch.h"
 #include "store/hole.h"
 #include "store/keys.h"
+#include "store/tally.h"
 #include "store/tree_keep.h"
 
 /* ---- gaps ---- */
@@ -413,6 +414,8 @@ int salvage_record(struct disk *disk, const struct gaps *gaps, const char *cause
     if (error)
         return error;
     error = trees_drop(batch);
+    if (!error)
+        error = tallies_drop(batch);
     if (!error)
         error = sessions_drop(batch);
     if (!error)

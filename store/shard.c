@@ -10,6 +10,7 @@
 #include "store/hole.h"
 #include "store/merkle.h"
 #include "store/session_keep.h"
+#include "store/tally.h"
 
 enum record_state { RECORD_UNCONFIRMED, RECORD_CONFIRMED, RECORD_LEAVING };
 
@@ -272,6 +273,7 @@ void shard_free(struct shard *shard)
     promises_done(shard);
     holes_done(shard);
     merkle_free(shard->tree);
+    tallies_free(shard->tallies);
     buffer_done(&shard->bytes_old);
     buffer_done(&shard->bytes_new);
     mem_free(shard);
@@ -437,6 +439,8 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
             error = session_load(shard, view, record.life == replica);
         if (!error)
             error = holes_load(shard, view);
+        if (!error)
+            error = tallies_load(shard, view);
     }
     shard_record_done(&record);
     buffer_done(&bytes);
@@ -478,6 +482,9 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     key_shard_meta_prefix(&prefix, 'T', shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
+    key_shard_meta_prefix(&prefix, 'Y', shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_META, &prefix);
     key_session(&prefix, shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
@@ -511,6 +518,8 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
     holes_done(shard);
     if (shard->tree)
         merkle_clear(shard->tree);
+    tallies_free(shard->tallies);
+    shard->tallies = NULL;
     shard_set_new_id(shard, replica);
     shard->recorded = true;
     return 0;

@@ -14,6 +14,7 @@
 
 struct hole;
 struct merkle;
+struct tallies;
 
 /* What cells have seen beyond the context, kept once per batch it came in (rule 3). */
 struct residue {
@@ -97,8 +98,9 @@ struct shard {
     struct hole *holes; /* ranges of cells that were damaged, in their order (store/hole.h) */
     size_t holes_count, holes_room;
     struct compare_session session;
-    struct merkle *tree; /* of the cells; NULL: none is kept */
-    bool tree_kept;      /* on disk, it may be: goes with the next change (store/tree_keep.h) */
+    struct merkle *tree;     /* of the cells; NULL: none is kept */
+    bool tree_kept;          /* on disk, it may be: goes with the next change (store/tree_keep.h) */
+    struct tallies *tallies; /* how many are in maps and sets (store/tally.h); NULL: none */
     struct shard_counts counts;
     struct shard_clock *clock; /* the caller's; NULL: stamps move nothing */
     bool recorded;             /* the record tells of this opening; else the next event writes it */

@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/merkle.h"
+#include "store/tally.h"
 #include "store/tree_keep.h"
 
 enum { REF_SIZE_MAX = 8, LOG_HEAD = 12 };
@@ -170,6 +171,18 @@ static int slot_count(const struct shard *shard, struct batch *batch, const stru
     return error;
 }
 
+static int slot_tally(struct shard *shard, struct batch *batch, const struct slot *slot,
+                      const struct cell *cell)
+{
+    enum neap_type type;
+    bool live;
+
+    if (!shard->tallies || path_check(slot->path, &type))
+        return 0;
+    live = type_is_live(type, cell);
+    return live == type_is_live(type, &slot->cell) ? 0 : tally_move(shard, batch, slot, live);
+}
+
 int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot,
                const struct cell *cell, uint64_t ref, struct buffer *scratch)
 {
@@ -198,12 +211,14 @@ int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot
         error = batch_put(batch, DISK_META, key_slice(&key), slice_of(NULL, 0));
     }
     if (!error)
+        error = slot_tally(shard, batch, slot, cell);
+    if (!error)
         error = slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
     return error;
 }
 
 int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot,
-               struct slice encoded, uint64_t ref, struct buffer *scratch)
+               const struct cell *cell, struct slice encoded, uint64_t ref, struct buffer *scratch)
 {
     int error = tree_drop(shard, batch);
 
@@ -214,6 +229,8 @@ int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot
         error = buffer_append(scratch, encoded);
     if (!error)
         error = batch_put(batch, DISK_CELLS, key_slice(&slot->key), buffer_slice(scratch));
+    if (!error)
+        error = slot_tally(shard, batch, slot, cell);
     return error ? error : slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
 }
 

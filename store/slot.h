@@ -34,9 +34,9 @@ int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot
                const struct cell *cell, uint64_t ref, struct buffer *scratch);
 
 /* The same for a cell that is not stored and one that is not empty, of which there are the
- * canonical bytes. */
+ * canonical bytes as well. */
 int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot,
-               struct slice encoded, uint64_t ref, struct buffer *scratch);
+               const struct cell *cell, struct slice encoded, uint64_t ref, struct buffer *scratch);
 
 /* A pass over the cells of [from, to), keys without the shard; an empty `to` is the end. */
 int cells_scan(const struct view *view, uint64_t shard, struct slice from, struct slice to,

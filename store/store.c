@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "store/keys.h"
 #include "store/merkle.h"
+#include "store/tally.h"
 #include "store/tree_keep.h"
 
 /* ---- buckets ---- */
@@ -226,6 +227,12 @@ static int store_start(struct store *store, struct batch *batch, const struct di
         code = store_load(store, batch, error);
     if (!code && suspect)
         code = trees_drop(batch);
+    if (!code && suspect)
+        code = tallies_drop(batch);
+    for (size_t i = 0; i < store->shards_count && suspect; i++) {
+        tallies_free(store->shards[i]->tallies);
+        store->shards[i]->tallies = NULL;
+    }
     /* What its cells were when that was written is not known any more. */
     for (size_t i = 0; i < store->shards_count && suspect; i++)
         shard_compare_stop(store->shards[i]);

@@ -7,6 +7,7 @@
 #include "store/merkle.h"
 #include "store/once.h"
 #include "store/session_keep.h"
+#include "store/tally.h"
 #include "store/tree_keep.h"
 
 enum { PEER = 0xb2, PEER_NONCE = 9, PEER_NODE = 0xb0 };
@@ -255,6 +256,21 @@ static void keep_tree(struct scene *scene)
     CHECK_OK(trees_save(&scene->store));
 }
 
+/* Of a set of two elements. */
+static void keep_tally(struct scene *scene)
+{
+    struct buffer path;
+    struct key key;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text("tags"), NEAP_SET));
+    key_cell(&key, scene_shard(), scene_shard(), buffer_slice(&path));
+    CHECK_OK(tally_begin(scene->shard, scene->batch, slice_of(key.bytes + 8, key.size - 8)));
+    CHECK_OK(tally_step(scene->shard, scene->batch, TALLY_CELLS));
+    CHECK_OK(tallies_save(&scene->store));
+    buffer_done(&path);
+}
+
 /* A compare that is half way. */
 static void keep_session(struct scene *scene)
 {
@@ -305,6 +321,7 @@ void scene_reopen(struct scene *scene)
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
     batch_clear(scene->batch);
     keep_tree(scene);
+    keep_tally(scene);
     keep_hole(scene);
 }
 

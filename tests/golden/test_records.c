@@ -10,6 +10,7 @@
 #include "store/merkle.h"
 #include "store/once.h"
 #include "store/slot.h"
+#include "store/tally.h"
 #include "store/tree_keep.h"
 #include "tests/golden/folder.h"
 
@@ -191,6 +192,17 @@ static void say_once(const struct view *view, struct slice key, struct buffer *t
     buffer_done(&bytes);
 }
 
+static void say_tally(const struct reading *reading, struct slice key, struct buffer *text)
+{
+    struct slice collection = key_tally_collection(key);
+    uint64_t count;
+
+    CHECK_OK(tally_get(reading->shard, collection, &count));
+    say(text, "%" PRIu64 " in ", count);
+    say_path(text, slice_of(collection.data + 8, collection.size - 8));
+    say(text, "\n");
+}
+
 static void say_meta(const struct reading *reading, struct slice key, struct slice value,
                      struct buffer *text)
 {
@@ -235,6 +247,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
             key_unsettled_bucket(key));
         say_path(text, key_unsettled_path(key));
         say(text, "\n");
+        break;
+    case 'Y':
+        say_tally(reading, key, text);
         break;
     default:
         test_failed(__FILE__, __LINE__, "records '%c' say nothing here yet", key.data[0]);
