@@ -96,8 +96,10 @@
  *   stored, sent to another machine, and given to any node of the cluster.
  *   - call.after: do this only once the node has all that the token names. Read your writes, and
  *     never go back in time, on whatever node.
- *   - call.seen: act on what was seen and nothing else. Replaces or removes exactly what the token
- *     covers; what came later, or is not known yet, stays.
+ *   - call.seen: act on what was seen and nothing else, through whatever node. Replaces or removes
+ *     exactly what the token covers; what came later stays. So does what that node has not got yet:
+ *     give the same token in call.after as well, and the node first waits for it, or does nothing
+ *     and says so (UNAVAILABLE).
  *   - neap_wait(): wait until it is here, or on as many nodes as a level says.
  *   A token covers its bucket, not only its key: a few bytes for each node that ever wrote there.
  *   A token with a submitted write in it is good for the node that gave it, until that is closed.
