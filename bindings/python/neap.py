@@ -491,10 +491,12 @@ class _NeapCalls:
         all go on writing explain BUCKET KEY [TYPE|any [FIELD...]] why an object is as it is: its
         cells, the events that made them, by whom; and what each peer has of it, lacks, or has
         otherwise. Waits up to 5 seconds for peers diff BUCKET KEY [TYPE|any [FIELD...]] the same,
-        of cells that differ somewhere tasks long work that is under way or paused task
-        pause|resume|cancel ID scrub [BUCKET] all cells are read again from now on repair [BUCKET]
-        compared with all peers, and mended, without the usual waits Of the call: ret_error
-        (timeout_ms is for later)."""
+        of cells that differ somewhere differing BUCKET PEER [LIMIT [FROM]] which cells a peer (its
+        address, or its node's id) has otherwise, who lacks what, and why; with what is under way.
+        At most LIMIT of them (256); `next` is the FROM of the others. Waits up to 30 s tasks long
+        work that is under way or paused task pause|resume|cancel ID scrub [BUCKET] all cells are
+        read again from now on repair [BUCKET] compared with all peers, and mended, without the
+        usual waits Of the call: ret_error (timeout_ms is for later)."""
         return _run(self, "neap_admin", (words,), call)
 
 
