@@ -152,6 +152,32 @@ bool compare_tree_fits(const struct shard *shard)
            !BROKEN("compare-all");
 }
 
+static bool tree_is_built(const struct shard *shard)
+{
+    const struct merkle *tree = shard->tree;
+    return tree && !tree->ready && !tree->build_rests && !shard->session.id;
+}
+
+/* After a crash there is none, and with a session nobody builds it: it costs 1 us a cell, and saves
+ * the way of all cells. */
+bool compare_tree_comes(struct step *step, struct topic *topic, const struct shard *shard)
+{
+    struct tree_wait *wait = &topic->tree_wait;
+    uint64_t now_ms = step->now.mono_ms, cells;
+    if (!tree_is_built(shard) || BROKEN("compare-all")) {
+        wait->mine_since = 0;
+        return false;
+    }
+    cells = shard->tree->build ? merkle_built(shard->tree)->cells : 0;
+    if (!wait->mine_since)
+        wait->cells = 0;
+    if (!wait->mine_since || cells > wait->cells) {
+        wait->mine_since = now_ms;
+        wait->cells = cells;
+    }
+    return now_ms < wait->mine_since + TREE_STUCK_MS;
+}
+
 int compare_tree_begin(struct step *step, struct topic *topic, const struct shard *shard)
 {
     struct compare_tree *tree = mem_new(sizeof *tree);
@@ -176,6 +202,8 @@ static int descend_give(struct step *step, struct topic *topic, const struct sha
     struct writer writer;
     (void)step;
     (void)topic;
+    if (tree_is_built(shard))
+        return flow_wait_write(reply, TREE_WAIT_MS, packed);
     if (!shard->tree || !shard->tree->ready) {
         reply->code = NEAP_STALE;
         return 0;
@@ -187,12 +215,13 @@ static int descend_give(struct step *step, struct topic *topic, const struct sha
     return descent_answer(shard->tree, &salt, message->bytes, &writer);
 }
 
-static int differ_give(struct step *step, struct topic *topic, const struct shard *shard,
+static int differ_give(struct step *step, struct topic *topic, struct shard *shard,
                        const struct message *message, struct message *reply, struct buffer *packed)
 {
     struct stretch_asked *asked = mem_new(sizeof *asked);
     struct view view = batch_view(step->batch);
     struct buffer page;
+    size_t cells = 0;
     int error = asked ? NEAP_INVALID : NEAP_NOMEM;
     buffer_init(&page, CHUNK_BYTES_MAX);
     if (asked && shard->tree) {
@@ -208,8 +237,9 @@ static int differ_give(struct step *step, struct topic *topic, const struct shar
         /* In the same keys there may be more here. */
         part.nodes.scan_max = 2 * step->gossip->options.repair_scan;
         error = shard_compare_part(shard, &view, &part, step->gossip->options.chunk_size,
-                                   asked->met, &page);
+                                   asked->met, &page, &cells);
         reply->code = error;
+        shard->counts.cells_given += cells;
         if (!error)
             error = stretch_answer_write(asked, &page, true, packed);
         else
@@ -221,7 +251,7 @@ static int differ_give(struct step *step, struct topic *topic, const struct shar
 }
 
 static int compare_tree_serve(struct step *step, size_t peer, struct topic *topic,
-                              const struct shard *shard, const struct message *message)
+                              struct shard *shard, const struct message *message)
 {
     bool descends = message->kind == MESSAGE_DESCEND;
     struct message reply;
@@ -315,8 +345,14 @@ static bool peer_has_much_more(const struct merkle *merkle, struct slice answer)
 static int descended_take(struct step *step, struct topic *topic, struct shard *shard,
                           const struct message *message)
 {
+    struct tree_wait *wait = &topic->tree_wait;
     int error = 0;
-    if (message->code == NEAP_STALE)
+    if (message->code == NEAP_BUSY && !wait->theirs_since)
+        wait->theirs_since = step->now.mono_ms;
+    if (message->code == NEAP_BUSY && step->now.mono_ms < wait->theirs_since + TREE_WAIT_MS_MAX)
+        return pull_end(step, topic, flow_wait_ms(message));
+    wait->theirs_since = 0;
+    if (message->code)
         return tree_flat(step, topic, shard);
     if (!shard->session.id) {
         trace(step->gossip->trace, "%s: compare %s", peer_text(step->gossip, topic->pull.peer),
@@ -412,11 +448,12 @@ static int compare_tree_take(struct step *step, size_t peer, struct topic *topic
         topic->pull.state != (descended ? PULL_DESCENT : PULL_DIFFERING) ||
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0;
-    if (message->code == NEAP_BUSY)
+    if (message->code == NEAP_BUSY && !descended)
         return differ_refused(step, topic, shard, message);
     if (message->code)
         step->gossip->peers[peer].answered = topic->pull.asked;
-    if (message->code && !(descended && message->code == NEAP_STALE))
+    if (message->code &&
+        !(descended && (message->code == NEAP_STALE || message->code == NEAP_BUSY)))
         return pull_end(step, topic, compare_again_ms(step, message->code));
     return descended ? descended_take(step, topic, shard, message)
                      : differed_take(step, topic, shard, message);

@@ -64,16 +64,23 @@ bool flow_is_limited(const struct gossip *gossip)
     return gossip->flow.given.rate > 0 && !BROKEN("flow-unlimited");
 }
 
+int flow_wait_write(struct message *reply, uint64_t wait_ms, struct buffer *packed)
+{
+    struct writer writer;
+    writer_init(&writer, packed);
+    write_u64(&writer, wait_ms);
+    reply->code = NEAP_BUSY;
+    return writer.error;
+}
+
 int flow_refuse(struct step *step, size_t peer, struct message *reply, uint64_t wait_ms)
 {
     struct buffer packed;
-    struct writer writer;
     buffer_init(&packed, 16);
-    writer_init(&writer, &packed);
-    write_u64(&writer, wait_ms);
-    reply->code = NEAP_BUSY;
+    int error = flow_wait_write(reply, wait_ms, &packed);
     reply->bytes = buffer_slice(&packed);
-    int error = writer.error ? writer.error : answer_send(step, peer, reply);
+    if (!error)
+        error = answer_send(step, peer, reply);
     reply->bytes = slice_of(NULL, 0);
     buffer_done(&packed);
     return error;

@@ -74,7 +74,7 @@ static const struct {
     [MESSAGE_VERIFY] = {"verify", HAS_SESSION | HAS_BYTES | HAS_SINCE},
     [MESSAGE_VERIFIED] = {"verified", HAS_SESSION | HAS_BYTES | HAS_SINCE},
     [MESSAGE_DESCEND] = {"descend", HAS_SESSION | HAS_BYTES},
-    [MESSAGE_DESCENDED] = {"descended", HAS_ANSWER | HAS_SINCE | IS_BULK},
+    [MESSAGE_DESCENDED] = {"descended", HAS_ANSWER | HAS_SINCE | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_DIFFER] = {"differ", HAS_SESSION | HAS_BYTES},
     [MESSAGE_DIFFERED] = {"differed", HAS_ANSWER | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_HOLE] = {"hole", HAS_SESSION | HAS_BYTES},

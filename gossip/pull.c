@@ -311,6 +311,11 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
     if (error || waits)
         return error;
     size_t best = pull_best(step, topic, shard, &full);
+    if (best != NO_PEER && topic_pair(topic, best)->short_log &&
+        compare_tree_comes(step, topic, shard)) {
+        topic_wake(gossip, topic, step->now.mono_ms + TREE_WAIT_MS);
+        return 0;
+    }
     if (best != NO_PEER)
         return pull_begin(step, topic, shard, best);
     return full ? topic_wait(gossip, topic) : 0;
@@ -399,6 +404,11 @@ static int pull_is_stale(struct step *step, struct topic *topic, struct shard *s
     if (other != NO_PEER && !topic_pair(topic, other)->short_log) {
         trace(gossip->trace, "%s: too old to pull %s, ask another", peer_text(gossip, peer),
               shard->name);
+        return pull_end(step, topic, 0);
+    }
+    if (compare_tree_comes(step, topic, shard)) {
+        trace(gossip->trace, "%s: too old to pull %s, and the tree is not ready",
+              peer_text(gossip, peer), shard->name);
         return pull_end(step, topic, 0);
     }
     trace(gossip->trace, "%s: too old to pull %s, compare", peer_text(gossip, peer), shard->name);

@@ -32,6 +32,9 @@ enum {
     REPAIR_REST_MS_MAX = 3600000, /* ... up to this */
     FAULT_AGAIN_MS = 10000,       /* a shard in trouble, or a peer that can't give one, rests */
     COMPARE_FEW = 64,             /* leaves of a small tree: cheap even if all of them differ */
+    TREE_WAIT_MS = 100,           /* for a tree that is being built, and again... */
+    TREE_STUCK_MS = 10000,        /* ... unless it does not grow for so long (mine)... */
+    TREE_WAIT_MS_MAX = 60000,     /* ... or in all (a peer's) */
     /* A compare asks for so many pages at a time, and for the next ones when no more than that are
      * still to come: giver and taker are at work together, and 7 pages are under way at most. */
     RESUME_WAIT_MS = 15000,  /* for the peer of a compare, when another has what it began with... */
@@ -197,6 +200,10 @@ struct topic {
     } unreleased;
     uint64_t rest_until;   /* nothing is pulled before; 0: now */
     uint64_t resume_since; /* mono_ms: a compare waits for its peer; 0: no */
+    struct tree_wait {
+        uint64_t mine_since, theirs_since; /* mono_ms: a compare waits for a tree; 0: no */
+        uint64_t cells;                    /* of mine, by then */
+    } tree_wait;
     unsigned paused;       /* by operators: 1 << enum task_kind */
     struct fault {
         int code; /* 0: none */
@@ -449,6 +456,8 @@ int compare_fault(struct step *step, struct topic *topic, struct shard *shard, i
 
 /* compare_tree.c */
 bool compare_tree_fits(const struct shard *shard); /* can a compare begin with the tree? */
+/* Or will it soon? */
+bool compare_tree_comes(struct step *step, struct topic *topic, const struct shard *shard);
 int compare_tree_begin(struct step *step, struct topic *topic, const struct shard *shard);
 /* The next questions of a session, when they may be asked. */
 int compare_tree_work(struct step *step, struct topic *topic, struct shard *shard);
@@ -468,7 +477,9 @@ uint64_t flow_ask_at(const struct gossip *gossip, uint64_t now_ms, enum message_
 uint64_t flow_busy_ms(struct gossip *gossip, uint64_t now_ms, enum message_kind question);
 /* Answers are as small as they can be then. */
 bool flow_is_limited(const struct gossip *gossip);
-/* The reply is BUSY, and says how long. */
+/* Makes the reply BUSY; `packed`, which is to be its bytes, says how long. */
+int flow_wait_write(struct message *reply, uint64_t wait_ms, struct buffer *packed);
+/* The same, sent. */
 int flow_refuse(struct step *step, size_t peer, struct message *reply, uint64_t wait_ms);
 /* What such a reply says, within reason. */
 uint64_t flow_wait_ms(const struct message *answer);

@@ -60,7 +60,7 @@ struct promise {
 
 struct shard_counts { /* since opening, for status */
     uint64_t events_own, events_taken, duplicates, behind, healed, redotted, compares;
-    uint64_t cells_given, cells_taken; /* in pages of compares */
+    uint64_t cells_given, cells_taken; /* by compares */
     uint64_t compares_resumed;
     uint64_t stamps_ahead; /* LWW stamps taken that were too far ahead to move the clock */
 };

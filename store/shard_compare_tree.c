@@ -191,7 +191,7 @@ static int part_walk(const struct shard *shard, const struct view *view,
 
 int shard_compare_part(const struct shard *shard, const struct view *view,
                        const struct compare_asked *asked, size_t size_max, bool *ret_met,
-                       struct buffer *ret_page)
+                       struct buffer *ret_page, size_t *ret_cells)
 {
     struct buffer end;
     struct crate crate;
@@ -207,6 +207,8 @@ int shard_compare_part(const struct shard *shard, const struct view *view,
     error = part_walk(shard, view, asked, size_max, &crate, ret_met, &end);
     if (!error)
         error = crate_encode_page(&crate, asked->from, buffer_slice(&end), ret_page);
+    if (!error)
+        *ret_cells = crate.cells_count;
     crate_done(&crate);
     buffer_done(&end);
     return error;
@@ -313,6 +315,8 @@ static int part_take(struct shard *shard, struct batch *batch, struct chunk *pag
         change_abort(&change);
     else
         error = change_commit(&change);
+    if (!error)
+        shard->counts.cells_taken += page->cells_count;
     if (!error && last && part_is_whole(mine, page))
         session_turn(&shard->session, page);
     return error;

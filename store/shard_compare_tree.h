@@ -38,7 +38,7 @@ struct compare_asked {
  * IO, LIMIT, NOMEM. */
 int shard_compare_part(const struct shard *shard, const struct view *view,
                        const struct compare_asked *asked, size_t size_max, bool *ret_met,
-                       struct buffer *ret_page);
+                       struct buffer *ret_page, size_t *ret_cells);
 
 /* What was sent of a stretch: what is lacking at the peer must not be asked of what is here by now.
  */

@@ -139,3 +139,66 @@ TEST(a_compare_begins_anew_when_its_peer_is_another)
     CHECK_EQUAL(lines_with(": compare box, from where it was\n"), 0);
     story_end(&story, true);
 }
+
+/* ---- by tree ---- */
+
+enum { MANY = 300, CHANGED = 60 };
+
+/* B has all cells but what was changed while it was away, for longer than the log tells. */
+static void begin_by_tree(void)
+{
+    char words[32];
+    story_begin(&story,
+                &(struct world_options){.seed = 7, .nodes = 2, .log_max = 4, .chunk_size = 200});
+    sim_start(&story.world, A);
+    sim_start(&story.world, B);
+    story_run(&story, 3000);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(words, sizeof words, "set key%03d %d", i, i);
+        story_do(&story, A, words);
+        story_run(&story, STEP_MS);
+    }
+    story_run(&story, 9000);
+    story_cut(&story, A, B, true);
+    for (int i = 0; i < CHANGED; i++) {
+        snprintf(words, sizeof words, "set key%03d again", i * 5);
+        story_do(&story, A, words);
+    }
+    story_run(&story, 9000);
+    CHECK_EQUAL(box(A)->counts.cells_given, 0);
+    story_cut(&story, A, B, false);
+    while (box(B)->counts.cells_taken < CHANGED / 2)
+        story_run(&story, STEP_MS);
+    CHECK_EQUAL(lines_with(": compare box\n"), 1);
+    CHECK(box(B)->session.phase == COMPARE_CELLS);
+}
+
+/* It begins at the top, where what was taken is equal by now. */
+static void goes_on_by_tree(uint64_t taken_before)
+{
+    story_run(&story, 9000);
+    CHECK_EQUAL(lines_with(": compare box\n"), 2);
+    CHECK_EQUAL(lines_with(": compare all of box\n"), 0);
+    CHECK_EQUAL(box(B)->counts.cells_taken + taken_before, CHANGED);
+    CHECK_EQUAL(box(B)->session.id, 0);
+    story_end(&story, true);
+}
+
+TEST(a_node_that_is_killed_while_it_compares_by_tree_takes_no_cell_twice)
+{
+    begin_by_tree();
+    uint64_t taken = box(B)->counts.cells_taken;
+    sim_kill(&story.world, B);
+    story_run(&story, 1000);
+    sim_start(&story.world, B);
+    goes_on_by_tree(taken);
+}
+
+TEST(a_compare_by_tree_takes_no_cell_twice_when_its_peer_was_killed)
+{
+    begin_by_tree();
+    sim_kill(&story.world, A);
+    story_run(&story, 1000);
+    sim_start(&story.world, A);
+    goes_on_by_tree(0);
+}

@@ -249,14 +249,52 @@ TEST(with_all_leaves_differing_all_is_sent)
     nodes_close(&nodes);
 }
 
+/* Nor will there be one soon, as operators want no builds. */
 TEST(without_a_tree_on_either_side_all_is_sent)
 {
     for (size_t side = 0; side < 2; side++) {
         open_apart(SOME);
         fill(1, 0, 200);
         box(&nodes, side)->tree->ready = false;
+        box(&nodes, side)->tree->build_rests = true;
         meet(8000);
         CHECK_EQUAL(nodes.messages[MESSAGE_DESCEND], side);
+        CHECK(nodes.messages[MESSAGE_COMPARE] > 0);
+        build(side);
+        CHECK(agree());
+        nodes_close(&nodes);
+    }
+}
+
+/* After a crash it is there in a second a million cells. */
+TEST(a_tree_that_is_being_built_is_waited_for)
+{
+    for (size_t side = 0; side < 2; side++) {
+        open_apart(SOME);
+        fill(1, 0, 120);
+        box(&nodes, side)->tree->ready = false;
+        meet(6000);
+        CHECK_EQUAL(nodes.messages[MESSAGE_DIFFER], 0);
+        build(side);
+        CHECK_OK(nodes_run(&nodes, 4000));
+        CHECK(agree());
+        CHECK(nodes.messages[MESSAGE_DIFFER] > 0);
+        CHECK_EQUAL(nodes.messages[MESSAGE_COMPARE], 0);
+        nodes_close(&nodes);
+    }
+}
+
+TEST(a_tree_that_does_not_come_is_not_waited_for)
+{
+    static const uint64_t patience[] = {TREE_STUCK_MS, TREE_WAIT_MS_MAX};
+
+    for (size_t side = 0; side < 2; side++) {
+        open_apart(SOME);
+        fill(1, 0, 120);
+        box(&nodes, side)->tree->ready = false;
+        meet(patience[side] - 2000);
+        CHECK_EQUAL(nodes.messages[MESSAGE_COMPARE], 0);
+        CHECK_OK(nodes_run(&nodes, 8000));
         CHECK(nodes.messages[MESSAGE_COMPARE] > 0);
         build(side);
         CHECK(agree());

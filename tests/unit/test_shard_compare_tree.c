@@ -58,7 +58,7 @@ static int ask(struct place *to, struct place *from, const struct repair_nodes *
 {
     static bool met[MERKLE_LIST_MAX];
     struct view view = batch_view(to->batch), other = batch_view(from->batch);
-    size_t count = 0;
+    size_t count = 0, cells;
     int error = compare_sums(to->shard, &view, nodes, buffer_slice(&asking->from),
                              buffer_slice(&asking->end), sums_max, asking->sums, &count,
                              &asking->keys, &asking->to);
@@ -74,7 +74,7 @@ static int ask(struct place *to, struct place *from, const struct repair_nodes *
                                   .count = count};
     asking->lacking_count = 0;
     if (!error)
-        error = shard_compare_part(from->shard, &other, &asked, size_max, met, ret_page);
+        error = shard_compare_part(from->shard, &other, &asked, size_max, met, ret_page, &cells);
     for (size_t i = 0; !error && i < count; i++) {
         if (!met[i])
             asking->lacking[asking->lacking_count++] = (uint32_t)i;
