@@ -54,6 +54,8 @@ class Header:
         self.effects = {}  # OK: "DONE" ...
         self.texts = {}
         self._codes(text)
+        for name, number in re.findall(r"^#define (NEAP_\w+) U?INT64_C\((\d+)\)", text, re.M):
+            self.constants[name] = int(number)
         self._items(re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*\n", "\n", text, flags=re.M))
 
     def _codes(self, text):
@@ -189,6 +191,8 @@ def part_of(header, name, parameters, index):
             return "bool"
         if kind.endswith(" *") and kind[:-2] in SCALARS:
             return "out " + SCALARS[kind[:-2]]
+        if kind.endswith(" *") and kind[7:-2] in header.structs:
+            return "out " + kind[7:-2]
     elif kind in INPUTS:
         return INPUTS[kind]
     elif kind in SCALARS or kind.startswith("enum "):
@@ -213,7 +217,7 @@ def method(header, name):
              if part in ("place", "data", "text", "number", "double", "words", "item")]
     names = ["words" if field == "argc" else "from_" if field == "from" else field for field in names]
     call = "call" in parts
-    taken = ["self"] * (parts[:1] == ["self"]) + [field + '=b""' * (field == "from_") for field in names] + ["**call"] * call
+    taken = ["self"] * (parts[:1] == ["self"]) + [field + '=b""' * (field == "from_" and "data" in parts) for field in names] + ["**call"] * call
     lines = ["def %s(%s):" % (name[len(prefix):], ", ".join(taken))]
     words = document(comment)
     if words:

@@ -732,11 +732,15 @@ class _Run:
         else:
             value = {"bool": c_int, "iter": c_void_p, "batch": c_void_p}.get(part) or globals()[part[4:]]
             value = value()
+            if hasattr(value, "size"):
+                value.size = ctypes.sizeof(value)
         self.results.append((part, value))
         return byref(value)
 
     def _given_back(self, part, value):
-        return _RESULTS[part](self.owner, value) if part in _RESULTS else value.value
+        if part in _RESULTS:
+            return _RESULTS[part](self.owner, value)
+        return value if isinstance(value, Structure) else value.value
 
     def run(self, name):
         library = _library()

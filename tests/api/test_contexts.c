@@ -59,6 +59,11 @@ static const struct row {
     /* What a node has added is one number. */
     {NEAP_COUNTER, {.number = 5}, {.number = 3}, " 8;"},
     {NEAP_SET, {.name = {"one", 3}}, {.name = {"two", 3}}, "two 0;"},
+    {NEAP_MAX, {.number = 5}, {.number = 7}, " 7;"},
+    {NEAP_MIN, {.number = 5}, {.number = 3}, " 3;"},
+    {NEAP_FLAG_DW, {.number = 1}, {.number = 1}, " 1;"},
+    {NEAP_COUNTER_EXACT, {.number = 5}, {.number = 3}, " 3;"},
+    {NEAP_SET_RW, {.name = {"one", 3}}, {.name = {"two", 3}}, "two 0;"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -123,6 +128,16 @@ static int look_own(struct neap *neap, const struct neap_place *at, enum neap_ty
         return neap_counter_get(neap, at, &number, call);
     case NEAP_SET:
         return neap_set_has(neap, at, bytes_of("one"), &is, call);
+    case NEAP_MAX:
+        return neap_max_get(neap, at, &number, call);
+    case NEAP_MIN:
+        return neap_min_get(neap, at, &number, call);
+    case NEAP_FLAG_DW:
+        return neap_flag_dw_get(neap, at, &is, call);
+    case NEAP_COUNTER_EXACT:
+        return neap_counter_exact_get(neap, at, &number, call);
+    case NEAP_SET_RW:
+        return neap_set_rw_has(neap, at, bytes_of("one"), &is, call);
     default:
         error = neap_register_values(neap, at, call, &iter);
         neap_iter_free(iter);
@@ -237,6 +252,37 @@ TEST(what_was_seen_and_is_not_here_yet_is_waited_for_if_asked)
     two_open(&two);
     for (size_t i = 0; i < ROWS; i++)
         early_check(&two, &rows[i]);
+    two_close(&two);
+}
+
+/* ---- writes that are asked again ---- */
+
+/* The write needed nobody else, its repeat does: then others must have what the write made. */
+TEST(a_repeat_waits_for_its_own_level)
+{
+    struct neap_place at = place_of("b", "k");
+    struct neap_call call = {.size = sizeof call, .once = bytes_of("an id")};
+    int64_t number = 0;
+    struct two two;
+
+    two_open(&two);
+    CHECK_OK(neap_counter_add(two.b, &at, 1, NULL));
+    isolate_b(&two, "on");
+    CHECK_OK(neap_counter_add(two.b, &at, 5, &call));
+    call.level = NEAP_ALL;
+    call.timeout_ms = SHORT_MS;
+    CHECK_ERROR(neap_counter_add(two.b, &at, 5, &call), NEAP_UNCERTAIN);
+    isolate_b(&two, "off");
+    call.timeout_ms = LONG_MS;
+    CHECK_OK(neap_counter_add(two.b, &at, 5, &call));
+    CHECK_OK(neap_counter_get(two.a, &at, &number, NULL));
+    CHECK_EQUAL(number, 6);
+    /* Through another node it is another write. */
+    call.ret_token = &two.written;
+    CHECK_OK(neap_counter_add(two.a, &at, 5, &call));
+    wait_for(two.b, &two.written);
+    CHECK_OK(neap_counter_get(two.b, &at, &number, NULL));
+    CHECK_EQUAL(number, 11);
     two_close(&two);
 }
 

@@ -40,6 +40,11 @@ static int counter_under(struct bench *bench)
     return neap_counter_add(bench->neap, &at, -2, bench->call);
 }
 
+static int exact_over(struct bench *bench)
+{
+    return neap_counter_exact_add(bench->neap, &bench->at, 1, bench->call);
+}
+
 static int field_over(struct bench *bench)
 {
     struct neap_bytes fields[] = {bytes_of("m"), bytes_of("n")};
@@ -287,6 +292,7 @@ static const struct limit {
 } table[] = {
     {"counter over", counter_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
     {"counter under", counter_under, NEAP_LIMIT, {"shop/apples-left", "64 bits"}},
+    {"exact counter over", exact_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
     {"field over", field_over, NEAP_LIMIT, {"shop/apples/m/n", "64 bits"}},
     {"batch over", batch_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
     {"key large", key_large, NEAP_LIMIT, {"shop/apples", "1025 bytes", "limit is 1024"}},
@@ -330,6 +336,7 @@ static void fill(struct bench *bench)
     struct neap_call call = {.size = sizeof call, .ret_token = &bench->here};
 
     CHECK_OK(neap_counter_add(bench->neap, &bench->at, INT64_MAX, NULL));
+    CHECK_OK(neap_counter_exact_add(bench->neap, &bench->at, INT64_MAX, NULL));
     CHECK_OK(neap_counter_add(bench->neap, &left, INT64_MIN + 1, NULL));
     CHECK_OK(neap_counter_add(bench->neap, &deep, -1, NULL));
     for (int i = 0; i < NEAP_SIBLINGS_MAX; i++)
