@@ -1,12 +1,12 @@
 #!/bin/sh
 # `make nightly` [in a build folder]: what takes long. Closes with "N passed, N failed".
-#   STEPS="crash property sim netns laws fuzz bare"   only those
+#   STEPS="crash property vectors sim netns laws fuzz bare"   only those
 #   ROUNDS=500                                  of each crash test, and so on in proportion
 # Logs: nightly-*.log in the build folder. `bare` needs root and debootstrap: it makes a Debian 12 with
 # nothing in it from the mirror that this machine's apt uses, and runs both of the README's commands
 # on a fresh clone there.
 set -u
-steps=${STEPS:-crash property sim netns laws fuzz bare}
+steps=${STEPS:-crash property vectors sim netns laws fuzz bare}
 rounds=${ROUNDS:-500}
 build=$(pwd)
 source=$(cd "${top_srcdir:-.}" && pwd) || exit 99
@@ -55,6 +55,12 @@ property()
         try "causality-rocks-$each" "$causality" --profile "$each" --disk rocks --seed "$seed" \
             --histories "$rounds"
     done
+}
+
+# All histories that others have answered, pushes in another order every night.
+vectors()
+{
+    try vectors "$build/tests/vectors" --types all --seed "$seed"
 }
 
 sim()
