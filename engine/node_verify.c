@@ -164,6 +164,10 @@ static json_t *peer_json(struct verifying *verifying, const struct ask_answer *a
     put(verifying, json, "address", json_text(answer->address));
     put(verifying, json, "node", answer->node ? json_hex(answer->node) : json_null());
     put(verifying, json, "verdict", json_text(verdicts[verdict]));
+    put(verifying, json, "equal_ms",
+        answer->equal_ms ? json_number(answer->equal_ms) : json_null());
+    put(verifying, json, "differs_ms",
+        answer->differs_ms ? json_number(answer->differs_ms) : json_null());
     if (verdict != VERIFY_UNKNOWN) {
         put_verdict(verifying, json, result);
         return json;

@@ -142,7 +142,34 @@ static const char *problem_of(const struct gossip *gossip, const struct shard *s
     return ret_text;
 }
 
-static json_t *bucket_json(const struct shard *shard, const struct gossip *gossip)
+static json_t *time_json(uint64_t wall_ms)
+{
+    return wall_ms ? json_number(wall_ms) : json_null();
+}
+
+/* What peers have of a bucket, and since when that is known. */
+static json_t *equals_json(const struct shard *shard, const struct gossip *gossip, struct now now)
+{
+    json_t *array = json_array();
+    size_t count = gossip ? gossip_peers(gossip) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct object peer = object_new();
+        struct equal_status equal;
+
+        gossip_equal(gossip, shard, i, now, &equal);
+        put_text(&peer, "address", equal.address);
+        put(&peer, "node", equal.node ? json_hex(equal.node) : json_null());
+        put_text(&peer, "state", equal_state_text(equal.state));
+        put(&peer, "equal_ms", time_json(equal.equal_ms));
+        put(&peer, "differs_ms", time_json(equal.differs_ms));
+        if (!array_add(&array, object_end(&peer)))
+            break;
+    }
+    return array;
+}
+
+static json_t *bucket_json(const struct shard *shard, const struct gossip *gossip, struct now now)
 {
     struct object bucket = object_new(), counts = object_new();
     char problem[PROBLEM_MAX];
@@ -160,6 +187,7 @@ static json_t *bucket_json(const struct shard *shard, const struct gossip *gossi
     put_number(&bucket, "log", shard_log_count(shard));
     put_number(&bucket, "residues", shard->residues_count);
     put(&bucket, "comparing", json_boolean(shard->session.id));
+    put(&bucket, "peers", equals_json(shard, gossip, now));
     put_number(&counts, "events_own", shard->counts.events_own);
     put_number(&counts, "events_taken", shard->counts.events_taken);
     put_number(&counts, "duplicates", shard->counts.duplicates);
@@ -175,12 +203,12 @@ static json_t *bucket_json(const struct shard *shard, const struct gossip *gossi
     return object_end(&bucket);
 }
 
-static json_t *buckets_json(const struct store *store, const struct gossip *gossip)
+static json_t *buckets_json(const struct store *store, const struct gossip *gossip, struct now now)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < store->shards_count; i++) {
-        if (!array_add(&array, bucket_json(store->shards[i], gossip)))
+        if (!array_add(&array, bucket_json(store->shards[i], gossip, now)))
             break;
     }
     return array;
@@ -291,7 +319,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "isolated", json_boolean(extra->isolated));
     put_text(&status, "stopped", wheel->stopped ? wheel->error.text : NULL);
     put(&status, "unsynced", json_boolean(engine->unsynced_since != 0));
-    put(&status, "buckets", buckets_json(&engine->store, engine->gossip));
+    put(&status, "buckets", buckets_json(&engine->store, engine->gossip, now));
     put(&status, "peers", peers_json(engine->gossip, now));
     put(&status, "links", links_json(engine->gossip, wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);

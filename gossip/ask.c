@@ -72,6 +72,7 @@ static int ask_begin(struct gossip *gossip, struct ask *ask)
             continue;
         snprintf(answer->address, sizeof answer->address, "%s", peer->address);
         answer->node = peer->met ? peer->node : 0;
+        answer->peer = i;
         answer->link = peer->links[CHANNEL_BULK];
         answer->end = answer->link ? ASK_WAITS : ASK_AWAY;
         buffer_init(&answer->bytes, ASK_ANSWER_MAX);
@@ -151,6 +152,8 @@ struct ask *gossip_asked(struct gossip *gossip)
             continue;
         gossip->asks[i] = gossip->asks[--gossip->asks_count];
         verifies_sweep(gossip);
+        for (size_t j = 0; ask->kind == ASK_VERIFY && j < ask->count; j++)
+            equal_since(gossip, ask->shard, &ask->answers[j]);
         return ask;
     }
     return NULL;

@@ -56,6 +56,8 @@ struct ask_answer {
     struct context context; /* of the shard there, as it was when it answered; empty when code */
     struct buffer bytes;    /* NOT checked: whatever the peer sent */
     struct verify_result *verified; /* of ASK_VERIFY; NULL: it could not be asked */
+    uint64_t equal_ms, differs_ms;  /* of ASK_VERIFY: as struct equal_status, when it ended */
+    size_t peer;                    /* gossip's: its number */
     uint64_t link;                  /* gossip's: who is to answer */
 };
 

@@ -167,8 +167,10 @@ static int take_message(struct step *step, const struct link *link, const struct
 static void link_heard(struct step *step, struct link *link)
 {
     link->heard_ms = step->now.mono_ms;
-    if (link->peer != NO_PEER)
-        step->gossip->peers[link->peer].heard_ms = step->now.mono_ms;
+    if (link->peer == NO_PEER)
+        return;
+    step->gossip->peers[link->peer].heard_ms = step->now.mono_ms;
+    step->gossip->peers[link->peer].heard_wall_ms = step->now.wall_ms;
 }
 
 /* Over a slow link a message may take longer than a peer may be silent, and an answer longer than
@@ -370,6 +372,7 @@ static int flush_topic(struct step *step, struct topic *topic)
     struct shard *shard = store_find(gossip->store, topic->shard);
     if (!shard)
         return 0;
+    equal_work(step, topic, shard);
     int error = tell_of_topic(gossip, topic);
     if (!error)
         error = release_work(step, topic, shard);

@@ -76,6 +76,29 @@ struct peer_status {
 };
 size_t gossip_peers(const struct gossip *gossip);
 void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_status *ret_status);
+/* Is what such a peer has of a shard the same as what is here? As far as it is known without
+ * asking; since when, by the wall clock of this node, and from its start on. X(name, text) */
+#define EQUAL_STATES(X)       \
+    X(AWAY, "away")           \
+    X(UNKNOWN, "unknown")     \
+    X(UNDER_WAY, "under way") \
+    X(NOW, "equal")           \
+    X(NOT, "differs")
+enum equal_state {
+#define X(name, text) EQUAL_##name,
+    EQUAL_STATES(X)
+#undef X
+};
+struct equal_status {
+    const char *address;    /* of the peer, as long as it is one; "" unknown */
+    uint64_t node;          /* 0: never met */
+    enum equal_state state; /* UNKNOWN: a tree is not built yet; NOT: damage */
+    uint64_t equal_ms;      /* when they were equal last; 0: not since the start */
+    uint64_t differs_ms;    /* one of them is damaged, since then at least; 0: not known of */
+};
+void gossip_equal(const struct gossip *gossip, const struct shard *shard, size_t index,
+                  struct now now, struct equal_status *ret_status);
+const char *equal_state_text(enum equal_state state);
 /* Past log_max entries the oldest of a log go, whoever lacks them. For nodes without gossip, too.
  */
 int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut);

@@ -170,6 +170,7 @@ static void session_end(struct gossip *gossip, size_t index)
         struct pair *pair = topic_pair(gossip->topics[i], index);
         if (!pair)
             continue;
+        equal_session_ended(pair, &gossip->peers[index]);
         pair->replica = pair->told = pair->told_replica = pair->pull_after = pair->awaited = 0;
         pair->pulls_until = 0;
         pair->open = pair->soon = pair->behind = pair->gap = pair->short_log = false;

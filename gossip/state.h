@@ -53,16 +53,17 @@ enum {
     CONTEXT_BYTES = 27               /* of one entry of a context, packed */
 };
 
-#define GOSSIP_REASONS(X)                                                                        \
-    X(malformed)                                                                                 \
-    X(unexpected)                                                                                \
-    X(wrong_cluster) X(wire_version) X(dialled_self) X(other_channel) X(no_hello)                \
-        X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard)           \
-            X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale)        \
-                X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)             \
-                    X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair)    \
-                        X(bad_question) X(repairs) X(nothing_lost) X(bad_verify) X(holes_filled) \
-                            X(holes_closed) X(holes_given_up)
+#define GOSSIP_REASONS(X)                                                                    \
+    X(malformed)                                                                             \
+    X(unexpected)                                                                            \
+    X(wrong_cluster)                                                                         \
+    X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) \
+        X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)          \
+            X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)      \
+                X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)  \
+                    X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)   \
+                        X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)        \
+                            X(holes_given_up)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -113,7 +114,7 @@ struct peer {
     uint64_t links[CHANNELS]; /* open ones, 0: none */
     uint64_t dial_at[CHANNELS];
     uint32_t backoff_ms[CHANNELS];
-    uint64_t heard_ms;
+    uint64_t heard_ms, heard_wall_ms;
     uint64_t promises;     /* the name of whoever is here, for what it promised */
     uint64_t forget_at;    /* what it promised; 0: no */
     uint64_t heartbeat_at; /* the next one to it */
@@ -160,6 +161,10 @@ struct pair {
     /* What shows the peer that events of its id, as it was then, were told (shard_proof). */
     struct context_entry proof;
     bool ordered; /* an operator wants a repair with it, at once */
+    /* gossip/equal.c: the same as what is here, when it was last looked at... */
+    bool equal;
+    uint64_t equal_ms;   /* ... and wall_ms when it was so last; 0: never */
+    uint64_t differs_ms; /* wall_ms: it is known to be damage since then; 0: no */
 };
 
 /* What can't be done with a shard, for a reason of this node's own. */
@@ -483,6 +488,14 @@ int flow_wait_write(struct message *reply, uint64_t wait_ms, struct buffer *pack
 int flow_refuse(struct step *step, size_t peer, struct message *reply, uint64_t wait_ms);
 /* What such a reply says, within reason. */
 uint64_t flow_wait_ms(const struct message *answer);
+
+/* equal.c */
+void equal_work(struct step *step, struct topic *topic, const struct shard *shard);
+void equal_session_ended(struct pair *pair, const struct peer *peer);
+struct ask_answer;
+void equal_since(const struct gossip *gossip, uint64_t shard, struct ask_answer *answer);
+/* By a question whether they are. */
+void equal_told(struct pair *pair, bool equal, uint64_t asked_ms);
 
 /* repair.c */
 /* What a digest tells of my tree: 0 when it is not ready, or of another context than is told. */

@@ -224,6 +224,7 @@ static int topic_work(struct step *step, struct topic *topic)
     struct shard *shard = store_find(step->gossip->store, topic->shard);
     if (!shard)
         return 0;
+    equal_work(step, topic, shard);
     int error = heal_work(step, topic, shard);
     if (!error)
         error = release_work(step, topic, shard);

@@ -124,6 +124,11 @@ int verify_begin(struct gossip *gossip, const struct ask *ask, size_t peer,
 
 void verify_finish(struct gossip *gossip, struct verify *verify)
 {
+    const struct topic *topic = topic_find(gossip, verify->shard);
+    struct pair *pair = topic ? topic_pair(topic, verify->peer) : NULL;
+    const struct verify_result *result = verify->result;
+    if (pair && !verify->all && result->verdict != VERIFY_UNKNOWN)
+        equal_told(pair, result->verdict == VERIFY_EQUAL, result->asked_ms);
     ask_find(gossip, verify->ask, verify->link)->end = ASK_TOLD;
     attempt_end(verify);
 }

@@ -43,6 +43,20 @@ static int ids_run_out(json_t *bucket)
     return most > 0 && number_of(bucket, "ids") * 4 >= most * 3;
 }
 
+/* A peer of which it is known that one of the two is damaged. */
+static const json_t *bucket_differs(const json_t *bucket)
+{
+    const json_t *peer;
+    size_t i;
+
+    json_array_foreach(json_object_get(bucket, "peers"), i, peer)
+    {
+        if (json_is_integer(json_object_get(peer, "differs_ms")))
+            return peer;
+    }
+    return NULL;
+}
+
 /* What an operator has to look at: exit 1. */
 static int status_degraded(json_t *status)
 {
@@ -60,6 +74,7 @@ static int status_degraded(json_t *status)
     {
         degraded |= number_of(json_object_get(item, "counts"), "healed") > 0;
         degraded |= json_is_string(json_object_get(item, "problem"));
+        degraded |= bucket_differs(item) != NULL;
         degraded |= ids_run_out(item);
     }
     return degraded;
@@ -68,6 +83,7 @@ static int status_degraded(json_t *status)
 static void print_warnings(json_t *status)
 {
     const char *stopped = json_string_value(json_object_get(status, "stopped"));
+    const json_t *peer;
     const char *name;
     json_t *item;
     size_t i;
@@ -87,6 +103,13 @@ static void print_warnings(json_t *status)
             printf("IDS: bucket %s has %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
                    " replica ids\n",
                    text_of(item, "name"), number_of(item, "ids"), number_of(item, "ids_max"));
+        peer = bucket_differs(item);
+        if (peer) {
+            printf("DIFFERS: bucket %s at %s, since ", text_of(item, "name"),
+                   text_of(peer, "address"));
+            print_time(number_of(peer, "differs_ms"));
+            printf(": see `neap diff %s`\n", text_of(item, "name"));
+        }
         if (number_of(json_object_get(item, "counts"), "healed"))
             printf("DAMAGE: bucket %s had lost %" JSON_INTEGER_FORMAT
                    " dots; peers gave them back\n",
@@ -97,6 +120,33 @@ static void print_warnings(json_t *status)
         if (json_integer_value(item))
             printf("counted: %-24s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(item));
     }
+}
+
+/* With all peers, or when it was last so with the one that is worst off. */
+static void print_bucket(const json_t *bucket)
+{
+    const json_t *peers = json_object_get(bucket, "peers"), *peer, *worst = NULL;
+    size_t i;
+
+    printf("%-24s %8" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT "  ", text_of(bucket, "name"),
+           number_of(bucket, "log"), number_of(bucket, "residues"));
+    json_array_foreach(peers, i, peer)
+    {
+        if (strcmp(text_of(peer, "state"), "equal") != 0 && *text_of(peer, "address") &&
+            (worst == NULL || number_of(peer, "equal_ms") < number_of(worst, "equal_ms")))
+            worst = peer;
+    }
+    if (worst && json_is_integer(json_object_get(worst, "equal_ms"))) {
+        printf("as of ");
+        print_time(number_of(worst, "equal_ms"));
+    }
+    if (worst)
+        printf("%s with %s: %s",
+               json_is_integer(json_object_get(worst, "equal_ms")) ? "" : "not since the start",
+               text_of(worst, "address"), text_of(worst, "state"));
+    else
+        printf(json_array_size(peers) ? "now" : "-");
+    putchar('\n');
 }
 
 int command_status(struct cli *cli)
@@ -117,10 +167,8 @@ int command_status(struct cli *cli)
     }
     printf("node %s  version %s  cluster %s\n", text_of(status, "node"), text_of(status, "version"),
            text_of(status, "cluster"));
-    printf("\n%-24s %8s %9s\n", "bucket", "log", "residues");
-    json_array_foreach(json_object_get(status, "buckets"), i, item)
-        printf("%-24s %8" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT "\n", text_of(item, "name"),
-               number_of(item, "log"), number_of(item, "residues"));
+    printf("\n%-24s %8s %9s  %s\n", "bucket", "log", "residues", "equal");
+    json_array_foreach(json_object_get(status, "buckets"), i, item) print_bucket(item);
     if (json_array_size(json_object_get(status, "peers")))
         printf("\n%-36s %-10s %8s  %s\n", "peer", "state", "lag", "last error");
     json_array_foreach(json_object_get(status, "peers"), i, item)

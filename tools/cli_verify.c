@@ -82,6 +82,14 @@ static void print_cells(const json_t *peer)
         printf("    there are more, or they were not looked for to the end (--timeout)\n");
 }
 
+static void print_since(const char *text, const json_t *peer, const char *name)
+{
+    if (!json_is_integer(json_object_get(peer, name)))
+        return;
+    printf("%s", text);
+    print_time(number_of(peer, name));
+}
+
 static void print_peer(const char *bucket, const json_t *peer)
 {
     const char *address = json_string_value(json_object_get(peer, "address"));
@@ -90,13 +98,20 @@ static void print_peer(const char *bucket, const json_t *peer)
     printf("%-24s %-32s %-8s ", bucket, address && *address ? address : text_of(peer, "node"),
            verdict);
     if (strcmp(verdict, "unknown") == 0) {
-        printf("%s: %s\n", text_of(peer, "whose"), text_of(peer, "why"));
+        printf("%s: %s", text_of(peer, "whose"), text_of(peer, "why"));
+        print_since("; equal last at ", peer, "equal_ms");
+        putchar('\n');
         return;
     }
     print_time(number_of(peer, "asked_ms"));
-    printf(" %9" JSON_INTEGER_FORMAT "%s\n", number_of(peer, "under_way"),
+    printf(" %9" JSON_INTEGER_FORMAT "%s", number_of(peer, "under_way"),
            json_is_true(json_object_get(peer, "differed")) ? "  (differed a moment before: healed)"
                                                            : "");
+    if (strcmp(verdict, "differs") == 0) {
+        print_since("  since ", peer, "differs_ms");
+        print_since(", equal last at ", peer, "equal_ms");
+    }
+    putchar('\n');
     print_cells(peer);
 }
 

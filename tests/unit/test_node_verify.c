@@ -55,6 +55,8 @@ TEST(two_nodes_that_agree_are_equal_in_every_bucket)
     CHECK_TEXT(text_of(first_peer(json, 0), "verdict"), "equal");
     CHECK_TEXT(text_of(first_peer(json, 0), "address"), names[1]);
     CHECK(count_of(first_peer(json, 1), "asked_ms") > 0);
+    CHECK(count_of(first_peer(json, 1), "equal_ms") > 0);
+    CHECK(json_is_null(json_object_get(first_peer(json, 1), "differs_ms")));
     json_decref(json);
     json = verify(pair.nodes[1], "other");
     CHECK_EQUAL(json_array_size(json_object_get(json, "buckets")), 1);
