@@ -318,8 +318,9 @@ static void check_siblings(struct neap *neap, const struct neap_place *at)
 TEST(a_write_at_another_node_replaces_what_was_seen)
 {
     struct neap_place at = place_of("b", "k");
-    static const struct neap_item one = {.name = {"one", 3}}, again = {.name = {"one", 3}};
-    static const struct row set = {NEAP_SET, one, again, NULL};
+    /* Added again, not another one. */
+    static const struct row set = {
+        .type = NEAP_SET, .first = {.name = {"one", 3}}, .second = {.name = {"one", 3}}};
     struct neap_call call = {.size = sizeof call, .timeout_ms = LONG_MS};
     struct two two;
 
