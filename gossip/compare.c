@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "store/chunk.h"
 #include "store/keys.h"
+#include "store/merkle.h"
 
 int compare_ask(struct step *step, struct topic *topic, struct slice cursor)
 {
@@ -110,6 +111,8 @@ int compare_serve(struct step *step, size_t peer, const struct message *message)
     if (wait)
         return flow_refuse(step, peer, &reply, wait);
     pages_init(&pages);
+    if (shard && shard->tree && shard->tree->ready)
+        reply.cells = shard->tree->now.cells;
     if (shard && topic_open_pair(gossip, topic, peer))
         error = pages_give(step, topic, shard, message, &pages, &reply.code);
     if (!error)
@@ -241,8 +244,11 @@ int compare_resume(struct step *step, struct topic *topic, struct shard *shard, 
     if (gossip->peers[peer].pulling >= PULLS_MAX)
         return topic_wait(gossip, topic);
     trace(gossip->trace, "%s: compare %s, from where it was", peer_text(gossip, peer), shard->name);
-    topic->pull = (struct pull){
-        .state = PULL_CELLS, .peer = peer, .session = ++gossip->session_next, .resumed = true};
+    topic->pull = (struct pull){.state = PULL_CELLS,
+                                .peer = peer,
+                                .session = ++gossip->session_next,
+                                .resumed = true,
+                                .partly = true};
     gossip->peers[peer].pulling++;
     int error = context_copy(&topic->pull.horizon, &shard->session.horizon);
     return error ? error : compare_go_on(step, topic, shard);
@@ -330,8 +336,11 @@ static int compare_page_take(struct step *step, struct topic *topic, struct shar
         shard_compare_stop(shard);
         return pull_end(step, topic, PULL_AGAIN_MS);
     }
+    uint64_t taken = shard->counts.cells_taken;
     if (!error)
         error = shard_compare_take(shard, step->batch, page);
+    topic->pull.cells += shard->counts.cells_taken - taken;
+    topic->pull.cells_total = topic->pull.partly ? 0 : message->cells;
     if (error == NEAP_END) /* it was taken before */
         return 0;
     if (error == NEAP_BUSY) /* one before it is missing */

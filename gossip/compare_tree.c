@@ -34,6 +34,7 @@ static int tree_flat(struct step *step, struct topic *topic, struct shard *shard
     compare_tree_free(topic->pull.tree);
     topic->pull.tree = NULL;
     topic->pull.state = PULL_CELLS;
+    topic->pull.cells = 0;
     questions_forget(topic);
     if (shard->session.id) /* from here on it is worth to be kept */
         shard_compare_name(shard, step->gossip->peers[peer].node, topic_pair(topic, peer)->replica);
@@ -212,6 +213,7 @@ static int descend_give(struct step *step, struct topic *topic, const struct sha
     writer_init(&writer, packed);
     reply->code = 0;
     reply->since = shard->context; /* borrowed: not message_done() */
+    reply->cells = shard->tree->now.cells;
     return descent_answer(shard->tree, &salt, message->bytes, &writer);
 }
 
@@ -220,32 +222,30 @@ static int differ_give(struct step *step, struct topic *topic, struct shard *sha
 {
     struct stretch_asked *asked = mem_new(sizeof *asked);
     struct view view = batch_view(step->batch);
-    struct buffer page;
-    size_t cells = 0;
+    struct compare_part part = {.met = asked ? asked->met : NULL};
     int error = asked ? NEAP_INVALID : NEAP_NOMEM;
-    buffer_init(&page, CHUNK_BYTES_MAX);
+    buffer_init(&part.page, CHUNK_BYTES_MAX);
     if (asked && shard->tree) {
         struct merkle_salt salt = descent_salt(shard->tree, message->session, COMPARE_WIDTH);
         error = stretch_asked_read(message->bytes, &salt, asked);
     }
     if (!error) {
-        struct compare_asked part = {.nodes = asked->nodes,
-                                     .from = asked->from,
-                                     .to = asked->to,
-                                     .sums = asked->sums,
-                                     .count = asked->count};
+        struct compare_asked stretch = {.nodes = asked->nodes,
+                                        .from = asked->from,
+                                        .to = asked->to,
+                                        .sums = asked->sums,
+                                        .count = asked->count};
         /* In the same keys there may be more here. */
-        part.nodes.scan_max = 2 * step->gossip->options.repair_scan;
-        error = shard_compare_part(shard, &view, &part, step->gossip->options.chunk_size,
-                                   asked->met, &page, &cells);
+        stretch.nodes.scan_max = 2 * step->gossip->options.repair_scan;
+        error = shard_compare_part(shard, &view, &stretch, step->gossip->options.chunk_size, &part);
         reply->code = error;
-        shard->counts.cells_given += cells;
         if (!error)
-            error = stretch_answer_write(asked, &page, true, packed);
+            error = stretch_answer_write(asked, &part.page, part.looked, true, packed);
         else
             error = topic_fault(step, topic, shard, error, FAULT_GIVING);
+        shard->counts.cells_given += reply->code ? 0 : part.cells;
     }
-    buffer_done(&page);
+    buffer_done(&part.page);
     mem_free(asked);
     return error;
 }
@@ -364,6 +364,7 @@ static int descended_take(struct step *step, struct topic *topic, struct shard *
     if (shard->session.id != topic->pull.session ||
         !context_covers(&message->since, &shard->session.start))
         return pull_end(step, topic, PULL_AGAIN_MS);
+    topic->pull.cells_total = message->cells;
     if (peer_has_much_more(shard->tree, message->bytes))
         return tree_flat(step, topic, shard);
     error = descent_step(topic->pull.tree, shard->tree, message->bytes);
@@ -397,6 +398,7 @@ static int differed_merge(struct step *step, struct topic *topic, struct shard *
     }
     bool full = !slice_equal(buffer_slice(&end), mine.to) &&
                 answer->page.size >= step->gossip->options.chunk_size / 2;
+    topic->pull.cells += answer->looked;
     error = stretch_advance(stretches, stretch, buffer_slice(&end), full);
     buffer_done(&end);
     if (error)

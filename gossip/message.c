@@ -43,11 +43,12 @@ enum {
     HAS_PAGES = 16,
     HAS_NEXT = 32,
     HAS_COMPARES = 64,
-    HAS_SINCE = 128,
-    MAY_BE_BUSY = 256, /* its code */
-    MAY_BE_NEW = 512,  /* its code: FORMAT */
-    IS_BULK = 1024,
-    OWN_FORM = 2048,
+    HAS_CELLS = 128,
+    HAS_SINCE = 256,
+    MAY_BE_BUSY = 512, /* its code */
+    MAY_BE_NEW = 1024, /* its code: FORMAT */
+    IS_BULK = 2048,
+    OWN_FORM = 4096,
     PARTS = HAS_SINCE | (HAS_SINCE - 1),
     HAS_ANSWER = HAS_SESSION | HAS_CODE | HAS_BYTES
 };
@@ -63,7 +64,8 @@ static const struct {
     [MESSAGE_PULL] = {"pull", HAS_SESSION | HAS_COMPARES | HAS_SINCE},
     [MESSAGE_PULLED] = {"pulled", HAS_ANSWER | HAS_PAGES | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_COMPARE] = {"compare", HAS_SESSION | HAS_BYTES | HAS_PAGES},
-    [MESSAGE_COMPARED] = {"compared", HAS_ANSWER | HAS_PAGES | HAS_NEXT | MAY_BE_BUSY | IS_BULK},
+    [MESSAGE_COMPARED] = {"compared",
+                          HAS_ANSWER | HAS_PAGES | HAS_NEXT | HAS_CELLS | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_TREE] = {"tree", HAS_SESSION | HAS_BYTES | HAS_SINCE},
     [MESSAGE_TREED] = {"treed", HAS_ANSWER | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_REPAIR] = {"repair", HAS_SESSION | HAS_BYTES | HAS_SINCE},
@@ -74,7 +76,7 @@ static const struct {
     [MESSAGE_VERIFY] = {"verify", HAS_SESSION | HAS_BYTES | HAS_SINCE},
     [MESSAGE_VERIFIED] = {"verified", HAS_SESSION | HAS_BYTES | HAS_SINCE},
     [MESSAGE_DESCEND] = {"descend", HAS_SESSION | HAS_BYTES},
-    [MESSAGE_DESCENDED] = {"descended", HAS_ANSWER | HAS_SINCE | MAY_BE_BUSY | IS_BULK},
+    [MESSAGE_DESCENDED] = {"descended", HAS_ANSWER | HAS_CELLS | HAS_SINCE | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_DIFFER] = {"differ", HAS_SESSION | HAS_BYTES},
     [MESSAGE_DIFFERED] = {"differed", HAS_ANSWER | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_HOLE] = {"hole", HAS_SESSION | HAS_BYTES},
@@ -161,6 +163,8 @@ static void write_parts(struct writer *writer, const struct message *message)
         write_bin(writer, message->next);
     if (parts & HAS_COMPARES)
         write_u64(writer, message->compares ? 1 : 0);
+    if (parts & HAS_CELLS)
+        write_u64(writer, message->cells);
     if (parts & HAS_SINCE)
         context_write(writer, &message->since);
 }
@@ -310,6 +314,8 @@ static void read_parts(struct reader *reader, uint32_t count, struct message *me
         message->next = read_bin(reader, KEY_CURSOR_MAX);
     if (parts & HAS_COMPARES)
         message->compares = read_below(reader, 2) == 1;
+    if (parts & HAS_CELLS)
+        message->cells = read_u64(reader);
     if (parts & HAS_SINCE)
         (void)context_read(reader, &message->since);
 }

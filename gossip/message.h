@@ -87,6 +87,7 @@ struct message {
      * chunk of it does. */
     unsigned pages;
     struct slice next; /* COMPARED: where the next answer goes on; empty: at the end. Borrowed */
+    uint64_t cells;    /* COMPARED, DESCENDED: that there are here; 0: not known */
     int code;          /* PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
     /* PULL; TREE, REPAIR: what both must have, no more and no less; TOLD, VERIFY, VERIFIED: what
      * the sender has. */

@@ -170,8 +170,11 @@ static int repair_begin(struct step *step, struct topic *topic, const struct sha
         repair_free(repair);
         return error;
     }
-    topic->pull = (struct pull){
-        .state = PULL_TREE, .peer = peer, .session = ++gossip->session_next, .repair = repair};
+    topic->pull = (struct pull){.state = PULL_TREE,
+                                .peer = peer,
+                                .session = ++gossip->session_next,
+                                .repair = repair,
+                                .cells_total = shard->tree->now.cells};
     struct merkle_salt salt = descent_salt(shard->tree, topic->pull.session, REPAIR_WIDTH);
     descent_begin(&repair->descent, shard->tree, &salt);
     gossip->peers[peer].pulling++;

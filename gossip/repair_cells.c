@@ -167,6 +167,7 @@ static int answer_merge(struct step *step, struct topic *topic, struct shard *sh
         error = answer_give(step, topic, shard, answer, end);
     if (error)
         return cells_fault(step, topic, shard, error);
+    topic->pull.cells += answer->looked;
     error = stretch_advance(&repair->stretches, stretch, buffer_slice(end), full);
     return error ? error : topic_queue(step->gossip, topic);
 }

@@ -42,7 +42,7 @@ static int cells_list(struct step *step, const struct shard *shard, const struct
             error = NEAP_CORRUPT;
     }
     if (!error)
-        error = stretch_answer_write(asked, &found.page, found.whole, packed);
+        error = stretch_answer_write(asked, &found.page, found.looked, found.whole, packed);
     buffer_done(&found.page);
     buffer_done(&found.end);
     mem_free(asked);

@@ -228,6 +228,9 @@ struct topic {
         struct context horizon; /* compare: of the last chunk or page */
         struct buffer cursor;   /* compare: of the latest question */
         bool resumed;           /* compare: it goes on, and nothing has come yet */
+        bool partly;            /* compare: what came before a restart is not in `cells` */
+        /* Compare, repair: of so many at the peer (0: not known), so many are dealt with. */
+        uint64_t cells, cells_total;
         struct repair *repair;  /* owned */
         struct buffer held;     /* the next question, when it is paused; else empty */
         uint64_t began_ms;      /* mono_ms */

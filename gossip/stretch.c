@@ -171,8 +171,8 @@ int stretch_asked_read(struct slice question, const struct merkle_salt *salt,
     return reader_end(&reader);
 }
 
-int stretch_answer_write(struct stretch_asked *asked, const struct buffer *page, bool whole,
-                         struct buffer *packed)
+int stretch_answer_write(struct stretch_asked *asked, const struct buffer *page, size_t looked,
+                         bool whole, struct buffer *packed)
 {
     struct writer writer;
     size_t count = 0;
@@ -181,9 +181,10 @@ int stretch_answer_write(struct stretch_asked *asked, const struct buffer *page,
             asked->index[count++] = (uint32_t)i;
     }
     writer_init(&writer, packed);
-    write_array(&writer, 4);
+    write_array(&writer, 5);
     write_u64(&writer, asked->number);
     write_bin(&writer, buffer_slice(page));
+    write_u64(&writer, looked);
     write_u64(&writer, whole ? 1 : 0);
     write_rising(&writer, asked->index, count);
     return writer.error;
@@ -226,10 +227,11 @@ int stretch_answer_read(struct stretches *stretches, struct slice packed,
 {
     struct reader reader;
     reader_init(&reader, packed);
-    read_array_of(&reader, 4);
+    read_array_of(&reader, 5);
     uint64_t number = read_u64(&reader);
     struct stretch *stretch = stretch_asked(stretches, number);
     ret_answer->page = read_bin(&reader, CHUNK_BYTES_MAX);
+    ret_answer->looked = read_u64(&reader);
     uint64_t whole = read_u64(&reader);
     ret_answer->lacking_count =
         read_rising(&reader, ret_answer->lacking, stretch ? stretch->sums_count : UINT32_MAX);

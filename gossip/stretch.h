@@ -72,16 +72,17 @@ struct stretch_asked {
 
 int stretch_asked_read(struct slice question, const struct merkle_salt *salt,
                        struct stretch_asked *ret_asked);
-/* `whole`: it was looked at to its end; else nothing is said of what is lacking. Uses
- * asked->index. */
-int stretch_answer_write(struct stretch_asked *asked, const struct buffer *page, bool whole,
-                         struct buffer *packed);
+/* `looked`: cells up to the end of the page. `whole`: the stretch was looked at to its end; else
+ * nothing is said of what is lacking. Uses asked->index. */
+int stretch_answer_write(struct stretch_asked *asked, const struct buffer *page, size_t looked,
+                         bool whole, struct buffer *packed);
 
 /* An answer, as who has asked reads it. */
 struct stretch_answer {
     struct stretch *stretch; /* that it is of; NULL: nothing that is waited for */
     size_t lost;             /* questions before it, which have no answer */
     struct slice page;
+    uint64_t looked;                   /* cells of the peer up to its end */
     uint32_t lacking[MERKLE_LIST_MAX]; /* numbers of sums, ascending */
     size_t lacking_count;
 };

@@ -118,16 +118,21 @@ static enum task_state state_of(const struct topic *topic)
     return topic->pull.held.size > 0 ? TASK_PAUSED : TASK_PAUSING;
 }
 
-static void pull_progress(const struct gossip *gossip, const struct topic *topic,
-                          const struct shard *shard, struct task *task)
+static void pull_progress(const struct topic *topic, const struct shard *shard, struct task *task)
 {
-    const struct pair *pair = topic_pair(topic, topic->pull.peer);
+    const struct pull *pull = &topic->pull;
+    const struct pair *pair = topic_pair(topic, pull->peer);
     bool others;
-    (void)gossip;
+    if (task->kind == TASK_COMPARE || task->kind == TASK_REPAIR) {
+        task->done = pull->cells;
+        /* Both go on writing: it is an estimate. */
+        task->total =
+            pull->cells_total && pull->cells_total < pull->cells ? pull->cells : pull->cells_total;
+    }
     if (task->kind != TASK_PULL || !pair)
         return;
     uint64_t left = pull_lacking(shard, &pair->context, pair->replica, &others);
-    task->total = left > topic->pull.lacked ? left : topic->pull.lacked;
+    task->total = left > pull->lacked ? left : pull->lacked;
     task->done = task->total - left;
 }
 
@@ -144,7 +149,7 @@ static int topic_tasks(const struct gossip *gossip, const struct topic *topic,
                             .bytes = pull->bytes,
                             .since_ms = pull->began_ms};
         snprintf(task.peer, sizeof task.peer, "%s", peer_text(gossip, pull->peer));
-        pull_progress(gossip, topic, shard, &task);
+        pull_progress(topic, shard, &task);
         error = each(arg, &task);
     }
     for (unsigned kind = TASK_PULL; kind <= TASK_REPAIR && !error; kind++) {

@@ -10,15 +10,15 @@
 #include "gossip/gossip.h"
 
 /* X(name, word, what `done` counts) */
-#define TASK_KINDS(X)            \
-    X(PULL, "pull", "events")    \
-    X(COMPARE, "compare", "")    \
-    X(REPAIR, "repair", "")      \
-    X(HEAL, "heal", "")          \
-    X(ASK, "ask", "peers")       \
-    X(BUILD, "build", "cells")   \
-    X(SCRUB, "scrub", "cells")   \
-    X(ROUND, "scrub", "buckets") \
+#define TASK_KINDS(X)              \
+    X(PULL, "pull", "events")      \
+    X(COMPARE, "compare", "cells") \
+    X(REPAIR, "repair", "cells")   \
+    X(HEAL, "heal", "")            \
+    X(ASK, "ask", "peers")         \
+    X(BUILD, "build", "cells")     \
+    X(SCRUB, "scrub", "cells")     \
+    X(ROUND, "scrub", "buckets")   \
     X(BACKUP, "backup", "files")
 
 enum task_kind {

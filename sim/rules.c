@@ -58,7 +58,7 @@ static const struct rule table[] = {
     {"marks-ignored", "trees don't say where cells may be unsettled", NULL, NULL, 217},
     {"compare-keeps-removed", "a compare by tree brings cells, but no removals", NULL, NULL, 0},
     {"descent-before-start", "a compare begins when it is down the trees", NULL, NULL, 0},
-    {"page-of-before", "pages have older cells than their context says", NULL, NULL, 0},
+    {"page-of-before", "pages have older cells than their context says", NULL, NULL, 102},
     {"held-forgotten", "a compare that was held does not go on", "order", NULL, 0},
     {"flow-unlimited", "who has taken more than its limit asks on", NULL,
      "what_is_taken_and_given_keeps_to_the_limit", 0},

@@ -136,7 +136,7 @@ static bool sums_meet(const struct numbered *sorted, size_t count, uint64_t sum,
 
 /* Goes on behind the end of a page that is full: whoever asked is told of all its sums. */
 static int part_fill(struct walk *walk, struct crate *crate, const struct numbered *sorted,
-                     const struct compare_asked *asked, size_t size_max, bool *met,
+                     const struct compare_asked *asked, size_t size_max, struct compare_part *part,
                      struct buffer *end)
 {
     bool full = false, has;
@@ -144,7 +144,7 @@ static int part_fill(struct walk *walk, struct crate *crate, const struct number
     int error;
 
     while (!(error = walk_next(walk))) {
-        has = !walk->empty && sums_meet(sorted, asked->count, walk_sum(walk), met);
+        has = !walk->empty && sums_meet(sorted, asked->count, walk_sum(walk), part->met);
         if (full || (has && (!walk->unsettled || BROKEN("compare-skips-unsettled"))))
             continue;
         if (walk->empty && !walk->unsettled)
@@ -158,10 +158,14 @@ static int part_fill(struct walk *walk, struct crate *crate, const struct number
             full = true;
         else if (error)
             return error;
+        if (full)
+            part->looked = walk->nodes->scan_max - walk->left - 1;
         error = full ? buffer_set(end, walk->key) : 0;
         if (error)
             return error;
     }
+    if (!full)
+        part->looked = walk->nodes->scan_max - walk->left;
     if (error == NEAP_LIMIT && !full)
         return buffer_set(end, walk->key);
     return error == NEAP_END || error == NEAP_LIMIT ? 0 : error;
@@ -169,12 +173,14 @@ static int part_fill(struct walk *walk, struct crate *crate, const struct number
 
 static int part_walk(const struct shard *shard, const struct view *view,
                      const struct compare_asked *asked, size_t size_max, struct crate *crate,
-                     bool *met, struct buffer *end)
+                     struct compare_part *part, struct buffer *end)
 {
     struct numbered *sorted;
     struct walk walk;
     int error = buffer_set(end, asked->to);
 
+    part->looked = 0;
+    memset(part->met, 0, asked->count * sizeof *part->met);
     if (error || asked->nodes.nodes.count == 0)
         return error;
     sorted = sums_sort(asked);
@@ -182,7 +188,7 @@ static int part_walk(const struct shard *shard, const struct view *view,
         return NEAP_NOMEM;
     error = walk_begin(&walk, shard, view, &asked->nodes, asked->from, asked->to);
     if (!error) {
-        error = part_fill(&walk, crate, sorted, asked, size_max, met, end);
+        error = part_fill(&walk, crate, sorted, asked, size_max, part, end);
         scan_close(walk.scan);
     }
     mem_free(sorted);
@@ -190,8 +196,8 @@ static int part_walk(const struct shard *shard, const struct view *view,
 }
 
 int shard_compare_part(const struct shard *shard, const struct view *view,
-                       const struct compare_asked *asked, size_t size_max, bool *ret_met,
-                       struct buffer *ret_page, size_t *ret_cells)
+                       const struct compare_asked *asked, size_t size_max,
+                       struct compare_part *ret_part)
 {
     struct buffer end;
     struct crate crate;
@@ -203,12 +209,10 @@ int shard_compare_part(const struct shard *shard, const struct view *view,
     if (error)
         return error;
     buffer_init(&end, KEY_CURSOR_MAX);
-    memset(ret_met, 0, asked->count * sizeof *ret_met);
-    error = part_walk(shard, view, asked, size_max, &crate, ret_met, &end);
+    error = part_walk(shard, view, asked, size_max, &crate, ret_part, &end);
     if (!error)
-        error = crate_encode_page(&crate, asked->from, buffer_slice(&end), ret_page);
-    if (!error)
-        *ret_cells = crate.cells_count;
+        error = crate_encode_page(&crate, asked->from, buffer_slice(&end), &ret_part->page);
+    ret_part->cells = crate.cells_count;
     crate_done(&crate);
     buffer_done(&end);
     return error;

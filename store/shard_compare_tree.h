@@ -32,13 +32,19 @@ struct compare_asked {
     size_t count;
 };
 
-/* Replaces ret_page: my cells that are not among the sums, and those with a residue, of about
- * size_max; it may end before the stretch does. ret_met, as many as sums: which I have. What it
- * says of those behind the end of the page is of no use. BUSY: not released yet (rule 9). CORRUPT,
- * IO, LIMIT, NOMEM. */
+struct compare_part {
+    struct buffer page; /* the caller's, replaced */
+    bool *met;          /* likewise, as many as sums: which I have */
+    size_t cells;       /* in the page */
+    size_t looked;      /* cells of mine from where it begins to its end */
+};
+
+/* A page of my cells that are not among the sums, and those with a residue, of about size_max; it
+ * may end before the stretch does. What `met` says of those behind its end is of no use. BUSY: not
+ * released yet (rule 9). CORRUPT, IO, LIMIT, NOMEM. */
 int shard_compare_part(const struct shard *shard, const struct view *view,
-                       const struct compare_asked *asked, size_t size_max, bool *ret_met,
-                       struct buffer *ret_page, size_t *ret_cells);
+                       const struct compare_asked *asked, size_t size_max,
+                       struct compare_part *ret_part);
 
 /* What was sent of a stretch: what is lacking at the peer must not be asked of what is here by now.
  */

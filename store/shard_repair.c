@@ -164,6 +164,7 @@ static int page_fill(struct stretch *stretch, struct crate *crate, const uint64_
     size_t at;
     int error;
 
+    found->looked = 0;
     while (!(error = stretch_next(stretch)) && !(error = stretch_sum(stretch, &sum))) {
         has = sums_have(sums, count, sum, &at);
         if (has && found->met)
@@ -178,11 +179,15 @@ static int page_fill(struct stretch *stretch, struct crate *crate, const uint64_
             full = true;
         else if (error)
             return error;
+        if (full)
+            found->looked = stretch->nodes->scan_max - stretch->left - 1;
         error = full ? buffer_set(&found->end, stretch->key) : 0;
         if (error)
             return error;
     }
     found->whole = error == NEAP_END;
+    if (!full)
+        found->looked = stretch->nodes->scan_max - stretch->left;
     if (error == NEAP_LIMIT && !full)
         return buffer_set(&found->end, stretch->key);
     return error == NEAP_END || error == NEAP_LIMIT ? 0 : error;

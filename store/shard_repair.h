@@ -31,6 +31,7 @@ enum repair_cells {
 struct repair_found {
     struct buffer page; /* for shard_repair_take(): its end may be before `to` */
     size_t cells;       /* in it */
+    size_t looked;      /* cells of mine from where it begins to its end */
     struct buffer end;  /* of the page */
     bool whole;         /* the stretch was looked at to its end */
     bool *met;          /* the caller's, as many as sums: which of them are mine. May be NULL */

@@ -86,6 +86,7 @@ static void make_with_bytes(enum message_kind kind, int code, void (*make)(struc
         message.pages = 2;
     if (kind == MESSAGE_COMPARED)
         message.next = slice_text("the next one");
+    message.cells = 1000;
     encode(&message, ret_bytes);
     buffer_done(&bytes);
 }
@@ -138,6 +139,7 @@ static void make_since(enum message_kind kind, struct slice bytes, struct buffer
     message.shard = scene_shard();
     message.session = 9;
     message.bytes = bytes;
+    message.cells = 1000;
     CHECK_OK(context_raise(&message.since, 0xa1, 2, 5));
     encode(&message, ret_bytes);
     message_done(&message);
@@ -173,7 +175,7 @@ static void make_repair(struct buffer *ret_bytes)
     make_since(MESSAGE_REPAIR, slice_of(packed, sizeof packed), ret_bytes);
 }
 
-/* To question 5: a page, looked at to the end; of the cells that one is lacking. */
+/* To question 5: a page, of 300 cells, looked at to the end; of the cells that one is lacking. */
 static void bytes_answered(struct buffer *ret_bytes, uint32_t lacking)
 {
     struct buffer page;
@@ -182,9 +184,10 @@ static void bytes_answered(struct buffer *ret_bytes, uint32_t lacking)
     buffer_init(&page, GOLDEN_BYTES_MAX);
     scene_page(&page);
     writer_init(&writer, ret_bytes);
-    write_array(&writer, 4);
+    write_array(&writer, 5);
     write_u64(&writer, 5);
     write_bin(&writer, buffer_slice(&page));
+    write_u64(&writer, 300);
     write_u64(&writer, 1);
     write_array(&writer, 1);
     write_u64(&writer, lacking);

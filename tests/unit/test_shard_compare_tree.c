@@ -33,7 +33,7 @@ struct asking {
     uint64_t sums[MERKLE_LIST_MAX];
     struct compare_mine mine;
     uint32_t lacking[MERKLE_LIST_MAX];
-    size_t lacking_count;
+    size_t lacking_count, looked;
 };
 
 static void asking_init(struct asking *asking)
@@ -58,7 +58,8 @@ static int ask(struct place *to, struct place *from, const struct repair_nodes *
 {
     static bool met[MERKLE_LIST_MAX];
     struct view view = batch_view(to->batch), other = batch_view(from->batch);
-    size_t count = 0, cells;
+    struct compare_part part = {.page = *ret_page, .met = met};
+    size_t count = 0;
     int error = compare_sums(to->shard, &view, nodes, buffer_slice(&asking->from),
                              buffer_slice(&asking->end), sums_max, asking->sums, &count,
                              &asking->keys, &asking->to);
@@ -74,7 +75,9 @@ static int ask(struct place *to, struct place *from, const struct repair_nodes *
                                   .count = count};
     asking->lacking_count = 0;
     if (!error)
-        error = shard_compare_part(from->shard, &other, &asked, size_max, met, ret_page, &cells);
+        error = shard_compare_part(from->shard, &other, &asked, size_max, &part);
+    *ret_page = part.page;
+    asking->looked = part.looked;
     for (size_t i = 0; !error && i < count; i++) {
         if (!met[i])
             asking->lacking[asking->lacking_count++] = (uint32_t)i;
@@ -326,7 +329,7 @@ TEST(stretches_may_come_in_any_order)
     const struct repair_nodes nodes = root();
     struct both both = {0};
     struct buffer pages[PARTS];
-    size_t count = 0;
+    size_t count = 0, looked = 0;
 
     CHECK_OK(both_open(&both));
     CHECK_OK(shard_compare_begin(both.a.shard, 1, &both.b.shard->context));
@@ -340,6 +343,9 @@ TEST(stretches_may_come_in_any_order)
         more = asking[count].mine.to.size > 0;
     }
     CHECK_EQUAL(count, PARTS);
+    for (size_t i = 0; i < count; i++)
+        looked += asking[i].looked;
+    CHECK_EQUAL(looked, 18); /* cells of b */
     for (size_t i = count; i-- > 0;) {
         CHECK_EQUAL(both.a.shard->session.phase, COMPARE_CELLS);
         CHECK_OK(take(&both.a, &asking[i], i == 0, &pages[i]));

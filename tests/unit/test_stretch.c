@@ -55,7 +55,7 @@ static int answer(const struct buffer *question, struct buffer *ret_answer)
     for (size_t i = 0; i < asked.count && !error; i++)
         asked.met[i] = (asked.sums[i] - 1) % 5 != 0;
     buffer_clear(ret_answer);
-    return error ? error : stretch_answer_write(&asked, &page, true, ret_answer);
+    return error ? error : stretch_answer_write(&asked, &page, asked.count, true, ret_answer);
 }
 
 static struct stretch_answer got;
@@ -79,6 +79,7 @@ static int all_once(void *arg)
             break;
         CHECK(got.stretch == stretch);
         CHECK_EQUAL(got.lost, 0);
+        CHECK_EQUAL(got.looked, stretch->sums_count);
         cells += stretch->sums_count;
         lacking += got.lacking_count;
         for (size_t i = 0; i < got.lacking_count; i++)
@@ -193,9 +194,9 @@ TEST(what_is_no_question_or_answer_about_a_stretch_is_refused)
                     NEAP_INVALID);
     CHECK_EQUAL(stretches.asked, 1);
     { /* a number past the last sum; and sums that are lacking of what was not looked at */
-        static const uint8_t beyond[] = {0x94, 0, 0xc4, 0, 1, 0x91, 10};
-        static const uint8_t unseen[] = {0x94, 0, 0xc4, 0, 0, 0x91, 1};
-        static const uint8_t fine[] = {0x94, 0, 0xc4, 0, 1, 0x91, 9};
+        static const uint8_t beyond[] = {0x95, 0, 0xc4, 0, 0, 1, 0x91, 10};
+        static const uint8_t unseen[] = {0x95, 0, 0xc4, 0, 0, 0, 0x91, 1};
+        static const uint8_t fine[] = {0x95, 0, 0xc4, 0, 7, 1, 0x91, 9};
         CHECK_ERROR(stretch_answer_read(&stretches, slice_of(beyond, sizeof beyond), &got),
                     NEAP_INVALID);
         CHECK_ERROR(stretch_answer_read(&stretches, slice_of(unseen, sizeof unseen), &got),

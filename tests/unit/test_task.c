@@ -190,6 +190,60 @@ TEST(a_compare_by_tree_shows_what_it_received)
     nodes_close(&nodes);
 }
 
+/* Up to where it holds at the n-th answer of that kind; then a look at it, and the rest. */
+static struct task look_at(size_t side, enum task_kind kind, enum message_kind answer,
+                           unsigned count)
+{
+    struct found found;
+
+    for (unsigned i = 0; i < 2000 && nodes.messages[answer] < count; i++) {
+        nodes.holds_at = answer;
+        nodes.holds[0] = nodes.holds[1] = false;
+        CHECK_OK(nodes_run(&nodes, 25));
+    }
+    CHECK(nodes.messages[answer] >= count);
+    found = find(side, kind);
+    CHECK_EQUAL(found.count, 1);
+    nodes.holds_at = 0;
+    nodes.holds[0] = nodes.holds[1] = false;
+    return found.task;
+}
+
+static void check_part_of(const struct task *task, uint64_t total)
+{
+    CHECK_EQUAL(task->total, total);
+    CHECK(task->done > 0);
+    CHECK(task->done < total);
+}
+
+TEST(a_compare_shows_how_far_it_is)
+{
+    struct task task;
+
+    /* Down the trees, and then stretch by stretch. */
+    open_far_behind();
+    isolate(false);
+    task = look_at(0, TASK_COMPARE, MESSAGE_DESCENDED, 1);
+    CHECK_EQUAL(task.done, 0);
+    CHECK_EQUAL(task.total, CELLS);
+    task = look_at(0, TASK_COMPARE, MESSAGE_DIFFERED, 3);
+    check_part_of(&task, CELLS);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(agree());
+    nodes_close(&nodes);
+    /* All cells, page by page, to a node that has none. */
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, PAGE));
+    isolate(true);
+    fill(0, CELLS);
+    CHECK_OK(nodes_run(&nodes, 20000));
+    isolate(false);
+    task = look_at(0, TASK_COMPARE, MESSAGE_COMPARED, 5);
+    check_part_of(&task, CELLS);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK(agree());
+    nodes_close(&nodes);
+}
+
 TEST(pulls_are_only_cancelled)
 {
     CHECK_OK(nodes_open(&nodes));
@@ -300,6 +354,20 @@ TEST(a_repair_that_is_paused_does_not_begin)
     CHECK_OK(nodes_run(&nodes, 6000));
     CHECK_EQUAL(healed(), 1);
     CHECK(agree());
+    nodes_close(&nodes);
+}
+
+TEST(a_repair_shows_how_far_it_is)
+{
+    struct task task;
+
+    open_damaged();
+    for (size_t i = 0; i < 2; i++)
+        nodes.sides[i].gossip->options.repair_scan = 1; /* a peer looks at 2 cells a question */
+    task = look_at(beginner(), TASK_REPAIR, MESSAGE_REPAIRED, 1);
+    check_part_of(&task, box(&nodes, beginner())->tree->now.cells);
+    CHECK_OK(nodes_run(&nodes, 6000));
+    CHECK_EQUAL(healed(), 1);
     nodes_close(&nodes);
 }
 
