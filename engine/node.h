@@ -214,6 +214,8 @@ int node_tasks(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);
 int node_task(struct node *node, const char *verb, int argc, const char *const argv[],
               struct buffer *ret_json, struct neap_error *error);
+int node_limit(struct node *node, const char *verb, int argc, const char *const argv[],
+               struct buffer *ret_json, struct neap_error *error);
 int node_scrub(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);
 int node_repair(struct node *node, const char *word, struct buffer *ret_json,

@@ -259,7 +259,8 @@ static const struct verb verbs[] = {
     {"explain", 64, NULL, node_explain},    {"diff", 64, NULL, node_explain},
     {"differing", 5, NULL, node_differing}, {"verify", 3, NULL, node_verify},
     {"tasks", 1, node_tasks, NULL},         {"task", 3, NULL, node_task},
-    {"scrub", 2, node_scrub, NULL},         {"repair", 2, node_repair, NULL}};
+    {"scrub", 2, node_scrub, NULL},         {"repair", 2, node_repair, NULL},
+    {"limit", 3, NULL, node_limit}};
 
 static int node_admin_inside(struct node *node, int argc, const char *const argv[],
                              struct buffer *ret_json, struct neap_error *error)
@@ -288,7 +289,7 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "explain BUCKET KEY [TYPE|any [FIELD...]], diff BUCKET KEY [TYPE|any [FIELD...]], "
         "differing BUCKET PEER [LIMIT [FROM]], verify [BUCKET [MS]], tasks, task "
         "pause|resume|cancel ID, scrub [BUCKET], repair "
-        "[BUCKET]",
+        "[BUCKET], limit [bulk_max|scrub_max N]",
         name);
 }
 

@@ -1,4 +1,4 @@
-/* Verbs of long work: tasks, task, scrub, repair. */
+/* Verbs of long work: tasks, task, scrub, repair, limit. */
 #include <string.h>
 
 #include "base/error.h"
@@ -198,4 +198,44 @@ int node_repair(struct node *node, const char *word, struct buffer *ret_json,
     if (code == NEAP_NOTFOUND)
         return error_set(error, code, "repair: no bucket %.100s here", word);
     return code ? code : json_into(call.json, ret_json);
+}
+
+/* ---- limit ---- */
+
+struct limit_call {
+    enum limit_kind kind;
+    uint64_t number;
+    struct limits limits; /* out */
+    int code;
+};
+
+static void limit_look(void *arg, struct engine *engine)
+{
+    struct limit_call *call = arg;
+
+    call->code = limits_set(engine, call->kind, call->number, &call->limits);
+}
+
+int node_limit(struct node *node, const char *verb, int argc, const char *const argv[],
+               struct buffer *ret_json, struct neap_error *error)
+{
+    struct limit_call call = {.kind = LIMIT_NONE};
+    int code;
+
+    (void)verb;
+    if (argc == 1 || (argc == 2 && limit_read(argv[0], argv[1], &call.kind, &call.number)))
+        return error_set(error, NEAP_INVALID,
+                         "limit: there are bulk_max N (bytes a second, also as 500k or 2m; 0: any) "
+                         "and scrub_max N (cells a second, 1 to %d)",
+                         LIMIT_SCRUB_MAX);
+    code = argc ? node_call(node, limit_look, &call) : node_call_always(node, limit_look, &call);
+    if (!code)
+        code = call.code;
+    if (code == NEAP_REFUSED)
+        return error_set(error, code, "limit: this node is alone");
+    if (code)
+        return code;
+    return json_into(json_pack("{sI, sI}", "bulk_max", (json_int_t)call.limits.bulk_max,
+                               "scrub_max", (json_int_t)call.limits.scrub_max),
+                     ret_json);
 }

@@ -199,3 +199,64 @@ int task_repair(struct engine *engine, uint64_t shard, json_t **ret_json)
     *ret_json = json_pack("{so}", "orders", array);
     return *ret_json ? 0 : NEAP_NOMEM;
 }
+
+/* ---- limits ---- */
+
+/* Digits, and k, m or g behind them when it is a size. */
+static int limit_number(const char *text, bool is_size, uint64_t *ret_number)
+{
+    static const char units[] = "kmg";
+    const char *unit;
+    uint64_t number = 0, max = INT64_MAX;
+    unsigned shift = 0;
+    size_t digits = strspn(text, "0123456789");
+
+    for (size_t i = 0; i < digits && number <= max / 10; i++)
+        number = 10 * number + (uint64_t)(text[i] - '0');
+    unit = is_size && text[digits] ? strchr(units, text[digits]) : NULL;
+    if (unit)
+        shift = 10 * (unsigned)(unit - units + 1);
+    if (digits < 1 || digits > 18 || text[digits + (unit != NULL)] || number > max >> shift)
+        return NEAP_INVALID;
+    *ret_number = number << shift;
+    return 0;
+}
+
+int limit_read(const char *name, const char *number, enum limit_kind *ret_kind,
+               uint64_t *ret_number)
+{
+    bool bulk = !strcmp(name, "bulk_max");
+    uint64_t found = 0;
+
+    if (!bulk && strcmp(name, "scrub_max"))
+        return NEAP_INVALID;
+    if (limit_number(number, bulk, &found) || (!bulk && (found < 1 || found > LIMIT_SCRUB_MAX)))
+        return NEAP_INVALID;
+    *ret_kind = bulk ? LIMIT_BULK : LIMIT_SCRUB;
+    *ret_number = found;
+    return 0;
+}
+
+int limits_set(struct engine *engine, enum limit_kind kind, uint64_t number,
+               struct limits *ret_limits)
+{
+    struct trees *trees = &engine->trees;
+    struct flow_status flow;
+    int error = 0;
+
+    if (!engine->gossip)
+        return NEAP_REFUSED;
+    if (kind == LIMIT_BULK)
+        error = gossip_limit(engine->gossip, number);
+    if (error)
+        return error;
+    if (kind == LIMIT_SCRUB) {
+        trees->scrub_max = (uint32_t)number;
+        trees->next_at = 0;
+    }
+    gossip_flow_status(engine->gossip, &flow);
+    *ret_limits =
+        (struct limits){.bulk_max = flow.bulk_max,
+                        .scrub_max = trees->scrub_max ? trees->scrub_max : TREES_SCRUB_MAX};
+    return 0;
+}

@@ -96,6 +96,15 @@ uint64_t flow_wait_ms(const struct message *answer)
     return wait > PULL_READY_MS ? wait : PULL_READY_MS;
 }
 
+int gossip_limit(struct gossip *gossip, uint64_t bulk_max)
+{
+    gossip->options.bulk_max = bulk_max;
+    flow_init(&gossip->flow, bulk_max);
+    for (size_t i = 0; i < gossip->topics_count; i++)
+        gossip->topics[i]->pull.ask_after = 0;
+    return topics_queue(gossip);
+}
+
 void gossip_flow_status(const struct gossip *gossip, struct flow_status *ret_status)
 {
     const struct flow *flow = &gossip->flow;

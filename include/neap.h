@@ -713,6 +713,8 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *   task pause|resume|cancel ID
  *   scrub [BUCKET]              all cells are read again from now on
  *   repair [BUCKET]             compared with all peers, and mended, without the usual waits
+ *   limit [bulk_max|scrub_max N]
+ *                               the limits, with one of them changed until the node is closed
  * Of the call: ret_error (timeout_ms is for later).
  * Threads: any; a node in another process has 2 minutes to answer.  Limits: 64 words of 4096 bytes.
  * Errors: those of every function, IO and CORRUPT as for reads; INVALID, NOTFOUND: an unknown verb,

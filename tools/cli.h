@@ -79,6 +79,7 @@ int command_verify(struct cli *cli);
 int command_tasks(struct cli *cli);
 int command_task(struct cli *cli);
 int command_scrub(struct cli *cli);
+int command_limit(struct cli *cli);
 int command_repair(struct cli *cli);
 /* demo.c */
 int command_demo(struct cli *cli);

@@ -1,4 +1,4 @@
-/* tasks, task, scrub, repair: long work, shown and ordered. */
+/* tasks, task, scrub, repair, limit: long work, shown and ordered. */
 #include <string.h>
 
 #include "tools/cli.h"
@@ -99,6 +99,23 @@ int command_repair(struct cli *cli)
     {
         if (strcmp(text_of(item, "order"), "away") == 0)
             result = EXIT_UNREACHABLE;
+    }
+    json_decref(json);
+    return result;
+}
+
+int command_limit(struct cli *cli)
+{
+    const char *const words[] = {"limit", cli->argc ? cli->argv[0] : NULL,
+                                 cli->argc > 1 ? cli->argv[1] : NULL};
+    int result;
+    json_t *json = cli_ask(cli, cli->argc + 1, words, &result);
+
+    if (json && !printed_as_json(cli, json)) {
+        printf("bulk_max   %" JSON_INTEGER_FORMAT " bytes a second%s\n",
+               number_of(json, "bulk_max"), number_of(json, "bulk_max") ? "" : ": any");
+        printf("scrub_max  %" JSON_INTEGER_FORMAT " cells a second\n",
+               number_of(json, "scrub_max"));
     }
     json_decref(json);
     return result;

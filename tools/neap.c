@@ -51,6 +51,8 @@ static const struct command commands[] = {
      "n", command_scrub},
     {"repair", "[BUCKET]", "compare with all peers now, and mend what was lost", 0, 1, 1, "n",
      command_repair},
+    {"limit", "[NAME N]", "bulk_max (bytes a second), scrub_max (cells) until the node restarts", 0,
+     2, 1, "n", command_limit},
     {"backup", "[verify] DIRECTORY", "copy the node's data to a new directory; check a copy", 1, 2,
      0, "n", command_backup},
     {"restore", "BACKUP DIRECTORY", "make a data directory of a backup", 2, 2, 0, "",

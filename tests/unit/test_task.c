@@ -285,6 +285,25 @@ TEST(a_pull_shows_how_far_it_is)
     nodes_close(&nodes);
 }
 
+/* Who waits for a limit looks again when there is another one. */
+TEST(a_limit_is_changed_while_a_compare_is_held)
+{
+    struct gossip *gossip;
+
+    open_far_behind();
+    gossip = nodes.sides[0].gossip;
+    CHECK_OK(gossip_limit(gossip, 100));
+    isolate(false);
+    CHECK_OK(nodes_run(&nodes, 10000));
+    CHECK(!agree());
+    CHECK(gossip->flow.held > 0);
+    CHECK(gossip->topics[0]->pull.held.size > 0);
+    CHECK_OK(gossip_limit(gossip, 0));
+    CHECK_OK(nodes_run(&nodes, 2000));
+    CHECK(agree());
+    nodes_close(&nodes);
+}
+
 /* ---- repair ---- */
 
 static int scrub(size_t index)
