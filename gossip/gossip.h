@@ -113,8 +113,8 @@ bool gossip_count(const struct gossip *gossip, size_t index, const char **ret_na
 struct flow_status {
     uint64_t bulk_max, bytes_taken, bytes_given, held, refused;
 };
-/* Another limit from now on, options.bulk_max; what was owed is forgiven, and who waits looks again.
- * NOMEM: some of them only when they had meant to. */
+/* Another limit from now on, options.bulk_max. What was owed is forgiven, who waits looks again.
+ * NOMEM: some of them later. */
 int gossip_limit(struct gossip *gossip, uint64_t bulk_max);
 void gossip_flow_status(const struct gossip *gossip, struct flow_status *ret_status);
 /* Test and operator: stop (or start again) all talk with peers: dials, accepts, links. */
