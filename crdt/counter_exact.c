@@ -12,7 +12,7 @@
 #include "crdt/type_ops.h"
 
 enum { TAG_PARTS, TAG_CUT };
-enum { PARTS_MAX = 1024 };
+enum { PARTS_MAX = 4096 };
 
 /* Additions by the events `low` to `high`. */
 struct part {
@@ -261,6 +261,34 @@ static int adding_take(struct adding *adding, const struct cell_entry *entry, ui
     return error ? error : parts.reader.error;
 }
 
+/* Does it cut nothing any more that is in the cell, or could yet come? `mine_goes`: my dots are
+ * written anew, without what is cut. */
+static bool cut_is_spent(const struct cell *old, const struct cell_entry *entry,
+                         const struct editor *editor, bool mine_goes)
+{
+    struct cuts cuts;
+
+    if (!cuts_open(&cuts, entry->payload) || !editor->stable ||
+        !context_knows(editor->stable, entry->dot))
+        return false;
+    while (cuts_next(&cuts)) {
+        for (size_t i = 0; i < old->count; i++) {
+            const struct cell_entry *other = &old->entries[i];
+            struct parts parts;
+            struct part part;
+
+            if (other->dot.id != cuts.entry.id || (mine_goes && is_own(other->dot, editor)) ||
+                !parts_open(&parts, other))
+                continue;
+            while (parts_next(&parts, &part)) {
+                if (part.high <= cuts.entry.n)
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
 static int adding_write(const struct adding *adding, struct edit *edit)
 {
     struct writer writer;
@@ -291,7 +319,7 @@ static int adding_fill(struct adding *adding, const struct cell *old, struct edi
 
         if (parts_open(&parts, entry) && is_own(entry->dot, adding->editor))
             error = adding_take(adding, entry, cut);
-        else
+        else if (!cut_is_spent(old, entry, adding->editor, true))
             error = cell_add(&edit->kept, entry->dot, entry->payload);
     }
     return error;
@@ -393,6 +421,53 @@ static int edit_cut(const struct cell *old, const struct op *op, const struct ed
     return error;
 }
 
+/* ---- collecting ---- */
+
+static bool mine_is_cut(const struct cell *old, const struct editor *editor)
+{
+    uint64_t cut = cut_of(old, editor->id);
+
+    for (size_t i = 0; i < old->count; i++) {
+        struct parts parts;
+        struct part part;
+
+        if (!parts_open(&parts, &old->entries[i]) || !is_own(old->entries[i].dot, editor))
+            continue;
+        while (parts_next(&parts, &part)) {
+            if (part.high <= cut)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* My dot without what is cut, and what cuts nothing any more. */
+static int counter_exact_collect(const struct cell *old, const struct editor *editor,
+                                 struct edit *edit)
+{
+    bool mine_goes = mine_is_cut(old, editor);
+    struct adding adding = {.editor = editor};
+    int error = 0;
+
+    if (mine_goes) {
+        error = adding_fill(&adding, old, edit);
+        if (!error && adding.count)
+            error = adding_write(&adding, edit);
+        edit->changes = true;
+        mem_free(adding.parts);
+        return error;
+    }
+    for (size_t i = 0; i < old->count && !error; i++) {
+        const struct cell_entry *entry = &old->entries[i];
+
+        if (cut_is_spent(old, entry, editor, false))
+            edit->changes = true;
+        else
+            error = cell_add(&edit->kept, entry->dot, entry->payload);
+    }
+    return error;
+}
+
 static int counter_exact_edit(const struct cell *old, const struct op *op,
                               const struct editor *editor, struct edit *edit)
 {
@@ -426,12 +501,13 @@ const struct type counter_exact_type = {
     .holds = NEAP_HOLDS_NUMBER,
     .check = counter_exact_check,
     .edit = counter_exact_edit,
+    .collect = counter_exact_collect,
     .removes = true,
     .is_live = counter_exact_is_live,
     .item = counter_exact_item,
     .put = counter_exact_put,
     .limit =
-        "the counter would leave the range of 64 bits; or this node has added 1024 times since "
+        "the counter would leave the range of 64 bits; or this node has added 4096 times since "
         "all others were last heard of",
     .why_not = counter_exact_why_not,
     .why_one = "what one replica id has added, and no removal has seen",

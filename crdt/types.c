@@ -121,13 +121,6 @@ enum neap_type op_type(enum op_kind kind)
     return (enum neap_type)op_info((unsigned)kind)->type;
 }
 
-static bool type_removes(unsigned type)
-{
-    const struct type *found = type_find(type);
-
-    return found && found->removes;
-}
-
 /* Will the cell with its new dot keep within its limits? */
 static bool edit_fits(const struct edit *edit)
 {
@@ -137,22 +130,38 @@ static bool edit_fits(const struct edit *edit)
            cell_encoded_size(&edit->kept) + DOT_SIZE_MAX + edit->payload.size <= CELL_SIZE_MAX;
 }
 
+static int edit_by_kind(const struct cell *old, const struct op *op, const struct editor *editor,
+                        struct edit *edit)
+{
+    bool any = op->kind == OP_REMOVE || op->kind == OP_COLLECT;
+    const struct type *type = type_find(any ? editor->type : op_type(op->kind));
+
+    if (op->kind == OP_COLLECT)
+        return type && type->collect ? type->collect(old, editor, edit) : edit_keep_all(old, edit);
+    if (op->kind == OP_REMOVE && !(type && type->removes))
+        return edit_remove(old, op, edit);
+    return type && type->edit ? type->edit(old, op, editor, edit) : NEAP_INVALID;
+}
+
 int type_edit(const struct cell *old, const struct op *op, const struct editor *editor,
               struct edit *ret_edit)
 {
-    const struct type *found = type_find(op->kind == OP_REMOVE ? editor->type : op_type(op->kind));
-    int error = NEAP_INVALID;
+    int error;
 
     edit_clear(ret_edit);
-    if (op->kind == OP_REMOVE && !type_removes(editor->type))
-        error = edit_remove(old, op, ret_edit);
-    else if (found && found->edit)
-        error = found->edit(old, op, editor, ret_edit);
+    error = edit_by_kind(old, op, editor, ret_edit);
     if (!error && ret_edit->adds && !edit_fits(ret_edit))
         error = NEAP_LIMIT;
     if (error)
         edit_clear(ret_edit);
     return error;
+}
+
+bool type_collects(unsigned type)
+{
+    const struct type *found = type_find(type);
+
+    return found && found->collect;
 }
 
 const struct type *type_find(unsigned type)

@@ -24,12 +24,13 @@ enum op_kind {
     OP_COUNTER_EXACT_ADD, /* number */
     OP_SET_RW_ADD,        /* on the element's cell */
     OP_SET_RW_REMOVE,
+    OP_COLLECT, /* what is spent goes (type.collect); of a node's own, and none that a caller has */
     OP_KIND_END
 };
 
 /* What whoever carries an operation has to know of its kind. */
 struct op_info {
-    bool is_known;    /* is there such an operation? */
+    bool is_known;    /* is there such an operation for callers? */
     unsigned type;    /* 0: any, as for OP_REMOVE */
     bool takes_seen;  /* may act on what was seen and nothing else */
     bool stamped;     /* the engine puts a stamp of the clock into op.stamp */
@@ -46,6 +47,7 @@ struct op {
     int64_t also;     /* a second number, for the kinds that have one */
     uint64_t stamp;   /* HLC, for kinds that are stamped */
     uint64_t earlier; /* events that this same write has made in the shard before it */
+    bool alone;       /* this node has no peers, and has never met any */
     const struct context
         *seen; /* NULL: all dots that are here; else only what it covers is replaced */
 };
@@ -59,7 +61,8 @@ struct editor {
     uint64_t next;       /* n of the event to be */
     const struct context
         *stable;   /* what all members have seen, and have said all before; or NULL */
-    unsigned type; /* of the cell, for OP_REMOVE: 0 is one whose dots just go */
+    bool alone;    /* as in the operation */
+    unsigned type; /* of the cell, for OP_REMOVE and OP_COLLECT; 0: its dots just go, or stay */
 };
 
 /* The outcome: dots that stay, and what the new dot carries. */
@@ -99,6 +102,10 @@ struct type {
     /* An operation of this type, into a cleared edit; type_edit() clears it again on an error. */
     int (*edit)(const struct cell *old, const struct op *op, const struct editor *editor,
                 struct edit *edit);
+    /* What has nothing left to do goes, now that all members have what `editor->stable` names, and
+     * what they had made before they had it is here: an edit like any other. NULL: never anything.
+     */
+    int (*collect)(const struct cell *old, const struct editor *editor, struct edit *edit);
     bool removes; /* `edit` takes OP_REMOVE as well; else the dots that it sees go */
     /* Is there anything for a reader? Payloads were checked. NULL: while there are dots. */
     bool (*is_live)(const struct cell *cell);
@@ -139,6 +146,7 @@ int type_item(enum neap_type type, const struct cell *cell, struct neap_item *re
 int type_stamped(enum neap_type type, struct slice payload, struct slice *ret_value,
                  uint64_t *ret_stamp);
 bool type_has_stamps(enum neap_type type);
+bool type_collects(unsigned type); /* may there be something to be collected later? */
 
 /* Values. NOTFOUND for an empty cell; INVALID for a payload that is not of the type. Slices borrow
  * from the cell. */

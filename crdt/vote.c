@@ -4,7 +4,7 @@
  * (OP_REMOVE) leaves nothing, as everywhere.
  *
  * A no has nothing left to do when all members have it and nobody can come with a yes that has not
- * seen it: then it goes, by an event (vote_settle(), docs/decisions/0071). */
+ * seen it: then it goes, by an event (vote_collect(), docs/decisions/0071). */
 #include "crdt/type_ops.h"
 
 /* The payloads: an empty one, and this byte. */
@@ -37,11 +37,34 @@ static int vote_edit(const struct cell *old, const struct op *op, const struct e
     bool no = op->kind == OP_FLAG_DW_OFF || op->kind == OP_SET_RW_REMOVE;
     int error;
 
-    (void)editor;
-    if (no && BROKEN("no-leaves-nothing"))
+    /* Alone there is nobody who could come with a yes. */
+    if (no && (editor->alone || BROKEN("no-leaves-nothing")))
         return edit_remove(old, op, edit);
     error = edit_replace(old, op, edit);
     return error || !no ? error : buffer_append(&edit->payload, slice_of(&no_byte, 1));
+}
+
+/* Whoever is here beside a no had not seen it, and has lost to it; what is yet to come has seen it.
+ */
+static int vote_collect(const struct cell *old, const struct editor *editor, struct edit *edit)
+{
+    bool spent = false;
+    int error = 0;
+
+    for (size_t i = 0; i < old->count; i++) {
+        const struct cell_entry *entry = &old->entries[i];
+
+        spent |= is_no(entry->payload) && context_knows(editor->stable, entry->dot);
+    }
+    for (size_t i = 0; i < old->count && !error; i++) {
+        const struct cell_entry *entry = &old->entries[i];
+        bool stays = is_no(entry->payload) && !context_knows(editor->stable, entry->dot);
+
+        if (stays || !spent)
+            error = cell_add(&edit->kept, entry->dot, entry->payload);
+    }
+    edit->changes = spent;
+    return error;
 }
 
 static int flag_dw_put(const struct neap_item *item, struct op *ret_op)
@@ -63,6 +86,7 @@ const struct type flag_dw_type = {
     .holds = NEAP_HOLDS_SWITCH,
     .check = vote_check,
     .edit = vote_edit,
+    .collect = vote_collect,
     .is_live = vote_is_live,
     .put = flag_dw_put,
     .why_before = "on if nobody has switched it off: events that nobody who had seen them has "
@@ -77,6 +101,7 @@ const struct type set_rw_type = {
     .below = BELOW_ELEMENT,
     .check = vote_check,
     .edit = vote_edit,
+    .collect = vote_collect,
     .is_live = vote_is_live,
     .put = set_rw_put,
     .why_before = "in if nobody has removed it: additions and removals that nobody who had seen "

@@ -263,6 +263,7 @@ static int write_apply(struct writing *writing, struct write_op *op)
         if (error)
             return error;
     }
+    op->op.alone = !writing->engine->gossip && shard_is_alone(shard);
     op->op.earlier = context_get(&shard->context, shard->replica) - touched->mark.counter;
     if (op->prefix) {
         error = shard_remove(shard, writing->batch, touched->id, op->path, op->op.seen, &events);

@@ -23,11 +23,13 @@ void context_meet(struct context *context, const struct context *other)
     context->count = kept;
 }
 
-/* What all members are known to have; empty when there are none, or one was not heard of. */
-static void members_meet(const struct gossip *gossip, const struct topic *topic,
-                         struct context *stable)
+/* What all members are known to have; empty when there are none, or one was not heard of. False: a
+ * member has what is not here. */
+static bool members_meet(const struct gossip *gossip, const struct topic *topic,
+                         const struct shard *shard, struct context *stable)
 {
     size_t members = 0;
+    bool here = true;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_pair(topic, i);
         if (!peer_is_member(gossip, i))
@@ -37,9 +39,39 @@ static void members_meet(const struct gossip *gossip, const struct topic *topic,
             context_meet(stable, &pair->context);
         else
             context_clear(stable);
+        here = here && pair && pair->known && context_covers(&shard->context, &pair->context);
     }
     if (members == 0)
         context_clear(stable);
+    return here && members > 0;
+}
+
+/* What own events have left in cells goes when all members have it; until then their entries stay
+ * in the log, `stable` says how far it may be cut. That all that members had made before they had
+ * it is here, only what is here of their contexts can show (docs/decisions/0071). */
+static int collect_work(struct step *step, struct topic *topic, struct shard *shard, bool here,
+                        struct context *stable)
+{
+    uint64_t to = context_get(stable, shard->replica), events = 0;
+    uint64_t from = context_get(&shard->horizon, shard->replica);
+    int error = 0;
+    if (here || BROKEN("collects-early"))
+        error = context_join(&shard->stable, stable);
+    if (error || from >= shard->collect_to || to <= from)
+        return error;
+    if ((here || BROKEN("collects-early")) && !topic->due)
+        error = shard_collect(shard, step->batch, to, &to, &events);
+    else
+        to = from;
+    if (error)
+        return error;
+    context_clip(stable, shard->replica, to, 0);
+    if (events) {
+        gossip_touched(step->gossip, shard->id);
+        trace(step->gossip->trace, "%s: %llu cells collected", shard->name,
+              (unsigned long long)events);
+    }
+    return 0;
 }
 
 /* A bound was passed: the oldest events of each replica id go, whoever lacks them. What is not
@@ -99,9 +131,11 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
     error = shard_told(shard, &stable);
     if (error)
         return error;
+    bool here = true;
     if (!BROKEN("cut-blind"))
-        members_meet(gossip, topic, &stable);
-    if (!context_covers(&shard->horizon, &stable)) {
+        here = members_meet(gossip, topic, shard, &stable);
+    error = collect_work(step, topic, shard, here, &stable);
+    if (!error && !context_covers(&shard->horizon, &stable)) {
         error = shard_truncate(shard, step->batch, &stable);
         if (!error)
             trace(gossip->trace, "%s: log cut, %llu left", shard->name,

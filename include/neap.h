@@ -498,7 +498,7 @@ NEAP_API int neap_flag_dw_get(struct neap *neap, const struct neap_place *at, in
                               const struct neap_call *call);
 
 /* Adds to an exact counter; change may be negative. Takes no call->seen, but neap_remove() does.
- * Errors: of writes. LIMIT: as neap_counter_add(); or this node has made 1024 additions here since
+ * Errors: of writes. LIMIT: as neap_counter_add(); or this node has made 4096 additions here since
  * it last knew that all other nodes had what it has. A removal of the counter makes room again. */
 NEAP_API int neap_counter_exact_add(struct neap *neap, const struct neap_place *at, int64_t change,
                                     const struct neap_call *call);

@@ -264,6 +264,7 @@ void shard_free(struct shard *shard)
     mem_free(shard->name);
     context_done(&shard->context);
     context_done(&shard->horizon);
+    context_done(&shard->stable);
     context_done(&shard->session.start);
     context_done(&shard->session.seen);
     context_done(&shard->session.target);
@@ -376,6 +377,7 @@ void shard_set_new_id(struct shard *shard, uint64_t replica)
     shard->went_back = false;
     shard->openings[0] = (struct opening){.since = 0, .nonce = shard->nonce};
     shard->openings_count = 1;
+    shard->collect_to = UINT64_MAX;
 }
 
 /* Rule 9: opened_at moves only past what was confirmed; what an unconfirmed opening left behind
@@ -399,6 +401,7 @@ static void shard_reopen(struct shard *shard, const struct shard_record *record)
     }
     shard_add_opening(shard, (struct opening){.since = counter, .nonce = shard->nonce});
     shard->confirmed = false;
+    shard->collect_to = UINT64_MAX;
 }
 
 /* Under names that another future of the directory may have given as well. */
@@ -638,6 +641,13 @@ int shard_forget_log(const struct view *view, struct batch *batch, uint64_t id)
 }
 
 /* ---- small questions ---- */
+
+bool shard_is_alone(const struct shard *shard)
+{
+    return shard->residues_count == 0 &&
+           (shard->context.count == 0 ||
+            (shard->context.count == 1 && shard->context.entries[0].id == shard->replica));
+}
 
 /* A mesh bucket is a shard of its own; slots of rings, which hold many, are to come. */
 bool shard_has_bucket(const struct shard *shard, uint64_t bucket)

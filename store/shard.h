@@ -97,6 +97,10 @@ struct shard {
     uint64_t residue_next;
     struct hole *holes; /* ranges of cells that were damaged, in their order (store/hole.h) */
     size_t holes_count, holes_room;
+    struct context stable; /* what all members are known to have, and so have said what they made
+                            * before they had it; grows (gossip/truncate.c) */
+    uint64_t collect_to;   /* own events up to here may have left something to be collected;
+                            * UINT64_MAX: not known, any may */
     struct compare_session session;
     struct merkle *tree;     /* of the cells; NULL: none is kept */
     bool tree_kept;          /* on disk, it may be: goes with the next change (store/tree_keep.h) */
@@ -132,6 +136,8 @@ int shard_forget_log(const struct view *view, struct batch *batch, uint64_t shar
  * caller has made sure that others have all that the context names: it is lost otherwise. */
 int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);
 
+/* Is nothing in it but own events of this id? */
+bool shard_is_alone(const struct shard *shard);
 /* May cells of this bucket live in the shard? */
 bool shard_has_bucket(const struct shard *shard, uint64_t bucket);
 
@@ -159,6 +165,12 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
  * each. */
 int shard_remove(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice prefix,
                  const struct context *seen, uint64_t *ret_events);
+
+/* What own events of (horizon, to] have left behind in cells and is spent, now that shard->stable
+ * covers them, goes: an event for each cell. *ret_to: how far that came, which may be short of `to`
+ * after much work. *ret_events may be NULL. */
+int shard_collect(struct shard *shard, struct batch *batch, uint64_t to, uint64_t *ret_to,
+                  uint64_t *ret_events);
 
 /* To undo several local events at once, together with batch_rollback(). */
 struct shard_mark {

@@ -138,7 +138,8 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
         .fold_after = fold_after(shard),
         .fold_write = counter - op->earlier,
         .next = counter + 1,
-        .type = op->kind == OP_REMOVE ? path_type(path) : 0,
+        .stable = op->alone ? &shard->context : &shard->stable,
+        .alone = op->alone,
     };
     struct view view = batch_view(batch);
     struct slot slot;
@@ -147,14 +148,19 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
 
     if (path.size > NEAP_PATH_MAX)
         return NEAP_LIMIT;
+    editor.type = op_type(op->kind);
+    if (!editor.type)
+        editor.type = path_type(path);
     error = slot_load(shard, &view, bucket, path, &shard->bytes_old, &slot);
     edit_init(&edit);
     if (!error)
         error = type_edit(&slot.cell, op, &editor, &edit);
-    if (!error && (edit.changes || is_unsaid(shard, &slot)))
+    if (!error && (edit.changes || (op->kind != OP_COLLECT && is_unsaid(shard, &slot))))
         error = event_make(shard, batch, &slot, &edit, ret_dot);
     else if (!error)
         *ret_dot = (struct dot){shard->replica, 0};
+    if (!error && ret_dot->n && type_collects(editor.type) && shard->collect_to != UINT64_MAX)
+        shard->collect_to = ret_dot->n;
     edit_done(&edit);
     slot_done(&slot);
     return error;

@@ -102,7 +102,7 @@ TEST(so_many_additions_wait_for_the_others_and_no_more)
     cell_init(&cell);
     edit_init(&edit[0]);
     edit_init(&edit[1]);
-    for (editor.next = 1; editor.next <= 1024 && !error; editor.next++, turn = !turn) {
+    for (editor.next = 1; editor.next <= 4096 && !error; editor.next++, turn = !turn) {
         const struct op op = add(1);
 
         editor.fold_write = editor.next - 1;
