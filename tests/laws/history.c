@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/error.h"
 #include "base/rng.h"
 
@@ -22,6 +23,9 @@ struct event {
     bool adds;
     uint64_t stamp;
     int64_t number, total; /* of a counter: added; with all that it folded */
+    enum op_kind kind;
+    events past;   /* what its maker saw of the cell, and meant */
+    events killed; /* additions of an exact counter that do not count any more */
 };
 
 /* A cell as it travels: with what its sender knows. */
@@ -185,6 +189,78 @@ static bool check_counter(struct history *history, const struct cell *cell, unsi
     return true;
 }
 
+/* Every addition counts that no removal has seen. */
+static bool check_exact(struct history *history, const struct cell *cell, unsigned index,
+                        events known)
+{
+    struct neap_item item = {0};
+    events counts = 0, killed = 0;
+    int64_t sum = 0;
+    int error;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        const struct event *event = &history->events[i];
+
+        if (!(known & event_bit(i)) || event->cell != index)
+            continue;
+        killed |= event->killed;
+        counts |= event->kind == OP_COUNTER_EXACT_ADD ? event_bit(i) : 0;
+    }
+    counts &= ~killed;
+    for (size_t i = 0; i < history->events_count; i++)
+        sum += counts & event_bit(i) ? history->events[i].number : 0;
+    error = type_item(NEAP_COUNTER_EXACT, cell, &item);
+    if (error != (counts ? 0 : NEAP_NOTFOUND) || item.number != sum)
+        return fails(history, "exact counter is %" PRId64 ", not %" PRId64, item.number, sum);
+    return true;
+}
+
+/* Of those that nobody followed with another: is there a yes and no no? */
+static bool explain_vote(const struct history *history, unsigned cell, events known)
+{
+    events last = 0, past = 0;
+    bool yes = false, no = false;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        const struct event *event = &history->events[i];
+
+        if (!(known & event_bit(i)) || event->cell != cell || event->kind == OP_COLLECT)
+            continue;
+        last |= event_bit(i);
+        past |= event->past;
+    }
+    for (size_t i = 0; i < history->events_count; i++) {
+        enum op_kind kind = history->events[i].kind;
+
+        if (!(last & ~past & event_bit(i)))
+            continue;
+        yes |= kind == OP_FLAG_DW_ON || kind == OP_SET_RW_ADD;
+        no |= kind == OP_FLAG_DW_OFF || kind == OP_SET_RW_REMOVE;
+    }
+    return yes && !no;
+}
+
+static bool check_extreme(struct history *history, const struct cell *cell, events live)
+{
+    struct neap_item item = {0};
+    int64_t best = 0;
+    bool first = true;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        int64_t number = history->events[i].number;
+
+        if (!(live & event_bit(i)))
+            continue;
+        if (first || (history->type == NEAP_MAX ? number > best : number < best))
+            best = number;
+        first = false;
+    }
+    if (type_item(history->type, cell, &item) != (live ? 0 : NEAP_NOTFOUND) || item.number != best)
+        return fails(history, "the number furthest out is %" PRId64 ", not %" PRId64, item.number,
+                     best);
+    return true;
+}
+
 static bool check_value(struct history *history, const struct cell *cell, unsigned index,
                         events live, events known)
 {
@@ -193,6 +269,13 @@ static bool check_value(struct history *history, const struct cell *cell, unsign
 
     if (history->type == NEAP_COUNTER)
         return check_counter(history, cell, index, live, known);
+    if (history->type == NEAP_COUNTER_EXACT)
+        return check_exact(history, cell, index, known);
+    if (history->type == NEAP_MAX || history->type == NEAP_MIN)
+        return check_extreme(history, cell, live);
+    if (history->type == NEAP_FLAG_DW || history->type == NEAP_SET_RW)
+        return type_is_live(history->type, cell) == explain_vote(history, index, known) ||
+               fails(history, "the vote is %d", type_is_live(history->type, cell));
     if (type_is_live(history->type, cell) != (live != 0))
         return fails(history, "live is %d", !live);
     if (history->type == NEAP_LWW) {
@@ -331,19 +414,34 @@ static events choose_seen(struct history *history, struct op *op)
     return other->known;
 }
 
+/* What each type has to write with, and to take away; OP_REMOVE is for all. */
+static const enum op_kind writes[][2] = {
+    [NEAP_REGISTER] = {OP_REGISTER_SET, OP_REMOVE},
+    [NEAP_LWW] = {OP_LWW_SET, OP_REMOVE},
+    [NEAP_FLAG] = {OP_FLAG_ON, OP_FLAG_OFF},
+    [NEAP_COUNTER] = {OP_COUNTER_ADD, OP_REMOVE},
+    [NEAP_SET] = {OP_SET_ADD, OP_SET_REMOVE},
+    [NEAP_MAX] = {OP_MAX_SET, OP_REMOVE},
+    [NEAP_MIN] = {OP_MIN_SET, OP_REMOVE},
+    [NEAP_FLAG_DW] = {OP_FLAG_DW_ON, OP_FLAG_DW_OFF},
+    [NEAP_COUNTER_EXACT] = {OP_COUNTER_EXACT_ADD, OP_REMOVE},
+    [NEAP_SET_RW] = {OP_SET_RW_ADD, OP_SET_RW_REMOVE},
+};
+
+bool history_has(unsigned type)
+{
+    return type < sizeof writes / sizeof *writes && writes[type][0];
+}
+
 static enum op_kind choose_kind(struct history *history)
 {
-    static const enum op_kind writes[] = {
-        [NEAP_REGISTER] = OP_REGISTER_SET, [NEAP_LWW] = OP_LWW_SET, [NEAP_FLAG] = OP_FLAG_ON,
-        [NEAP_COUNTER] = OP_COUNTER_ADD,   [NEAP_SET] = OP_SET_ADD,
-    };
     bool removes = rng_chance(&history->rng, history->removals ? 35 : 2);
 
     if (!removes)
-        return writes[history->type];
-    if (history->type == NEAP_FLAG)
-        return OP_FLAG_OFF;
-    return history->type == NEAP_SET ? OP_SET_REMOVE : OP_REMOVE;
+        return writes[history->type][0];
+    if (type_collects(history->type) && rng_chance(&history->rng, 25))
+        return OP_REMOVE;
+    return writes[history->type][1];
 }
 
 /* What must go of the dots that are here. */
@@ -365,17 +463,53 @@ static events explain_gone(const struct history *history, const struct op *op,
     return here & seen & own;
 }
 
+/* Does a number lead no further than one that is seen? Then it is no event. */
+static bool is_idle(const struct history *history, const struct op *op, events gone)
+{
+    for (size_t i = 0; i < history->events_count; i++) {
+        int64_t number = history->events[i].number;
+
+        if (gone & event_bit(i) && ((op->kind == OP_MAX_SET && op->number <= number) ||
+                                    (op->kind == OP_MIN_SET && op->number >= number)))
+            return true;
+    }
+    return false;
+}
+
+/* The additions of an exact counter that an event takes: a removal those that it saw; an addition,
+ * and what is collected, those of its replica that its new dot leaves out, as they were taken. */
+static events explain_killed(const struct history *history, unsigned id, unsigned cell,
+                             const struct op *op, events known, events seen)
+{
+    events taken = 0, own = 0;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        const struct event *event = &history->events[i];
+
+        if (!(known & event_bit(i)) || event->cell != cell)
+            continue;
+        taken |= event->killed;
+        own |= event->dot.id == history->ids[id] ? event_bit(i) : 0;
+    }
+    return op->kind == OP_REMOVE ? known & seen : taken & own;
+}
+
 /* Makes the event of an edit that changes something. */
 static void event_make(struct history *history, struct replica *replica, unsigned cell,
-                       const struct op *op, events gone, struct edit *edit)
+                       const struct op *op, events gone, events seen, struct edit *edit)
 {
-    size_t index = history->events_count++;
+    size_t index = history->events_count;
     struct event *event = &history->events[index];
+    events known = replica->known | replica->cells[cell].known;
     struct buffer bytes;
 
     *event = (struct event){.cell = cell, .gone = gone, .adds = edit->adds, .stamp = op->stamp};
     event->dot = (struct dot){history->ids[replica->id], ++replica->counter};
+    event->kind = op->kind;
     event->number = event->total = op->number;
+    event->past = known & seen;
+    event->killed = explain_killed(history, replica->id, cell, op, known, seen);
+    history->events_count++;
     for (size_t i = 0; i < index; i++)
         event->total += gone & event_bit(i) ? history->events[i].total : 0;
     if (edit->adds)
@@ -391,37 +525,104 @@ static void event_make(struct history *history, struct replica *replica, unsigne
     buffer_done(&bytes);
 }
 
-static bool step_edit(struct history *history, struct replica *replica)
+/* What all replicas have, when all that they have is here; else nothing. */
+static void stable_learn(const struct history *history, const struct replica *replica,
+                         struct context *stable)
 {
-    unsigned index = pick(history, CELLS);
+    context_clear(stable);
+    for (unsigned i = 0; i < history->replicas_count && !BROKEN("collects-blind"); i++)
+        if (!context_covers(&replica->base, &history->replicas[i].base) &&
+            !BROKEN("collects-early"))
+            return;
+    must(!context_copy(stable, &replica->base));
+    for (unsigned i = 0; i < history->replicas_count && !BROKEN("collects-early"); i++) {
+        const struct context *base = &history->replicas[i].base;
+
+        for (size_t k = stable->count; k-- > 0;) {
+            struct context_entry entry = stable->entries[k];
+            uint64_t n = context_get(base, entry.id);
+
+            if (n < entry.n)
+                context_clip(stable, entry.id, n, 0);
+        }
+    }
+}
+
+static bool is_predicted(const struct history *history, const struct op *op)
+{
+    return history->type != NEAP_COUNTER_EXACT && op->kind != OP_COLLECT;
+}
+
+/* Is the edit what the oracle says? */
+static bool check_edit(struct history *history, const struct op *op, const struct edit *edit,
+                       events here, events gone)
+{
+    bool adds = op->kind != OP_REMOVE && op->kind != OP_FLAG_OFF && op->kind != OP_SET_REMOVE;
+
+    if (!is_predicted(history, op))
+        return true;
+    if (is_idle(history, op, gone))
+        return !edit->changes || fails(history, "an edit that leads no further changes something");
+    if (dots_of(history, &edit->kept) != (here & ~gone))
+        return fails(history, "an edit keeps the wrong dots");
+    if (edit->adds != adds || edit->changes != (adds || gone))
+        return fails(history, "an edit changes or adds wrongly");
+    return true;
+}
+
+static bool edit_by(struct history *history, struct replica *replica, unsigned index, struct op *op,
+                    events seen)
+{
     struct state *state = &replica->cells[index];
-    events here = explain(history, index, replica->known | state->known), seen, gone;
-    uint8_t value = (uint8_t)history->events_count;
-    struct editor editor = {.id = history->ids[replica->id]};
-    struct op op = {.value = slice_of(&value, 1)};
+    events here = explain(history, index, replica->known | state->known), gone;
+    struct editor editor = {.id = history->ids[replica->id], .type = history->type};
+    struct context stable = {0};
     struct edit edit;
     struct cell old;
-    bool holds = true, adds;
+    bool holds;
 
-    op.kind = choose_kind(history);
-    op.number = op.kind == OP_COUNTER_ADD ? (int64_t)pick(history, 21) - 10 : 0;
-    op.stamp = pick(history, STAMPS);
     editor.fold_after = rng_chance(&history->rng, 70) ? 0 : replica->counter;
-    seen = choose_seen(history, &op);
-    gone = explain_gone(history, &op, &editor, here, seen);
-    adds = op.kind != OP_REMOVE && op.kind != OP_FLAG_OFF && op.kind != OP_SET_REMOVE;
+    editor.fold_write = replica->counter;
+    editor.next = replica->counter + 1;
+    editor.stable = &stable;
+    stable_learn(history, replica, &stable);
+    gone = explain_gone(history, op, &editor, here, seen);
     cell_init(&old);
     edit_init(&edit);
     must(!cell_decode(buffer_slice(&state->bytes), &old));
-    must(!type_edit(&old, &op, &editor, &edit));
-    if (dots_of(history, &edit.kept) != (here & ~gone))
-        holds = fails(history, "an edit keeps the wrong dots");
-    else if (edit.adds != adds || edit.changes != (adds || gone))
-        holds = fails(history, "an edit changes or adds wrongly");
-    else if (edit.changes)
-        event_make(history, replica, index, &op, gone, &edit);
+    if (type_edit(&old, op, &editor, &edit))
+        holds = fails(history, "an edit fails");
+    else
+        holds = check_edit(history, op, &edit, here, gone);
+    if (holds && edit.changes)
+        event_make(history, replica, index, op, here & ~dots_of(history, &edit.kept), seen, &edit);
     cell_done(&old);
     edit_done(&edit);
+    context_done(&stable);
+    return holds;
+}
+
+static bool step_edit(struct history *history, struct replica *replica)
+{
+    unsigned index = pick(history, CELLS);
+    uint8_t value = (uint8_t)history->events_count;
+    struct op op = {.value = slice_of(&value, 1)};
+    events seen;
+
+    op.kind = choose_kind(history);
+    op.number = op.kind == OP_REMOVE ? 0 : (int64_t)pick(history, 21) - 10;
+    op.stamp = pick(history, STAMPS);
+    seen = choose_seen(history, &op);
+    return edit_by(history, replica, index, &op, seen);
+}
+
+static bool step_collect(struct history *history, struct replica *replica)
+{
+    struct op op = {.kind = OP_COLLECT};
+    bool holds = true;
+
+    for (unsigned i = 0; i < CELLS && holds && history->events_count < EVENTS_MAX; i++)
+        holds = edit_by(history, replica, i, &op, ~(events)0);
     return holds;
 }
 
@@ -534,8 +735,11 @@ static bool step(struct history *history)
         step_send(history, replica);
     } else if (x < 85) {
         step_take(history, replica);
-    } else if (x < 97) {
+    } else if (x < 89) {
         return check_laws(history);
+    } else if (x < 97) {
+        if (type_collects(history->type) && !step_collect(history, replica))
+            return false;
     } else if (history->ids_count < IDS_MAX) {
         replica->id = history->ids_count++; /* a new life of the directory */
         replica->counter = 0;
@@ -621,19 +825,52 @@ static bool check_damage(struct history *history)
     return holds;
 }
 
+static void exchange_all(struct history *history)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < history->replicas_count; i++) {
+            for (unsigned k = 0; k < history->replicas_count; k++)
+                take_all(&history->replicas[i], &history->replicas[k]);
+        }
+    }
+}
+
+/* When all have all, nothing is left that only waited for that; but of an exact counter what only
+ * its maker could rewrite, be it that it has another id by now. */
+static bool collect_all(struct history *history)
+{
+    bool holds = true;
+
+    if (!type_collects(history->type))
+        return true;
+    for (unsigned i = 0; i < history->replicas_count && holds; i++) {
+        holds = step_collect(history, &history->replicas[i]);
+        exchange_all(history);
+    }
+    for (unsigned i = 0; i < CELLS && holds && history->events_count < EVENTS_MAX; i++) {
+        const struct state *state = &history->replicas[0].cells[i];
+        struct cell cell;
+
+        cell_init(&cell);
+        must(!cell_decode(buffer_slice(&state->bytes), &cell));
+        if (history->type != NEAP_COUNTER_EXACT && cell.count > 0 &&
+            !type_is_live(history->type, &cell))
+            holds = fails(history, "a no is left");
+        cell_done(&cell);
+    }
+    return holds;
+}
+
 static bool finish(struct history *history)
 {
     unsigned count = history->replicas_count;
 
-    for (unsigned round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < count; i++) {
-            for (unsigned k = 0; k < count; k++)
-                take_all(&history->replicas[i], &history->replicas[k]);
-        }
-    }
+    exchange_all(history);
     /* What comes late changes nothing. */
     for (unsigned i = 0; i < history->wire_count; i++)
         take_message(&history->replicas[pick(history, count)], &history->wire[i]);
+    if (!check_converged(history) || !collect_all(history))
+        return false;
     return check_converged(history) && check_damage(history);
 }
 

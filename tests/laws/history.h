@@ -15,5 +15,6 @@ enum { HISTORY_WHY_SIZE = 200 };
  * their cells is commutative, associative and idempotent, byte by byte. At the end all replicas are
  * equal, nothing of what they know is left as residue, a dot that one of them loses comes back, and
  * a payload damaged on one of them is the same on both sides of a merge. */
+bool history_has(unsigned type); /* are there histories of it? */
 bool history_run(enum neap_type type, uint64_t seed, char ret_why[HISTORY_WHY_SIZE]);
 #endif

@@ -45,6 +45,27 @@ TEST(histories_of_sets_hold)
     check_histories(NEAP_SET);
 }
 
+TEST(histories_of_max_and_min_hold)
+{
+    check_histories(NEAP_MAX);
+    check_histories(NEAP_MIN);
+}
+
+TEST(histories_of_flags_where_off_wins_hold)
+{
+    check_histories(NEAP_FLAG_DW);
+}
+
+TEST(histories_of_exact_counters_hold)
+{
+    check_histories(NEAP_COUNTER_EXACT);
+}
+
+TEST(histories_of_sets_where_removals_win_hold)
+{
+    check_histories(NEAP_SET_RW);
+}
+
 /* Two replicas, a and b, each with a cell and a context. */
 struct pair {
     struct cell cells[2];
