@@ -24,8 +24,8 @@ enum op_kind {
     OP_COUNTER_EXACT_ADD, /* number */
     OP_SET_RW_ADD,        /* on the element's cell */
     OP_SET_RW_REMOVE,
-    OP_COLLECT, /* what is spent goes (type.collect); of a node's own, and none that a caller has */
-    OP_KIND_END
+    OP_KIND_END,
+    OP_COLLECT = 1000 /* what is spent goes (type.collect): a node's own, and none of callers */
 };
 
 /* What whoever carries an operation has to know of its kind. */
