@@ -7,11 +7,15 @@
 static const struct kind kinds[] = {
     {"set_aw", SHAPE_SET, NEAP_SET, true, false},
     {"gset", SHAPE_SET, NEAP_SET, false, false},
+    {"set_rw", SHAPE_SET, NEAP_SET_RW, true, false},
     {"flag_ew", SHAPE_FLAG, NEAP_FLAG, true, false},
+    {"flag_dw", SHAPE_FLAG, NEAP_FLAG_DW, true, false},
+    {"flag_dw_initially_true", SHAPE_FLAG, NEAP_FLAG_DW, false, true},
     {"counter", SHAPE_COUNTER, NEAP_COUNTER, true, false},
     {"ccounter", SHAPE_COUNTER, NEAP_COUNTER, false, false},
     {"gcounter", SHAPE_COUNTER, NEAP_COUNTER, false, false},
     {"pncounter", SHAPE_COUNTER, NEAP_COUNTER, false, false},
+    {"rcounter", SHAPE_COUNTER, NEAP_COUNTER_EXACT, true, false},
     {"lww", SHAPE_LWW, NEAP_LWW, true, false},
     {"mvreg", SHAPE_REGISTER, NEAP_REGISTER, true, false},
     {"dvv", SHAPE_REGISTER, NEAP_REGISTER, false, false},
@@ -128,7 +132,9 @@ static void remove_below(struct play *play, struct target *at)
 
 static void element_apply(struct play *play, struct target *at, const json_t *element, bool adds)
 {
-    struct op op = {.kind = adds ? OP_SET_ADD : OP_SET_REMOVE};
+    bool votes = at->kind->type == NEAP_SET_RW;
+    struct op op = {.kind = votes ? (adds ? OP_SET_RW_ADD : OP_SET_RW_REMOVE)
+                                  : (adds ? OP_SET_ADD : OP_SET_REMOVE)};
     size_t size = at->path.size;
 
     play_ok(play, path_element(&at->path, text_of(play, element)), "an element");
@@ -159,13 +165,14 @@ static bool set_apply(struct play *play, struct target *at, const char *verb, co
 
 static bool flag_apply(struct play *play, struct target *at, const char *verb)
 {
-    struct op op = {.kind = OP_FLAG_ON};
+    bool votes = at->kind->type == NEAP_FLAG_DW;
+    struct op op = {.kind = votes ? OP_FLAG_DW_ON : OP_FLAG_ON};
 
     if (strcmp(verb, "enable") == 0) {
         replica_write(play, at->replica, buffer_slice(&at->path), &op);
         return true;
     }
-    op.kind = OP_FLAG_OFF;
+    op.kind = votes ? OP_FLAG_DW_OFF : OP_FLAG_OFF;
     if (strcmp(verb, "disable") != 0)
         return false;
     if (at->context)
@@ -177,7 +184,8 @@ static bool flag_apply(struct play *play, struct target *at, const char *verb)
 
 static bool counter_apply(struct play *play, struct target *at, const char *verb, const json_t *op)
 {
-    struct op add = {.kind = OP_COUNTER_ADD};
+    struct op add = {.kind = at->kind->type == NEAP_COUNTER_EXACT ? OP_COUNTER_EXACT_ADD
+                                                                  : OP_COUNTER_ADD};
 
     if (strcmp(verb, "inc") != 0 && strcmp(verb, "dec") != 0)
         return false;

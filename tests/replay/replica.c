@@ -58,7 +58,7 @@ struct rocks *rocks_new(void)
 
 static bool rocks_open(struct rocks *rocks, unsigned number)
 {
-    struct disk_rocks_options options = {.create = true, .memory_max = 16 << 20};
+    struct disk_rocks_options options = {.create = true, .memory_max = 64 << 20};
     struct neap_error error = {0};
     char path[512];
     bool suspect = false;

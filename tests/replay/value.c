@@ -48,7 +48,7 @@ static json_t *cell_value(struct play *play, const struct kind *kind, const stru
                           struct slice element, json_t *value)
 {
     struct slice text;
-    int64_t number = 0;
+    struct neap_item item = {0};
     int error = 0;
 
     switch (kind->shape) {
@@ -65,9 +65,10 @@ static json_t *cell_value(struct play *play, const struct kind *kind, const stru
         json_decref(value);
         return json_boolean(type_is_live((enum neap_type)kind->type, cell));
     case SHAPE_COUNTER:
-        play_ok(play, counter_value(cell, &number), "a counter could not be read");
+        play_ok(play, type_item((enum neap_type)kind->type, cell, &item),
+                "a counter could not be read");
         json_decref(value);
-        return json_integer(number);
+        return json_integer(item.number);
     case SHAPE_LWW:
         if (!play_ok(play, lww_value(cell, &text, NULL), "a register could not be read"))
             return value;
@@ -133,6 +134,15 @@ static void cell_show(struct play *play, struct slice path, const struct cell *c
     path_cursor_done(&cursor);
 }
 
+/* Of a counter that was reset, what says so may be left. */
+static bool is_shown(struct slice path, const struct cell *cell)
+{
+    enum neap_type type;
+
+    return cell->count > 0 &&
+           (path_check(path, &type) || type != NEAP_COUNTER_EXACT || type_is_live(type, cell));
+}
+
 static void cells_show(struct play *play, struct replica *replica, json_t **value)
 {
     struct view view = replica_view(replica);
@@ -147,7 +157,7 @@ static void cells_show(struct play *play, struct replica *replica, json_t **valu
         return;
     while (!(error = scan_next(scan, &key, &stored)) &&
            !(error = cell_stored(stored, &ref, &cell))) {
-        if (cell.count > 0)
+        if (is_shown(key_cell_path(key), &cell))
             cell_show(play, key_cell_path(key), &cell, value);
     }
     scan_close(scan);
