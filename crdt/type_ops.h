@@ -8,6 +8,7 @@
 #include "crdt/types.h"
 
 extern const struct type register_type, lww_type, flag_type, counter_type, set_type;
+extern const struct type scores_type;
 extern const struct type max_type, min_type, flag_dw_type, counter_exact_type, set_rw_type;
 
 /* Does the operation replace a dot that is here? */

@@ -19,7 +19,7 @@ static const struct type *const types[] = {
     [NEAP_SET] = &set_type,           [NEAP_MAP] = &map_type,
     [NEAP_MAX] = &max_type,           [NEAP_MIN] = &min_type,
     [NEAP_FLAG_DW] = &flag_dw_type,   [NEAP_COUNTER_EXACT] = &counter_exact_type,
-    [NEAP_SET_RW] = &set_rw_type,
+    [NEAP_SET_RW] = &set_rw_type,     [NEAP_SCORES] = &scores_type,
 };
 
 enum { TYPES_COUNT = sizeof types / sizeof *types };
@@ -42,6 +42,9 @@ static const struct op_info ops[OP_KIND_END] = {
     OP(OP_COUNTER_EXACT_ADD, NEAP_COUNTER_EXACT, .takes_seen = false),
     OP(OP_SET_RW_ADD, NEAP_SET_RW, .takes_seen = true),
     OP(OP_SET_RW_REMOVE, NEAP_SET_RW, .takes_seen = true),
+    OP(OP_SCORE_SET, NEAP_SCORES, .takes_seen = true, .stamped = true),
+    OP(OP_SCORE_ADD, NEAP_SCORES, .takes_seen = false),
+    OP(OP_SCORE_REMOVE, NEAP_SCORES, .takes_seen = true, .may_be_idle = true),
 };
 #undef OP
 

@@ -24,6 +24,9 @@ enum op_kind {
     OP_COUNTER_EXACT_ADD, /* number */
     OP_SET_RW_ADD,        /* on the element's cell */
     OP_SET_RW_REMOVE,
+    OP_SCORE_SET, /* number; on the member's cell */
+    OP_SCORE_ADD, /* the same */
+    OP_SCORE_REMOVE,
     OP_KIND_END,
     OP_COLLECT = 1000 /* what is spent goes (type.collect): a node's own, and none of callers */
 };
@@ -155,5 +158,6 @@ int lww_value(const struct cell *cell, struct slice *ret_value,
 int lww_payload_stamp(struct slice payload, uint64_t *ret_stamp); /* so that clocks can see it */
 int register_value(const struct cell *cell, size_t index,
                    struct slice *ret_value);                    /* END past last */
+int score_value(const struct cell *cell, int64_t *ret_score);   /* the nearest that fits */
 int counter_value(const struct cell *cell, int64_t *ret_value); /* LIMIT when it doesn't fit */
 #endif

@@ -21,6 +21,8 @@ struct neap_iter {
     struct buffer path; /* of what is listed */
     uint64_t listing;   /* its hash: a position is good for no other */
     bool is_stats;
+    enum page_kind kind;
+    int64_t high, low; /* of PAGE_SCORES */
     struct page page;
     struct reader items; /* what is left of the page */
 
@@ -129,6 +131,9 @@ static int page_fetch(struct neap_iter *iter, struct page_request *request)
     request->bucket = iter->bucket;
     request->path = buffer_slice(&iter->path);
     request->stats = iter->is_stats;
+    request->kind = iter->kind;
+    request->high = iter->high;
+    request->low = iter->low;
     request->size_max = PAGE_SIZE;
     page_init(&page, PAGE_SIZE);
     error = backend->ops->page(backend, request, &page);
@@ -141,6 +146,13 @@ static int page_fetch(struct neap_iter *iter, struct page_request *request)
     reader_init(&iter->items, buffer_slice(&iter->page.items));
     return 0;
 }
+
+/* What is listed at a place. */
+struct listing {
+    enum page_kind kind;
+    struct neap_bytes from; /* a name */
+    int64_t high, low;      /* of PAGE_SCORES */
+};
 
 static int first_page(struct api *api, struct neap_iter *iter, struct neap_bytes from)
 {
@@ -164,9 +176,10 @@ static int first_page(struct api *api, struct neap_iter *iter, struct neap_bytes
 }
 
 /* api->path is the place; an empty one stands for the keys of the bucket. */
-static int pages_open(struct api *api, const char *bucket, struct neap_bytes from,
+static int pages_open(struct api *api, const char *bucket, const struct listing *listing,
                       struct neap_iter **ret_iter)
 {
+    struct neap_bytes from = listing->from;
     struct neap_iter *iter;
     int error;
 
@@ -181,6 +194,9 @@ static int pages_open(struct api *api, const char *bucket, struct neap_bytes fro
     error = iter_new(api->neap, &iter);
     if (error)
         return api_failed(api, error, NULL);
+    iter->kind = listing->kind;
+    iter->high = listing->high;
+    iter->low = listing->low;
     iter->bucket = mem_text(bucket);
     error = iter->bucket ? buffer_set(&iter->path, buffer_slice(&api->path)) : NEAP_NOMEM;
     if (!error)
@@ -212,7 +228,7 @@ int neap_keys(struct neap *neap, const char *bucket, struct neap_bytes from,
     if (!error)
         error = api_bucket(&api, bucket);
     if (!error)
-        error = pages_open(&api, bucket, from, ret_iter);
+        error = pages_open(&api, bucket, &(struct listing){.from = from}, ret_iter);
     api_end(&api);
     return error;
 }
@@ -234,7 +250,24 @@ int neap_items(struct neap *neap, const struct neap_place *at, enum neap_type ty
     if (!error)
         error = api_place(&api, at, (unsigned)type);
     if (!error)
-        error = pages_open(&api, at->bucket, from, ret_iter);
+        error = pages_open(&api, at->bucket, &(struct listing){.from = from}, ret_iter);
+    return api_end_at(&api, at, error);
+}
+
+int neap_scores(struct neap *neap, const struct neap_place *at, int64_t high, int64_t low,
+                const struct neap_call *call, struct neap_iter **ret_iter)
+{
+    const struct listing listing = {.kind = PAGE_SCORES, .high = high, .low = low};
+    struct api api;
+    int error;
+
+    error = api_begin(&api, neap, call, ITER_ACCEPTS);
+    if (!error && !ret_iter)
+        error = error_set(api.error, NEAP_INVALID, "ret_iter is NULL");
+    if (!error)
+        error = api_place(&api, at, NEAP_SCORES);
+    if (!error)
+        error = pages_open(&api, at->bucket, &listing, ret_iter);
     return api_end_at(&api, at, error);
 }
 
@@ -382,7 +415,7 @@ int neap_iter_token(struct neap_iter *iter, struct neap_buffer *ret_token)
     struct buffer bytes;
     int error;
 
-    if (!iter || !ret_token || iter->is_values || iter->is_stats)
+    if (!iter || !ret_token || iter->is_values || iter->is_stats || iter->kind != PAGE_NAMES)
         return NEAP_INVALID;
     buffer_init(&bytes, POSITION_SIZE_MAX);
     error = position_encode(iter, &bytes);

@@ -165,12 +165,15 @@ int api_number(struct neap *neap, const struct neap_place *at, unsigned type,
     return reading_end(&reading, at, error);
 }
 
+/* Of PAGE_RANK the member, else NULL. NOTFOUND: it is not in. */
 static int count_page(struct reading *reading, const struct neap_place *at, unsigned type,
-                      uint64_t *ret_count)
+                      const struct neap_bytes *member, uint64_t *ret_count)
 {
     struct api *api = &reading->api;
     struct backend *backend = api->neap->backend;
-    struct page_request request = {.count_only = true,
+    struct page_request request = {.count_only = !member,
+                                   .kind = member ? PAGE_RANK : PAGE_NAMES,
+                                   .from = member ? api_slice(*member) : slice_of(NULL, 0),
                                    .after = api_after(api),
                                    .want_token = api->call.ret_token != NULL,
                                    .timeout_ms = api->call.timeout_ms};
@@ -178,6 +181,8 @@ static int count_page(struct reading *reading, const struct neap_place *at, unsi
     int error;
 
     error = api_place(api, at, type);
+    if (!error && member)
+        error = api_bytes(api, "member", *member, NEAP_PATH_MAX);
     if (error)
         return error;
     request.bucket = at->bucket;
@@ -187,6 +192,9 @@ static int count_page(struct reading *reading, const struct neap_place *at, unsi
     error = backend->ops->page(backend, &request, &page);
     if (error) {
         error = api_read_failed(api, error, &request.error);
+        token_done(&request.token);
+    } else if (member && !page.items.size) {
+        error = error_set(api->error, NEAP_NOTFOUND, "the member is not in");
         token_done(&request.token);
     } else {
         reading->token = request.token;
@@ -220,12 +228,29 @@ int neap_count(struct neap *neap, const struct neap_place *at, enum neap_type ty
     if (!error)
         error = api_type(&reading.api, (unsigned)type);
     if (!error && type_below((unsigned)type) != BELOW_NOTHING)
-        error = count_page(&reading, at, type, &count);
+        error = count_page(&reading, at, type, NULL, &count);
     else if (!error)
         error = count_cell(&reading, at, type, &count);
     if (!error)
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
         *ret_count = count;
+    return reading_end(&reading, at, error);
+}
+
+int neap_score_rank(struct neap *neap, const struct neap_place *at, struct neap_bytes member,
+                    uint64_t *ret_rank, const struct neap_call *call)
+{
+    struct reading reading;
+    uint64_t rank = 0;
+    int error;
+
+    error = reading_begin(&reading, neap, ret_rank, call);
+    if (!error)
+        error = count_page(&reading, at, NEAP_SCORES, &member, &rank);
+    if (!error)
+        error = api_give_token(&reading.api, &reading.token);
+    if (!error)
+        *ret_rank = rank;
     return reading_end(&reading, at, error);
 }

@@ -100,6 +100,30 @@ int neap_set_rw_remove(struct neap *neap, const struct neap_place *at, struct ne
     return api_write(neap, at, &element, &op, call);
 }
 
+int neap_score_set(struct neap *neap, const struct neap_place *at, struct neap_bytes member,
+                   int64_t score, const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_SCORE_SET, .number = score};
+
+    return api_write(neap, at, &member, &op, call);
+}
+
+int neap_score_add(struct neap *neap, const struct neap_place *at, struct neap_bytes member,
+                   int64_t change, const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_SCORE_ADD, .number = change};
+
+    return api_write(neap, at, &member, &op, call);
+}
+
+int neap_score_remove(struct neap *neap, const struct neap_place *at, struct neap_bytes member,
+                      const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_SCORE_REMOVE};
+
+    return api_write(neap, at, &member, &op, call);
+}
+
 int neap_put(struct neap *neap, const struct neap_place *at, enum neap_type type,
              const struct neap_item *item, const struct neap_call *call)
 {
@@ -163,6 +187,12 @@ int neap_set_rw_has(struct neap *neap, const struct neap_place *at, struct neap_
                     int *ret_in, const struct neap_call *call)
 {
     return api_live(neap, at, NEAP_SET_RW, &element, ret_in, call);
+}
+
+int neap_score_get(struct neap *neap, const struct neap_place *at, struct neap_bytes member,
+                   int64_t *ret_score, const struct neap_call *call)
+{
+    return api_number(neap, at, NEAP_SCORES, &member, API_EMPTY_IS_NOTFOUND, ret_score, call);
 }
 
 /* ---- types ---- */

@@ -18,9 +18,9 @@ struct write {
     struct write_op *ops;
     size_t count;
     bool nosync;
-    bool submit;             /* return once queued; token.ticket tells the end */
+    bool submit; /* return once queued; token.ticket tells the end */
     bool want_token;
-    enum neap_level level;   /* how many nodes must hold it durably */
+    enum neap_level level; /* how many nodes must hold it durably */
     uint32_t timeout_ms;
     struct slice once;       /* the caller's id of it (store/once.h); empty: none */
     struct token token;      /* out: dots that were made */
@@ -40,18 +40,25 @@ struct read {
     struct neap_error error; /* out */
 };
 
+/* PAGE_SCORES: members of a score set, highest score first, with scores from `high` down to `low`;
+ * `from` is a cursor. PAGE_RANK: of the member `from`; it is the one item, if it is in, and the
+ * count is how many are before it. */
+enum page_kind { PAGE_NAMES, PAGE_SCORES, PAGE_RANK };
+
 /* Pages of names below a place, in order. `path` is a prefix that ends with a level (or is empty
  * for the keys of a bucket); what comes next below it is listed: keys, fields, or elements. */
 struct page_request {
     const char *bucket;
     struct slice path;
-    struct slice from;    /* cursor of an earlier page, or a name to start at (from_is_name) */
+    struct slice from; /* cursor of an earlier page, or a name to start at (from_is_name) */
     bool from_is_name;
-    bool count_only;      /* no items, only the count: of all, not of one page */
-    uint64_t count_max;   /* within a node: with count_only, it may stop past so many; 0: none */
-    bool stats;           /* the node's own numbers instead: items of name and number, one page;
-                           * bucket, path and from play no part */
-    size_t size_max;      /* of the answer */
+    bool count_only;    /* no items, only the count: of all, not of one page */
+    uint64_t count_max; /* within a node: with count_only, it may stop past so many; 0: none */
+    enum page_kind kind;
+    int64_t high, low;
+    bool stats;      /* the node's own numbers instead: items of name and number, one page;
+                      * bucket, path and from play no part */
+    size_t size_max; /* of the answer */
     const struct token *after;
     bool want_token;
     uint32_t timeout_ms;

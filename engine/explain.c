@@ -193,7 +193,7 @@ static json_t *dot_json(struct explain *explain, enum neap_type type, const stru
     put(explain, json, "value", dot_value(explain, type, dot));
     if (dot->size > dot->value.size)
         put(explain, json, "size", json_number(dot->size));
-    if (type_has_stamps(type))
+    if (type_has_stamps(type) && dot->stamp)
         put(explain, json, "wall_ms", json_number(hlc_wall_ms(dot->stamp)));
     return json;
 }

@@ -272,7 +272,8 @@ static int node_page_read(struct node *node, struct page_request *request, struc
 {
     int code;
 
-    if (!request->count_only || !request->path.size || node->readonly)
+    if (request->kind != PAGE_NAMES || !request->count_only || !request->path.size ||
+        node->readonly)
         return page_read(node->disk, request, ret_page);
     request->count_max = TALLY_FROM;
     code = page_read(node->disk, request, ret_page);

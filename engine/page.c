@@ -287,12 +287,14 @@ static int page_error(struct disk *disk, struct page_request *request, int code)
         disk->ops->error(disk, &text);
     path_text(request->path, place, sizeof place);
     return error_set(&request->error, code, "%.60s/%s: %.100s", request->bucket, place,
-                     code == NEAP_INVALID ? "not the path of a map or a set"
-                     : text.text[0]       ? text.text
-                                          : error_text(code));
+                     code == NEAP_INVALID && request->kind != PAGE_NAMES
+                         ? "not the path of a score set, or no place in it"
+                     : code == NEAP_INVALID ? "not the path of a map or a set"
+                     : text.text[0]         ? text.text
+                                            : error_text(code));
 }
 
-int page_read(struct disk *disk, struct page_request *request, struct page *ret_page)
+static int page_names(struct disk *disk, struct page_request *request, struct page *ret_page)
 {
     struct pager pager = {.request = request, .page = ret_page, .view = {.disk = disk}};
     int error;
@@ -302,20 +304,11 @@ int page_read(struct disk *disk, struct page_request *request, struct page *ret_
     buffer_init(&pager.end, 2 * NEAP_PATH_MAX);
     path_cursor_init(&pager.walk, slice_of(NULL, 0));
     cell_init(&pager.cell);
-    buffer_clear(&ret_page->items);
-    buffer_clear(&ret_page->cursor);
-    ret_page->count = 0;
     error = disk->ops->snapshot(disk, &pager.view.snapshot);
     if (!error)
         error = pager_run(&pager);
     if (!error && request->want_token)
         error = pager_token(&pager);
-    if (error) {
-        page_error(disk, request, error);
-        buffer_clear(&ret_page->items);
-        buffer_clear(&ret_page->cursor);
-        token_clear(&request->token);
-    }
     scan_close(pager.scan);
     disk->ops->release(disk, pager.view.snapshot);
     context_done(&pager.seen);
@@ -323,5 +316,25 @@ int page_read(struct disk *disk, struct page_request *request, struct page *ret_
     path_cursor_done(&pager.walk);
     buffer_done(&pager.end);
     buffer_done(&pager.listed);
+    return error;
+}
+
+int page_read(struct disk *disk, struct page_request *request, struct page *ret_page)
+{
+    int error;
+
+    buffer_clear(&ret_page->items);
+    buffer_clear(&ret_page->cursor);
+    ret_page->count = 0;
+    if (request->kind == PAGE_NAMES)
+        error = page_names(disk, request, ret_page);
+    else
+        error = page_scores(disk, request, ret_page);
+    if (!error)
+        return 0;
+    page_error(disk, request, error);
+    buffer_clear(&ret_page->items);
+    buffer_clear(&ret_page->cursor);
+    token_clear(&request->token);
     return error;
 }

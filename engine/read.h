@@ -18,6 +18,9 @@ int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell);
  * one item comes with every page but the last. Takes memory for the page alone. Any thread. */
 int page_read(struct disk *disk, struct page_request *request, struct page *ret_page);
 
+/* The kinds of pages that are not names: for page_read(). */
+int page_scores(struct disk *disk, struct page_request *request, struct page *ret_page);
+
 /* Does the disk hold all that `context` names of the shard? 0: yes; END: not yet. Any thread. */
 int read_covered(struct disk *disk, uint64_t shard, const struct context *context);
 #endif

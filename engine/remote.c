@@ -203,6 +203,8 @@ static void page_request_write(struct writer *writer, const struct page_request 
     unsigned flags = (request->from_is_name ? REQUEST_FROM_IS_NAME : 0u) |
                      (request->count_only ? REQUEST_COUNT_ONLY : 0u) |
                      (request->stats ? REQUEST_STATS : 0u) |
+                     (request->kind == PAGE_SCORES ? REQUEST_SCORES : 0u) |
+                     (request->kind == PAGE_RANK ? REQUEST_RANK : 0u) |
                      (request->want_token ? REQUEST_WANT_TOKEN : 0u);
 
     write_str(writer, request->bucket ? request->bucket : "");
@@ -212,6 +214,8 @@ static void page_request_write(struct writer *writer, const struct page_request 
     write_u64(writer, request->size_max);
     write_token(writer, request->after);
     write_u64(writer, request->timeout_ms);
+    write_i64(writer, request->high);
+    write_i64(writer, request->low);
 }
 
 static int remote_page(struct backend *backend, struct page_request *request, struct page *ret_page)
@@ -221,7 +225,7 @@ static int remote_page(struct backend *backend, struct page_request *request, st
     uint64_t count;
     int code;
 
-    ask_begin(&asking, backend, REQUEST_PAGE, 7, &request->error);
+    ask_begin(&asking, backend, REQUEST_PAGE, 9, &request->error);
     page_request_write(&asking.writer, request);
     code = ask(&asking, request->timeout_ms, 4);
     if (!code) {

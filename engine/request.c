@@ -182,6 +182,12 @@ static void page_request_read(struct reader *reader, char *bucket, struct token 
     read_token(reader, after, &given);
     ret_request->after = given ? after : NULL;
     ret_request->timeout_ms = read_timeout(reader);
+    ret_request->high = read_i64(reader);
+    ret_request->low = read_i64(reader);
+    if (flags & REQUEST_SCORES)
+        ret_request->kind = PAGE_SCORES;
+    else if (flags & REQUEST_RANK)
+        ret_request->kind = PAGE_RANK;
 }
 
 static int serve_page(struct serving *serving)
@@ -370,7 +376,7 @@ static int serve(struct serving *serving)
 {
     enum { ELEMENTS_MAX = 32 };
     static const uint32_t elements[] = {
-        [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 8, [REQUEST_READ] = 8, [REQUEST_PAGE] = 9,
+        [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 8, [REQUEST_READ] = 8, [REQUEST_PAGE] = 11,
         [REQUEST_SYNC] = 2,  [REQUEST_WAIT] = 5,  [REQUEST_ADMIN] = 3, [REQUEST_BACKUP] = 4};
     struct reader *reader = &serving->reader;
     uint32_t count = read_array(reader, ELEMENTS_MAX);

@@ -8,7 +8,8 @@
  *   WRITE  [bucket...], [[bucket, path, kind, prefix, value, number, also, seen|nil]...],
  *          flags, level, timeout_ms, once                        -> token
  *   READ   bucket, path, after, flags, level, timeout_ms         -> token, cell
- *   PAGE   bucket, path, from, flags, size_max, after, timeout_ms -> token, count, cursor, items
+ *   PAGE   bucket, path, from, flags, size_max, after, timeout_ms, high, low
+ *                                                                -> token, count, cursor, items
  *   SYNC                                                         -> (nothing)
  *   WAIT   token, level, timeout_ms                              -> (nothing)
  *   ADMIN  [word...]                                             -> document
@@ -42,7 +43,9 @@ enum request_flags {
     REQUEST_WANT_TOKEN = 4,   /* WRITE, READ, PAGE */
     REQUEST_FROM_IS_NAME = 8, /* PAGE */
     REQUEST_COUNT_ONLY = 16,
-    REQUEST_STATS = 32
+    REQUEST_STATS = 32,
+    REQUEST_SCORES = 64,
+    REQUEST_RANK = 128
 };
 
 /* One request, decoded, run on `backend`, its reply encoded into ret_reply (replaced; its limit

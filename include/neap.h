@@ -82,6 +82,11 @@
  *                  it, removed: it is in. A removal, also of what is not in, is kept until all
  *                  nodes have it; so each costs a little until then.
  *
+ *   NEAP_SCORES    members with a score each, a whole number. Set against set: the later one, as
+ * for NEAP_LWW. Set against added to: both, so 10 and +3 are 13. Additions: all. Set, or added to,
+ * against the member removed: it is in, with the score that was set, or with what the adding node
+ * has added to it so far.
+ *
  *   NEAP_MAP       each field by its own type. A field updated against the map removed: the update
  *                  stays, what was in the map before goes.
  *
@@ -548,6 +553,50 @@ NEAP_API int neap_values(struct neap *neap, const struct neap_place *at, enum ne
  * Errors: of writes; those of the type's own function. INVALID: no such type, or a map. */
 NEAP_API int neap_put(struct neap *neap, const struct neap_place *at, enum neap_type type,
                       const struct neap_item *item, const struct neap_call *call);
+
+/* ---- Score sets (NEAP_SCORES) ---- */
+
+/* Sets the score of a member, which is in from then on.
+ * Errors: of writes. */
+NEAP_API int neap_score_set(struct neap *neap, const struct neap_place *at,
+                            struct neap_bytes member, int64_t score, const struct neap_call *call);
+
+/* Adds to the score of a member; change may be negative. One that is not in begins with 0. Takes no
+ * call->seen.
+ * Errors: of writes. LIMIT: as far as this node knows, the score would leave 64 bits. */
+NEAP_API int neap_score_add(struct neap *neap, const struct neap_place *at,
+                            struct neap_bytes member, int64_t change, const struct neap_call *call);
+
+/* Removes a member; with call->seen only as it was seen. One that is not in is no error.
+ * Errors: of writes. */
+NEAP_API int neap_score_remove(struct neap *neap, const struct neap_place *at,
+                               struct neap_bytes member, const struct neap_call *call);
+
+/* The score of a member into *ret_score. One that nodes who did not know of each other have brought
+ * out of 64 bits is INT64_MAX or INT64_MIN, here and wherever scores are compared.
+ * Errors: of reads. NOTFOUND: it is not in. */
+NEAP_API int neap_score_get(struct neap *neap, const struct neap_place *at,
+                            struct neap_bytes member, int64_t *ret_score,
+                            const struct neap_call *call);
+
+/* How many members come before this one, from the highest score down: 0 for the first. Of equal
+ * scores the member that is less by memcmp() comes first. Walks those that are before it, 0.3
+ * microseconds each; of a large set most ranks near the end cost that times its size.
+ * Errors: of reads. NOTFOUND: it is not in. */
+NEAP_API int neap_score_rank(struct neap *neap, const struct neap_place *at,
+                             struct neap_bytes member, uint64_t *ret_rank,
+                             const struct neap_call *call);
+
+/* The members with scores from `high` down to `low`, in that order, one item each: type, name, and
+ * the score in number. INT64_MAX and INT64_MIN stand for all. Costs what it gives, however large
+ * the set. A member whose score changes while the iterator is under way may come twice, or not.
+ * In the order of their names neap_items() gives them. Of the call: as neap_items(), but resume.
+ * Threads, memory: as neap_keys().
+ * Errors: of reads. */
+NEAP_API int neap_scores(struct neap *neap, const struct neap_place *at, int64_t high, int64_t low,
+                         const struct neap_call *call, struct neap_iter **ret_iter);
+
+/* ---- Any type ---- */
 
 /* How many: elements of a set, fields of a map (one for each name and type), values of a register;
  * for other types 1 or 0, whether there is one. The first count of a set or map with more than 64

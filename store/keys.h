@@ -14,15 +14,17 @@
  *          'O' [id]                              how a write with this id ended (store/once.h)
  *          'N' [number 8]                        which id came as this one
  *          'N'                                   and which numbers there are
+ *          'X' [shard 8][bucket 8][path][score 8][member]  an index of scores (store/ranking.h)
  *          'Y' [shard 8][bucket 8][path]         how many are in a map or set (store/tally.h)
- * What is derived from the cells alone comes last. */
+ * What is made of the cells alone comes last, from KEY_META_DERIVED on. */
 #ifndef NEAP_STORE_KEYS_H
 #define NEAP_STORE_KEYS_H
 #include "base/bytes.h"
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "CDFHINORSTUY"
+#define KEY_META_KINDS "CDFHINORSTUXY"
+#define KEY_META_DERIVED "X"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
 /* Where a page of a compare begins and ends: a cell key without its shard. */

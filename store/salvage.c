@@ -9,6 +9,7 @@
 #include "store/batch.h"
 #include "store/hole.h"
 #include "store/keys.h"
+#include "store/ranking.h"
 #include "store/tally.h"
 #include "store/tree_keep.h"
 
@@ -168,8 +169,10 @@ static int copy_pass(struct copying *copying)
 {
     struct disk_iter *iter;
     struct slice key, value;
+    /* What is made of the cells is made again. */
+    struct slice end = slice_text(copying->family == DISK_META ? KEY_META_DERIVED : "");
     int error = copying->from->ops->scan(copying->from, NULL, copying->family,
-                                         buffer_slice(&copying->next), slice_of(NULL, 0), &iter);
+                                         buffer_slice(&copying->next), end, &iter);
 
     if (error)
         return error;
@@ -413,7 +416,9 @@ int salvage_record(struct disk *disk, const struct gaps *gaps, const char *cause
     error = batch_new(disk, &batch);
     if (error)
         return error;
-    error = trees_drop(batch);
+    error = rankings_make(disk);
+    if (!error)
+        error = trees_drop(batch);
     if (!error)
         error = tallies_drop(batch);
     if (!error)

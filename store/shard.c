@@ -485,6 +485,9 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     key_shard_meta_prefix(&prefix, 'T', shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
+    key_shard_meta_prefix(&prefix, 'X', shard->id);
+    if (!error)
+        error = range_delete(batch, DISK_META, &prefix);
     key_shard_meta_prefix(&prefix, 'Y', shard->id);
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);

@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/merkle.h"
+#include "store/ranking.h"
 #include "store/tally.h"
 #include "store/tree_keep.h"
 
@@ -171,14 +172,20 @@ static int slot_count(const struct shard *shard, struct batch *batch, const stru
     return error;
 }
 
-static int slot_tally(struct shard *shard, struct batch *batch, const struct slot *slot,
-                      const struct cell *cell)
+/* What is kept beside the cells. */
+static int slot_derive(struct shard *shard, struct batch *batch, const struct slot *slot,
+                       const struct cell *cell)
 {
     enum neap_type type;
     bool live;
+    int error = 0;
 
-    if (!shard->tallies || path_check(slot->path, &type))
+    if (path_check(slot->path, &type))
         return 0;
+    if (type == NEAP_SCORES)
+        error = ranking_move(shard, batch, slot, cell);
+    if (error || !shard->tallies)
+        return error;
     live = type_is_live(type, cell);
     return live == type_is_live(type, &slot->cell) ? 0 : tally_move(shard, batch, slot, live);
 }
@@ -211,7 +218,7 @@ int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot
         error = batch_put(batch, DISK_META, key_slice(&key), slice_of(NULL, 0));
     }
     if (!error)
-        error = slot_tally(shard, batch, slot, cell);
+        error = slot_derive(shard, batch, slot, cell);
     if (!error)
         error = slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
     return error;
@@ -230,7 +237,7 @@ int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot
     if (!error)
         error = batch_put(batch, DISK_CELLS, key_slice(&slot->key), buffer_slice(scratch));
     if (!error)
-        error = slot_tally(shard, batch, slot, cell);
+        error = slot_derive(shard, batch, slot, cell);
     return error ? error : slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
 }
 

@@ -45,6 +45,9 @@ int command_min(struct cli *cli);
 int command_flag(struct cli *cli);
 int command_add(struct cli *cli);
 int command_remove(struct cli *cli);
+int command_score(struct cli *cli);
+int command_top(struct cli *cli);
+int command_rank(struct cli *cli);
 int command_delete(struct cli *cli);
 /* cli_list.c */
 int command_keys(struct cli *cli);

@@ -161,7 +161,8 @@ static const struct {
     int (*remove)(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
                   const struct neap_call *call);
 } sets[] = {{NEAP_SET, neap_set_add, neap_set_remove},
-            {NEAP_SET_RW, neap_set_rw_add, neap_set_rw_remove}};
+            {NEAP_SET_RW, neap_set_rw_add, neap_set_rw_remove},
+            {NEAP_SCORES, NULL, neap_score_remove}};
 
 /* Which row of such a table, whose types are `step` bytes apart; -1 after saying that it is none.
  */
@@ -257,6 +258,10 @@ static int elements(struct cli *cli, int add)
 
     if (row < 0)
         return EXIT_USAGE;
+    if (add && !sets[row].add) {
+        fprintf(stderr, "neap: add: a member needs a score: see `neap score`\n");
+        return EXIT_USAGE;
+    }
     code = neap_batch_new(cli->neap, &batch);
     call.batch = batch;
     call.once = (struct neap_bytes){0}; /* that of the commit */

@@ -84,6 +84,13 @@ static int use_types(struct neap *neap, const struct neap_place *place, struct n
     failed |= neap_set_rw_add(neap, &at, bytes, NULL);
     failed |= neap_set_rw_has(neap, &at, bytes, &on, NULL);
     failed |= neap_set_rw_remove(neap, &at, bytes, NULL);
+    failed |= neap_score_set(neap, &at, bytes, 1, NULL);
+    failed |= neap_score_add(neap, &at, bytes, 1, NULL);
+    failed |= neap_score_get(neap, &at, bytes, &number, NULL);
+    failed |= neap_score_rank(neap, &at, bytes, &count, NULL);
+    failed |= neap_scores(neap, &at, number, number, NULL, &iter);
+    neap_iter_free(iter);
+    failed |= neap_score_remove(neap, &at, bytes, NULL);
     item.value = bytes;
     failed |= neap_put(neap, &at, neap_type_named("lww"), &item, NULL);
     failed |= neap_values(neap, &at, NEAP_LWW, NULL, &iter);

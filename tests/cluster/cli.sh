@@ -12,6 +12,7 @@ commands()
     check "$1: a write with an id is done once" commands_once "$@"
     check "$1: flag goes on and off" commands_flag "$@"
     check "$1: add and remove elements" commands_set "$@"
+    check "$1: scores, their order and ranks" commands_scores "$@"
     check "$1: fields of maps, nested" commands_map "$@"
     check "$1: one key has an object of each type" commands_types "$@"
     check "$1: delete" commands_delete "$@"
@@ -31,6 +32,27 @@ commands_put()
         prints '' "$@" put shop apple green && prints green "$@" get shop apple &&
         prints '' "$@" put shop apple '' && prints '' "$@" get shop apple &&
         prints '' "$@" put other apple blue && prints blue "$@" get other apple
+}
+
+commands_scores()
+{
+    shift
+    prints '' "$@" score shop board ann 10 && prints '' "$@" score shop board bob =7 &&
+        prints '' "$@" score shop board cid +5 && prints '' "$@" score -- shop board bob -3 &&
+        prints 4 "$@" score shop board bob && prints 1 "$@" rank shop board cid &&
+        prints 'ann	10
+cid	5
+bob	4' "$@" top shop board && prints 'cid	5' "$@" top shop board 9 5 &&
+        prints '{"element":"ann","number":10}' "$@" -o json --limit 1 top shop board &&
+        prints '' "$@" remove --type scores shop board ann &&
+        fails 1 'ann: no such object' "$@" score shop board ann &&
+        fails 1 'ann: no such object' "$@" rank shop board ann &&
+        fails 2 'not a whole number' "$@" score shop board ann x &&
+        fails 2 'not a whole number' "$@" top shop board high &&
+        fails 2 'needs a score' "$@" add --type scores shop board ann &&
+        prints '' "$@" --field day score shop board ann 3 &&
+        prints 'ann	3' "$@" --field day top shop board &&
+        prints '' "$@" delete shop board
 }
 
 commands_assign()

@@ -9,6 +9,7 @@
 #include "store/hole.h"
 #include "store/merkle.h"
 #include "store/once.h"
+#include "store/ranking.h"
 #include "store/slot.h"
 #include "store/tally.h"
 #include "store/tree_keep.h"
@@ -192,6 +193,24 @@ static void say_once(const struct view *view, struct slice key, struct buffer *t
     buffer_done(&bytes);
 }
 
+static void say_ranking(struct slice key, struct buffer *text)
+{
+    struct buffer path;
+    struct key prefix;
+    struct slice member;
+    int64_t score;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text("scores"), NEAP_SCORES));
+    key_ranking_prefix(&prefix, scene_shard(), scene_shard(), buffer_slice(&path));
+    CHECK_OK(ranking_split(key, &prefix, &score, &member));
+    CHECK_OK(buffer_append(&path, member));
+    say(text, "%" PRId64 " of ", score);
+    say_path(text, buffer_slice(&path));
+    say(text, "\n");
+    buffer_done(&path);
+}
+
 static void say_tally(const struct reading *reading, struct slice key, struct buffer *text)
 {
     struct slice collection = key_tally_collection(key);
@@ -247,6 +266,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
             key_unsettled_bucket(key));
         say_path(text, key_unsettled_path(key));
         say(text, "\n");
+        break;
+    case 'X':
+        say_ranking(key, text);
         break;
     case 'Y':
         say_tally(reading, key, text);

@@ -88,7 +88,7 @@ static struct disk *disk_of_keys(void)
     CHECK_OK(batch_new(disk, &batch));
     for (unsigned family = 0; family < DISK_FAMILIES; family++) {
         for (int i = 0; i < KEYS; i++) {
-            snprintf(key, sizeof key, "k%03d", i);
+            snprintf(key, sizeof key, "K%03d", i);
             CHECK_OK(batch_put(batch, (enum disk_family)family, slice_text(key), slice_text(key)));
         }
     }
@@ -158,15 +158,15 @@ TEST(a_copy_of_what_is_whole_has_no_gaps)
 
 TEST(a_copy_lacks_what_cant_be_read_and_nothing_else)
 {
-    static const char *const keys[] = {"k010", "k05*", "k100", "k198", "k199", NULL};
+    static const char *const keys[] = {"K010", "K05*", "K100", "K198", "K199", NULL};
     struct copy copy = copy_without(DISK_LOG, keys);
 
     CHECK_OK(copy.error);
     CHECK_EQUAL(copy.gaps.count, 4);
-    check_gap(&copy, 0, "k009", "k011");
-    check_gap(&copy, 1, "k049", "k060");
-    check_gap(&copy, 2, "k099", "k101");
-    check_gap(&copy, 3, "k197", "");
+    check_gap(&copy, 0, "K009", "K011");
+    check_gap(&copy, 1, "K049", "K060");
+    check_gap(&copy, 2, "K099", "K101");
+    check_gap(&copy, 3, "K197", "");
     CHECK_EQUAL(copy.gaps.items[0].family, DISK_LOG);
     CHECK_EQUAL(keys_count(copy.to, DISK_LOG), KEYS - 14);
     CHECK_EQUAL(keys_count(copy.to, DISK_CELLS), KEYS);
@@ -175,18 +175,18 @@ TEST(a_copy_lacks_what_cant_be_read_and_nothing_else)
 
 TEST(what_comes_before_the_first_key_is_a_gap)
 {
-    static const char *const keys[] = {"k000", NULL};
+    static const char *const keys[] = {"K000", NULL};
     struct copy copy = copy_without(DISK_CELLS, keys);
 
     CHECK_OK(copy.error);
     CHECK_EQUAL(copy.gaps.count, 1);
-    check_gap(&copy, 0, "", "k001");
+    check_gap(&copy, 0, "", "K001");
     copy_done(&copy);
 }
 
 TEST(where_nothing_can_be_read_there_is_one_gap)
 {
-    static const char *const keys[] = {"k*", NULL};
+    static const char *const keys[] = {"K*", NULL};
     struct copy copy = copy_without(DISK_CELLS, keys);
 
     CHECK_OK(copy.error);
@@ -199,7 +199,7 @@ TEST(where_nothing_can_be_read_there_is_one_gap)
 
 TEST(a_directory_whose_records_cant_be_read_is_not_copied)
 {
-    static const char *const keys[] = {"k100", NULL};
+    static const char *const keys[] = {"K100", NULL};
     struct copy copy = copy_without(DISK_META, keys);
 
     CHECK_ERROR(copy.error, NEAP_CORRUPT);
@@ -208,7 +208,7 @@ TEST(a_directory_whose_records_cant_be_read_is_not_copied)
 
 static int copy_run(void *arg)
 {
-    static const char *const keys[] = {"k010", "k05*", NULL};
+    static const char *const keys[] = {"K010", "K05*", NULL};
     struct rotten rotten = {.inner = arg, .family = DISK_CELLS, .keys = keys};
     struct gaps gaps = {0};
     struct disk *to = NULL;
@@ -228,4 +228,27 @@ TEST(copies_survive_failing_allocations)
 
     test_alloc_sweep(copy_run, from);
     disk_close(from);
+}
+
+/* Counts and indexes: they are made again. */
+TEST(what_is_made_of_cells_is_not_copied)
+{
+    struct disk *from, *to;
+    struct batch *batch;
+    struct gaps gaps = {0};
+
+    CHECK_OK(disk_mem_open(&from));
+    CHECK_OK(disk_mem_open(&to));
+    CHECK_OK(batch_new(from, &batch));
+    CHECK_OK(batch_put(batch, DISK_META, slice_text("Sshard"), slice_text("Sshard")));
+    CHECK_OK(batch_put(batch, DISK_META, slice_text("Xentry"), slice_text("Xentry")));
+    CHECK_OK(batch_put(batch, DISK_META, slice_text("Ycount"), slice_text("Ycount")));
+    CHECK_OK(from->ops->commit(from, batch, true));
+    batch_free(batch);
+    CHECK_OK(salvage_copy(from, to, &gaps));
+    CHECK_EQUAL(gaps.count, 0);
+    CHECK_EQUAL(keys_count(to, DISK_META), 1);
+    gaps_done(&gaps);
+    disk_close(from);
+    disk_close(to);
 }

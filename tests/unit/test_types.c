@@ -126,6 +126,9 @@ TEST(each_operation_belongs_to_a_type)
         [OP_COUNTER_EXACT_ADD] = NEAP_COUNTER_EXACT,
         [OP_SET_RW_ADD] = NEAP_SET_RW,
         [OP_SET_RW_REMOVE] = NEAP_SET_RW,
+        [OP_SCORE_SET] = NEAP_SCORES,
+        [OP_SCORE_ADD] = NEAP_SCORES,
+        [OP_SCORE_REMOVE] = NEAP_SCORES,
     };
 
     for (unsigned kind = 0; kind < OP_KIND_END; kind++)

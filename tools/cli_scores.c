@@ -1,0 +1,109 @@
+/* Commands on score sets: score, top, rank. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+
+/* A whole number in 64 bits; a sign of either kind before it. */
+static int score_take(const char *text, const char *doing, int64_t *ret_number)
+{
+    char *end;
+    long long number;
+
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    if (end == text || *end || errno) {
+        fprintf(stderr, "neap: %s: `%s` is not a whole number\n", doing, text);
+        return -1;
+    }
+    *ret_number = number;
+    return 0;
+}
+
+static int score_print(struct cli *cli, const struct neap_place *at, struct neap_bytes member)
+{
+    int64_t score;
+    int code = neap_score_get(cli->neap, at, member, &score, &cli->call);
+
+    if (code == NEAP_NOTFOUND)
+        cli->error.text[0] = 0;
+    if (code)
+        return cli_fail(cli, code, cli->argv[2]);
+    printf("%lld\n", (long long)score);
+    return 0;
+}
+
+/* N or =N sets, +N and -N add. */
+int command_score(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    struct neap_bytes member = bytes_of(cli->argv[2]);
+    const char *text = cli->argc > 3 ? cli->argv[3] : NULL;
+    int64_t number;
+    int code;
+
+    if (!text)
+        return score_print(cli, &at, member);
+    if (score_take(text + (*text == '='), "score", &number))
+        return EXIT_USAGE;
+    if (*text == '+' || *text == '-')
+        code = neap_score_add(cli->neap, &at, member, number, &cli->call);
+    else
+        code = neap_score_set(cli->neap, &at, member, number, &cli->call);
+    return code ? cli_fail(cli, code, "score") : 0;
+}
+
+static void member_print(const struct cli *cli, const struct neap_item *item)
+{
+    json_t *json;
+
+    if (!cli->json) {
+        print_bytes(stdout, item->name);
+        printf("\t%lld\n", (long long)item->number);
+        return;
+    }
+    json = json_pack("{s:o, s:I}", "element", json_bytes(item->name), "number",
+                     (json_int_t)item->number);
+    json_dumpf(json, stdout, JSON_COMPACT);
+    json_decref(json);
+    putchar('\n');
+}
+
+int command_top(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    int64_t high = INT64_MAX, low = INT64_MIN;
+    struct neap_iter *iter;
+    struct neap_item item;
+    int code;
+
+    if ((cli->argc > 2 && score_take(cli->argv[2], "top", &high)) ||
+        (cli->argc > 3 && score_take(cli->argv[3], "top", &low)))
+        return EXIT_USAGE;
+    code = neap_scores(cli->neap, &at, high, low, &cli->call, &iter);
+    if (code)
+        return cli_fail(cli, code, "top");
+    for (uint64_t count = 0; cli->limit == 0 || count < cli->limit; count++) {
+        code = neap_next(iter, &item, 0);
+        if (code)
+            break;
+        member_print(cli, &item);
+    }
+    neap_iter_free(iter);
+    return code && code != NEAP_END ? cli_fail(cli, code, "top") : 0;
+}
+
+int command_rank(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    uint64_t rank;
+    int code = neap_score_rank(cli->neap, &at, bytes_of(cli->argv[2]), &rank, &cli->call);
+
+    if (code == NEAP_NOTFOUND)
+        cli->error.text[0] = 0;
+    if (code)
+        return cli_fail(cli, code, cli->argv[2]);
+    printf("%llu\n", (unsigned long long)rank);
+    return 0;
+}
