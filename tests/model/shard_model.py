@@ -13,6 +13,7 @@ Profiles, each run over all seeds:
   lives     plus restored backups, shards dropped and subscribed again, replicas that join, replicas gone for ever
   scripted  histories that random runs meet too rarely
   damage    dots lost silently on one replica: repair brings them back, and never brings back what was removed
+  rot       cells that can't be read any more are holes, which peers fill (below); logs, too
   rollback  directories that go back in time in place, any number of members, restarts, lost links, late pushes: found at first
             contact, healed by re-dotting (below)
   copies    the same, more often of directories that know that they are not the first: copies, backups, damaged ones
@@ -29,6 +30,13 @@ It goes on only with the same peer under the same id, whose context covers the s
 what the record names counts as seen, so a peer that went back in time meanwhile hears of it at first contact. A new life,
 a re-dotting and a shard that is dropped end it. It may be dropped at any time, but what is taken from others after that
 makes it impossible to come back (resume-dropped).
+
+Holes (decision 0019): of a cell that can't be read the context says more than is known. `need` is the context when that was
+found, `got` what those knew who gave their cell of it: between that and theirs rule 3 holds with `got` in place of the context,
+and a residue is beyond `got` (hole-settles). Filled, when `got` covers `need`: events are taken into it again (hole-takes). Closed,
+when the context covers `got` (hole-closes-early): only then it is read, given and written. Where no peer can add anything, `need`
+is given up. A log that can't be read is cut, and a new life begins.
+Limits: of what is lost somebody else must have all that its replica knew of it; of two that have holes each may wait for the other.
 
 Rule 9, first contact. A context entry is (id, n, nonce), the nonce being that of the opening that made event n (Seen).
   opened_at  durable: what my id had made when it was last beyond doubt, with the nonce of that event
@@ -86,6 +94,7 @@ BREAKS = {
     "send-before-sync": "crash", "same-id-after-restore": "lives", "same-id-after-rejoin": "lives",
     "keep-context-after-drop": "lives", "removes-unsaid": "scripted",
     "damage-removes": "damage",
+    "hole-unseen": "rot", "hole-takes": "rot", "hole-any-page": "rot", "hole-closes-early": "rot", "hole-settles": "rot",
     "no-redot": "rollback", "hello-current-counter": "rollback", "hello-seen-only": "rollback", "redot-totals": "rollback",
     "redot-keeps-context": "rollback", "redot-late": "rollback", "release-early": "rollback", "reopen-trusts": "rollback",
     "no-promise": "scripted", "stale-confirm": "scripted", "cut-suspect": "rollback",
@@ -181,6 +190,7 @@ class Replica:
         self.world, self.name = world, name
         self.base, self.cells, self.residue, self.log, self.horizon = {}, {}, {}, {}, {}
         self.gone = self.late = False
+        self.holes = {}          # path -> [need, got]
         self.left = None
         self.session = None      # the compare that this shard is catching up by
         self.outbox = []
@@ -402,7 +412,14 @@ class Replica:
 
     # -- cells -------------------------------------------------------------------
     def knowledge(self, path):
-        return join(self.base, self.residue.get(path, {}))
+        if path not in self.holes:
+            return join(self.base, self.residue.get(path, {}))
+        known = join(self.holes[path][1], self.residue.get(path, {}))
+        return join(known, self.base) if self.filled(path) else known
+
+    def filled(self, path):
+        """May events of it be taken?"""
+        return path not in self.holes or BREAK == "hole-takes" or not beyond(*self.holes[path])
 
     def store(self, path, dots, known):
         if dots:
@@ -415,7 +432,8 @@ class Replica:
     def settle(self, paths=None):
         """Drop what the context has come to cover. (The engine keeps one vector per batch, and does this lazily.)"""
         for p in list(self.residue) if paths is None else paths:
-            rest = beyond(self.residue.get(p, {}), self.base)
+            hole = p in self.holes and BREAK != "hole-settles"
+            rest = beyond(self.residue.get(p, {}), self.holes[p][1] if hole else self.base)
             if rest:
                 self.residue[p] = rest
             else:
@@ -423,6 +441,31 @@ class Replica:
 
     def cell_message(self, path):
         return path, dict(self.cells.get(path, {})), self.knowledge(path)
+
+    def fill(self, peer, path):
+        """A page of one cell, from one who can read it and adds to what is known of it."""
+        need, got = self.holes[path]
+        gains = {n: beyond(join(*[{o: min(x, need[o])} for o, x in n.base.items() if o in need]), got)
+                 for n in self.world.others(self)}
+        if not any(gains.values()):
+            need.clear()                                         # it was known to nobody else
+        elif gains.get(peer) and path not in peer.holes and peer.tells():
+            peer.sync()
+            if not self.admit(peer.knowledge(path)):
+                return
+            if BREAK == "hole-any-page":
+                need.clear()
+            _, dots, known = peer.cell_message(path)
+            kept = merge_cells(self.cells.get(path, {}), self.knowledge(path), dots, known)
+            self.holes[path][1] = join(got, peer.base)
+            self.store(path, kept, join(self.residue.get(path, {}), known))
+        self.close(path)
+
+    def close(self, path):
+        need, got = self.holes[path]
+        if not beyond(need, got) and (not beyond(got, self.base) or BREAK == "hole-closes-early"):
+            del self.holes[path]
+            self.settle([path])
 
     def take_cell(self, message):
         path, dots, known = message
@@ -486,7 +529,7 @@ class Replica:
     # -- push: own events, first in first out per replica id ---------------------------
     def take_push(self, sender, message):
         (origin, n), cell = message
-        if self.gone or (self.session and BREAK != "push-during-compare"):
+        if self.gone or (self.session and BREAK != "push-during-compare") or not self.filled(cell[0]):
             return
         if n <= self.base.get(origin, 0):
             return                                   # duplicate
@@ -531,6 +574,8 @@ class Replica:
             known = dict(peer.base)                              # read before the cells
             if not self.admit(join(known, *peer.residue.values())):
                 return
+            if any(path in peer.holes or not self.filled(path) for path in [names[d] for d in todo if d in names]):
+                return
             for path in dict.fromkeys(names[d] for d in todo if d in names):
                 p, dots, residue = path, dict(peer.cells.get(path, {})), peer.residue.get(path, {})
                 if BREAK == "merge-context-early":
@@ -568,7 +613,7 @@ class Replica:
         session.run = run = object()
         goes_on = lambda: self.session is session and session.run is run
         start = session.start
-        judge = self.judge_cells if self.world.flat or self.world.rng.random() < 0.5 else self.judge_leaves
+        judge = self.judge_cells if self.world.flat or self.holes or peer.holes or self.world.rng.random() < 0.5 else self.judge_leaves
         for ok in judge(peer, session, early):
             if not session.fits(peer):
                 self.session = None
@@ -587,7 +632,11 @@ class Replica:
                     self.session = None                          # its log can't name what changed: start again
                 return
             peer.sync()
-            for path in {p for d, p in peer.log.items() if not knows(start, d)}:
+            changed = {p for d, p in peer.log.items() if not knows(start, d)}
+            if any(path in peer.holes or not self.filled(path) for path in changed):
+                self.session = None                              # it can't be read to the end
+                return
+            for path in changed:
                 if BREAK != "skip-changed":
                     self.take_cell(peer.cell_message(path))      # what changed while cells were being judged
             yield
@@ -623,6 +672,8 @@ class Replica:
         """All cells of the peer, page by page: cells are judged at different times."""
         while session.todo:
             path = session.todo[0]
+            if path in peer.holes or not self.filled(path):
+                yield False
             if not session.fits(peer) or not peer.tells():
                 yield False
             peer.sync()
@@ -646,6 +697,8 @@ class Replica:
         far as the peer knows; that must be asked of what was sent, not of what is here by then."""
         while session.todo:
             leaf, rest = session.todo[:3], session.todo[3:]
+            if self.holes or peer.holes:
+                yield False                                      # there is no tree
             if not session.fits(peer) or not peer.tells():
                 yield False
             peer.sync()
@@ -794,7 +847,7 @@ class World:
             again = [] if path in self.damaged else sorted(gone & set(map(key, node.cells.get(path, {}))))
             assert not again or not self.has(node, context), (node.name, path, "has again", again)
         for path in PATHS + COUNTERS:
-            if path in self.damaged:
+            if path in self.damaged or path in node.holes:
                 continue
             got, want = set(map(key, node.cells.get(path, {}))), self.explain(path, node.knowledge(path))
             assert got == want, (node.name, path, "has", sorted(got - want), "lacks", sorted(want - got))
@@ -808,10 +861,12 @@ class World:
         if self.rollbacks and r.random() < (0.15 if self.profile == "copies" else 0.08):
             self.fault_rollback(node, peer)
         elif x < 0.40:
-            if r.random() < 0.3:
-                node.increment(r.choice([p for p in COUNTERS if p not in self.damaged] or COUNTERS), r.randrange(1, 9))
-            else:
-                path = r.choice([p for p in PATHS if p not in self.damaged] or ["a"])
+            paths = [p for p in PATHS + COUNTERS if p not in self.damaged and p not in node.holes]
+            counters = [p for p in paths if p in COUNTERS]
+            if r.random() < 0.3 and counters:
+                node.increment(r.choice(counters), r.randrange(1, 9))
+            elif len(paths) > len(counters):
+                path = r.choice([p for p in paths if p in PATHS])
                 old = node.cells.get(path, {})
                 node.write(path, frozenset(d for d in old if r.random() < 0.25), r.random() < 0.7)
             if r.random() < 0.6:
@@ -838,6 +893,8 @@ class World:
                 stable[o] = min(n.base.get(o, 0) for n in alive)
             early = self.profile in ("horizon", "crash", "lives", "rollback", "copies", "fresh", "boot") and r.random() < 0.5
             node.truncate(dict(node.base) if early else stable)
+        elif self.profile == "rot" and node.holes and r.random() < 0.7:
+            node.fill(peer, r.choice(sorted(node.holes)))
         elif not self.rollbacks:
             getattr(self, "fault_" + self.profile, lambda n: None)(node)
         self.check(node)
@@ -849,7 +906,7 @@ class World:
             return
         for n in replicas[1:]:
             replicas[0].hello(n)
-        replicas = [n for n in replicas if n.tells()]
+        replicas = [n for n in replicas if n.tells() and path not in n.holes]
         dots, known = {}, {}
         for n in replicas:
             n.sync()
@@ -973,11 +1030,31 @@ class World:
             node.cells[path].pop(self.rng.choice(sorted(node.cells[path])))
             self.damaged.add(path)
 
+    def fault_rot(self, node):
+        """A restart finds cells that can't be read, and perhaps a log. What is lost, somebody else has."""
+        if any(n.holes for n in self.nodes if n is not node):
+            return                                               # two may wait for each other: a limit
+        self.stop(node)
+        node.sync()
+        for path in self.rng.sample(PATHS + COUNTERS, self.rng.choice([1, 3])):
+            mine = [d for d, (p, _, _) in self.events.items() if p == path and self.covers(node.knowledge(path), d)]
+            if path in node.holes or not any(
+                    path not in n.holes and all(self.covers(n.base, d) for d in mine) for n in self.others(node)):
+                continue
+            node.cells.pop(path, None)
+            node.residue.pop(path, None)
+            if BREAK != "hole-unseen":
+                node.holes[path] = [dict(node.base), {}]
+        if self.rng.random() < 0.3:
+            node.horizon, node.log, node.session, node.left = dict(node.base), {}, None, None
+            node.new_id()
+        node.sync()
+
     def repair(self, a, b):
         """Trees are compared only between equal contexts; the cells that differ are exchanged both ways."""
         a.hello(b)
         if a.base == b.base and not (a.session or b.session) and a.released() and b.released():
-            for path in PATHS + COUNTERS:
+            for path in [p for p in PATHS + COUNTERS if p not in a.holes and p not in b.holes]:
                 message = a.cell_message(path)
                 a.take_cell(b.cell_message(path))
                 b.take_cell(message)
@@ -994,6 +1071,8 @@ class World:
             for a in alive:
                 for b in alive:
                     if a is not b:
+                        for path in sorted(a.holes):
+                            a.fill(b, path)
                         for _ in a.pull(b, 1000):
                             pass
             for a in alive:
@@ -1004,6 +1083,7 @@ class World:
         self.damaged.clear()
         known = join(*[n.base for n in alive])
         for n in alive:
+            assert not n.holes, (n.name, "holes", n.holes)
             assert n.base == known, (n.name, "context", beyond(known, n.base))
             left = {o for vv in n.residue.values() for o in vv} - self.orphans
             assert not left, (n.name, "residue", n.residue)      # of lost events: see the limits
@@ -1332,7 +1412,7 @@ def main():
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     assert not BREAK or BREAK in BREAKS, sorted(BREAKS)
     profiles = sys.argv[3:] or ([BREAKS[BREAK]] if BREAK else [
-        "scripted", "sync", "horizon", "crash", "lives", "damage", "rollback", "copies", "fresh", "boot"])
+        "scripted", "sync", "horizon", "crash", "lives", "damage", "rot", "rollback", "copies", "fresh", "boot"])
     for profile in profiles:
         for seed in range(first, first + seeds):
             try:
