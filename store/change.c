@@ -75,7 +75,8 @@ static uint64_t residue_search(const struct change *change, const struct context
             return change->fresh[i].ref;
     }
     for (size_t i = count; i-- > oldest;) {
-        if (residue_same(&shard->residues[i].context, beyond))
+        if ((shard->residues[i].stays || !change->filled) &&
+            residue_same(&shard->residues[i].context, beyond))
             return shard->residues[i].ref;
     }
     return 0;
@@ -108,7 +109,7 @@ static int residue_add(struct change *change, const struct context *beyond, uint
         return NEAP_NOMEM;
     change->fresh = fresh;
     residue = &change->fresh[change->fresh_count];
-    *residue = (struct residue){.ref = change->residue_next};
+    *residue = (struct residue){.ref = change->residue_next, .stays = change->filled != NULL};
     error = context_copy(&residue->context, beyond);
     if (!error)
         error = residue_write(change, residue);
@@ -122,7 +123,8 @@ static int residue_add(struct change *change, const struct context *beyond, uint
     return 0;
 }
 
-/* What the merged cell knows beyond the context that the shard is about to have. */
+/* What the merged cell knows beyond the context that the shard is about to have: in a hole, beyond
+ * what is then known of all that is there. */
 static int change_beyond(const struct change *change, const struct slot *slot,
                          const struct knowledge *know_theirs, struct context *ret_beyond)
 {
@@ -131,7 +133,8 @@ static int change_beyond(const struct change *change, const struct slot *slot,
     if (!error && slot->residue)
         error = context_join(ret_beyond, &slot->residue->context);
     if (!error)
-        error = context_beyond(ret_beyond, &change->context, ret_beyond);
+        error = context_beyond(ret_beyond, change->filled ? change->filled : &change->context,
+                               ret_beyond);
     return error;
 }
 
@@ -328,6 +331,14 @@ static int residue_settle(struct change *change, const struct residue *residue, 
     return error;
 }
 
+/* What a cell knows in a hole counts until the context counts there, too. */
+static bool residue_stays(const struct shard *shard, const struct residue *residue)
+{
+    const struct slice all = {0};
+
+    return residue->stays && holes_are_open(shard, all, all);
+}
+
 /* What one change does of it: up to a page of keys, the residues in their order. */
 static int change_settle(struct change *change)
 {
@@ -344,7 +355,7 @@ static int change_settle(struct change *change)
     for (; change->settled < shard->residues_count && !error; change->settled++) {
         const struct residue *residue = &shard->residues[change->settled];
 
-        if (context_covers(&change->context, &residue->context))
+        if (!residue_stays(shard, residue) && context_covers(&change->context, &residue->context))
             error = residue_settle(change, residue, &keys, &gone);
         if (!gone)
             break;
@@ -364,7 +375,8 @@ static void residues_trim(struct shard *shard, size_t settled)
         struct residue *residue = &shard->residues[i];
 
         /* Into itself it takes no memory, so it can't fail. */
-        must(!context_beyond(&residue->context, &shard->context, &residue->context));
+        must(residue_stays(shard, residue) ||
+             !context_beyond(&residue->context, &shard->context, &residue->context));
         if (residue->context.count == 0 && i < settled) {
             context_done(&residue->context);
             continue;
@@ -425,6 +437,21 @@ int change_commit(struct change *change)
     change_move(change);
     change_end(change);
     return 0;
+}
+
+void shard_holes_filled(struct shard *shard)
+{
+    const struct slice all = {0};
+
+    for (size_t i = 0; i < shard->residues_count && !holes_are_open(shard, all, all); i++) {
+        struct residue *residue = &shard->residues[i];
+
+        if (!residue->stays)
+            continue;
+        residue->stays = false;
+        must(!context_beyond(&residue->context, &shard->context, &residue->context));
+        shard->settling += residue->context.count == 0;
+    }
 }
 
 int shard_settle(struct shard *shard, struct batch *batch)

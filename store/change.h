@@ -13,6 +13,7 @@ struct change {
     batch_mark mark;
     struct context context, horizon; /* as they will be */
     const struct context *known;     /* in a hole: in place of the shard's context; else NULL */
+    const struct context *filled;    /* the same, after a page that fills it; else NULL */
     struct residue *fresh;           /* made by this change */
     size_t fresh_count, fresh_room;
     uint64_t residue_next;
@@ -41,6 +42,9 @@ int change_adopt(struct change *change, struct slot *slot, const struct cell *th
 int change_commit(struct change *change);
 void change_abort(struct change *change);
 void change_end(struct change *change); /* only what it has in memory */
+
+/* Perhaps no hole is open any more: what cells in them knew is settled as any other residue. */
+void shard_holes_filled(struct shard *shard);
 
 bool cell_same(const struct cell *a, const struct cell *b); /* dots and payloads */
 

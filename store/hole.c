@@ -379,13 +379,9 @@ static int filling_write(struct filling *filling)
     uint64_t shard = filling->change.shard->id;
     struct slice from = buffer_slice(&hole->from), to = buffer_slice(&hole->to),
                  end = buffer_slice(&filling->end);
-    int error = context_copy(&filling->got, &hole->got);
+    int error = hole_write_as(batch, shard, hole, from, end, &filling->got);
 
     filling->has_rest = !slice_equal(end, to);
-    if (!error)
-        error = context_join(&filling->got, &filling->page->context);
-    if (!error)
-        error = hole_write_as(batch, shard, hole, from, end, &filling->got);
     if (!error && filling->has_rest)
         error = hole_write_as(batch, shard, hole, end, to, &hole->got);
     return error;
@@ -441,9 +437,14 @@ static int filling_run(struct filling *filling, struct shard *shard, struct batc
 
     if (error)
         return error;
+    error = context_copy(&filling->got, &filling->hole->got);
+    if (!error)
+        error = context_join(&filling->got, &filling->page->context);
+    filling->change.filled = &filling->got;
     view.disk = disk_holes_under(view.disk);
     filling->change.known = &filling->hole->got;
-    error = filling_end(filling);
+    if (!error)
+        error = filling_end(filling);
     if (!error)
         error = local_collect(filling, &view);
     if (!error)
@@ -484,6 +485,7 @@ int hole_take(struct shard *shard, struct batch *batch, struct slice bytes, enum
     if (!error) {
         filling.change.shard = shard;
         filling_move(&filling);
+        shard_holes_filled(shard);
         *ret_taken = TAKEN;
     }
     buffer_done(&filling.end);
@@ -511,16 +513,20 @@ int hole_give_up(struct shard *shard, struct batch *batch, size_t index)
     hole->need = none;
     error = hole_write(batch, shard->id, hole);
     hole->need = error ? need : none;
-    if (!error)
-        context_done(&need);
-    return error;
+    if (error)
+        return error;
+    context_done(&need);
+    shard_holes_filled(shard);
+    return 0;
 }
 
 int hole_close(struct shard *shard, struct batch *batch, size_t index)
 {
     int error = hole_delete(batch, shard->id, buffer_slice(&shard->holes[index].from));
 
-    if (!error)
-        hole_remove(shard, index);
-    return error;
+    if (error)
+        return error;
+    hole_remove(shard, index);
+    shard_holes_filled(shard);
+    return 0;
 }

@@ -331,7 +331,8 @@ static int residue_load(struct shard *shard, struct slice key, struct slice valu
         context_done(&residue.context);
         return error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
     }
-    must(!context_beyond(&residue.context, &shard->context, &residue.context));
+    residue.stays = holes_are_open(shard, slice_of(NULL, 0), slice_of(NULL, 0));
+    must(residue.stays || !context_beyond(&residue.context, &shard->context, &residue.context));
     shard->settling += residue.context.count == 0;
     shard->residues[shard->residues_count++] = residue;
     return 0;
@@ -437,11 +438,11 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
         else
             shard_set_new_id(shard, replica);
         shard->leaving = !shard->confirmed && (record.leaving || record.life != replica);
-        error = BROKEN("residues-lost") ? 0 : residues_load(shard, view);
+        error = holes_load(shard, view);
+        if (!error && !BROKEN("residues-lost"))
+            error = residues_load(shard, view);
         if (!error)
             error = session_load(shard, view, record.life == replica);
-        if (!error)
-            error = holes_load(shard, view);
         if (!error)
             error = tallies_load(shard, view);
     }

@@ -20,6 +20,7 @@ struct tallies;
 struct residue {
     uint64_t ref; /* never used twice in a shard */
     struct context context;
+    bool stays; /* the context does not settle it as long as holes are open (store/hole.h) */
 };
 
 /* Past it pushes are BEHIND: a pull settles. Pulls and compares may pass it, as they are what

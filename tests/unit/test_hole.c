@@ -337,6 +337,75 @@ TEST(a_page_of_less_fills_a_part)
     pair_close(&pair);
 }
 
+static int place_fill(struct place *to, struct place *from)
+{
+    const struct hole *of = &to->shard->holes[0];
+    struct view view = batch_view(from->batch);
+    enum taken taken = TAKEN_NOTHING;
+    struct buffer page;
+    int error;
+
+    buffer_init(&page, WIRE_MAX);
+    error = hole_page(from->shard, &view, buffer_slice(&of->from), buffer_slice(&of->to),
+                      CHUNK_SIZE, &page);
+    if (!error)
+        error = hole_take(to->shard, to->batch, buffer_slice(&page), &taken);
+    buffer_done(&page);
+    CHECK(error || taken == TAKEN);
+    return error;
+}
+
+/* One has heard of the removal alone, the other of what was removed; each adds to what is known of
+ * the range. What the first one's cell knows must last until the other one's comes. */
+TEST(what_a_page_knows_by_a_cell_alone_lasts_until_all_is_filled)
+{
+    const struct context nothing = {0};
+    struct place writer, remover;
+    struct pair pair; /* whole: the one who heard of the removal alone */
+    struct buffer chunk;
+    enum taken taken;
+
+    CHECK_OK(place_open(&writer, 3));
+    CHECK_OK(place_open(&remover, 4));
+    CHECK_OK(place_open(&pair.whole, 1));
+    CHECK_OK(place_open(&pair.hurt, 2));
+    CHECK_OK(place_set(&writer, "b", "1"));
+    CHECK_OK(place_commit(&writer));
+    CHECK_OK(place_pull(&remover, &writer, CHUNK_SIZE));
+    CHECK_OK(place_remove(&remover, "b"));
+    CHECK_OK(place_commit(&remover));
+    buffer_init(&chunk, WIRE_MAX);
+    CHECK_OK(place_chunk(&remover, &nothing, 4, CHUNK_SIZE, &chunk));
+    CHECK_OK(
+        shard_take(pair.whole.shard, pair.whole.batch, buffer_slice(&chunk), CHUNK_PUSH, &taken));
+    CHECK_EQUAL(taken, TAKEN);
+    CHECK_OK(place_commit(&pair.whole));
+    CHECK_EQUAL(pair.whole.shard->residues_count, 1);
+    CHECK_OK(place_pull(&pair.hurt, &remover, CHUNK_SIZE));
+    CHECK_OK(place_commit(&pair.hurt));
+    pair_lose(&pair, "a", NULL, "c");
+    CHECK_OK(place_fill(&pair.hurt, &pair.whole));
+    CHECK_OK(place_commit(&pair.hurt));
+    CHECK_OK(place_set(&pair.hurt, "d", "the context moves"));
+    CHECK_OK(place_commit(&pair.hurt));
+    CHECK_OK(place_reopen(&pair.hurt, 2, NONCE));
+    CHECK(!hole_is_filled(&pair.hurt.shard->holes[0]));
+    CHECK_OK(place_fill(&pair.hurt, &writer));
+    CHECK_OK(place_commit(&pair.hurt));
+    CHECK(hole_is_filled(&pair.hurt.shard->holes[0]));
+    CHECK_EQUAL(place_dots(&pair.hurt, "b", NEAP_REGISTER), 0);
+    CHECK_OK(hole_close(pair.hurt.shard, pair.hurt.batch, 0));
+    while (pair.hurt.shard->settling > 0)
+        CHECK_OK(shard_settle(pair.hurt.shard, pair.hurt.batch));
+    CHECK_OK(place_commit(&pair.hurt));
+    CHECK_EQUAL(pair.hurt.shard->residues_count, 0);
+    CHECK_EQUAL(place_dots(&pair.hurt, "b", NEAP_REGISTER), 0);
+    buffer_done(&chunk);
+    pair_close(&pair);
+    place_close(&writer);
+    place_close(&remover);
+}
+
 static int fill_run(void *arg)
 {
     struct pair *pair = arg;
