@@ -184,6 +184,30 @@ int api_write(struct neap *neap, const struct neap_place *at, const struct neap_
     return api_end_at(&api, at, error);
 }
 
+int neap_once(struct neap *neap, struct neap_buffer *ret_id, const struct neap_call *call)
+{
+    struct neap_error error = {0};
+    struct buffer id;
+    struct api api;
+    int code;
+
+    buffer_init(&id, NEAP_ONCE_MAX);
+    code = api_begin(&api, neap, call, 0);
+    if (!code && !ret_id)
+        code = error_set(api.error, NEAP_INVALID, "where the result goes is NULL");
+    if (!code) {
+        code = neap->backend->ops->once(neap->backend, api.call.timeout_ms, &id, &error);
+        /* Nothing was asked that could have an effect. */
+        if (code)
+            code = api_read_failed(&api, code, &error);
+    }
+    if (!code)
+        code = api_give(&api, ret_id, buffer_slice(&id));
+    buffer_done(&id);
+    api_end(&api);
+    return code;
+}
+
 int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type type,
                 const struct neap_call *call)
 {

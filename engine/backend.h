@@ -86,6 +86,9 @@ struct backend_ops {
      * nodes as the level says. The ticket's own result comes back. UNCERTAIN: not in time. */
     int (*wait)(struct backend *backend, const struct token *token, enum neap_level level,
                 uint32_t timeout_ms, struct neap_error *error);
+    /* An id for a write, that is known to be of this node (store/once.h); as text. */
+    int (*once)(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,
+                struct neap_error *error);
     /* Words in, one JSON document out (status, digest, ...). */
     int (*admin)(struct backend *backend, int argc, const char *const argv[],
                  struct buffer *ret_json, struct neap_error *error);

@@ -83,9 +83,10 @@ int write_check(const struct write *write, struct neap_error *error);
 /* All ops of a write or none (write.c); the token gets the dots. The code is the write's own. */
 int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch);
 /* Writes with an id (write_once.c). Was it done before? Then its token and what its level waits for
- * are there. ret_ops: of what it asks for. INVALID: the id is of another write. */
-int write_recall(struct write *write, const struct batch *batch, struct digest *ret_ops,
-                 bool *ret_repeat);
+ * are there. ret_ops: of what it asks for. INVALID: the id is of another write. STALE: it was given
+ * by another node, or may be forgotten. */
+int write_recall(const struct engine *engine, struct write *write, const struct batch *batch,
+                 struct digest *ret_ops, bool *ret_repeat);
 /* It is done, and its names are in it; those that nobody asked for go. */
 int write_remember(struct write *write, struct batch *batch, struct digest ops);
 /* How many other nodes must hold a write of this level; REFUSED for levels of rings. */

@@ -173,6 +173,8 @@ void node_net_done(struct node *node, struct item *item); /* lock held */
 
 /* node_write.c: writes, submitted writes. */
 int node_write(struct backend *backend, struct write *write);
+int node_once(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,
+              struct neap_error *error);
 void node_ticket_done(struct node *node, struct item *item); /* lock held; frees it */
 /* The end of a submitted write: its code, with text. STALE, UNCERTAIN when not in time. */
 int node_ticket_wait(struct node *node, uint64_t ticket, uint64_t until_ms,

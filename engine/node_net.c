@@ -104,6 +104,12 @@ static int clients_wait(struct backend *backend, const struct token *token, enum
     return code;
 }
 
+static int clients_once(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,
+                        struct neap_error *error)
+{
+    return node_once(&clients_node(backend)->backend, timeout_ms, ret_id, error);
+}
+
 static int clients_admin(struct backend *backend, int argc, const char *const argv[],
                          struct buffer *ret_json, struct neap_error *error)
 {
@@ -122,6 +128,7 @@ static const struct backend_ops clients_ops = {.write = clients_write,
                                                .page = clients_page,
                                                .sync = clients_sync,
                                                .wait = clients_wait,
+                                               .once = clients_once,
                                                .admin = clients_admin,
                                                .backup = clients_backup};
 

@@ -112,6 +112,7 @@ static const struct backend_ops node_ops = {.write = node_write,
                                             .sync = backend_sync,
                                             .wait = node_wait,
                                             .admin = node_admin,
+                                            .once = node_once,
                                             .backup = node_backup,
                                             .close = node_close};
 

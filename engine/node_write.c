@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/node.h"
+#include "store/once.h"
 
 /* ---- a copy of a write, in one block of memory ---- */
 
@@ -239,4 +240,31 @@ int node_write(struct backend *backend, struct write *write)
     code = node_write_inside(node, write);
     node_leave(node);
     return code;
+}
+
+/* ---- ids for writes ---- */
+
+/* What is committed may be behind what is queued: then the id is refused a little earlier. */
+int node_once(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,
+              struct neap_error *error)
+{
+    struct node *node = (struct node *)backend;
+    struct once_name name = {.life = node->wheel.engine.store.identity.life};
+    const struct view view = {.disk = node->disk};
+    char text[ONCE_NAME_SIZE];
+    uint64_t first;
+    int code = node_enter(node);
+
+    (void)timeout_ms; /* it never waits */
+    if (code)
+        return error_set(error, code, "the node is being closed");
+    code = node->readonly ? NEAP_REFUSED : once_numbers(&view, &first, &name.number);
+    if (!code) {
+        once_name_text(name, node->clock->ops->entropy(node->clock), text);
+        code = buffer_set(ret_id, slice_text(text));
+    }
+    node_leave(node);
+    if (code)
+        return error_set(error, code, "once: %s", error_text(code));
+    return 0;
 }

@@ -273,6 +273,27 @@ static int remote_wait(struct backend *backend, const struct token *token, enum 
     return code;
 }
 
+static int remote_once(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,
+                       struct neap_error *error)
+{
+    struct neap_error ignored;
+    struct asking asking;
+    struct slice id;
+    int code;
+
+    ask_begin(&asking, backend, REQUEST_ONCE, 1, error ? error : &ignored);
+    write_u64(&asking.writer, timeout_ms);
+    code = ask(&asking, timeout_ms, 1);
+    if (!code) {
+        id = read_bin(&asking.reader, NEAP_ONCE_MAX);
+        code = reply_end(&asking);
+        if (!code)
+            code = buffer_set(ret_id, id);
+    }
+    ask_end(&asking);
+    return code;
+}
+
 static int remote_admin(struct backend *backend, int argc, const char *const argv[],
                         struct buffer *ret_json, struct neap_error *error)
 {
@@ -334,6 +355,7 @@ static const struct backend_ops remote_ops = {
     .sync = remote_sync,
     .wait = remote_wait,
     .admin = remote_admin,
+    .once = remote_once,
     .backup = remote_backup,
     .close = remote_close,
 };

@@ -256,6 +256,24 @@ static int serve_wait(struct serving *serving)
     return error;
 }
 
+static int serve_once(struct serving *serving)
+{
+    uint32_t timeout_ms = read_timeout(&serving->reader);
+    int error = reader_end(&serving->reader);
+    struct buffer id;
+
+    if (error)
+        return error;
+    buffer_init(&id, NEAP_ONCE_MAX);
+    error = serving->backend->ops->once(serving->backend, timeout_ms, &id, &serving->error);
+    if (!error) {
+        reply_begin(serving, 1);
+        write_bin(&serving->writer, buffer_slice(&id));
+    }
+    buffer_done(&id);
+    return error;
+}
+
 /* Words as C strings: `texts` holds them, one after the other. */
 static int words_read(struct reader *reader, const char **ret_words, int *ret_count,
                       char **ret_texts)
@@ -364,6 +382,8 @@ static int serve_verb(struct serving *serving, uint64_t version, uint64_t verb)
         return serve_admin(serving);
     case REQUEST_BACKUP:
         return serve_backup(serving);
+    case REQUEST_ONCE:
+        return serve_once(serving);
     default:
         return error_set(&serving->error, NEAP_REFUSED,
                          "verb %u is not known to this node (%s): it may be older than the client",
@@ -376,8 +396,9 @@ static int serve(struct serving *serving)
 {
     enum { ELEMENTS_MAX = 32 };
     static const uint32_t elements[] = {
-        [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 8, [REQUEST_READ] = 8, [REQUEST_PAGE] = 11,
-        [REQUEST_SYNC] = 2,  [REQUEST_WAIT] = 5,  [REQUEST_ADMIN] = 3, [REQUEST_BACKUP] = 4};
+        [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 8,  [REQUEST_READ] = 8,
+        [REQUEST_PAGE] = 11, [REQUEST_SYNC] = 2,   [REQUEST_WAIT] = 5,
+        [REQUEST_ADMIN] = 3, [REQUEST_BACKUP] = 4, [REQUEST_ONCE] = 3};
     struct reader *reader = &serving->reader;
     uint32_t count = read_array(reader, ELEMENTS_MAX);
     uint64_t version = read_u64(reader), verb = read_u64(reader);

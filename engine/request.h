@@ -12,6 +12,7 @@
  *                                                                -> token, count, cursor, items
  *   SYNC                                                         -> (nothing)
  *   WAIT   token, level, timeout_ms                              -> (nothing)
+ *   ONCE   timeout_ms                                           -> id
  *   ADMIN  [word...]                                             -> document
  *   BACKUP directory, timeout_ms                                 -> document
  *
@@ -34,7 +35,8 @@ enum request_verb {
     REQUEST_SYNC,
     REQUEST_WAIT,
     REQUEST_ADMIN,
-    REQUEST_BACKUP
+    REQUEST_BACKUP,
+    REQUEST_ONCE
 };
 
 enum request_flags {

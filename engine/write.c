@@ -388,7 +388,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
 
     error = write_check(write, &write->error);
     if (!error && write->once.size)
-        error = write_recall(write, batch, &ops, &repeat);
+        error = write_recall(engine, write, batch, &ops, &repeat);
     if (repeat) {
         engine->counts.repeats++;
         write_wants_sync(engine, write);

@@ -37,8 +37,35 @@ static int names_decode(struct write *write, const struct once_record *record)
                      "once: what is remembered of this id cannot be read: %s", error_text(error));
 }
 
-int write_recall(struct write *write, const struct batch *batch, struct digest *ret_ops,
-                 bool *ret_repeat)
+/* An id that is not known here: can it have been done all the same? */
+static int name_check(const struct engine *engine, const struct view *view, struct write *write)
+{
+    struct neap_error *error = &write->error;
+    struct once_name name;
+    uint64_t first, next;
+    int code;
+
+    if (!once_name_read(write->once, &name))
+        return 0;
+    if (name.life != engine->store.identity.life)
+        return error_set(error, NEAP_STALE,
+                         "once: another node gave this id, or this one before it was copied, "
+                         "restored or damaged: whether the write was done is not known here");
+    code = once_numbers(view, &first, &next);
+    if (code)
+        return error_set(error, code, "once: what is remembered cannot be read: %s",
+                         error_text(code));
+    if (name.number < first || name.number > next)
+        return error_set(
+            error, NEAP_STALE,
+            "once: %d ids or more came since this one was given: whether the write was "
+            "done may be forgotten here",
+            NEAP_ONCE_COUNT);
+    return 0;
+}
+
+int write_recall(const struct engine *engine, struct write *write, const struct batch *batch,
+                 struct digest *ret_ops, bool *ret_repeat)
 {
     struct view view = batch_view(batch);
     struct once_record record;
@@ -52,6 +79,11 @@ int write_recall(struct write *write, const struct batch *batch, struct digest *
                           REQUEST_SIZE_MAX >> 20);
     if (!error)
         error = once_find(&view, write->once, &bytes, &record);
+    if (error == NEAP_NOTFOUND) {
+        buffer_done(&bytes);
+        *ret_repeat = false;
+        return name_check(engine, &view, write);
+    }
     if (!error && !digest_equal(record.ops, *ret_ops))
         error = error_set(&write->error, NEAP_INVALID,
                           "once: this id was given to another write, of other operations");
@@ -59,7 +91,7 @@ int write_recall(struct write *write, const struct batch *batch, struct digest *
         error = names_decode(write, &record);
     *ret_repeat = !error;
     buffer_done(&bytes);
-    return error == NEAP_NOTFOUND ? 0 : error;
+    return error;
 }
 
 int write_remember(struct write *write, struct batch *batch, struct digest ops)

@@ -123,6 +123,11 @@
  *     counts again: there is no way for a node to know what another one has not told it yet.
  *   - A copied or restored directory remembers what it holds. What was written after the backup
  *     is not in it, so a repeat of that is a new write.
+ *   - So if it must never count twice, let the node make up the id: neap_once(). Such an id is
+ *     refused (STALE) by a node that neither remembers it nor can be sure that it was never used:
+ *     another node, a directory that was copied, restored or damaged since, or one that got so many
+ *     ids since that it may have forgotten this one. Then find out in another way what became of
+ *     the write. It is good from then on until that many others came.
  *   - The same id with another operation, place, value or call.seen: INVALID. Level, timeout and
  *     flags may differ. A write that failed with nothing happened leaves no id behind.
  *   - A batch has one id, given to neap_batch_commit(); repeated are all of its writes, in order.
@@ -168,7 +173,8 @@
  *
  *   Errors of writes: these, and
  *     REFUSED      opened with NEAP_READONLY                                   nothing happened
- *     STALE        call.seen is of another bucket                              nothing happened
+ *     STALE        call.seen is of another bucket; call.once is of another node, or so old that
+ *                  whether it was done may be forgotten (neap_once())          nothing happened
  *     BUSY         too many writes wait already, and none went in time         nothing happened
  *     CORRUPT      what is stored there fails its checksum                     nothing happened
  *     UNCERTAIN    it is written here, but not enough others answered in time; or the connection
@@ -613,6 +619,12 @@ NEAP_API int neap_count(struct neap *neap, const struct neap_place *at, enum nea
  * Errors: of writes. LIMIT: more at once than fits one write of the disk: remove it in parts. */
 NEAP_API int neap_remove(struct neap *neap, const struct neap_place *at, enum neap_type type,
                          const struct neap_call *call);
+
+/* Makes up an id for call.once, printable, into ret_id: as good as one of your own, but it counts
+ * nowhere twice, see AGAIN above. Of the call: timeout_ms, ret_error.
+ * Threads: any.  Errors: those of every function, of reads, and REFUSED: opened with NEAP_READONLY.
+ */
+NEAP_API int neap_once(struct neap *neap, struct neap_buffer *ret_id, const struct neap_call *call);
 
 /* ---- Batches: several writes as one, all or none of them on this node's disk ----
  * Writes with call->batch are checked and copied there, and done by neap_batch_commit(). Of their

@@ -3,6 +3,10 @@
  * 'N'             [first, next, bytes]: the numbers that there are, and what they take */
 #include "store/once.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/keys.h"
@@ -15,6 +19,51 @@ const struct once_limits once_limits = {.count = NEAP_ONCE_COUNT, .bytes = 64 <<
 struct once_window {
     uint64_t first, next, bytes;
 };
+
+/* ---- ids that a node gives ---- */
+
+#define NAME_HEAD "neap1"
+enum { NAME_PARTS = 3, NAME_DIGITS = 16, NAME_HEAD_SIZE = sizeof NAME_HEAD - 1 };
+
+void once_name_text(struct once_name name, uint64_t random, char ret_text[ONCE_NAME_SIZE])
+{
+    snprintf(ret_text, ONCE_NAME_SIZE, NAME_HEAD "-%016" PRIx64 "-%016" PRIx64 "-%016" PRIx64,
+             name.life, name.number, random);
+}
+
+/* A dash and so many digits, of which one has a value. */
+static bool part_read(const uint8_t *at, uint64_t *ret_number)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t number = 0;
+
+    if (at[0] != '-')
+        return false;
+    for (size_t i = 1; i <= NAME_DIGITS; i++) {
+        const char *digit = at[i] ? strchr(digits, at[i]) : NULL;
+
+        if (!digit)
+            return false;
+        number = number << 4 | (uint64_t)(digit - digits);
+    }
+    *ret_number = number;
+    return true;
+}
+
+bool once_name_read(struct slice id, struct once_name *ret_name)
+{
+    uint64_t parts[NAME_PARTS];
+
+    if (id.size != ONCE_NAME_SIZE - 1 || memcmp(id.data, NAME_HEAD, NAME_HEAD_SIZE) != 0)
+        return false;
+    for (size_t i = 0; i < NAME_PARTS; i++)
+        if (!part_read(id.data + NAME_HEAD_SIZE + i * (1 + NAME_DIGITS), &parts[i]))
+            return false;
+    *ret_name = (struct once_name){.life = parts[0], .number = parts[1]};
+    return true;
+}
+
+/* ---- records ---- */
 
 static int put(struct batch *batch, const struct key *key, struct writer *writer)
 {
@@ -82,9 +131,8 @@ static int record_put(struct batch *batch, struct slice id, const struct once_re
 
 /* ---- their order ---- */
 
-static int window_read(struct batch *batch, struct once_window *ret_window)
+static int window_read(const struct view *view, struct once_window *ret_window)
 {
-    struct view view = batch_view(batch);
     struct once_window window = {0};
     struct buffer bytes;
     struct reader reader;
@@ -93,7 +141,7 @@ static int window_read(struct batch *batch, struct once_window *ret_window)
 
     buffer_init(&bytes, LINE_SIZE_MAX);
     key_meta(&key, 'N');
-    error = view_get(&view, DISK_META, key_slice(&key), &bytes);
+    error = view_get(view, DISK_META, key_slice(&key), &bytes);
     if (!error) {
         reader_init(&reader, buffer_slice(&bytes));
         read_array_of(&reader, 3);
@@ -107,6 +155,18 @@ static int window_read(struct batch *batch, struct once_window *ret_window)
     if (!error || error == NEAP_NOTFOUND)
         *ret_window = window;
     return error == NEAP_NOTFOUND ? 0 : error;
+}
+
+int once_numbers(const struct view *view, uint64_t *ret_first, uint64_t *ret_next)
+{
+    struct once_window window;
+    int error = window_read(view, &window);
+
+    if (error)
+        return error;
+    *ret_first = window.first;
+    *ret_next = window.next;
+    return 0;
 }
 
 static int window_put(struct batch *batch, const struct once_window *window)
@@ -187,12 +247,13 @@ static int window_forget(struct batch *batch, struct once_window *window)
 int once_keep(struct batch *batch, const struct once_limits *limits, struct slice id,
               const struct once_record *record)
 {
+    struct view view = batch_view(batch);
     struct once_window window = {0};
     uint64_t size = 0;
     int error;
 
     must(id.size > 0 && id.size <= NEAP_ONCE_MAX);
-    error = window_read(batch, &window);
+    error = window_read(&view, &window);
     if (!error)
         error = record_put(batch, id, record, &size);
     window.bytes += size;

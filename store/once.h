@@ -16,6 +16,18 @@ struct once_limits {
 
 extern const struct once_limits once_limits;
 
+/* An id that a node has made up itself tells by which life of a directory it was, and which number
+ * was the next then: so whoever does not find it knows whether it can have been here. */
+struct once_name {
+    uint64_t life, number;
+};
+
+enum { ONCE_NAME_SIZE = 57 }; /* as text, with a zero */
+void once_name_text(struct once_name name, uint64_t random, char ret_text[ONCE_NAME_SIZE]);
+bool once_name_read(struct slice id, struct once_name *ret_name); /* false: it is a caller's own */
+/* The numbers of the ids that are there, next not included. CORRUPT, IO, NOMEM. */
+int once_numbers(const struct view *view, uint64_t *ret_first, uint64_t *ret_next);
+
 /* How a write ended. The slices are whatever its owner makes of them. */
 struct once_record {
     struct digest ops; /* of what was asked for */

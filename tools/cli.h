@@ -49,6 +49,7 @@ int command_score(struct cli *cli);
 int command_top(struct cli *cli);
 int command_rank(struct cli *cli);
 int command_delete(struct cli *cli);
+int command_once(struct cli *cli);
 /* cli_list.c */
 int command_keys(struct cli *cli);
 int command_items(struct cli *cli);

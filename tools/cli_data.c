@@ -291,3 +291,16 @@ int command_delete(struct cli *cli)
 
     return code ? cli_fail(cli, code, "delete") : 0;
 }
+
+int command_once(struct cli *cli)
+{
+    struct neap_buffer id = {0};
+    int code = neap_once(cli->neap, &id, &cli->call);
+
+    if (code == 0 && cli->json)
+        printf("{\"once\":\"%s\"}\n", (const char *)id.data);
+    else if (code == 0)
+        printf("%s\n", (const char *)id.data);
+    neap_buffer_free(&id);
+    return code ? cli_fail(cli, code, "once") : 0;
+}

@@ -41,6 +41,7 @@ static const struct command commands[] = {
      command_status},
     {"digest", "[BUCKET]", "keys, cells, bytes and a digest of all: equal = converged", 0, 1, 1,
      "n", command_digest},
+    {"once", "", "make up an id for --once, that no other node takes", 0, 0, 1, "n", command_once},
     {"stats", "", "counters of the node", 0, 0, 1, "n", command_stats},
     {"isolate", "on|off", "cut the node off from its peers, or back on", 1, 1, 1, "n",
      command_isolate},

@@ -254,6 +254,7 @@ FUNCTIONS = {
     "neap_count": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(c_uint64),
         POINTER(neap_call)]),
     "neap_remove": (c_int, [c_void_p, POINTER(neap_place), c_int, POINTER(neap_call)]),
+    "neap_once": (c_int, [c_void_p, POINTER(neap_buffer), POINTER(neap_call)]),
     "neap_batch_new": (c_int, [c_void_p, POINTER(c_void_p)]),
     "neap_batch_commit": (c_int, [c_void_p, POINTER(neap_call)]),
     "neap_batch_free": (None, [c_void_p]),
@@ -314,6 +315,7 @@ PARTS = {
     "neap_scores": ("self", "place", "number", "number", "call", "iter"),
     "neap_count": ("self", "place", "number", "out c_uint64", "call"),
     "neap_remove": ("self", "place", "number", "call"),
+    "neap_once": ("self", "bytes", "call"),
     "neap_batch_commit": ("self", "call"),
     "neap_keys": ("self", "text", "data", "call", "iter"),
     "neap_items": ("self", "place", "number", "data", "call", "iter"),
@@ -503,6 +505,11 @@ class _NeapCalls:
         maps with all that is in them, for which it costs what writing them has cost. With seen only
         what was seen. Nothing there is no error."""
         return _run(self, "neap_remove", (at, type), call)
+
+    def once(self, **call):
+        """Makes up an id for once, printable, into ret_id: as good as one of your own, but it
+        counts nowhere twice, see AGAIN above. Of the call: timeout_ms, ret_error."""
+        return _run(self, "neap_once", (), call)
 
     def keys(self, bucket, from_=b"", **call):
         """The objects of a bucket, one item for each key and type that holds something: type, name,

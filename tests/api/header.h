@@ -148,6 +148,7 @@ static int use(void)
     neap_iter_free(iter);
     failed |= neap_remove(neap, &at, NEAP_ANY, NULL);
     failed |= neap_admin(neap, 1, words, &buffer, NULL);
+    failed |= neap_once(neap, &buffer, NULL);
     failed |= neap_sync(neap);
     neap_close(neap);
     failed |= neap_connect("tcp://192.0.2.1:1", &neap, &error) != NEAP_REFUSED;

@@ -106,6 +106,12 @@ def an_id_makes_a_repeat_harmless(db):
         db.counter_add(APPLES, 5, once=b"7c0d")
     assert db.counter_get(APPLES) == 5
     raises(neap.Code.INVALID, db.counter_add, APPLES, 6, once=b"7c0d")
+    made = db.once()
+    assert made != db.once()
+    for _ in range(3):
+        db.counter_add(APPLES, 5, once=made)
+    assert db.counter_get(APPLES) == 10
+    raises(neap.Code.STALE, db.counter_add, APPLES, 5, once=b"neap1-0123456789abcdef" + made[22:])
 
 
 @case

@@ -277,12 +277,30 @@ TEST(a_repeat_waits_for_its_own_level)
     CHECK_OK(neap_counter_add(two.b, &at, 5, &call));
     CHECK_OK(neap_counter_get(two.a, &at, &number, NULL));
     CHECK_EQUAL(number, 6);
-    /* Through another node it is another write. */
-    call.ret_token = &two.written;
+    two_close(&two);
+}
+
+/* An id of the caller is a new one there; one that a node gave is refused. */
+TEST(another_node_does_not_know_what_was_done_and_says_so)
+{
+    struct neap_place at = place_of("b", "k");
+    struct neap_call call = {.size = sizeof call, .once = bytes_of("an id")};
+    int64_t number = 0;
+    struct two two;
+
+    two_open(&two);
+    CHECK_OK(neap_counter_add(two.b, &at, 5, &call));
     CHECK_OK(neap_counter_add(two.a, &at, 5, &call));
-    wait_for(two.b, &two.written);
-    CHECK_OK(neap_counter_get(two.b, &at, &number, NULL));
-    CHECK_EQUAL(number, 11);
+    CHECK_OK(neap_once(two.b, &two.seen, NULL));
+    call.once = token_of(&two.seen);
+    call.ret_token = &two.written;
+    CHECK_OK(neap_counter_add(two.b, &at, 5, &call));
+    call.ret_token = NULL;
+    CHECK_ERROR(neap_counter_add(two.a, &at, 5, &call), NEAP_STALE);
+    wait_for(two.a, &two.written);
+    CHECK_ERROR(neap_counter_add(two.a, &at, 5, &call), NEAP_STALE);
+    CHECK_OK(neap_counter_get(two.a, &at, &number, NULL));
+    CHECK_EQUAL(number, 15);
     two_close(&two);
 }
 

@@ -47,6 +47,27 @@ BOTH(an_id_is_good_for_one_write)
     CHECK_ERROR(neap_counter_get(both->neap, &at, &(int64_t){0}, &both->call), NEAP_INVALID);
 }
 
+BOTH(a_node_makes_up_ids)
+{
+    struct neap_place at = place_of("b", "n");
+    struct neap_call call = {.size = sizeof call, .ret_error = &both->error};
+
+    CHECK_OK(neap_once(both->neap, &both->token, &call));
+    CHECK_OK(neap_once(both->neap, &both->value, NULL));
+    CHECK(!is_same(&both->token, &both->value));
+    CHECK(both->token.size > 0 && both->token.size <= NEAP_ONCE_MAX);
+    CHECK_EQUAL(strlen(both->token.data), both->token.size);
+    call.once = token_of(&both->token);
+    CHECK_OK(neap_counter_add(both->neap, &at, 5, &call));
+    CHECK_OK(neap_counter_add(both->neap, &at, 5, &call));
+    call.once = token_of(&both->value);
+    CHECK_OK(neap_counter_add(both->neap, &at, 5, &call));
+    CHECK_EQUAL(counter_of(both, &at), 10);
+    CHECK_ERROR(neap_once(both->neap, &both->value, &call), NEAP_INVALID);
+    CHECK(strstr(both->error.text, "once"));
+    CHECK_ERROR(neap_once(both->neap, NULL, NULL), NEAP_INVALID);
+}
+
 static int commit_once(struct both *both, int64_t number)
 {
     struct neap_place at = place_of("b", "n"), set = place_of("c", "s");
@@ -138,6 +159,7 @@ TEST(an_id_outlives_the_process_and_a_copy_has_it_too)
     struct neap_place at = place_of("b", "n");
     struct neap_call call = {.size = sizeof call, .once = bytes_of("an id")};
     char folder[200], data[256], backup[256], restored[256];
+    struct neap_buffer unused = {0};
     struct neap_options options;
     struct neap *neap;
     int64_t number = 0;
@@ -152,14 +174,23 @@ TEST(an_id_outlives_the_process_and_a_copy_has_it_too)
     neap_close(neap);
     CHECK_OK(neap_open(&options, &neap, NULL));
     CHECK_OK(neap_counter_add(neap, &at, 5, &call));
+    CHECK_OK(neap_once(neap, &unused, NULL));
     CHECK_OK(neap_backup(neap, backup, NULL, NULL));
     neap_close(neap);
     CHECK_OK(neap_restore(backup, restored, NULL, NULL));
     options.path = restored;
     CHECK_OK(neap_open(&options, &neap, NULL));
     CHECK_OK(neap_counter_add(neap, &at, 5, &call));
+    /* The original may have done that one since. */
+    call.once = token_of(&unused);
+    CHECK_ERROR(neap_counter_add(neap, &at, 5, &call), NEAP_STALE);
     CHECK_OK(neap_counter_get(neap, &at, &number, NULL));
     CHECK_EQUAL(number, 5);
     neap_close(neap);
+    options.flags = NEAP_READONLY;
+    CHECK_OK(neap_open(&options, &neap, NULL));
+    CHECK_ERROR(neap_once(neap, &unused, NULL), NEAP_REFUSED);
+    neap_close(neap);
+    neap_buffer_free(&unused);
     path_remove(folder);
 }

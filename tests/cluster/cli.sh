@@ -80,6 +80,10 @@ commands_once()
         prints 5 "$@" get shop till && fails 2 'another write' "$@" --once 7c0d incr shop till 6 &&
         prints '' "$@" --once 7c0e add shop bag a b && prints '' "$@" remove shop bag a &&
         prints '' "$@" --once 7c0e add shop bag a b && prints b "$@" get shop bag &&
+        gives 0 "$@" once && id=$(cat "$work/out") && prints '' "$@" --once "$id" incr shop till &&
+        prints '' "$@" --once "$id" incr shop till && prints 6 "$@" get shop till &&
+        fails 1 'another node' "$@" --once "neap1-0123456789abcdef-${id#neap1-????????????????-}" \
+            incr shop till &&
         fails 2 'means nothing to assign' "$@" --once 7c0f assign shop owner cid &&
         fails 2 'not empty' "$@" --once '' incr shop till &&
         prints '' "$@" delete shop till && prints '' "$@" delete shop bag

@@ -60,6 +60,15 @@ static int fuzz_wait(struct backend *backend, const struct token *token, enum ne
     return token->count ? error_set(error, NEAP_UNCERTAIN, "not here") : 0;
 }
 
+static int fuzz_once(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,
+                     struct neap_error *error)
+{
+    (void)backend;
+    (void)timeout_ms;
+    (void)error;
+    return buffer_set(ret_id, slice_text("an id"));
+}
+
 static int fuzz_admin(struct backend *backend, int argc, const char *const argv[],
                       struct buffer *ret_json, struct neap_error *error)
 {
@@ -89,6 +98,7 @@ static const struct backend_ops fuzz_ops = {
     .page = fuzz_page,
     .sync = fuzz_sync,
     .wait = fuzz_wait,
+    .once = fuzz_once,
     .admin = fuzz_admin,
     .backup = fuzz_backup,
 };

@@ -235,6 +235,18 @@ static void ask_backup(struct backend *backend, struct buffer *text)
     buffer_done(&json);
 }
 
+static void ask_once(struct backend *backend, struct buffer *text)
+{
+    struct neap_error error = {0};
+    struct buffer id;
+
+    buffer_init(&id, NEAP_ONCE_MAX);
+    CHECK_OK(backend->ops->once(backend, 1234, &id, &error));
+    say_bytes(text, buffer_slice(&id));
+    say(text, "\n");
+    buffer_done(&id);
+}
+
 /* Without `default`: a new verb does not compile before it has its golden bytes. False: there is
  * none such. */
 static bool ask(enum request_verb verb, struct backend *backend, struct buffer *text)
@@ -265,6 +277,9 @@ static bool ask(enum request_verb verb, struct backend *backend, struct buffer *
     case REQUEST_BACKUP:
         ask_backup(backend, text);
         return true;
+    case REQUEST_ONCE:
+        ask_once(backend, text);
+        return true;
     }
     return false;
 }
@@ -272,7 +287,7 @@ static bool ask(enum request_verb verb, struct backend *backend, struct buffer *
 static const char *const verb_names[] = {
     [REQUEST_HELLO] = "hello", [REQUEST_WRITE] = "write",   [REQUEST_READ] = "read",
     [REQUEST_PAGE] = "page",   [REQUEST_SYNC] = "sync",     [REQUEST_WAIT] = "wait",
-    [REQUEST_ADMIN] = "admin", [REQUEST_BACKUP] = "backup",
+    [REQUEST_ADMIN] = "admin", [REQUEST_BACKUP] = "backup", [REQUEST_ONCE] = "make up an id",
 };
 
 /* ---- the file: a request and its reply, verb by verb ---- */
@@ -295,6 +310,8 @@ static void say_asked(const struct fake *fake, enum request_verb verb, struct bu
         say(text, "level %d in %" PRIu32 " ms\n", (int)fake->level, fake->timeout_ms);
     if (verb == REQUEST_ADMIN)
         say(text, "%s\n", fake->words);
+    if (verb == REQUEST_ONCE)
+        say(text, "in %" PRIu32 " ms\n", fake->timeout_ms);
     if (verb == REQUEST_BACKUP)
         say(text, "%s in %" PRIu32 " ms\n", fake->words, fake->timeout_ms);
 }

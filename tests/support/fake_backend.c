@@ -148,6 +148,18 @@ static void fake_close(struct backend *backend)
     ((struct fake *)backend)->closed = true;
 }
 
+static int fake_once(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,
+                     struct neap_error *error)
+{
+    struct fake *fake = (struct fake *)backend;
+    int code;
+
+    fake->calls++;
+    fake->timeout_ms = timeout_ms;
+    code = answer(fake, error);
+    return code ? code : buffer_set(ret_id, slice_text("an id"));
+}
+
 static int fake_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,
                        struct buffer *ret_json, struct neap_error *error)
 {
@@ -163,6 +175,7 @@ static const struct backend_ops fake_ops = {.write = fake_write,
                                             .sync = fake_sync,
                                             .wait = fake_wait,
                                             .admin = fake_admin,
+                                            .once = fake_once,
                                             .backup = fake_backup,
                                             .close = fake_close};
 

@@ -308,3 +308,24 @@ TEST(a_token_that_cannot_be_made_smaller_stays_as_it_is)
     CHECK(test.token.room > 20000);
     write_end(&test);
 }
+
+static int id_sweep(void *argument)
+{
+    int error;
+
+    (void)argument;
+    swept.call.ret_token = NULL;
+    error = neap_once(&swept.neap, &swept.token, &swept.call);
+    CHECK_EQUAL(swept.token.size, error ? 0 : 5);
+    neap_buffer_free(&swept.token);
+    return error;
+}
+
+TEST(making_up_an_id_survives_failed_allocations)
+{
+    write_setup(&swept);
+    test_alloc_sweep(id_sweep, NULL);
+    swept.fake.code = NEAP_UNCERTAIN;
+    CHECK_ERROR(neap_once(&swept.neap, &swept.token, &swept.call), NEAP_UNAVAILABLE);
+    write_end(&swept);
+}

@@ -166,6 +166,51 @@ TEST(a_damaged_record_is_an_error)
     place_close(&place);
 }
 
+TEST(the_numbers_that_are_there_are_told)
+{
+    static const struct once_limits two = {.count = 2, .bytes = 1 << 20};
+    uint64_t first = 7, next = 7;
+    struct place place;
+    struct view view;
+
+    place_open(&place);
+    view = batch_view(place.batch);
+    CHECK_OK(once_numbers(&view, &first, &next));
+    CHECK_EQUAL(first + next, 0);
+    for (const char *id = "abc"; *id; id++)
+        CHECK_OK(keep(&place, &two, id, ""));
+    CHECK_OK(once_numbers(&view, &first, &next));
+    CHECK_EQUAL(first, 1);
+    CHECK_EQUAL(next, 3);
+    place_close(&place);
+}
+
+TEST(an_id_of_a_node_is_text_that_tells_its_life_and_number)
+{
+    static const struct once_name made = {.life = 0xfedcba9876543210, .number = 17};
+    struct once_name name = {0};
+    char text[ONCE_NAME_SIZE + 1];
+
+    once_name_text(made, 5, text);
+    CHECK_TEXT(text, "neap1-fedcba9876543210-0000000000000011-0000000000000005");
+    CHECK_EQUAL(strlen(text), ONCE_NAME_SIZE - 1);
+    CHECK(once_name_read(slice_text(text), &name));
+    CHECK(name.life == made.life && name.number == made.number);
+    /* Anything else is an id of a caller. */
+    CHECK(!once_name_read(slice_of(text, ONCE_NAME_SIZE - 2), &name));
+    CHECK(!once_name_read(slice_of(text, ONCE_NAME_SIZE), &name));
+    CHECK(!once_name_read(slice_text(""), &name));
+    for (size_t i = 0; i < ONCE_NAME_SIZE - 1; i++) {
+        char was = text[i];
+
+        text[i] = 'G';
+        CHECK(!once_name_read(slice_text(text), &name));
+        text[i] = 0;
+        CHECK(!once_name_read(slice_of(text, ONCE_NAME_SIZE - 1), &name));
+        text[i] = was;
+    }
+}
+
 /* Whoever has no memory for it has nothing of it, once the batch is rolled back. */
 static int keep_or_nothing(void *argument)
 {

@@ -329,3 +329,22 @@ TEST(remote_calls_survive_failed_allocations)
     test_alloc_sweep(remote_write_sweep, NULL);
     remote_end(&swept);
 }
+
+TEST(an_id_is_made_up_by_the_node)
+{
+    struct remote_test test;
+    struct buffer id;
+
+    remote_begin(&test);
+    buffer_init(&id, NEAP_ONCE_MAX);
+    CHECK_OK(test.backend->ops->once(test.backend, 55, &id, &test.error));
+    CHECK_SLICE(buffer_slice(&id), "an id");
+    CHECK_EQUAL(test.fake.timeout_ms, 55);
+    test.fake.code = NEAP_IO;
+    test.fake.text = "gone";
+    CHECK_ERROR(test.backend->ops->once(test.backend, 55, &id, &test.error), NEAP_IO);
+    CHECK_TEXT(test.error.text, "gone");
+    CHECK_SLICE(buffer_slice(&id), "an id");
+    buffer_done(&id);
+    remote_end(&test);
+}

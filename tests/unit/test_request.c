@@ -153,6 +153,7 @@ static int serve_sweep(void *argument)
         "92 01 05",
         "95 01 06 c4 0a 93 01 00 91 92 05 93 03 01 09 01 00",
         "93 01 07 91 a1 78",
+        "93 01 09 0a",
     };
     struct buffer reply;
     char text[256];

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "store/keys.h"
+#include "store/once.h"
 #include "tests/support/rig.h"
 
 static struct write write_of(struct write_op *ops, size_t count, const char *id)
@@ -246,6 +247,70 @@ TEST(a_removal_that_found_nothing_is_remembered_too)
     token_done(&first.token);
     token_done(&again.token);
     token_done(&between.token);
+    rig_close(&rig);
+}
+
+/* What once_numbers() tells. */
+static void numbers_set(struct rig *rig, uint64_t first, uint64_t next)
+{
+    struct buffer bytes;
+    struct writer writer;
+    struct key key;
+
+    buffer_init(&bytes, 64);
+    writer_init(&writer, &bytes);
+    write_array(&writer, 3);
+    write_u64(&writer, first);
+    write_u64(&writer, next);
+    write_u64(&writer, 0);
+    CHECK_OK(writer.error);
+    key_meta(&key, 'N');
+    CHECK_OK(batch_put(rig->wheel.batch, DISK_META, key_slice(&key), buffer_slice(&bytes)));
+    buffer_done(&bytes);
+}
+
+static int add_named(struct rig *rig, uint64_t life, uint64_t number)
+{
+    char id[ONCE_NAME_SIZE];
+
+    once_name_text((struct once_name){.life = life, .number = number}, 1, id);
+    return add_once(rig, 1, id);
+}
+
+TEST(an_id_that_another_node_gave_is_refused)
+{
+    struct rig rig;
+    uint64_t life;
+
+    rig_open(&rig);
+    life = rig.wheel.engine.store.identity.life;
+    CHECK_ERROR(add_named(&rig, life + 1, 0), NEAP_STALE);
+    CHECK_EQUAL(count_of(&rig), 0);
+    CHECK_OK(add_named(&rig, life, 0));
+    CHECK_OK(add_named(&rig, life, 0));
+    CHECK_EQUAL(count_of(&rig), 1);
+    /* What is remembered is known, whoever gave the id: as in a copy of a directory. */
+    rig.wheel.engine.store.identity.life++;
+    CHECK_OK(add_named(&rig, life, 0));
+    CHECK_ERROR(add_named(&rig, life, 1), NEAP_STALE);
+    CHECK_EQUAL(count_of(&rig), 1);
+    rig_close(&rig);
+}
+
+TEST(an_id_that_may_be_forgotten_is_refused)
+{
+    struct rig rig;
+    uint64_t life;
+
+    rig_open(&rig);
+    life = rig.wheel.engine.store.identity.life;
+    numbers_set(&rig, 10, 20);
+    CHECK_ERROR(add_named(&rig, life, 9), NEAP_STALE);
+    CHECK_ERROR(add_named(&rig, life, 21), NEAP_STALE); /* it was given in a future that is lost */
+    CHECK_EQUAL(count_of(&rig), 0);
+    CHECK_OK(add_named(&rig, life, 10));
+    CHECK_OK(add_named(&rig, life, 20));
+    CHECK_EQUAL(count_of(&rig), 2);
     rig_close(&rig);
 }
 
