@@ -83,9 +83,9 @@
  *                  nodes have it; so each costs a little until then.
  *
  *   NEAP_SCORES    members with a score each, a whole number. Set against set: the later one, as
- * for NEAP_LWW. Set against added to: both, so 10 and +3 are 13. Additions: all. Set, or added to,
- * against the member removed: it is in, with the score that was set, or with what the adding node
- * has added to it so far.
+ *                  for NEAP_LWW. Set against added to: both, so 10 and +3 are 13. Additions: all.
+ *                  Set, or added to, against the member removed: it is in, with the score that was
+ *                  set, or with what the adding node has added to it so far.
  *
  *   NEAP_MAP       each field by its own type. A field updated against the map removed: the update
  *                  stays, what was in the map before goes.

@@ -64,6 +64,7 @@ static const struct row {
     {NEAP_FLAG_DW, {.number = 1}, {.number = 1}, " 1;"},
     {NEAP_COUNTER_EXACT, {.number = 5}, {.number = 3}, " 3;"},
     {NEAP_SET_RW, {.name = {"one", 3}}, {.name = {"two", 3}}, "two 0;"},
+    {NEAP_SCORES, {.name = {"one", 3}, .number = 5}, {.name = {"two", 3}, .number = 3}, "two 3;"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -136,6 +137,8 @@ static int look_own(struct neap *neap, const struct neap_place *at, enum neap_ty
         return neap_flag_dw_get(neap, at, &is, call);
     case NEAP_COUNTER_EXACT:
         return neap_counter_exact_get(neap, at, &number, call);
+    case NEAP_SCORES:
+        return neap_score_get(neap, at, bytes_of("one"), &number, call);
     case NEAP_SET_RW:
         return neap_set_rw_has(neap, at, bytes_of("one"), &is, call);
     default:
