@@ -184,6 +184,18 @@ def types_are_known_by_name(db):
 
 
 @case
+def scores_have_an_order(db):
+    board = ("shop", "sellers")
+    for name, score in (("ann", 5), ("bob", 9), ("cid", 7)):
+        db.score_set(board, name, score)
+    db.score_add(board, "ann", 3)
+    assert db.score_get(board, "ann") == 8 and db.score_rank(board, "ann") == 1
+    assert [(item.name, item.number) for item in db.scores(board, 2**63 - 1, 8)] == [
+        (b"bob", 9), (b"ann", 8)]
+    raises(neap.Code.NOTFOUND, db.score_get, board, "dan")
+
+
+@case
 def operators_ask_in_words(db):
     db.counter_add(APPLES, 1)
     assert json.loads(db.admin(["digest", "shop"]))

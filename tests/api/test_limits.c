@@ -45,6 +45,16 @@ static int exact_over(struct bench *bench)
     return neap_counter_exact_add(bench->neap, &bench->at, 1, bench->call);
 }
 
+static int score_over(struct bench *bench)
+{
+    return neap_score_add(bench->neap, &bench->at, bytes_of("ann"), 1, bench->call);
+}
+
+static int member_large(struct bench *bench)
+{
+    return neap_score_set(bench->neap, &bench->at, large_of(bench, NEAP_PATH_MAX), 1, bench->call);
+}
+
 static int field_over(struct bench *bench)
 {
     struct neap_bytes fields[] = {bytes_of("m"), bytes_of("n")};
@@ -293,6 +303,8 @@ static const struct limit {
     {"counter over", counter_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
     {"counter under", counter_under, NEAP_LIMIT, {"shop/apples-left", "64 bits"}},
     {"exact counter over", exact_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
+    {"score over", score_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
+    {"member large", member_large, NEAP_LIMIT, {"shop/apples", "more than 4096"}},
     {"field over", field_over, NEAP_LIMIT, {"shop/apples/m/n", "64 bits"}},
     {"batch over", batch_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
     {"key large", key_large, NEAP_LIMIT, {"shop/apples", "1025 bytes", "limit is 1024"}},
@@ -337,6 +349,7 @@ static void fill(struct bench *bench)
 
     CHECK_OK(neap_counter_add(bench->neap, &bench->at, INT64_MAX, NULL));
     CHECK_OK(neap_counter_exact_add(bench->neap, &bench->at, INT64_MAX, NULL));
+    CHECK_OK(neap_score_set(bench->neap, &bench->at, bytes_of("ann"), INT64_MAX, NULL));
     CHECK_OK(neap_counter_add(bench->neap, &left, INT64_MIN + 1, NULL));
     CHECK_OK(neap_counter_add(bench->neap, &deep, -1, NULL));
     for (int i = 0; i < NEAP_SIBLINGS_MAX; i++)
