@@ -161,7 +161,7 @@ bool history_parse(const char *line, size_t size, struct history *ret_history,
     const char *type;
 
     ret_problem[0] = '\0';
-    history.json = json_loadb(line, size, 0, &error);
+    history.json = json_loadb(line, size, JSON_ALLOW_NUL, &error);
     history.id = json_string_value(json_object_get(history.json, "id"));
     history.source = json_string_value(json_object_get(history.json, "src"));
     history.steps = json_object_get(history.json, "steps");

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "tests/replay/replay.h"
 
-enum { EVENTS_MAX = 512, WORDS = EVENTS_MAX / 64, CELL_NAME_MAX = 256 };
+enum { EVENTS_MAX = 256, WORDS = EVENTS_MAX / 64 };
 enum { REFERENCE, OURS, SIDES };
 
 struct bits {
@@ -21,19 +21,32 @@ struct state {
     size_t best;         /* LWW of the reference: number of the event + 1 */
 };
 
+/* What an actor of a counter has done: increments and decrements, and rights it has given. */
+enum { KIND_INC, KIND_DEC, KIND_GIVE };
+struct row {
+    int64_t sides[2], given[REPLICAS_MAX];
+    /* Ours: what was given to it and it has made its own when it spent, and the event of the giver
+     * (its number + 1) that it knew of then. */
+    int64_t taken[REPLICAS_MAX];
+    size_t taken_at[REPLICAS_MAX];
+    size_t at; /* the row's own */
+};
+
 struct model_event {
     unsigned actor;
-    char cell[CELL_NAME_MAX];
-    bool adds; /* a set's element, a flag; of PN: whether it is a dec */
+    const char *cell;
+    bool adds; /* a set's element, a flag */
     int64_t stamp;
-    int64_t total[SIDES]; /* of the actor: PN: inc and dec; else by rule */
+    int64_t total[SIDES]; /* of the actor, by rule */
+    struct row row;       /* of the actor */
+    unsigned kind, to;    /* which part of the row it changed */
     const json_t *value;
     struct bits known; /* ours: what whoever knows of it knows */
 };
 
 struct model {
     const struct history *history;
-    enum { MODEL_LWW, MODEL_PN, MODEL_CHAIN, MODEL_TOKEN } rule;
+    enum { MODEL_LWW, MODEL_ROWS, MODEL_CHAIN, MODEL_TOKEN } rule;
     struct model_event events[EVENTS_MAX];
     size_t events_count;
     struct state replicas[REPLICAS_MAX];
@@ -78,7 +91,7 @@ static int rule_of(const struct history *history)
     if (strcmp(type, "lww") == 0)
         return history->has_deltas ? -1 : MODEL_LWW;
     if (strcmp(type, "pncounter") == 0)
-        return history->has_deltas ? MODEL_PN : -1;
+        return history->has_deltas ? MODEL_ROWS : -1;
     switch (history->kind->shape) {
     case SHAPE_SET:
     case SHAPE_FLAG:
@@ -88,6 +101,7 @@ static int rule_of(const struct history *history)
     case SHAPE_COUNTER:
         return history->has_deltas && strcmp(type, "ccounter") == 0 ? MODEL_CHAIN : -1;
     case SHAPE_BOUNDED:
+        return history->has_deltas ? MODEL_ROWS : -1;
     case SHAPE_LWW:
     case SHAPE_MAP:
     case SHAPE_TEXT:
@@ -152,13 +166,13 @@ static struct model_event *event_new(struct model *model, unsigned actor, const 
 {
     struct model_event *event = &model->events[model->events_count];
 
-    if (model->events_count == EVENTS_MAX || !cell || strlen(cell) >= CELL_NAME_MAX) {
+    if (model->events_count == EVENTS_MAX || !cell) {
         model->lost = true;
         return NULL;
     }
     model->events_count++;
     event->actor = actor;
-    memcpy(event->cell, cell, strlen(cell) + 1);
+    event->cell = cell;
     return event;
 }
 
@@ -182,19 +196,51 @@ static void make_lww(struct model *model, struct state *replica, unsigned actor,
     bit_set(&replica->seen[OURS], number);
 }
 
-static void make_pn(struct model *model, unsigned actor, const json_t *op, struct state *ret_delta)
+/* Who spends takes what others have given it, as far as it knows. */
+static void row_take(const struct model *model, const struct state *replica, unsigned actor,
+                     struct row *row)
 {
+    size_t last[REPLICAS_MAX] = {0};
+
+    for (size_t i = 0; i < model->events_count; i++) {
+        if (bit(&replica->seen[OURS], i))
+            last[model->events[i].actor] = i + 1;
+    }
+    for (unsigned i = 0; i < REPLICAS_MAX; i++) {
+        int64_t given = last[i] ? model->events[last[i] - 1].row.given[actor] : 0;
+
+        if (given <= row->taken[i])
+            continue;
+        row->taken[i] = given;
+        row->taken_at[i] = last[i];
+    }
+}
+
+static void make_row(struct model *model, const struct state *replica, unsigned actor,
+                     const json_t *op, struct state *ret_delta)
+{
+    const char *verb = json_string_value(json_array_get(op, 0));
     struct model_event *event = event_new(model, actor, "");
     size_t number = model->events_count - 1;
+    int64_t by = (int64_t)json_integer_value(json_array_get(op, 1));
 
     if (!event)
         return;
-    event->adds = strcmp(json_string_value(json_array_get(op, 0)), "dec") == 0;
+    event->to = (unsigned)json_integer_value(json_array_get(op, 2)) % REPLICAS_MAX;
+    event->kind = strcmp(verb, "inc") == 0   ? KIND_INC
+                  : strcmp(verb, "dec") == 0 ? KIND_DEC
+                                             : KIND_GIVE;
     for (size_t i = 0; i < number; i++) {
         if (model->events[i].actor == actor)
-            memcpy(event->total, model->events[i].total, sizeof event->total);
+            event->row = model->events[i].row;
     }
-    event->total[event->adds] += (int64_t)json_integer_value(json_array_get(op, 1));
+    if (event->kind != KIND_GIVE)
+        event->row.sides[event->kind] += by;
+    else if (event->to != actor)
+        event->row.given[event->to] += by;
+    if (event->kind != KIND_INC && !(event->kind == KIND_GIVE && event->to == actor))
+        row_take(model, replica, actor, &event->row);
+    event->row.at = number + 1;
     for (int side = 0; side < SIDES; side++)
         bit_set(&ret_delta->seen[side], number);
 }
@@ -232,10 +278,13 @@ static void follow_chain(struct model *model, unsigned actor, struct state *delt
 static void make_clear(struct model *model, const struct state *replica, unsigned actor,
                        const char *cell, struct state *ret_delta)
 {
+    static const struct bits nothing;
     int64_t totals[SIDES] = {0};
 
     supersede(model, replica, cell, -1, ret_delta, totals);
-    follow_chain(model, actor, ret_delta);
+    /* To remove nothing is no event. */
+    if (memcmp(&ret_delta->seen[OURS], &nothing, sizeof nothing) != 0)
+        follow_chain(model, actor, ret_delta);
 }
 
 static void make_put(struct model *model, const struct state *replica, unsigned actor,
@@ -360,8 +409,8 @@ static void follow_op(struct model *model, const json_t *step, const struct stat
     }
     if (model->rule == MODEL_LWW)
         make_lww(model, replica, actor, op);
-    else if (model->rule == MODEL_PN)
-        make_pn(model, actor, op, &delta);
+    else if (model->rule == MODEL_ROWS)
+        make_row(model, replica, actor, op, &delta);
     else
         make_causal(model, replica, context, actor, op, &delta);
     join(model, replica, &delta);
@@ -434,24 +483,67 @@ static json_t *value_lww(const struct model *model, int side)
     return best ? json_deep_copy(best->value) : json_string("");
 }
 
-/* The reference's state is the largest total of each side; ours the last pair. */
-static json_t *value_pn(const struct model *model, int side)
+/* The reference's state is the largest of each part of a row; ours the last row. */
+static void rows_seen(const struct model *model, int side, struct row rows[REPLICAS_MAX])
 {
-    int64_t totals[REPLICAS_MAX][2] = {{0}}, value = 0;
-
     for (size_t i = 0; i < model->events_count; i++) {
         const struct model_event *event = &model->events[i];
+        struct row *row = &rows[event->actor];
 
         if (!bit(&model->at->seen[side], i))
             continue;
-        if (side == REFERENCE)
-            totals[event->actor][event->adds] = event->total[event->adds];
+        if (side == OURS)
+            *row = event->row;
+        else if (event->kind == KIND_GIVE)
+            row->given[event->to] = event->row.given[event->to];
         else
-            memcpy(totals[event->actor], event->total, sizeof event->total);
+            row->sides[event->kind] = event->row.sides[event->kind];
     }
-    for (unsigned i = 0; i < REPLICAS_MAX; i++)
-        value += totals[i][0] - totals[i][1];
-    return json_integer(value);
+}
+
+/* What a row has, less what others took of it that it does not say to have given: not below 0 where
+ * they knew more of it. */
+static int64_t row_has(const struct row rows[REPLICAS_MAX], unsigned who)
+{
+    const struct row *row = &rows[who];
+    int64_t has = row->sides[0] - row->sides[1], early = 0;
+
+    for (unsigned i = 0; i < REPLICAS_MAX; i++) {
+        int64_t more = rows[i].taken[who] - row->given[i];
+
+        has += row->taken[i] - row->given[i];
+        if (more > 0 && row->at > 0 && rows[i].taken_at[who] > row->at)
+            early += more;
+        else if (more > 0 && row->at > 0)
+            has -= more;
+    }
+    return has - (has < 0 ? 0 : early < has ? early : has);
+}
+
+/* The sum; of a bounded counter the rights of whoever is asked, too. */
+static json_t *value_rows(const struct model *model, int side)
+{
+    size_t who = (size_t)(model->at - model->replicas);
+    struct row rows[REPLICAS_MAX];
+    int64_t value = 0, rights = 0;
+
+    memset(rows, 0, sizeof rows);
+    rows_seen(model, side, rows);
+    for (unsigned i = 0; i < REPLICAS_MAX; i++) {
+        int64_t has = row_has(rows, i);
+
+        value += has;
+        rights += i == who ? has : 0;
+        for (unsigned k = 0; k < REPLICAS_MAX; k++) {
+            int64_t under_way = rows[i].given[k] - rows[k].taken[i];
+
+            value += under_way > 0 ? under_way : 0;
+            rights += k == who && under_way > 0 ? under_way : 0;
+        }
+    }
+    if (model->history->kind->shape != SHAPE_BOUNDED)
+        return json_integer(value);
+    return json_pack("[I,I]", (json_int_t)value, (json_int_t)rights);
 }
 
 /* Are there live events of the cell, and do all of them add? */
@@ -509,8 +601,8 @@ static json_t *value_of(const struct model *model, int side)
 
     if (model->rule == MODEL_LWW)
         return value_lww(model, side);
-    if (model->rule == MODEL_PN)
-        return value_pn(model, side);
+    if (model->rule == MODEL_ROWS)
+        return value_rows(model, side);
     if (kind->shape == SHAPE_COUNTER)
         return value_sum(model, side);
     if (kind->shape == SHAPE_FLAG)

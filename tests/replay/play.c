@@ -137,6 +137,8 @@ static void value_check(struct play *play, struct replica *replica, const json_t
 
     if (play->is_over || !hold(play, recorded, "no value is recorded"))
         return;
+    if (play->history->kind->shape == SHAPE_BOUNDED)
+        play->rights = json_array_size(recorded) - 1;
     read = value_read(play, replica);
     if (!read)
         return;

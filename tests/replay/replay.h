@@ -128,6 +128,7 @@ struct play {
     struct model *model;       /* NULL: this type has none */
     size_t differing;          /* values that are not as recorded, for a reason */
     size_t values;             /* values that were compared */
+    size_t rights;             /* of a bounded counter: of how many replicas they are told */
     const char *rule;          /* the reason */
     struct buffer bytes, more; /* scratch */
     bool is_over;              /* it failed, or came to its end */

@@ -309,6 +309,11 @@ uint32_t play_nonce(const struct play *play, struct dot dot)
     return 0;
 }
 
+static bool is_removal(enum op_kind kind)
+{
+    return kind == OP_REMOVE || kind == OP_SET_REMOVE || kind == OP_FLAG_OFF;
+}
+
 void replica_write(struct play *play, struct replica *replica, struct slice path,
                    const struct op *op)
 {
@@ -321,6 +326,11 @@ void replica_write(struct play *play, struct replica *replica, struct slice path
     cell_init(&before);
     if (play->making)
         replica_cell(play, replica, path, &play->more, &before);
+    /* A delta of nothing is none: it would carry what the replica knows of the cell. */
+    if (play->making && before.count == 0 && is_removal(op->kind)) {
+        cell_done(&before);
+        return;
+    }
     error = shard_write(replica->shard, replica->batch, play->shard, path, op, &dot);
     if (error) {
         char text[200];

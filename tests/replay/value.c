@@ -171,10 +171,12 @@ json_t *value_read(struct play *play, struct replica *replica)
 
     if (!replica_open(play, replica))
         return NULL;
-    if (play->history->kind->shape == SHAPE_BOUNDED)
-        return bounded_read(play, replica);
-    value = empty_value(play->history->kind);
-    cells_show(play, replica, &value);
+    if (play->history->kind->shape == SHAPE_BOUNDED) {
+        value = bounded_read(play, replica);
+    } else {
+        value = empty_value(play->history->kind);
+        cells_show(play, replica, &value);
+    }
     if (play->is_over) {
         json_decref(value);
         return NULL;

@@ -15,7 +15,7 @@
 #include "base/broken.h"
 #include "tests/replay/data.h"
 
-enum { GROUP_MAX = 1500, SHOWN_MAX = 5, EXIT_NOTICED = 3 };
+enum { GROUP_MAX = 1500, SHOWN_MAX = 12, EXIT_NOTICED = 3 };
 
 /* One in how many histories `make check` plays, and how many of those that notice broken rules. */
 
@@ -303,11 +303,14 @@ static void file_report(const struct run *run, size_t number)
 
     if (file->shown > SHOWN_MAX)
         printf("# ... and %zu more of %s\n", file->shown - SHOWN_MAX, file->name);
+    if (file->texts > 0 && (file->histories > 0 || file->failed > 0))
+        printf("# %s: %zu histories of type %s are skipped: text is not replayed\n", file->name,
+               file->texts, file->text_type);
     if (file->histories > 0 || file->failed > 0)
         printf("%s %zu - %s: %zu histories, %zu values, %zu differ for a reason that is known, %zu "
-               "failures%s\n",
+               "failures\n",
                verdict, number + 1, file->name, file->histories, file->values, file->differing,
-               file->failed, file->texts ? "; histories of text are skipped" : "");
+               file->failed);
     else if (file->texts > 0)
         printf("ok %zu - %s # SKIP %zu histories of type %s: text is not replayed\n", number + 1,
                file->name, file->texts, file->text_type);
