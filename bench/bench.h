@@ -63,4 +63,7 @@ uint64_t bench_mix(uint64_t i);
 
 /* What log and tree add to a write: printed, and added to the JSON array of results. */
 void write_cost_run(const char *base, json_t *rows);
+/* One set of a million elements against many small ones. */
+struct rows;
+void sets_run(const char *base, struct rows *rows);
 #endif

@@ -141,6 +141,8 @@ int main(int argc, char **argv)
     works_check(&sides);
     if (strstr("write cost", only))
         write_cost_run(base, rows.list);
+    if (strstr("sets", only))
+        sets_run(base, &rows);
     written = rows_close(&rows);
     neap_close(sides.neap);
     raw_close(&sides.raw);

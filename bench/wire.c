@@ -254,6 +254,35 @@ static void isolated(void)
                   (double)bench.wire.tally.cells / SINGLE_PUSHES, "values", 1.05);
 }
 
+/* Additions to a set, so many at once: all bytes of the pushes, with paths and dots, for each. */
+static void set_adds(unsigned together, const char *work)
+{
+    enum { ADDS = 200, TOGETHER_MAX = 10, PATH = 64 };
+    struct wire *wire = &bench.wire;
+    struct write_op ops[TOGETHER_MAX];
+    uint8_t bytes[TOGETHER_MAX][PATH];
+
+    wire_count(wire);
+    for (unsigned i = 0; i < ADDS; i++) {
+        struct write_op *op = &ops[i % together];
+        struct buffer path = {.data = bytes[i % together], .room = PATH, .size_max = PATH};
+        char name[24];
+
+        *op = (struct write_op){.bucket = bucket, .op = {.kind = OP_SET_ADD}};
+        snprintf(name, sizeof name, "element %02u-%05u", together, i);
+        wire_check(path_level(&path, slice_text("a set"), NEAP_SET), "path");
+        wire_check(path_element(&path, slice_text(name)), "path");
+        op->path = buffer_slice(&path);
+        if (i % together == together - 1) {
+            wire_write(wire, 0, ops, together);
+            wire_run(wire, SINGLE_MS);
+        }
+    }
+    rows_add_most(&bench.rows, work, (double)wire->tally.by_kind[MESSAGE_PUSH] / ADDS, "bytes",
+                  100);
+    wire_run_until(wire, are_at_rest, 600000, "to be at rest after the additions");
+}
+
 /* ---- damage ---- */
 
 static void lose(uint64_t number, struct batch *batch)
@@ -380,6 +409,8 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < count; i++)
         pushes_lost(differences[i]);
     isolated();
+    set_adds(1, "wire: an addition to a set, pushed alone");
+    set_adds(10, "wire: an addition to a set, pushed with nine others");
     for (unsigned i = 0; i < count; i++)
         damage(differences[i]);
     for (unsigned i = 1; i < count; i++)

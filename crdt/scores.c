@@ -89,7 +89,8 @@ static int score_set(const struct cell *old, const struct op *op, struct edit *e
 static bool is_foldable(const struct part *part, struct dot dot, const struct op *op,
                         const struct editor *editor)
 {
-    return !part->is_set && dot.id == editor->id && dot.n > editor->fold_after && op_sees(op, dot);
+    return !part->is_set && (dot.id == editor->id || BROKEN("folds-others")) &&
+           dot.n > editor->fold_after && op_sees(op, dot);
 }
 
 static int score_add(const struct cell *old, const struct op *op, const struct editor *editor,

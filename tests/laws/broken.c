@@ -7,7 +7,7 @@
 #include "tests/laws/history.h"
 #include "tests/support/test.h"
 
-static const enum neap_type last_type = NEAP_SET_RW;
+static const enum neap_type last_type = NEAP_SCORES;
 
 enum { HISTORIES = 400 };
 

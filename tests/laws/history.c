@@ -175,6 +175,7 @@ static const enum op_kind writes[][2] = {
     [NEAP_FLAG_DW] = {OP_FLAG_DW_ON, OP_FLAG_DW_OFF},
     [NEAP_COUNTER_EXACT] = {OP_COUNTER_EXACT_ADD, OP_REMOVE},
     [NEAP_SET_RW] = {OP_SET_RW_ADD, OP_SET_RW_REMOVE},
+    [NEAP_SCORES] = {OP_SCORE_SET, OP_SCORE_REMOVE},
 };
 
 bool history_has(unsigned type)
@@ -186,6 +187,8 @@ static enum op_kind choose_kind(struct history *history)
 {
     bool removes = rng_chance(&history->rng, history->removals ? 35 : 2);
 
+    if (!removes && history->type == NEAP_SCORES && rng_chance(&history->rng, 50))
+        return OP_SCORE_ADD;
     if (!removes)
         return writes[history->type][0];
     if (type_collects(history->type) && rng_chance(&history->rng, 25))
@@ -201,12 +204,13 @@ static events explain_gone(const struct history *history, const struct op *op,
 
     if (op->kind == OP_REGISTER_SET && !op->seen)
         return 0;
-    if (op->kind != OP_COUNTER_ADD)
+    if (op->kind != OP_COUNTER_ADD && op->kind != OP_SCORE_ADD)
         return here & seen;
     for (size_t i = 0; i < history->events_count; i++) {
         struct dot dot = history->events[i].dot;
 
-        if (dot.id == editor->id && dot.n > editor->fold_after)
+        if (history->events[i].kind == op->kind && dot.id == editor->id &&
+            dot.n > editor->fold_after)
             own |= event_bit(i);
     }
     return here & seen & own;
@@ -306,7 +310,8 @@ static bool is_predicted(const struct history *history, const struct op *op)
 static bool check_edit(struct history *history, const struct op *op, const struct edit *edit,
                        events here, events gone)
 {
-    bool adds = op->kind != OP_REMOVE && op->kind != OP_FLAG_OFF && op->kind != OP_SET_REMOVE;
+    bool adds = op->kind != OP_REMOVE && op->kind != OP_FLAG_OFF && op->kind != OP_SET_REMOVE &&
+                op->kind != OP_SCORE_REMOVE;
 
     if (!is_predicted(history, op))
         return true;

@@ -66,6 +66,11 @@ TEST(histories_of_sets_where_removals_win_hold)
     check_histories(NEAP_SET_RW);
 }
 
+TEST(histories_of_score_sets_hold)
+{
+    check_histories(NEAP_SCORES);
+}
+
 /* Two replicas, a and b, each with a cell and a context. */
 struct pair {
     struct cell cells[2];

@@ -89,6 +89,24 @@ static bool check_counter(struct history *history, const struct cell *cell, unsi
     return true;
 }
 
+/* What was set last, and all that was added. */
+static bool check_score(struct history *history, const struct cell *cell, events live)
+{
+    events added = 0;
+    int64_t sum = 0, score = 0;
+    size_t winner;
+
+    for (size_t i = 0; i < history->events_count; i++)
+        added |= history->events[i].kind == OP_SCORE_ADD ? event_bit(i) : 0;
+    for (size_t i = 0; i < history->events_count; i++)
+        sum += live & added & event_bit(i) ? history->events[i].total : 0;
+    winner = explain_winner(history, live & ~added);
+    sum += winner == EVENTS_MAX ? 0 : history->events[winner].number;
+    if (score_value(cell, &score) != (live ? 0 : NEAP_NOTFOUND) || score != sum)
+        return fails(history, "the score is %" PRId64 ", not %" PRId64, score, sum);
+    return true;
+}
+
 /* Every addition counts that no removal has seen. */
 static bool check_exact(struct history *history, const struct cell *cell, unsigned index,
                         events known)
@@ -169,6 +187,8 @@ bool check_value(struct history *history, const struct cell *cell, unsigned inde
 
     if (history->type == NEAP_COUNTER)
         return check_counter(history, cell, index, live, known);
+    if (history->type == NEAP_SCORES)
+        return check_score(history, cell, live);
     if (history->type == NEAP_COUNTER_EXACT)
         return check_exact(history, cell, index, known);
     if (history->type == NEAP_MAX || history->type == NEAP_MIN)

@@ -4,8 +4,9 @@
  * the same, and it must be what the table says.
  *
  * An operation is a few words: "add 5", "set x", "put x" (what is here is replaced), "on", "off",
- * "in e", "out e", "reset" (the object goes; in a map, the outermost map). More than one are
- * separated by commas. A field of the map of a row is named before it: "f:set in e", "f:reset". */
+ * "in e", "out e", of scores "set e 10 STAMP", "add e 3", "reset" (the object goes; in a map, the
+ * outermost map). More than one are separated by commas. A field of the map of a row is named
+ * before it: "f:set in e", "f:reset". */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +86,16 @@ static const struct row rows[] = {
     {"set-rw", "out e", "in e", "reset", "e"},
     {"set-rw", "in e", "out e", "reset", ""},
     {"set-rw", "in e", "out e,in e", "out e", ""},
+    {"scores", "", "set e 10 5", "set e 20 6", "e=20"},
+    {"scores", "set e 1 9", "set e 10 6", "set e 20 5", "e=10"},
+    {"scores", "", "set e 10 5", "add e 3", "e=13"},
+    {"scores", "set e 1 9", "set e 10 5", "add e 3", "e=13"},
+    {"scores", "set e 1 9", "add e 4", "add e 3", "e=8"},
+    {"scores", "set e 1 9", "add e 4", "out e", "e=4"},
+    {"scores", "set e 1 9", "set e 10 5", "out e", "e=10"},
+    {"scores", "set e 1 9", "out e", "out e", ""},
+    {"scores", "set e 1 9,set f 2 9", "add e 4", "reset", "e=4"},
+    {"scores", "", "set e 10 5", "set f 20 6", "e=10 f=20"},
     {"map", "x:lww set p 1", "x:lww set a 5", "y:lww set b 6", "x=a y=b"},
     {"map", "y:lww set p 1,x:lww set p 2", "x:lww set a 5", "reset", "x=a"},
     {"map", "x:lww set p 1", "reset", "reset", ""},
@@ -133,6 +144,9 @@ static enum op_kind kind_of(const char *type, const char *verb)
         {"set", "out", OP_SET_REMOVE},
         {"set-rw", "in", OP_SET_RW_ADD},
         {"set-rw", "out", OP_SET_RW_REMOVE},
+        {"scores", "set", OP_SCORE_SET},
+        {"scores", "add", OP_SCORE_ADD},
+        {"scores", "out", OP_SCORE_REMOVE},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -164,7 +178,7 @@ static void act(struct place *place, unsigned depth, const char *type, const cha
     struct op op = {0};
     struct buffer path;
     struct dot dot;
-    int stamp = 0;
+    int stamp = 0, second = 0;
     bool in_map = !strcmp(type, "map") && strchr(words, ':');
 
     if (in_map) {
@@ -172,7 +186,7 @@ static void act(struct place *place, unsigned depth, const char *type, const cha
         words = strchr(words, ' ') + 1;
         type = field_type;
     }
-    CHECK(sscanf(words, "%15s %15s %d", verb, value, &stamp) >= 1);
+    CHECK(sscanf(words, "%15s %15s %d %d", verb, value, &stamp, &second) >= 1);
     buffer_init(&path, NEAP_PATH_MAX);
     path_of(&path, depth, in_map ? "map" : type, in_map ? field : NULL, type);
     if (!strcmp(verb, "reset")) {
@@ -182,6 +196,10 @@ static void act(struct place *place, unsigned depth, const char *type, const cha
         op.number = strtoll(value, NULL, 10);
         op.value = slice_text(value);
         op.stamp = (uint64_t)stamp;
+        if (!strcmp(type, "scores")) {
+            op.number = stamp;
+            op.stamp = (uint64_t)second;
+        }
         op.seen = strcmp(verb, "put") ? NULL : &place->shard->context;
         if (type_named(type)->below == BELOW_ELEMENT)
             CHECK_OK(path_element(&path, slice_text(value)));
@@ -249,6 +267,10 @@ static void show_cell(struct slice path, const struct cell *cell, char *text, si
     CHECK_OK(type_item(type, cell, &item));
     if (holds & NEAP_HOLDS_VALUES)
         show_values(cell, value, sizeof value);
+    else if (holds & NEAP_HOLDS_ELEMENTS && holds & NEAP_HOLDS_NUMBER &&
+             path_cursor_element(&cursor, &element) == 0)
+        snprintf(value, sizeof value, "%.*s=%" PRId64, (int)element.size,
+                 (const char *)element.data, item.number);
     else if (holds & NEAP_HOLDS_NUMBER)
         snprintf(value, sizeof value, "%" PRId64, item.number);
     else if (holds & NEAP_HOLDS_SWITCH)

@@ -38,6 +38,7 @@ static struct disk *inner_of(struct disk *disk)
 static int spy_get(struct disk *disk, struct disk_snapshot *snapshot, enum disk_family family,
                    struct slice key, struct buffer *ret_value)
 {
+    atomic_fetch_add(&((struct spy_disk *)disk)->gets, 1);
     return inner_of(disk)->ops->get(inner_of(disk), snapshot, family, key, ret_value);
 }
 
@@ -46,6 +47,18 @@ static int spy_scan(struct disk *disk, struct disk_snapshot *snapshot, enum disk
 {
     atomic_fetch_add(&((struct spy_disk *)disk)->scans, 1);
     return inner_of(disk)->ops->scan(inner_of(disk), snapshot, family, from, to, ret_iter);
+}
+
+static int spy_each(void *arg, enum batch_kind kind, enum disk_family family, struct slice key,
+                    struct slice value)
+{
+    struct spy_disk *spy = arg;
+
+    (void)kind;
+    (void)family;
+    atomic_fetch_add(&spy->writes, 1);
+    atomic_fetch_add(&spy->bytes, (unsigned)(key.size + value.size));
+    return 0;
 }
 
 static int spy_commit(struct disk *disk, const struct batch *batch, bool sync)
@@ -57,6 +70,7 @@ static int spy_commit(struct disk *disk, const struct batch *batch, bool sync)
         atomic_fetch_add(&spy->syncs, 1);
     if (spy->before_commit)
         spy->before_commit(spy->arg);
+    (void)batch_each(batch, spy_each, spy);
     return spy->inner->ops->commit(spy->inner, batch, sync);
 }
 

@@ -19,6 +19,7 @@ struct spy_disk {
     struct disk disk;
     struct disk *inner;
     atomic_uint commits, syncs, scans; /* syncs: commits with sync, too */
+    atomic_uint gets, writes, bytes;   /* of single keys; what commits write, with their keys */
     bool keep;                         /* closing it leaves the other one open */
     void (*before_commit)(void *arg);  /* NULL: nothing */
     void *arg;

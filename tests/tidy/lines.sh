@@ -16,8 +16,9 @@ rule 'no function is over 70 lines' "$($AWK '
             print FILENAME ":" start ": " FNR - start + 1 " lines"
         start = 0
     }' $files)"
+# But for the manual, which is to be one file.
 rule 'no file is over 800 lines' "$($AWK '
-    FNR == 801 { print FILENAME ": more than 800 lines" }' $files)"
+    FNR == 801 && FILENAME !~ /include\/neap.h$/ { print FILENAME ": more than 800 lines" }' $files)"
 rule 'no tab and no blank at the end of a line' \
     "$(grep -nE '	|[[:space:]]$' $files /dev/null | cut -c 1-100)"
 finish

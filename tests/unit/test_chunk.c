@@ -1,5 +1,6 @@
 #include "store/chunk.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -241,4 +242,39 @@ TEST(answers_of_replicas_become_one)
     buffer_done(&merged);
     place_close(&b);
     end();
+}
+
+/* With replica ids as large as they are. */
+TEST(an_addition_to_a_set_travels_in_less_than_100_bytes)
+{
+    enum { LARGE = 1000, ADDS = 20 };
+    static const struct op add = {.kind = OP_SET_ADD};
+    struct context seen = {0};
+    struct buffer path;
+    struct place place;
+    struct dot dot;
+
+    CHECK_OK(place_open(&place, 0xda6d5c2f7ddf7440));
+    buffer_init(&wire, WIRE_MAX);
+    buffer_init(&path, NEAP_PATH_MAX);
+    for (unsigned i = 0; i < LARGE + ADDS; i++) {
+        char element[17];
+
+        (void)snprintf(element, sizeof element, "%016u", i);
+        buffer_clear(&path);
+        CHECK_OK(path_level(&path, slice_text("a large set"), NEAP_SET));
+        CHECK_OK(path_element(&path, slice_text(element)));
+        CHECK_OK(shard_write(place.shard, place.batch, place.shard->id, buffer_slice(&path), &add,
+                             &dot));
+        if (i == LARGE - 1)
+            CHECK_OK(context_copy(&seen, &place.shard->context));
+    }
+    CHECK_OK(place_commit(&place));
+    CHECK_OK(place_chunk(&place, &seen, place.shard->replica, CHUNK_SIZE, &wire));
+    CHECK(wire.size < ADDS * 100);
+    CHECK(wire.size > ADDS * path.size);
+    context_done(&seen);
+    buffer_done(&path);
+    buffer_done(&wire);
+    place_close(&place);
 }

@@ -177,6 +177,90 @@ TEST(a_set_with_damage_is_not_counted)
     close_node(node);
 }
 
+/* ---- what a write costs ---- */
+
+enum { LARGE = 20000, SMALL = 10 };
+
+struct cost {
+    unsigned gets, scans, writes, bytes;
+};
+
+static int set_write(struct node *node, const char *key, unsigned number, enum op_kind kind)
+{
+    uint8_t bytes[64];
+    struct buffer path = {.data = bytes, .room = sizeof bytes, .size_max = sizeof bytes};
+    struct write_op op = {.bucket = "b", .op = {.kind = kind}};
+    struct write write = {.ops = &op, .count = 1};
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "%08u", number);
+    CHECK_OK(path_level(&path, slice_text(key), NEAP_SET));
+    CHECK_OK(path_element(&path, slice_text(text)));
+    op.path = buffer_slice(&path);
+    return node->backend.ops->write(&node->backend, &write);
+}
+
+static struct cost cost_of(struct node *node, struct spy_disk *spy, const char *key,
+                           enum op_kind kind)
+{
+    spy->gets = spy->scans = spy->writes = spy->bytes = 0;
+    CHECK_OK(set_write(node, key, 99999999, kind));
+    return (struct cost){spy->gets, spy->scans, spy->writes, spy->bytes};
+}
+
+static void same_cost(struct node *node, struct spy_disk *spy, enum op_kind kind)
+{
+    struct cost large = cost_of(node, spy, "l", kind), small = cost_of(node, spy, "s", kind);
+
+    CHECK_EQUAL(large.gets, small.gets);
+    CHECK_EQUAL(large.scans, 0);
+    CHECK_EQUAL(small.scans, 0);
+    CHECK_EQUAL(large.writes, small.writes);
+    CHECK_EQUAL(large.bytes, small.bytes);
+}
+
+static uint64_t count_of(struct node *node, const char *key)
+{
+    uint8_t bytes[64];
+    struct buffer path = {.data = bytes, .room = sizeof bytes, .size_max = sizeof bytes};
+    struct page_request request = {.bucket = "b", .count_only = true};
+    uint64_t found;
+    struct page page;
+
+    CHECK_OK(path_level(&path, slice_text(key), NEAP_SET));
+    request.path = buffer_slice(&path);
+    page_init(&page, 0);
+    CHECK_OK(node->backend.ops->page(&node->backend, &request, &page));
+    found = page.count;
+    page_done(&page);
+    return found;
+}
+
+TEST(a_write_to_a_large_set_that_is_counted_costs_what_one_to_a_small_set_does)
+{
+    struct disk *disk = NULL;
+    struct spy_disk spy;
+    struct node *node;
+
+    CHECK_OK(disk_mem_open(&disk));
+    spy_disk_init(&spy, disk);
+    node = open_on(&spy.disk, false);
+    for (unsigned i = 0; i < LARGE; i++)
+        CHECK_OK(set_write(node, "l", i, OP_SET_ADD));
+    for (unsigned i = 0; i < SMALL; i++)
+        CHECK_OK(set_write(node, "s", i, OP_SET_ADD));
+    (void)count_of(node, "l");
+    (void)count_of(node, "s");
+    same_cost(node, &spy, OP_SET_ADD);
+    same_cost(node, &spy, OP_SET_ADD); /* once more */
+    same_cost(node, &spy, OP_SET_REMOVE);
+    same_cost(node, &spy, OP_SET_REMOVE);
+    spy.scans = 0;
+    (void)count_of(node, "l");
+    CHECK_EQUAL(spy.scans, 1); /* of TALLY_FROM elements: it may be small */
+    close_node(node);
+}
+
 /* ---- a wheel ---- */
 
 TEST(a_step_of_what_is_not_there_finds_nothing)
