@@ -5,8 +5,13 @@
 static int flag_edit(const struct cell *old, const struct op *op, const struct editor *editor,
                      struct edit *edit)
 {
+    int error;
+
     (void)editor;
-    return op->kind == OP_FLAG_ON ? edit_replace(old, op, edit) : edit_remove(old, op, edit);
+    if (op->kind != OP_FLAG_ON)
+        return edit_remove(old, op, edit);
+    error = edit_replace(old, op, edit);
+    return error ? error : edit_expires(edit, op);
 }
 
 static int flag_put(const struct neap_item *item, struct op *ret_op)
@@ -19,9 +24,10 @@ const struct type flag_type = {
     .type = NEAP_FLAG,
     .name = "flag",
     .holds = NEAP_HOLDS_SWITCH,
-    .check = check_empty,
+    .check = check_expires_alone,
     .edit = flag_edit,
     .put = flag_put,
+    .expires = expires_alone,
     .why_before =
         "events that switched it on, and that nobody who had seen them has switched off: ",
     .why_after = "",

@@ -1,24 +1,47 @@
-/* The last-writer-wins register: a payload is [stamp, value]. A write replaces what it saw,
+/* The last-writer-wins register: a payload is [stamp, value], or [stamp, value, expires]. A write
+ * replaces what it saw,
  * whatever the clocks say; stamps choose only among values that were written concurrently. */
 #include "crdt/type_ops.h"
 
-static int lww_read(struct slice payload, uint64_t *ret_stamp, struct slice *ret_value)
+static int lww_unpack(struct slice payload, uint64_t *ret_stamp, struct slice *ret_value,
+                      uint64_t *ret_expires)
 {
     struct reader reader;
-    uint64_t stamp;
+    uint64_t stamp, expires = 0;
     struct slice value;
+    uint32_t count;
     int error;
 
     reader_init(&reader, payload);
-    read_array_of(&reader, 2);
+    count = read_array(&reader, 3);
     stamp = read_u64(&reader);
     value = read_bin(&reader, NEAP_VALUE_MAX);
+    if (count == 3)
+        expires = read_u64(&reader);
+    if (count < 2 || (count == 3 && expires == 0))
+        reader_fail(&reader, NEAP_INVALID);
     error = reader_end(&reader);
     if (error)
         return error;
     *ret_stamp = stamp;
     *ret_value = value;
+    *ret_expires = expires;
     return 0;
+}
+
+static int lww_read(struct slice payload, uint64_t *ret_stamp, struct slice *ret_value)
+{
+    uint64_t expires;
+
+    return lww_unpack(payload, ret_stamp, ret_value, &expires);
+}
+
+static int lww_expires(struct slice payload, uint64_t *ret_expires)
+{
+    struct slice value;
+    uint64_t stamp;
+
+    return lww_unpack(payload, &stamp, &value, ret_expires);
 }
 
 static int lww_check(struct slice payload)
@@ -49,9 +72,11 @@ static int lww_edit(const struct cell *old, const struct op *op, const struct ed
     if (error)
         return error;
     writer_init(&writer, &edit->payload);
-    write_array(&writer, 2);
+    write_array(&writer, op->expires ? 3 : 2);
     write_u64(&writer, op->stamp);
     write_bin(&writer, op->value);
+    if (op->expires)
+        write_u64(&writer, op->expires);
     return writer.error;
 }
 
@@ -108,6 +133,8 @@ const struct type lww_type = {
     .item = lww_item,
     .stamped = lww_stamped,
     .put = lww_put,
+    .expires = lww_expires,
+    .latest_wins = true,
     .why_one = "the one write that no other has replaced",
     .why_before = "of ",
     .why_after = " concurrent writes, the one with the latest stamp",

@@ -5,8 +5,13 @@
 static int set_edit(const struct cell *old, const struct op *op, const struct editor *editor,
                     struct edit *edit)
 {
+    int error;
+
     (void)editor;
-    return op->kind == OP_SET_ADD ? edit_replace(old, op, edit) : edit_remove(old, op, edit);
+    if (op->kind != OP_SET_ADD)
+        return edit_remove(old, op, edit);
+    error = edit_replace(old, op, edit);
+    return error ? error : edit_expires(edit, op);
 }
 
 static int set_put(const struct neap_item *item, struct op *ret_op)
@@ -21,9 +26,10 @@ const struct type set_type = {
     .name = "set",
     .holds = NEAP_HOLDS_ELEMENTS,
     .below = BELOW_ELEMENT,
-    .check = check_empty,
+    .check = check_expires_alone,
     .edit = set_edit,
     .put = set_put,
+    .expires = expires_alone,
     .why_before = "additions that nobody who had seen them has removed: ",
     .why_after = "",
 };

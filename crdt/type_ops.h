@@ -8,9 +8,10 @@
 #include "crdt/types.h"
 
 extern const struct type register_type, lww_type, flag_type, counter_type, set_type;
-extern const struct type scores_type;
+extern const struct type scores_type, bounded_type;
 extern const struct type max_type, min_type, flag_dw_type, counter_exact_type, set_rw_type;
 
+void edit_clear(struct edit *edit);
 /* Does the operation replace a dot that is here? */
 bool op_sees(const struct op *op, struct dot dot);
 /* Keeps the dots that the operation does not see. */
@@ -23,6 +24,10 @@ int edit_remove(const struct cell *old, const struct op *op, struct edit *edit);
 int edit_replace(const struct cell *old, const struct op *op, struct edit *edit);
 /* For types whose dots carry nothing. */
 int check_empty(struct slice payload);
+/* For types whose dots carry nothing but when they expire, if they do (crdt/expiry.c). */
+int edit_expires(struct edit *edit, const struct op *op);
+int expires_alone(struct slice payload, uint64_t *ret_expires);
+int check_expires_alone(struct slice payload);
 /* A payload that is one number. */
 int number_read(struct slice payload, int64_t *ret_number);
 int check_number(struct slice payload);

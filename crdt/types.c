@@ -20,6 +20,7 @@ static const struct type *const types[] = {
     [NEAP_MAX] = &max_type,           [NEAP_MIN] = &min_type,
     [NEAP_FLAG_DW] = &flag_dw_type,   [NEAP_COUNTER_EXACT] = &counter_exact_type,
     [NEAP_SET_RW] = &set_rw_type,     [NEAP_SCORES] = &scores_type,
+    [NEAP_BOUNDED] = &bounded_type,
 };
 
 enum { TYPES_COUNT = sizeof types / sizeof *types };
@@ -27,13 +28,16 @@ enum { TYPES_COUNT = sizeof types / sizeof *types };
 /* All the operations that there are. */
 #define OP(kind, op_type, ...) [kind] = {.is_known = true, .type = (op_type), __VA_ARGS__}
 static const struct op_info ops[OP_KIND_END] = {
-    OP(OP_LWW_SET, NEAP_LWW, .takes_seen = true, .stamped = true),
-    OP(OP_REGISTER_SET, NEAP_REGISTER, .takes_seen = true),
-    OP(OP_FLAG_ON, NEAP_FLAG, .takes_seen = true),
+    OP(OP_LWW_SET, NEAP_LWW, .takes_seen = true, .stamped = true, .takes_ttl = true),
+    OP(OP_REGISTER_SET, NEAP_REGISTER, .takes_seen = true, .takes_ttl = true),
+    OP(OP_FLAG_ON, NEAP_FLAG, .takes_seen = true, .takes_ttl = true),
     OP(OP_FLAG_OFF, NEAP_FLAG, .takes_seen = true, .may_be_idle = true),
     OP(OP_COUNTER_ADD, NEAP_COUNTER, .takes_seen = false),
-    OP(OP_SET_ADD, NEAP_SET, .takes_seen = true),
+    OP(OP_SET_ADD, NEAP_SET, .takes_seen = true, .takes_ttl = true),
     OP(OP_SET_REMOVE, NEAP_SET, .takes_seen = true, .may_be_idle = true),
+    OP(OP_BOUNDED_ADD, NEAP_BOUNDED, .spends = true),
+    OP(OP_BOUNDED_GIVE, NEAP_BOUNDED, .spends = true),
+    OP(OP_BOUNDED_CLAIM, NEAP_BOUNDED, .spends = true),
     OP(OP_REMOVE, 0, .takes_seen = true, .may_be_idle = true),
     OP(OP_MAX_SET, NEAP_MAX, .takes_seen = true, .may_be_idle = true),
     OP(OP_MIN_SET, NEAP_MIN, .takes_seen = true, .may_be_idle = true),
@@ -66,7 +70,7 @@ void edit_done(struct edit *edit)
     buffer_done(&edit->payload);
 }
 
-static void edit_clear(struct edit *edit)
+void edit_clear(struct edit *edit)
 {
     cell_clear(&edit->kept);
     edit->changes = edit->adds = false;
@@ -258,5 +262,5 @@ bool type_has_stamps(enum neap_type type)
 {
     const struct type *found = type_find(type);
 
-    return found && found->stamped;
+    return found && found->stamped && !(found->holds & NEAP_HOLDS_VALUES);
 }

@@ -27,6 +27,9 @@ enum op_kind {
     OP_SCORE_SET, /* number; on the member's cell */
     OP_SCORE_ADD, /* the same */
     OP_SCORE_REMOVE,
+    OP_BOUNDED_ADD,   /* number; below 0 it spends rights */
+    OP_BOUNDED_GIVE,  /* number: of rights, also: the replica id that gets them */
+    OP_BOUNDED_CLAIM, /* also: the replica id whose rights are taken */
     OP_KIND_END,
     OP_COLLECT = 1000 /* what is spent goes (type.collect): a node's own, and none of callers */
 };
@@ -38,6 +41,8 @@ struct op_info {
     bool takes_seen;  /* may act on what was seen and nothing else */
     bool stamped;     /* the engine puts a stamp of the clock into op.stamp */
     bool may_be_idle; /* there may be nothing for it to do, and so no event */
+    bool takes_ttl;   /* what it writes may expire */
+    bool spends;      /* it may need rights: editor.spends and editor.mine are to be set */
 };
 
 const struct op_info *op_info(unsigned kind); /* never NULL; zeroes for what is no operation */
@@ -47,10 +52,11 @@ struct op {
     enum op_kind kind;
     struct slice value;
     int64_t number;
-    int64_t also;     /* a second number, for the kinds that have one */
-    uint64_t stamp;   /* HLC, for kinds that are stamped */
-    uint64_t earlier; /* events that this same write has made in the shard before it */
-    bool alone;       /* this node has no peers, and has never met any */
+    int64_t also;             /* a second number, for the kinds that have one */
+    uint64_t stamp;           /* HLC, for kinds that are stamped */
+    uint64_t earlier;         /* events that this same write has made in the shard before it */
+    bool alone;               /* this node has no peers, and has never met any */
+    uint64_t ttl_ms, expires; /* from now, as the caller said; and when that is: the engine's */
     const struct context
         *seen; /* NULL: all dots that are here; else only what it covers is replaced */
 };
@@ -66,6 +72,12 @@ struct editor {
         *stable;   /* what all members have seen, and have said all before; or NULL */
     bool alone;    /* as in the operation */
     unsigned type; /* of the cell, for OP_REMOVE and OP_COLLECT; 0: its dots just go, or stay */
+    /* For bounded counters (crdt/bounded.h): a name for a row that begins with this event; whether
+     * rights may be spent, and of which other ids. */
+    uint64_t birth;
+    bool spends;
+    const uint64_t *mine;
+    size_t mine_count;
 };
 
 /* The outcome: dots that stay, and what the new dot carries. */
@@ -121,6 +133,10 @@ struct type {
     /* The operation that writes an item as `item` and iterators give it, but for what it is on;
      * INVALID: none does. NULL: always. What it borrows is the item's. */
     int (*put)(const struct neap_item *item, struct op *ret_op);
+
+    /* When what a payload says expires, 0: never. NULL: nothing of this type does. */
+    int (*expires)(struct slice payload, uint64_t *ret_expires);
+    bool latest_wins; /* of several dots readers are shown the one with the latest stamp */
 
     const char *limit; /* for LIMIT of an edit: what it would have come to; NULL: too many dots */
     const char *(*why_not)(const struct op *op, int code); /* other codes; NULL: there are none */

@@ -12,6 +12,7 @@ enum api_accepts {
     API_AFTER = 16, /* waits until a token is covered */
     API_TOKEN = 32, /* tells what was read or written */
     API_LEVEL = 64, /* waits for other nodes, and writes nothing */
+    API_TTL = 256,  /* what it writes may expire */
     API_LONG = 128  /* takes its time: timeout_ms 0 is for ever */
 };
 

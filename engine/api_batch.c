@@ -11,6 +11,7 @@ enum { OP_COST = 64, CONTEXT_ENTRY_COST = 24, OPS_ROOM_FIRST = 16 };
 struct queued {
     size_t bucket, path, path_size, value, value_size;
     int64_t number, also;
+    uint64_t ttl_ms;
     struct context *seen; /* owned; NULL: none */
     enum op_kind kind;
     bool prefix;
@@ -138,6 +139,7 @@ static int op_queue(struct neap_batch *batch, const struct write_op *op)
                             .value_size = op->op.value.size,
                             .number = op->op.number,
                             .also = op->op.also,
+                            .ttl_ms = op->op.ttl_ms,
                             .kind = op->op.kind,
                             .prefix = op->prefix};
     size_t before = batch->bytes.size;
@@ -197,6 +199,7 @@ static struct write_op *ops_new(const struct neap_batch *batch)
                                 .value = slice_of(bytes + queued->value, queued->value_size),
                                 .number = queued->number,
                                 .also = queued->also,
+                                .ttl_ms = queued->ttl_ms,
                                 .seen = queued->seen};
     }
     return ops;

@@ -77,8 +77,13 @@ static int fields_check(const struct api *api, unsigned accepts)
         field = "flags";
     else if (call->once.size && !(accepts & API_WRITE))
         field = "once";
+    else if (call->ttl_ms && !(accepts & API_TTL))
+        field = "ttl_ms";
     if (field)
         return error_set(api->error, NEAP_INVALID, "call.%s means nothing to this function", field);
+    if (call->ttl_ms > NEAP_TTL_MS_MAX)
+        return error_set(api->error, NEAP_LIMIT, "call.ttl_ms: %llu, the limit is %llu",
+                         (unsigned long long)call->ttl_ms, (unsigned long long)NEAP_TTL_MS_MAX);
     if (call->flags & ~(unsigned)NEAP_NOSYNC)
         return error_set(api->error, NEAP_INVALID, "call.flags: 0x%x; only NEAP_NOSYNC is known",
                          call->flags);

@@ -1,19 +1,28 @@
 /* Reads of one cell, and counts. */
+#include <string.h>
+
 #include "base/error.h"
 #include "engine/api.h"
 
 enum { READ_ACCEPTS = API_AFTER | API_TOKEN };
 
-int api_cell(struct api *api, const char *bucket, struct token *ret_token, struct buffer *ret_bytes,
-             struct cell *ret_cell)
+static struct read api_read(const struct api *api, const char *bucket)
 {
-    struct backend *backend = api->neap->backend;
     struct read read = {.bucket = bucket,
                         .path = buffer_slice(&api->path),
                         .after = api_after(api),
                         .want_token = api->call.ret_token != NULL,
                         .level = api->call.level,
                         .timeout_ms = api->call.timeout_ms};
+
+    return read;
+}
+
+int api_cell(struct api *api, const char *bucket, struct token *ret_token, struct buffer *ret_bytes,
+             struct cell *ret_cell)
+{
+    struct backend *backend = api->neap->backend;
+    struct read read = api_read(api, bucket);
     int code;
 
     token_init(&read.token);
@@ -117,6 +126,51 @@ int neap_lww_get(struct neap *neap, const struct neap_place *at, struct neap_buf
         error = api_give_token(&reading.api, &reading.token);
     if (!error)
         api_fill(ret_value, value);
+    return reading_end(&reading, at, error);
+}
+
+/* The rights as packed, and the token. */
+static int reading_rights(struct reading *reading, const struct neap_place *at,
+                          struct neap_rights *ret_rights)
+{
+    struct backend *backend = reading->api.neap->backend;
+    struct read read;
+    int code = api_place(&reading->api, at, NEAP_BOUNDED);
+
+    if (code)
+        return code;
+    read = api_read(&reading->api, at->bucket);
+    read.rights = true;
+    token_init(&read.token);
+    code = backend->ops->read(backend, &read, &reading->bytes);
+    reading->token = read.token;
+    if (code)
+        return api_read_failed(&reading->api, code, &read.error);
+    code = rights_read(buffer_slice(&reading->bytes), ret_rights);
+    return code ? error_set(reading->api.error, NEAP_CORRUPT,
+                            "the rights that came back cannot be "
+                            "read")
+                : 0;
+}
+
+int neap_bounded_rights(struct neap *neap, const struct neap_place *at,
+                        struct neap_rights *ret_rights, const struct neap_call *call)
+{
+    struct neap_rights rights = {.size = sizeof rights}, theirs;
+    struct reading reading;
+    int error;
+
+    error = reading_begin(&reading, neap, ret_rights, call);
+    if (!error)
+        error = api_struct(&theirs, sizeof theirs, ret_rights, "rights", reading.api.error);
+    if (!error)
+        error = reading_rights(&reading, at, &rights);
+    if (!error)
+        error = api_give_token(&reading.api, &reading.token);
+    if (!error) {
+        rights.size = ret_rights->size;
+        memcpy(ret_rights, &rights, rights.size < sizeof rights ? rights.size : sizeof rights);
+    }
     return reading_end(&reading, at, error);
 }
 

@@ -36,6 +36,30 @@ int neap_counter_add(struct neap *neap, const struct neap_place *at, int64_t cha
     return api_write(neap, at, NULL, &op, call);
 }
 
+int neap_bounded_add(struct neap *neap, const struct neap_place *at, int64_t change,
+                     const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_BOUNDED_ADD, .number = change};
+
+    return api_write(neap, at, NULL, &op, call);
+}
+
+int neap_bounded_give(struct neap *neap, const struct neap_place *at, int64_t amount, uint64_t to,
+                      const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_BOUNDED_GIVE, .number = amount, .also = (int64_t)to};
+
+    return api_write(neap, at, NULL, &op, call);
+}
+
+int neap_bounded_claim(struct neap *neap, const struct neap_place *at, uint64_t from,
+                       const struct neap_call *call)
+{
+    const struct op op = {.kind = OP_BOUNDED_CLAIM, .also = (int64_t)from};
+
+    return api_write(neap, at, NULL, &op, call);
+}
+
 int neap_set_add(struct neap *neap, const struct neap_place *at, struct neap_bytes element,
                  const struct neap_call *call)
 {
@@ -193,6 +217,12 @@ int neap_score_get(struct neap *neap, const struct neap_place *at, struct neap_b
                    int64_t *ret_score, const struct neap_call *call)
 {
     return api_number(neap, at, NEAP_SCORES, &member, API_EMPTY_IS_NOTFOUND, ret_score, call);
+}
+
+int neap_bounded_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                     const struct neap_call *call)
+{
+    return api_number(neap, at, NEAP_BOUNDED, NULL, API_EMPTY_IS_0, ret_value, call);
 }
 
 /* ---- types ---- */

@@ -170,7 +170,10 @@ int api_write(struct neap *neap, const struct neap_place *at, const struct neap_
     struct api api;
     int error;
 
-    error = api_begin(&api, neap, call, WRITE_ACCEPTS | (info->takes_seen ? API_SEEN : 0u));
+    error = api_begin(&api, neap, call,
+                      WRITE_ACCEPTS | (info->takes_seen ? API_SEEN : 0u) |
+                          (info->takes_ttl ? API_TTL : 0u));
+    write.op.ttl_ms = api.call.ttl_ms;
     if (!error)
         error = api_bytes(&api, "the value (NEAP_VALUE_MAX)",
                           (struct neap_bytes){op->value.data, op->value.size}, NEAP_VALUE_MAX);

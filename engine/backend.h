@@ -34,8 +34,10 @@ struct read {
     struct slice path;
     const struct token *after; /* wait until the node covers it; NULL: none */
     bool want_token;
+    bool rights; /* of a bounded counter: rights_read() answers instead of the cell */
     enum neap_level level;
     uint32_t timeout_ms;
+    uint64_t hide_ms;        /* within a node: what expires at or before it is not shown */
     struct token token;      /* out */
     struct neap_error error; /* out */
 };
@@ -62,6 +64,7 @@ struct page_request {
     const struct token *after;
     bool want_token;
     uint32_t timeout_ms;
+    uint64_t hide_ms; /* as of a read */
     struct token token;
     struct neap_error error;
 };
@@ -98,6 +101,10 @@ struct backend_ops {
                   struct buffer *ret_json, struct neap_error *error);
     void (*close)(struct backend *backend);
 };
+
+/* Who has what of a bounded counter, as this node sees it, packed. */
+int rights_write(const struct neap_rights *rights, struct buffer *ret_bytes); /* replaces */
+int rights_read(struct slice bytes, struct neap_rights *ret_rights);          /* its size stays */
 
 enum { BACKUP_NAME_MAX = 4000 }; /* of its directory */
 /* An item with the largest name and value; a page may be over its size by its first item. */

@@ -72,6 +72,9 @@ static int engine_tick(struct engine *engine, struct now now, struct batch *batc
     if (!error)
         error =
             trees_tick(&engine->trees, &engine->store, engine->gossip, now, batch, engine->trace);
+    if (!error)
+        error = expiring_tick(&engine->expiring, &engine->store, engine->gossip, now, batch,
+                              &engine->wants_sync);
     engine->tick_after = 0;
     if (error) {
         engine_note(engine, error, "a tick");
@@ -161,11 +164,12 @@ uint64_t engine_deadline(const struct engine *engine, struct now now)
 {
     uint64_t deadline = UINT64_MAX;
 
-    (void)now;
     if (engine->gossip)
         deadline = gossip_deadline(engine->gossip);
     if (trees_deadline(&engine->trees) < deadline)
         deadline = trees_deadline(&engine->trees);
+    if (expiring_deadline(&engine->expiring, &engine->store, now) < deadline)
+        deadline = expiring_deadline(&engine->expiring, &engine->store, now);
     if (deadline < engine->tick_after)
         deadline = engine->tick_after;
     if (engine->unsynced_since && engine->unsynced_since + engine->sync_ms < deadline)

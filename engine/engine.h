@@ -3,6 +3,7 @@
 #define NEAP_ENGINE_ENGINE_H
 #include "engine/backend.h"
 #include "engine/counting.h"
+#include "engine/expiring.h"
 #include "engine/trees.h"
 #include "gossip/ask.h"
 #include "gossip/gossip.h"
@@ -45,6 +46,7 @@ struct engine {
     struct store store;
     struct gossip *gossip; /* NULL: alone */
     struct trees trees;
+    struct expiring expiring;
     struct trace *trace;
     uint32_t sync_ms;        /* unsynced writes are synced after so long */
     uint64_t unsynced_since; /* mono_ms, 0: nothing unsynced */

@@ -296,6 +296,13 @@ int node_sync(struct node *node)
     return node_run(node, &event);
 }
 
+int node_tick(struct node *node)
+{
+    struct event event = {.kind = EVENT_TICK};
+
+    return node_run(node, &event);
+}
+
 /* Everything that is queued, whoever waits for it. Nobody else is there any more. */
 static void node_drain(struct node *node)
 {

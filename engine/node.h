@@ -143,6 +143,9 @@ int node_run(struct node *node, struct event *event);
 int node_run_write(struct node *node, struct write *write, uint64_t until_ms);
 int node_admit(struct node *node, size_t bytes, uint64_t until_ms); /* lock held */
 int node_sync(struct node *node);
+/* node_rights.c: of read->rights */
+int node_rights(struct node *node, struct read *read, struct buffer *ret_rights);
+int node_tick(struct node *node); /* what is due is done, as by the service thread */
 /* An ask: this thread sleeps until it has ended. UNAVAILABLE: the node is being closed. */
 int node_run_ask(struct node *node, struct ask *ask);
 int node_call(struct node *node, void (*call)(void *arg, struct engine *engine), void *arg);

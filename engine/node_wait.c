@@ -217,6 +217,29 @@ static int node_token_sync(struct node *node, struct token *token, struct neap_e
     return code;
 }
 
+/* What is to be hidden is hidden before anybody reads: the mark has to be on disk first. Where
+ * nothing can be written, nothing has to be remembered either. */
+static int node_expire(struct node *node, uint64_t *ret_hide_ms)
+{
+    struct expiry *expiry = &node->wheel.engine.store.expiry;
+    uint64_t wall_ms = node_now(node).wall_ms, due = atomic_load(&expiry->due);
+
+    if (node->readonly) {
+        *ret_hide_ms = atomic_load(&expiry->mark);
+        if (wall_ms > *ret_hide_ms)
+            *ret_hide_ms = wall_ms;
+        return 0;
+    }
+    if (due != UINT64_MAX && (wall_ms >= due || wall_ms < atomic_load(&expiry->told))) {
+        int code = node_tick(node);
+
+        if (code)
+            return code;
+    }
+    *ret_hide_ms = atomic_load(&expiry->mark);
+    return 0;
+}
+
 static int node_read_inside(struct node *node, struct read *read, struct buffer *ret_cell)
 {
     int code = read_check(read, &read->error);
@@ -226,7 +249,10 @@ static int node_read_inside(struct node *node, struct read *read, struct buffer 
     if (!code)
         code = node_after(node, read->bucket, read->after, read->timeout_ms, &read->error);
     if (!code)
-        code = read_cell(node->disk, read, ret_cell);
+        code = node_expire(node, &read->hide_ms);
+    if (!code)
+        code = read->rights ? node_rights(node, read, ret_cell)
+                            : read_cell(node->disk, read, ret_cell);
     if (!code && read->want_token)
         code = node_token_sync(node, &read->token, &read->error);
     return code;
@@ -300,6 +326,8 @@ static int node_page_inside(struct node *node, struct page_request *request, str
     if (!code)
         code =
             node_after(node, request->bucket, request->after, request->timeout_ms, &request->error);
+    if (!code)
+        code = node_expire(node, &request->hide_ms);
     if (!code)
         code = node_page_read(node, request, ret_page);
     if (!code && request->want_token)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "crdt/expiry.h"
 #include "engine/read.h"
 #include "store/keys.h"
 #include "store/store.h"
@@ -137,14 +138,14 @@ static int pager_name(struct pager *pager, struct slice rest, struct neap_item *
 
 /* Value and number, if what is listed is the cell itself and not only above it. END: there is
  * nothing for a reader. */
-static int pager_value(const struct pager *pager, struct slice path, bool is_cell,
-                       struct neap_item *item)
+static int pager_value(struct pager *pager, struct slice path, bool is_cell, struct neap_item *item)
 {
     enum neap_type type = item->type;
     int error = 0;
 
     if (!is_cell && path_check(path, &type))
         return NEAP_CORRUPT;
+    (void)cell_hide(type, &pager->cell, pager->request->hide_ms);
     if (!type_is_live(type, &pager->cell))
         return NEAP_END;
     if (is_cell)

@@ -4,6 +4,7 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "crdt/expiry.h"
 #include "store/slot.h"
 #include "store/store.h"
 
@@ -113,15 +114,17 @@ static int read_token(const struct view *view, uint64_t shard, struct slice stor
     return error;
 }
 
-/* What is stored was decoded, so it is canonical: no need to encode the cell again. */
-static int read_encoded(const struct buffer *stored, const struct cell *cell,
+/* What is stored was decoded, so it is canonical: no need to encode the cell again, unless some of
+ * it is not shown. */
+static int read_encoded(const struct buffer *stored, const struct read *read, struct cell *cell,
                         struct buffer *ret_cell)
 {
+    enum neap_type type;
     struct slice encoded;
     uint64_t ref;
     int error;
 
-    if (!stored->size) {
+    if (!stored->size || (!path_check(read->path, &type) && cell_hide(type, cell, read->hide_ms))) {
         buffer_clear(ret_cell);
         return cell_encode(cell, ret_cell);
     }
@@ -147,7 +150,7 @@ int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
     if (!error && read->want_token)
         error = read_token(&view, shard, buffer_slice(&bytes), &cell, &read->token);
     if (!error)
-        error = read_encoded(&bytes, &cell, ret_cell);
+        error = read_encoded(&bytes, read, &cell, ret_cell);
     if (error) {
         token_clear(&read->token);
         read_error(disk, read, error, &read->error);

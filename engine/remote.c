@@ -183,7 +183,8 @@ static int remote_read(struct backend *backend, struct read *read, struct buffer
     write_str(&asking.writer, read->bucket);
     write_bin(&asking.writer, read->path);
     write_token(&asking.writer, read->after);
-    write_u64(&asking.writer, read->want_token ? REQUEST_WANT_TOKEN : 0);
+    write_u64(&asking.writer,
+              (read->want_token ? REQUEST_WANT_TOKEN : 0u) | (read->rights ? REQUEST_RIGHTS : 0u));
     write_u64(&asking.writer, (uint64_t)read->level);
     write_u64(&asking.writer, read->timeout_ms);
     code = ask(&asking, read->timeout_ms, 2);

@@ -133,6 +133,7 @@ static int serve_read(struct serving *serving)
     struct read read = {.bucket = bucket};
     struct token after;
     struct buffer cell;
+    uint64_t flags;
     bool given;
     int error;
 
@@ -143,7 +144,9 @@ static int serve_read(struct serving *serving)
     read.path = read_bin(reader, NEAP_PATH_MAX);
     read_token(reader, &after, &given);
     read.after = given ? &after : NULL;
-    read.want_token = read_u64(reader) & REQUEST_WANT_TOKEN;
+    flags = read_u64(reader);
+    read.want_token = flags & REQUEST_WANT_TOKEN;
+    read.rights = flags & REQUEST_RIGHTS;
     read.level = read_level(reader);
     read.timeout_ms = read_timeout(reader);
     error = reader_end(reader);

@@ -5,7 +5,8 @@
  * the code is not 0 nothing follows the text. One request, one reply, in order.
  *
  *   HELLO  version_min, version_max                              -> version, release
- *   WRITE  [bucket...], [[bucket, path, kind, prefix, value, number, also, seen|nil]...],
+ *   WRITE  [bucket...], [[bucket, path, kind, prefix, value, number, also, ttl,
+ *         seen|nil]...],
  *          flags, level, timeout_ms, once                        -> token
  *   READ   bucket, path, after, flags, level, timeout_ms         -> token, cell
  *   PAGE   bucket, path, from, flags, size_max, after, timeout_ms, high, low
@@ -47,7 +48,8 @@ enum request_flags {
     REQUEST_COUNT_ONLY = 16,
     REQUEST_STATS = 32,
     REQUEST_SCORES = 64,
-    REQUEST_RANK = 128
+    REQUEST_RANK = 128,
+    REQUEST_RIGHTS = 256 /* READ: rights_write() instead of a cell */
 };
 
 /* One request, decoded, run on `backend`, its reply encoded into ret_reply (replaced; its limit

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { OP_ELEMENTS = 8 };
+enum { OP_ELEMENTS = 9 };
 
 static bool bucket_follows(const struct write_op *ops, size_t i)
 {
@@ -24,6 +24,7 @@ static void op_write(struct writer *writer, const struct write_op *op, size_t bu
     write_bin(writer, op->op.value);
     write_i64(writer, op->op.number);
     write_i64(writer, op->op.also);
+    write_u64(writer, op->op.ttl_ms);
     if (op->op.seen)
         context_write(writer, op->op.seen);
     else
@@ -128,6 +129,7 @@ static void op_read(struct reader *reader, struct request_ops *ops, size_t index
     op->op.value = read_bin(reader, NEAP_VALUE_MAX);
     op->op.number = read_i64(reader);
     op->op.also = read_i64(reader);
+    op->op.ttl_ms = read_u64(reader);
     if (!read_nil(reader)) {
         (void)context_read(reader, &ops->seen[index]); /* the error sticks in the reader */
         op->op.seen = &ops->seen[index];

@@ -198,6 +198,8 @@ static size_t wheel_step(struct wheel *wheel, struct now now, struct event **eve
         return stepped;
     if (!error)
         error = wheel_commit(wheel, now);
+    if (!error)
+        expiry_committed(&engine->store.expiry);
     if (error && !BROKEN("commit-ignored")) {
         wheel_stop(wheel, error);
         for (size_t i = first; i < wheel->done.count && !BROKEN("stop-untold"); i++)
@@ -223,6 +225,7 @@ void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size
     wheel->done.count = 0;
     wheel->engine.counts.turns++;
     wheel->engine.store.clock.wall_ms = now.wall_ms;
+    (void)expiry_now(&wheel->engine.store.expiry, now.wall_ms);
     while (taken < count && !wheel->stopped && !wheel->crashed) {
         taken += wheel_step(wheel, now, events + taken, count - taken);
         if (!wheel->stopped && !wheel->crashed)
@@ -230,6 +233,7 @@ void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size
         batch_clear(wheel->batch);
         outbox_clear(&wheel->outbox);
     }
+    expiring_publish(&wheel->engine.expiring, &wheel->engine.store, now);
     for (size_t i = 0; i < count; i++)
         wheel_release(wheel, events[i]);
     for (; taken < count && wheel->stopped && !wheel->crashed; taken++)

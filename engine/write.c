@@ -4,6 +4,7 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "crdt/bounded.h"
 #include "engine/engine.h"
 
 enum { PLACE_TEXT_MAX = 120 };
@@ -61,6 +62,11 @@ static int write_check_op(const struct write_op *op, struct neap_error *error)
     if (op->op.value.size > NEAP_VALUE_MAX)
         return error_set(error, NEAP_LIMIT, "%s: the value has %zu bytes, the limit is %d",
                          PLACE(op), op->op.value.size, NEAP_VALUE_MAX);
+    if (op->op.ttl_ms > NEAP_TTL_MS_MAX)
+        return error_set(error, NEAP_LIMIT, "%s: %llu ms to live, the limit is %llu", PLACE(op),
+                         (unsigned long long)op->op.ttl_ms, (unsigned long long)NEAP_TTL_MS_MAX);
+    if (op->op.ttl_ms && !op_info(op->op.kind)->takes_ttl)
+        return error_set(error, NEAP_INVALID, "%s: nothing of this type expires", PLACE(op));
     return write_check_path(op, error);
 }
 
@@ -117,7 +123,7 @@ struct writing {
     struct engine *engine;
     struct write *write;
     struct batch *batch;
-    uint64_t wall_ms;
+    struct now now;
     batch_mark mark;
     uint64_t hlc_reserved;
     struct touched touched[WRITE_SHARDS_MAX];
@@ -245,6 +251,56 @@ static int write_name(struct write *write, const struct shard *shard, const stru
     return error;
 }
 
+/* What a caller wants to know who has too few rights here; whoever has most of them is asked. */
+static int write_no_rights(struct writing *writing, const struct write_op *op,
+                           const struct shard *shard)
+{
+    struct view view = batch_view(writing->batch);
+    struct neap_error *error = &writing->write->error;
+    uint64_t mine[FORMERS_MAX], needs;
+    size_t mine_count;
+    bool spends = shard_spends(shard, mine, &mine_count);
+    struct rights rights = {0};
+    struct buffer bytes;
+    struct cell cell;
+    int code;
+
+    buffer_init(&bytes, CELL_SIZE_MAX + 16);
+    cell_init(&cell);
+    code = cell_read(&view, shard->id, shard->id, op->path, &bytes, &cell);
+    if (!code)
+        code = bounded_rights(&cell, shard->replica, mine, mine_count, &rights);
+    cell_done(&cell);
+    buffer_done(&bytes);
+    if (code)
+        return code;
+    if (!spends)
+        return error_set(error, NEAP_NORIGHTS,
+                         "%s: of %lld in all this node has %lld, but may use them only when it has "
+                         "met all its peers since it was started",
+                         PLACE(op), (long long)rights.value, (long long)rights.here);
+    needs = op->op.number < 0 ? 0 - (uint64_t)op->op.number : (uint64_t)op->op.number;
+    if (writing->engine->gossip && rights.most > 0 && (uint64_t)rights.value >= needs &&
+        needs > (uint64_t)(rights.here > 0 ? rights.here : 0))
+        gossip_want(writing->engine->gossip, writing->now, shard->id, op->path,
+                    needs - (uint64_t)(rights.here > 0 ? rights.here : 0));
+    return error_set(
+        error, NEAP_NORIGHTS,
+        "%s: %llu are needed, this node may use %lld of %lld; most of the others (%lld) "
+        "has replica %016llx",
+        PLACE(op), (unsigned long long)needs, (long long)rights.here, (long long)rights.value,
+        (long long)rights.most, (unsigned long long)rights.who);
+}
+
+/* A directory that is another one's copy gives up its old id before it spends. */
+static int write_leave(struct writing *writing, const struct write_op *op, struct shard *shard)
+{
+    if (writing->engine->gossip || !op_info(op->op.kind)->spends || op->op.number > 0 ||
+        !shard->leaving)
+        return 0;
+    return shard_redot(shard, writing->batch);
+}
+
 static int write_apply(struct writing *writing, struct write_op *op)
 {
     struct store *store = &writing->engine->store;
@@ -258,13 +314,20 @@ static int write_apply(struct writing *writing, struct write_op *op)
     if (error)
         return error;
     shard = touched->shard;
+    if (!writing->engine->gossip)
+        shard->proof = PROOF_ALONE; /* there is nobody to ask */
+    error = write_leave(writing, op, shard);
+    if (error)
+        return error;
     if (op_info(op->op.kind)->stamped) {
-        error = store_stamp(store, writing->batch, writing->wall_ms, &op->op.stamp);
+        error = store_stamp(store, writing->batch, writing->now.wall_ms, &op->op.stamp);
         if (error)
             return error;
     }
     op->op.alone = !writing->engine->gossip && shard_is_alone(shard);
     op->op.earlier = context_get(&shard->context, shard->replica) - touched->mark.counter;
+    if (op->op.ttl_ms)
+        op->op.expires = store->expiry.clock + op->op.ttl_ms;
     if (op->prefix) {
         error = shard_remove(shard, writing->batch, touched->id, op->path, op->op.seen, &events);
         if (events)
@@ -274,6 +337,8 @@ static int write_apply(struct writing *writing, struct write_op *op)
     }
     if (error == NEAP_LIMIT)
         return write_limit(writing, op, shard);
+    if (error == NEAP_NORIGHTS)
+        return write_no_rights(writing, op, shard);
     return error ? error : write_name(writing->write, shard, op, dot);
 }
 
@@ -404,7 +469,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
     writing.engine = engine;
     writing.write = write;
     writing.batch = batch;
-    writing.wall_ms = now.wall_ms;
+    writing.now = now;
     writing.count = 0;
     writing.last = NULL;
     writing.bucket = NULL;

@@ -70,6 +70,7 @@ void gossip_free(struct gossip *gossip)
     for (size_t i = 0; i < gossip->topics_count; i++)
         topic_free(gossip->topics[i]);
     verifies_free(gossip);
+    wants_free(gossip);
     mem_free(gossip->topics);
     mem_free(gossip->work.items);
     mem_free(gossip->touched.items);
@@ -108,8 +109,10 @@ static int take_open(struct step *step, const struct link *link, const struct me
 {
     bool control = link->channel == CHANNEL_CONTROL;
     *ret_reason = REASON_unexpected;
-    if (message->kind == MESSAGE_HEARTBEAT)
+    if (message->kind == MESSAGE_HEARTBEAT) {
+        step->gossip->peers[link->peer].clock_ms = message->what ? message->what : 1;
         return 0;
+    }
     if (message->kind == MESSAGE_HELLO || control != (message->kind == MESSAGE_DIGEST))
         return NEAP_INVALID;
     if (message_is_bulk(message->kind))
@@ -138,6 +141,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return ask_serve(step, link->peer, message);
     if (message->kind == MESSAGE_TOLD)
         return ask_take(step, link->id, message);
+    if (message->kind == MESSAGE_RIGHTS)
+        return rights_serve(step, link->peer, message);
     *ret_reason = REASON_bad_verify;
     if (message->kind == MESSAGE_VERIFY)
         return verify_serve(step, link->peer, message);
@@ -293,6 +298,8 @@ int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, stru
         error = topics_tick(&step);
     if (!error)
         error = verifies_tick(&step);
+    if (!error)
+        error = wants_send(&step);
     return error ? error : gossip_follow_up(&step);
 }
 
@@ -303,6 +310,7 @@ uint64_t gossip_deadline(const struct gossip *gossip)
                             digests_deadline(gossip),
                             gossip->wake_at ? gossip->wake_at : UINT64_MAX,
                             gossip->work.count > 0 ? 0 : UINT64_MAX,
+                            gossip->wanting ? 0 : UINT64_MAX,
                             asks_deadline(gossip),
                             verifies_deadline(gossip)};
     uint64_t deadline = UINT64_MAX;
@@ -396,6 +404,8 @@ int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch, str
         topic->touched = false;
         error = flush_topic(&step, topic);
     }
+    if (!error)
+        error = wants_send(&step);
     return error ? error : gossip_follow_up(&step);
 }
 

@@ -54,6 +54,14 @@ bool gossip_alone_is_due(const struct shard *shard);
 int gossip_alone_before_write(struct shard *shard, struct batch *batch);
 /* A local event was made in this shard: it is pushed by the next flush. */
 void gossip_touched(struct gossip *gossip, uint64_t shard);
+/* The slowest clock of all members, as they told since this node was opened (in ms, by
+ * store->expiry); and how many of those that are connected come before this node. False: not all
+ * have told, or there are none. */
+bool gossip_clocks(const struct gossip *gossip, uint64_t *ret_slowest, uint64_t *ret_rank);
+/* A caller could have used so many rights of a bounded counter more: whoever has most of them is
+ * asked at the end of the turn, now and then (docs/decisions/0074). */
+void gossip_want(struct gossip *gossip, struct now now, uint64_t shard, struct slice path,
+                 uint64_t amount);
 /* The tree of a shard became ready, or other than it was although no event was made. */
 void gossip_tree_changed(struct gossip *gossip, uint64_t shard);
 /* End of a turn: pushes events made in it to connected peers, reading through the batch. */

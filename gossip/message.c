@@ -81,6 +81,7 @@ static const struct {
     [MESSAGE_DIFFERED] = {"differed", HAS_ANSWER | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_HOLE] = {"hole", HAS_SESSION | HAS_BYTES},
     [MESSAGE_FILL] = {"fill", HAS_ANSWER | IS_BULK},
+    [MESSAGE_RIGHTS] = {"rights", HAS_WHAT | HAS_BYTES},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == MESSAGE_KINDS, "each kind has a row");
 
@@ -183,8 +184,9 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
         must(message->digests_count <= DIGESTS_MAX);
         write_digests(&writer, message);
     } else {
-        write_array(&writer, 1);
+        write_array(&writer, 2);
         write_u64(&writer, message->kind);
+        write_u64(&writer, message->what);
     }
     return writer.error;
 }
@@ -333,10 +335,12 @@ static void read_message(struct reader *reader, struct message *message)
         read_parts(reader, count, message);
     } else if (message->kind == MESSAGE_HELLO) {
         read_hello(reader, count, &message->hello);
-    } else if (count != (message->kind == MESSAGE_DIGEST ? 3 : 1)) {
+    } else if (count != (message->kind == MESSAGE_DIGEST ? 3 : 2)) {
         reader_fail(reader, NEAP_INVALID);
     } else if (message->kind == MESSAGE_DIGEST) {
         read_digests(reader, message);
+    } else {
+        message->what = read_u64(reader);
     }
 }
 

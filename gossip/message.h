@@ -44,6 +44,7 @@ enum message_kind {
     MESSAGE_DIFFERED,  /* bulk: a page of them, and what of those I lack; or why not */
     MESSAGE_HOLE,      /* bulk: give me your cells of this range: mine are damaged */
     MESSAGE_FILL,      /* bulk: a page of them, or why not */
+    MESSAGE_RIGHTS,    /* bulk: give me so many rights of this bounded counter */
     MESSAGE_KINDS      /* one past the last */
 };
 
@@ -82,7 +83,9 @@ struct message {
     bool digests_more; /* the rest follows in further messages */
     uint64_t shard;
     uint64_t session; /* quoted back */
-    uint64_t what;    /* ASK: an enum ask_kind, or one of a later version */
+    /* ASK: an enum ask_kind, or one of a later version; RIGHTS: how many; HEARTBEAT: the sender's
+     * clock (store/expiry.h). */
+    uint64_t what;
     /* COMPARE: how many are wanted; COMPARED: how many of this answer follow; PULLED: 1, another
      * chunk of it does. */
     unsigned pages;

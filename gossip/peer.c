@@ -228,6 +228,23 @@ void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channe
 
 /* ---- heartbeats ---- */
 
+bool gossip_clocks(const struct gossip *gossip, uint64_t *ret_slowest, uint64_t *ret_rank)
+{
+    uint64_t slowest = UINT64_MAX, rank = 0;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        if (!peer_is_member(gossip, i))
+            continue;
+        if (!peer->clock_ms)
+            return false;
+        slowest = peer->clock_ms < slowest ? peer->clock_ms : slowest;
+        rank += peer_is_up(gossip, i) && peer->node < gossip->store->identity.node;
+    }
+    *ret_slowest = slowest;
+    *ret_rank = rank;
+    return slowest != UINT64_MAX;
+}
+
 static int peer_beat(struct step *step, size_t index)
 {
     struct gossip *gossip = step->gossip;
@@ -237,6 +254,7 @@ static int peer_beat(struct step *step, size_t index)
     int error = 0;
     message_init(&message);
     message.kind = MESSAGE_HEARTBEAT;
+    message.what = gossip->store->expiry.clock;
     for (unsigned channel = 0; channel < CHANNELS && !error; channel++) {
         if (peer->links[channel])
             error = link_tell(step, peer->links[channel], &message, false);
@@ -286,6 +304,7 @@ void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
         departed_add(gossip, peer);
     peer->promises = ++gossip->promises_next;
     peer->forget_at = 0;
+    peer->clock_ms = 0;
     for (size_t i = 0; i < gossip->departed_count; i++) {
         if (gossip->departed[i].node != node)
             continue;

@@ -160,11 +160,51 @@ static int release_wait(struct step *step, struct topic *topic, struct shard *sh
     return 0;
 }
 
+/* Only my own ids have ever written here. */
+static bool is_only_mine(const struct shard *shard)
+{
+    for (size_t i = 0; i < shard->context.count; i++) {
+        bool mine = shard->context.entries[i].id == shard->replica;
+        for (size_t k = 0; k < shard->formers_count && !mine; k++)
+            mine = shard->formers[k].id == shard->context.entries[i].id;
+        if (!mine)
+            return false;
+    }
+    return true;
+}
+
+/* Has this opening once had all that each member said to have? Then it knows of whatever a future
+ * that it has lost made of the rights of its ids, if that was told (docs/decisions/0074). */
+static void release_meet(const struct gossip *gossip, const struct topic *topic,
+                         struct shard *shard)
+{
+    size_t members = 0, met = 0;
+    if (shard->proof == PROOF_MET)
+        return;
+    for (size_t i = 0; i < gossip->peers_count; i++) {
+        struct pair *pair = topic_pair(topic, i);
+        if (!peer_is_member(gossip, i))
+            continue;
+        members++;
+        if (!pair)
+            continue;
+        if (pair->open && pair->known && context_covers(&shard->context, &pair->context))
+            pair->met = true;
+        met += pair->met;
+    }
+    shard->proof = PROOF_NONE;
+    if (members > 0 && (met == members || (met > 0 && BROKEN("bounded-meets-one"))))
+        shard->proof = PROOF_MET;
+    if (members == 0 && is_only_mine(shard))
+        shard->proof = PROOF_ALONE;
+}
+
 int release_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     size_t members, open, first;
     bool much = false;
+    release_meet(gossip, topic, shard);
     if (shard->confirmed) {
         topic_set_due(gossip, topic, false);
         return 0;
@@ -245,6 +285,7 @@ int release_check(struct step *step, struct topic *topic, struct shard *shard,
     if (*ret_fine)
         return 0;
     step->gossip->counts[REASON_rollbacks]++;
+    shard_disown(shard);
     return release_redot(step, topic, shard, "rolled back");
 }
 
@@ -259,6 +300,7 @@ int release_show(struct step *step, struct topic *topic, struct shard *shard,
         error = release_prove(step, topic, shard, seen);
     if (error || !shard_is_renamed(shard, &item->context))
         return error;
+    shard_disown(shard);
     return release_redot(step, topic, shard, "another directory did");
 }
 
@@ -272,6 +314,7 @@ int release_refused(struct step *step, struct topic *topic, struct shard *shard)
     }
     if (shard->went_back) {
         step->gossip->counts[REASON_rollbacks]++;
+        shard_disown(shard);
         return release_redot(step, topic, shard, "rolled back");
     }
     step->gossip->counts[REASON_other_history]++;

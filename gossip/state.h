@@ -50,20 +50,24 @@ enum {
     RELEASE_WAIT_MS = 1000,    /* for those who could confirm that my directory did not go back */
     UNRELEASED_MAX = 16384,    /* unconfirmed events of a shard: a new id before there are more */
     UNRELEASED_BYTES_MAX = 32 << 20, /* the same, of what re-dotting them would write */
-    CONTEXT_BYTES = 27               /* of one entry of a context, packed */
+    CONTEXT_BYTES = 27,              /* of one entry of a context, packed */
+    WANTS_MAX = 64,                  /* bounded counters of which rights are wanted */
+    WANT_AGAIN_MS = 250,             /* between two questions for those of one counter */
+    RIGHTS_A_SECOND = 64             /* answers to such, to one peer */
 };
 
-#define GOSSIP_REASONS(X)                                                                    \
-    X(malformed)                                                                             \
-    X(unexpected)                                                                            \
-    X(wrong_cluster)                                                                         \
-    X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) \
-        X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)          \
-            X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)      \
-                X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)  \
-                    X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)   \
-                        X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)        \
-                            X(holes_given_up)
+#define GOSSIP_REASONS(X)                                                                         \
+    X(malformed)                                                                                  \
+    X(unexpected)                                                                                 \
+    X(wrong_cluster)                                                                              \
+    X(wire_version)                                                                               \
+    X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate)         \
+        X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards)         \
+            X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) \
+                X(log_cut_early) X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given)      \
+                    X(bad_repair) X(bad_question) X(repairs) X(nothing_lost) X(bad_verify)        \
+                        X(holes_filled) X(holes_closed) X(holes_given_up) X(rights_asked)         \
+                            X(rights_given)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -124,6 +128,8 @@ struct peer {
     struct digest_round round;
     unsigned pulling;
     uint64_t pushed_bytes; /* in this turn */
+    struct tokens rights;  /* that it was given */
+    uint64_t clock_ms;     /* its clock, as it told last; 0: not yet */
     uint64_t answered;     /* the latest pull.asked that it answered: it answers in order */
     uint64_t pushes, pulls, compares, behind;
     char last_error[96];
@@ -142,6 +148,7 @@ struct pair {
     uint64_t replica;      /* the peer's, in this session; 0: no digest yet */
     bool goes_first;       /* it may yet be confirmed under that id, and is not leaving it */
     bool open;             /* this session's digest quoted my present replica id */
+    bool met;              /* since this process began, my context has covered its */
     uint64_t told;         /* the topic's version that it was told in this session; 0 none */
     uint64_t told_replica; /* the replica id of its that was quoted then */
     uint64_t told_turn;    /* the turn of digests that did so */
@@ -209,7 +216,7 @@ struct topic {
         uint64_t mine_since, theirs_since; /* mono_ms: a compare waits for a tree; 0: no */
         uint64_t cells;                    /* of mine, by then */
     } tree_wait;
-    unsigned paused;       /* by operators: 1 << enum task_kind */
+    unsigned paused; /* by operators: 1 << enum task_kind */
     struct fault {
         int code; /* 0: none */
         enum fault_in in;
@@ -241,6 +248,13 @@ struct topic {
 
         struct compare_tree *tree; /* owned: a session of gossip/compare_tree.c */
     } pull;
+};
+
+/* Rights of a bounded counter that a caller could have used here (rights.c). */
+struct want {
+    uint64_t shard, amount; /* amount 0: asked for */
+    struct buffer path;
+    uint64_t again_ms;
 };
 
 /* flow.c: what is taken and given in bulk, within options.bulk_max. */
@@ -283,6 +297,8 @@ struct gossip {
     uint64_t asks_made;
     uint64_t version_next;
     uint64_t news; /* gossip_news() */
+    struct want wants[WANTS_MAX];
+    bool wanting; /* some of them are still to be asked for */
     uint64_t counts[REASONS];
     char healed[FAULT_TEXT_MAX]; /* the last cell that was: key, peer, cause */
     struct buffer message;       /* scratch for encoding */
@@ -391,6 +407,11 @@ int release_show(struct step *step, struct topic *topic, struct shard *shard,
                  const struct digest_item *item);
 /* What was to be taken is of another history, mine or a third node's. */
 int release_refused(struct step *step, struct topic *topic, struct shard *shard);
+
+/* rights.c */
+int wants_send(struct step *step);
+void wants_free(struct gossip *gossip);
+int rights_serve(struct step *step, size_t peer, const struct message *message);
 
 /* digest.c */
 int digest_take(struct step *step, size_t peer, const struct digest_item *item);

@@ -87,8 +87,39 @@
  *                  Set, or added to, against the member removed: it is in, with the score that was
  *                  set, or with what the adding node has added to it so far.
  *
+ *   NEAP_BOUNDED   a sum that is never below 0, although nodes take from it without asking each
+ *                  other: each takes of the rights that it has. What a node adds are rights of its
+ *                  own, which it can give to others; it asks for more when it has too few. All
+ *                  additions and takings count. A taking against a removal of the counter: what the
+ *                  taker's node has added, taken, given and got stays, which is 0 or more. See
+ *                  BOUNDED below.
+ *
  *   NEAP_MAP       each field by its own type. A field updated against the map removed: the update
  *                  stays, what was in the map before goes.
+ *
+ * BOUNDED
+ *   That a NEAP_BOUNDED is never below 0 holds through crashes, restored backups, copied directories,
+ *   and directories that are rolled back in place (a VM's snapshot). So a node that was started again
+ *   takes of what it had only when it has met all its peers, of what it gets from then on at once;
+ *   and rights of a directory that was lost or replaced are nobody's until neap_bounded_claim().
+ *   It does not hold where two nodes run on copies of one machine that nothing tells apart; where a
+ *   directory was rolled back and is opened without its peers; or after a claim that was not true.
+ *   Then the sum may be read below 0: it was sold out by as much. docs/decisions/0074 has the rest.
+ *
+ * EXPIRY
+ *   With call.ttl_ms an LWW or register value, a flag that is on, or an element of a NEAP_SET is
+ * gone after so many milliseconds, alone or as a field of a map. Writing it again begins anew;
+ * without ttl_ms it stays for good. Of concurrent LWW values the one that wins decides: when it is
+ * over there is none.
+ *   - Reads on a node do not show what is over by its clock (at most 100 ms later), and what a node
+ *     has once hidden it never shows again, even if its clock is set back, or power fails, or the
+ *     clock begins in 1970. For this it has a clock of its own, which never goes back; times to
+ * live are counted by that.
+ *   - The node that wrote it removes it everywhere when it is over by its clock; of what a node
+ * left under an earlier identity, another node does so, once it is over by the clock of every peer.
+ *   - So clocks that differ make a value live longer or shorter on other nodes, by as much; a clock
+ *     that is years ahead hides what others wrote, on its own node, and removes nothing of it.
+ *   - neap_count() of a set or map of more than 64 may count what is over and not removed yet.
  *
  * CALLS
  *   Each function takes a struct neap_call with what is not about the data: how durable, how long,
@@ -303,6 +334,7 @@ enum { NEAP_BUCKET_MAX = 255, NEAP_SIBLINGS_MAX = 64 };
 enum { NEAP_BATCH_COUNT_MAX = 65536, NEAP_BATCH_BYTES_MAX = 8 << 20 };
 /* Ids of call.once: bytes of each, and how many a node remembers at most. */
 enum { NEAP_ONCE_MAX = 64, NEAP_ONCE_COUNT = 262144 };
+#define NEAP_TTL_MS_MAX UINT64_C(3155760000000) /* of call.ttl_ms: a hundred years */
 /* Milliseconds that a call may take when timeout_ms is 0. */
 enum { NEAP_TIMEOUT_MS = 5000 };
 
@@ -364,6 +396,19 @@ struct neap_call {
     struct neap_error *ret_error;  /* gets in words what went wrong */
     struct neap_bytes resume;      /* neap_keys(), neap_items(): of neap_iter_token() */
     struct neap_bytes once;        /* writes: an id of your own: see AGAIN above */
+    uint64_t ttl_ms;               /* values, flags, elements: gone so many milliseconds from now:
+                                    * see EXPIRY above; 0: never */
+};
+
+/* What there is of a bounded counter, as a node sees it. Set size. */
+struct neap_rights {
+    size_t size;   /* sizeof (struct neap_rights) */
+    int64_t value; /* of the counter */
+    int64_t here;  /* of it, what this node may spend, or comes to spend again (waits) */
+    int waits; /* not 0: it spends nothing before it has met all its peers since it was started */
+    uint64_t mine; /* the node's replica id in this bucket; 0: it has none yet */
+    int64_t most;  /* the most that another id has, as far as this node knows */
+    uint64_t who;  /* and which that is; 0: none has any */
 };
 
 /* What an iterator gives. Which fields mean something, each function says; the rest are zero. */
@@ -437,8 +482,9 @@ NEAP_API int neap_wait(struct neap *neap, struct neap_bytes token, const struct 
 /* ---- Values ----
  * All of these may be called from any thread. Writes return when the write is durable as
  * call->level says, or queued (call->submit, call->batch). Writes take of the call: level,
- * timeout_ms, batch, after, seen, ret_token, submit, flags, ret_error, once; reads take timeout_ms,
- * after, ret_token, ret_error. "Errors of writes" and "of reads" are those of the first page. */
+ * timeout_ms, batch, after, seen, ret_token, submit, flags, ret_error, once, and ttl_ms where what
+ * they write can expire; reads take timeout_ms, after, ret_token, ret_error. "Errors of writes" and
+ * "of reads" are those of the first page. */
 
 /* Sets the value at a place, of up to NEAP_VALUE_MAX bytes; with call->seen only what was seen is
  * replaced at once, which makes a difference only to who wins.
@@ -485,6 +531,39 @@ NEAP_API int neap_counter_add(struct neap *neap, const struct neap_place *at, in
  * Errors: of reads. LIMIT: it does not fit 64 bits. */
 NEAP_API int neap_counter_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
                               const struct neap_call *call);
+
+/* Adds to a bounded counter, or, below 0, takes from it: of the rights that this node has. Takes no
+ * call->seen. What is added is this node's to take.
+ * Errors: of writes. NORIGHTS: too few are here; the text says how many, how many there are, and
+ * who has most. If there are enough in all, that node has been asked for them: try again, a little
+ * later. LIMIT: the value would leave 64 bits. */
+NEAP_API int neap_bounded_add(struct neap *neap, const struct neap_place *at, int64_t change,
+                              const struct neap_call *call);
+
+/* The value into *ret_value: 0 or more, but see BOUNDED above.
+ * Errors: of reads. LIMIT: it does not fit 64 bits. */
+NEAP_API int neap_bounded_get(struct neap *neap, const struct neap_place *at, int64_t *ret_value,
+                              const struct neap_call *call);
+
+/* Who has rights to take from it, into *ret_rights, whose size is set.
+ * Errors: of reads. LIMIT: they do not fit 64 bits. */
+NEAP_API int neap_bounded_rights(struct neap *neap, const struct neap_place *at,
+                                 struct neap_rights *ret_rights, const struct neap_call *call);
+
+/* Gives rights, 1 or more, to another replica id: `mine` of neap_bounded_rights() there. They are
+ * of no use to anybody else, and what an id is given that its node has left is found again by that
+ * node alone: it takes it along when it has met all its peers. Errors: of writes. NORIGHTS: too few
+ * are here. INVALID: to this node itself. */
+NEAP_API int neap_bounded_give(struct neap *neap, const struct neap_place *at, int64_t amount,
+                               uint64_t to, const struct neap_call *call);
+
+/* Takes all rights of another replica id, `from`, whose directory is lost or has been replaced by a
+ * backup, and whose rights nobody can spend otherwise. That it writes no more is your word: if it
+ * does, or if two nodes claim the same, the same rights are spent twice.
+ * Errors: of writes. NORIGHTS: this node may spend nothing yet (neap_rights.waits). INVALID: from
+ * this node itself. */
+NEAP_API int neap_bounded_claim(struct neap *neap, const struct neap_place *at, uint64_t from,
+                                const struct neap_call *call);
 
 /* Adds an element to a set, or makes sure that it stays. Costs the same for sets of any size.
  * Errors: of writes. */
@@ -628,11 +707,11 @@ NEAP_API int neap_once(struct neap *neap, struct neap_buffer *ret_id, const stru
 
 /* ---- Batches: several writes as one, all or none of them on this node's disk ----
  * Writes with call->batch are checked and copied there, and done by neap_batch_commit(). Of their
- * call only batch, seen, timeout_ms and ret_error are given; level, after, ret_token, submit, flags
- * and once go with the commit. Reads do not see what is queued. A write that cannot be queued
- * (LIMIT: the batch holds NEAP_BATCH_COUNT_MAX writes, or NEAP_BATCH_BYTES_MAX bytes, of which each
- * write takes 64 besides its own) leaves the batch as it was. A batch belongs to one thread at a
- * time, and to the handle that it was made for. */
+ * call only batch, seen, ttl_ms, timeout_ms and ret_error are given; level, after, ret_token,
+ * submit, flags and once go with the commit. Reads do not see what is queued. A write that cannot
+ * be queued (LIMIT: the batch holds NEAP_BATCH_COUNT_MAX writes, or NEAP_BATCH_BYTES_MAX bytes, of
+ * which each write takes 64 besides its own) leaves the batch as it was. A batch belongs to one
+ * thread at a time, and to the handle that it was made for. */
 
 /* Errors, nothing happened: INVALID, NOMEM; REFUSED: opened with NEAP_READONLY. */
 NEAP_API int neap_batch_new(struct neap *neap, struct neap_batch **ret_batch);

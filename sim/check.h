@@ -33,9 +33,9 @@ struct checker {
     bool (*holds)(struct world *world, void *state, char *ret_why, size_t size);
 };
 
-extern const struct checker check_acknowledged, check_asks, check_bounds, check_contexts,
-    check_counts, check_durable, check_equal, check_frugal, check_removed, check_rest,
-    check_sessions, check_trees, check_verify;
+extern const struct checker check_acknowledged, check_asks, check_bounded, check_bounds,
+    check_contexts, check_counts, check_durable, check_equal, check_expiry, check_frugal,
+    check_removed, check_rest, check_sessions, check_trees, check_verify;
 
 struct checks; /* the state of all */
 struct checks *checks_new(struct world *world);

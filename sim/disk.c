@@ -129,9 +129,28 @@ static bool is_bare(struct slice value)
     return stored_split(value, &ref, &cell) == 0 && cell.size == 1;
 }
 
-const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix)
+static bool disk_has_live(const struct sim_disk *disk, struct slice key, struct buffer *value)
 {
     struct disk *inner = behind(disk);
+    return inner->ops->get(inner, NULL, DISK_CELLS, key, value) == 0 &&
+           !is_bare(buffer_slice(value));
+}
+
+/* What expires is removed by the node that wrote it, wherever it is lost: once nobody has it, there
+ * is nothing that could come back. */
+static bool is_over(const struct sim_disk *disk, struct slice key, struct buffer *value)
+{
+    const struct world *world = disk->node->world;
+    if (bytes_get_u64(key.data) != bucket_id(EXPIRY_BUCKET))
+        return false;
+    for (size_t i = 0; i < world->nodes_count; i++)
+        if (disk_has_live(&world->nodes[i].door, key, value))
+            return false;
+    return true;
+}
+
+const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix)
+{
     struct buffer value;
     const struct disk_rot *found = NULL;
     buffer_init(&value, 64 << 20);
@@ -141,8 +160,7 @@ const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice 
         if (!rot->lost || rot->size < prefix.size ||
             !slice_equal(slice_of(rot->key, prefix.size), prefix))
             continue;
-        if (inner->ops->get(inner, NULL, DISK_CELLS, key, &value) == NEAP_NOTFOUND ||
-            is_bare(buffer_slice(&value)))
+        if (!disk_has_live(disk, key, &value) && !is_over(disk, key, &value))
             found = rot;
     }
     buffer_done(&value);

@@ -41,6 +41,7 @@ struct load *load_new(struct world *world, const struct workload *workload)
     struct load *load = mem_new(sizeof *load);
     must(load);
     load->world = world;
+    escrow_init(&load->escrow, world);
     load->workload = workload;
     history_init(&load->history);
     for (size_t i = 0; i < SESSIONS; i++)
@@ -78,7 +79,17 @@ struct history *load_history(struct load *load)
 
 bool load_is_done(const struct load *load)
 {
-    return load->pending == 0;
+    return load->pending == 0 && load->escrow.pending == 0;
+}
+
+void load_more(struct load *load, uint64_t seed)
+{
+    escrow_call(&load->escrow, seed);
+}
+
+struct escrow *load_escrow(struct load *load)
+{
+    return load && load->escrow.serial + load->escrow.asked > 0 ? &load->escrow : NULL;
 }
 
 void load_settle(struct load *load)
@@ -201,6 +212,10 @@ static void write_done(struct world *world, size_t node, struct event *event, bo
 {
     struct load *load = world->load;
     struct sim_write *write = (struct sim_write *)event;
+    if (event->waiter) {
+        escrow_done(&load->escrow, node, event, lost);
+        return;
+    }
     enum outcome outcome = outcome_of(world, node, write, lost);
     load_settle(load);
     check_code(world, node, write, lost);

@@ -2,6 +2,7 @@
 #ifndef NEAP_SIM_LOAD_H
 #define NEAP_SIM_LOAD_H
 #include "engine/token.h"
+#include "sim/escrow.h"
 #include "sim/history.h"
 #include "sim/sight.h"
 #include "sim/workload.h"
@@ -81,7 +82,8 @@ struct load {
     uint32_t sessions_count; /* that there ever were */
     uint64_t serial, calls, pending, reads, reads_covered;
     uint64_t crashes[NODES_MAX]; /* of nodes, that the history knows */
-    struct record *drawn;        /* of the call that is made */
+    struct escrow escrow;
+    struct record *drawn; /* of the call that is made */
     size_t drawn_count, drawn_room;
 };
 

@@ -60,6 +60,7 @@ static void step_do(struct world *world, const struct step *step, struct faults 
     } else {
         world_note(world, "step %u: call", step->number);
         load_call(world->load, &rng);
+        load_more(world->load, step->seed);
     }
 }
 

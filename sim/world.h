@@ -237,6 +237,10 @@ void load_call(struct load *load, struct rng *rng);
 uint64_t load_calls(const struct load *load);
 /* The history of all calls: for checkers. */
 struct history *load_history(struct load *load);
+/* What else callers do (sim/escrow.h), by the seed of a step; and their books, NULL: there are none
+ * with this seed. */
+void load_more(struct load *load, uint64_t seed);
+struct escrow *load_escrow(struct load *load);
 bool load_is_done(const struct load *load); /* nobody waits for an answer */
 
 /* ---- for people ---- */

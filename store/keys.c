@@ -144,6 +144,29 @@ void key_once_number(struct key *ret_key, uint64_t number)
     key_add_u64(ret_key, number);
 }
 
+void key_expiry(struct key *ret_key, uint64_t expires, uint64_t shard, uint64_t bucket,
+                struct slice path)
+{
+    key_meta(ret_key, 'E');
+    key_add_u64(ret_key, expires);
+    key_add_u64(ret_key, shard);
+    key_add_u64(ret_key, bucket);
+    key_add(ret_key, path);
+}
+
+void key_expiry_from(struct key *ret_key, uint64_t expires)
+{
+    key_meta(ret_key, 'E');
+    key_add_u64(ret_key, expires);
+}
+
+bool key_expiry_is(struct slice key)
+{
+    enum { HEAD = 1 + 3 * sizeof(uint64_t) };
+
+    return key.size > HEAD && key.size <= HEAD + NEAP_PATH_MAX && key.data[0] == 'E';
+}
+
 void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t bucket,
                    struct slice path)
 {

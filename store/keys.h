@@ -12,6 +12,8 @@
  *          'U' [shard 8][ref 8][bucket 8][path]  empty cell that is kept for that residue
  *          'H'                                   high mark of the hybrid clock
  *          'O' [id]                              how a write with this id ended (store/once.h)
+ *          'E' [expires 8][shard 8][bucket 8][path]  of a cell (store/expiry.h)
+ *          'M'                                   what expires up to then is hidden
  *          'N' [number 8]                        which id came as this one
  *          'N'                                   and which numbers there are
  *          'X' [shard 8][bucket 8][path][score 8][member]  an index of scores (store/ranking.h)
@@ -23,7 +25,7 @@
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "CDFHINORSTUXY"
+#define KEY_META_KINDS "CDEFHIMNORSTUXY"
 #define KEY_META_DERIVED "X"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
@@ -51,6 +53,8 @@ void key_once(struct key *ret_key, struct slice id);
 void key_once_number(struct key *ret_key, uint64_t number);
 /* `collection` is the beginning of a cell key without its shard. */
 void key_tally(struct key *ret_key, uint64_t shard, struct slice collection);
+void key_expiry(struct key *ret_key, uint64_t expires, uint64_t shard, uint64_t bucket,
+                struct slice path);
 /* `from` is a cell key without its shard, or the beginning of one. */
 void key_hole(struct key *ret_key, uint64_t shard, struct slice from);
 /* What the keys of one shard start with: in cells and log; in meta, of one kind (D, R, U). */
@@ -74,6 +78,9 @@ bool key_hole_is(struct slice key);
 struct slice key_hole_from(struct slice key);
 bool key_tally_is(struct slice key);
 struct slice key_tally_collection(struct slice key);
+/* The beginning of those that expire then. */
+void key_expiry_from(struct key *ret_key, uint64_t expires);
+bool key_expiry_is(struct slice key);
 bool key_residue_is(struct slice key);
 uint64_t key_residue_ref(struct slice key); /* of R or U */
 bool key_unsettled_is(struct slice key);

@@ -15,7 +15,7 @@
 enum record_state { RECORD_UNCONFIRMED, RECORD_CONFIRMED, RECORD_LEAVING };
 
 enum { RECORD_VERSION = 1, RECORD_VERSION_MIN = 1 };
-enum { RECORD_FIELDS = 11, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
+enum { RECORD_FIELDS = 12, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
 
 /* ---- the record ---- */
 
@@ -35,6 +35,8 @@ struct shard_record {
     bool confirmed, leaving;
     struct opening openings[OPENINGS_MAX];
     size_t openings_count;
+    struct former formers[FORMERS_MAX];
+    size_t formers_count;
 };
 
 static void shard_record_done(struct shard_record *record)
@@ -71,6 +73,11 @@ int shard_record_write(const struct shard *shard, struct batch *batch,
         write_u64(&writer, shard->openings[i].since);
         write_u64(&writer, shard->openings[i].nonce);
     }
+    write_array(&writer, (uint32_t)shard->formers_count * 2);
+    for (size_t i = 0; i < shard->formers_count; i++) {
+        write_u64(&writer, shard->formers[i].id);
+        write_u64(&writer, shard->formers[i].n);
+    }
     if (!writer.error) {
         key_shard(&key, shard->id);
         writer.error = batch_put(batch, DISK_META, key_slice(&key), buffer_slice(&bytes));
@@ -105,6 +112,19 @@ static void openings_read(struct reader *reader, struct shard_record *record)
         record->openings[i].since = read_u64(reader);
         record->openings[i].nonce = read_u32(reader);
         record->openings_count = i + 1;
+    }
+}
+
+static void formers_read(struct reader *reader, struct shard_record *record)
+{
+    uint32_t count = read_array(reader, FORMERS_MAX * 2);
+
+    if (count % 2 != 0)
+        reader_fail(reader, NEAP_INVALID);
+    for (uint32_t i = 0; i < count / 2 && !reader->error; i++) {
+        record->formers[i].id = read_u64(reader);
+        record->formers[i].n = read_u64(reader);
+        record->formers_count = i + 1;
     }
 }
 
@@ -144,6 +164,7 @@ static int shard_record_decode(struct slice bytes, struct shard_record *record)
     context_read(&reader, &record->horizon);
     record->residue_next = read_u64(&reader);
     openings_read(&reader, record);
+    formers_read(&reader, record);
     if (reader_end(&reader))
         return reader.error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
     if (memchr(record->name.data, 0, record->name.size) || record->residue_next == 0 ||
@@ -376,6 +397,8 @@ void shard_set_new_id(struct shard *shard, uint64_t replica)
     shard->confirmed = true;
     shard->leaving = false;
     shard->went_back = false;
+    shard->drawn = true;
+    shard->disowned = false;
     shard->openings[0] = (struct opening){.since = 0, .nonce = shard->nonce};
     shard->openings_count = 1;
     shard->collect_to = UINT64_MAX;
@@ -403,6 +426,7 @@ static void shard_reopen(struct shard *shard, const struct shard_record *record)
     shard_add_opening(shard, (struct opening){.since = counter, .nonce = shard->nonce});
     shard->confirmed = false;
     shard->collect_to = UINT64_MAX;
+    shard->drawn = false;
 }
 
 /* Under names that another future of the directory may have given as well. */
@@ -411,6 +435,12 @@ static bool has_unconfirmed(const struct shard *shard, const struct shard_record
     return !record->confirmed &&
            context_get(&shard->context, record->replica) > record->opened_at &&
            !BROKEN("life-leaves-suspects");
+}
+
+static void formers_load(struct shard *shard, const struct shard_record *record)
+{
+    memcpy(shard->formers, record->formers, sizeof shard->formers);
+    shard->formers_count = record->formers_count;
 }
 
 int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
@@ -441,6 +471,9 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
         error = holes_load(shard, view);
         if (!error && !BROKEN("residues-lost"))
             error = residues_load(shard, view);
+        /* What a copy or a backup brings along is the other directory's to spend. */
+        if ((record.life == replica && !shard->leaving) || BROKEN("bounded-copies-spend"))
+            formers_load(shard, &record);
         if (!error)
             error = session_load(shard, view, record.life == replica);
         if (!error)
@@ -499,6 +532,7 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
     shard_set_new_id(&written, replica);
+    written.formers_count = 0;
     if (!error)
         error = shard_record_write(&written, batch,
                                    BROKEN("keep-context-after-drop") ? &shard->context : &nothing,
@@ -528,6 +562,7 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
     tallies_free(shard->tallies);
     shard->tallies = NULL;
     shard_set_new_id(shard, replica);
+    shard->formers_count = 0;
     shard->recorded = true;
     return 0;
 }

@@ -50,7 +50,18 @@ struct opening {
     uint32_t nonce;
 };
 
-enum { OPENINGS_MAX = 64, PROMISES_MAX = 1024 };
+enum { OPENINGS_MAX = 64, PROMISES_MAX = 1024, FORMERS_MAX = 64 };
+
+/* A replica id that this directory has left because a member was away, and its last event then: no
+ * other directory goes on with it, unless more of it turns up (docs/decisions/0074). */
+struct former {
+    uint64_t id, n;
+};
+
+/* What shows that nothing was made of the rights of this directory's ids in a future that it has
+ * lost: nothing yet; this opening has had all that each member said to have; there is nobody who
+ * could know. */
+enum proof { PROOF_NONE, PROOF_MET, PROOF_ALONE };
 
 /* What a member has told of the openings of its replica id. */
 struct promise {
@@ -71,6 +82,7 @@ struct shard_counts { /* since opening, for status */
 struct shard_clock {
     struct hlc *hlc;
     uint64_t wall_ms;
+    uint64_t expires_next; /* nothing is known to expire before (store/expiry.h) */
 };
 
 struct shard {
@@ -84,6 +96,11 @@ struct shard {
     bool confirmed;        /* all members have confirmed this opening (rule 9) */
     bool leaving;          /* the directory is not the first that has this id: never confirmed */
     bool went_back;        /* a message has shown another future of my id: shard_prove(), re-dot */
+    bool drawn;            /* my id was drawn in this opening: nobody else can have spent with it */
+    bool disowned;         /* shard_disown(), until the next re-dotting */
+    enum proof proof;      /* the engine's to set, of this opening */
+    struct former formers[FORMERS_MAX]; /* the oldest first */
+    size_t formers_count;
     struct context_entry heard;            /* what has shown it; id 0: another name of my events */
     struct opening openings[OPENINGS_MAX]; /* since opened_at: those that made events, and this */
     size_t openings_count;
@@ -162,6 +179,9 @@ int shard_context_read(const struct view *view, uint64_t shard, struct context *
  * context when there was none, has nothing of it. */
 int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice path,
                 const struct op *op, struct dot *ret_dot);
+/* May this replica spend rights of bounded counters (0074)? And of which ids besides its own; room
+ * for FORMERS_MAX. */
+bool shard_spends(const struct shard *shard, uint64_t *ret_ids, size_t *ret_count);
 /* Removes every cell below the prefix that has dots (which `seen` covers) or a residue, one event
  * each. */
 int shard_remove(struct shard *shard, struct batch *batch, uint64_t bucket, struct slice prefix,
@@ -287,6 +307,9 @@ int shard_confirm(struct shard *shard, struct batch *batch);
  * only the next events get it. All cells of those events are written in this one batch, whose limit
  * does not bind here: it needs memory for them. LIMIT: no room for other ids. */
 int shard_redot(struct shard *shard, struct batch *batch);
+/* The directory has another future, or is another one's copy: at the next re-dotting it gives up
+ * the rights of its ids, which somebody else may spend. Until then it spends nothing. */
+void shard_disown(struct shard *shard);
 /* How many ids that may add, at most. */
 size_t shard_redot_ids(const struct shard *shard);
 

@@ -372,6 +372,33 @@ static int redot_contexts(struct redot *redot)
     return error;
 }
 
+void shard_disown(struct shard *shard)
+{
+    shard->disowned = true;
+}
+
+static void former_add(struct shard *shard, uint64_t id, uint64_t n)
+{
+    if (shard->formers_count == FORMERS_MAX)
+        memmove(shard->formers, shard->formers + 1,
+                --shard->formers_count * sizeof *shard->formers);
+    shard->formers[shard->formers_count++] = (struct former){id, n};
+}
+
+/* Whose rights this directory may come to have back: nobody else goes on with these ids. */
+static void redot_formers(const struct redot *redot, struct shard *shard, bool theirs)
+{
+    if (theirs && !BROKEN("bounded-keeps-disowned")) {
+        shard->formers_count = 0;
+        return;
+    }
+    if (redot->top > 0)
+        former_add(shard, redot->old, redot->top);
+    for (size_t i = 0; i < redot->parts_count; i++)
+        if (redot->parts[i].name.id != redot->replica)
+            former_add(shard, redot->parts[i].name.id, redot->parts[i].name.n);
+}
+
 static int redot_write(struct redot *redot)
 {
     const struct sorted_entry *entry;
@@ -387,6 +414,7 @@ static int redot_write(struct redot *redot)
         error =
             holes_write_clipped(redot->change.shard, redot->change.batch, redot->old, redot->top);
     written = *redot->change.shard; /* only looked at by the record */
+    redot_formers(redot, &written, written.leaving || written.disowned);
     shard_set_new_id(&written, redot->replica);
     if (!error)
         error = session_drop(redot->change.shard, redot->change.batch);
@@ -409,6 +437,7 @@ static void redot_end(struct redot *redot)
     if (redot->counter > redot->top)
         holes_clip(shard, redot->old, redot->top);
     shard_compare_stop(shard);
+    redot_formers(redot, shard, shard->leaving || shard->disowned);
     shard_set_new_id(shard, redot->replica);
     shard->recorded = true;
     shard->counts.redotted += redot->counter - redot->top;

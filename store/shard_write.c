@@ -1,6 +1,8 @@
 /* Local events (rule 2) and reads of one cell. */
 #include "base/broken.h"
 #include "base/error.h"
+#include "crdt/expiry.h"
+#include "store/expiry.h"
 #include "store/slot.h"
 
 enum { REMOVE_PAGE = 64 << 10 };
@@ -113,6 +115,21 @@ static uint64_t fold_after(const struct shard *shard)
                                     : shard->openings[shard->openings_count - 1].since;
 }
 
+bool shard_spends(const struct shard *shard, uint64_t *ret_ids, size_t *ret_count)
+{
+    bool spends = !shard->leaving && !shard->disowned;
+    size_t count = 0;
+
+    /* More of an id than there was when it was left is of another future of this directory. */
+    for (size_t i = 0; i < shard->formers_count && shard->proof != PROOF_NONE && spends; i++)
+        if (context_get(&shard->context, shard->formers[i].id) == shard->formers[i].n)
+            ret_ids[count++] = shard->formers[i].id;
+    *ret_count = count;
+    return (spends && (shard->drawn || shard->proof == PROOF_ALONE ||
+                       (shard->confirmed && shard->proof == PROOF_MET))) ||
+           BROKEN("bounded-spends-unproven");
+}
+
 /* That there is nothing more to remove, only the residue says: no other replica has to hear of it,
  * and whoever made the removal may be lost. So it gets an event, which takes the residue along. */
 static bool is_unsaid(const struct shard *shard, const struct slot *slot)
@@ -133,6 +150,7 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
                 const struct op *op, struct dot *ret_dot)
 {
     uint64_t counter = context_get(&shard->context, shard->replica);
+    uint64_t mine[FORMERS_MAX];
     struct editor editor = {
         .id = shard->replica,
         .fold_after = fold_after(shard),
@@ -140,6 +158,8 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
         .next = counter + 1,
         .stable = op->alone ? &shard->context : &shard->stable,
         .alone = op->alone,
+        .birth = (uint64_t)shard->nonce << 32 | ((counter + 1) & UINT32_MAX),
+        .mine = mine,
     };
     struct view view = batch_view(batch);
     struct slot slot;
@@ -151,6 +171,8 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
     editor.type = op_type(op->kind);
     if (!editor.type)
         editor.type = path_type(path);
+    if (op_info(op->kind)->spends)
+        editor.spends = shard_spends(shard, mine, &editor.mine_count);
     error = slot_load(shard, &view, bucket, path, &shard->bytes_old, &slot);
     edit_init(&edit);
     if (!error)
@@ -162,6 +184,45 @@ int shard_write(struct shard *shard, struct batch *batch, uint64_t bucket, struc
     if (!error && ret_dot->n && type_collects(editor.type) && shard->collect_to != UINT64_MAX)
         shard->collect_to = ret_dot->n;
     edit_done(&edit);
+    slot_done(&slot);
+    return error;
+}
+
+/* ---- what has expired ---- */
+
+/* The event, or the entry goes: the cell is another one than it says. */
+static int slot_expire(struct shard *shard, struct batch *batch, const struct slot *slot,
+                       const struct expiry_entry *entry, uint64_t mark, bool any,
+                       struct dot *ret_dot)
+{
+    const struct editor editor = {.id = shard->replica};
+    enum neap_type type;
+    struct edit edit;
+    int error = path_check(entry->path, &type);
+
+    if (error || cell_expires(type, &slot->cell) != entry->expires)
+        return expiry_forget(batch, entry);
+    edit_init(&edit);
+    error = cell_expire(type, &slot->cell, &editor, mark, any, &edit);
+    if (!error && edit.changes)
+        error = event_make(shard, batch, slot, &edit, ret_dot);
+    edit_done(&edit);
+    return error;
+}
+
+int shard_expire(struct shard *shard, struct batch *batch, const struct expiry_entry *entry,
+                 uint64_t mark, bool any, struct dot *ret_dot)
+{
+    struct view view = batch_view(batch);
+    struct slot slot;
+    int error;
+
+    *ret_dot = (struct dot){shard->replica, 0};
+    if (entry->path.size > NEAP_PATH_MAX)
+        return expiry_forget(batch, entry);
+    error = slot_load(shard, &view, entry->bucket, entry->path, &shard->bytes_old, &slot);
+    if (!error)
+        error = slot_expire(shard, batch, &slot, entry, mark, any, ret_dot);
     slot_done(&slot);
     return error;
 }

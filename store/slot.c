@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "store/expiry.h"
 #include "store/merkle.h"
 #include "store/ranking.h"
 #include "store/tally.h"
@@ -220,6 +221,8 @@ int slot_store(struct shard *shard, struct batch *batch, const struct slot *slot
     if (!error)
         error = slot_derive(shard, batch, slot, cell);
     if (!error)
+        error = expiry_move(shard, batch, slot, cell);
+    if (!error)
         error = slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
     return error;
 }
@@ -238,6 +241,8 @@ int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot
         error = batch_put(batch, DISK_CELLS, key_slice(&slot->key), buffer_slice(scratch));
     if (!error)
         error = slot_derive(shard, batch, slot, cell);
+    if (!error)
+        error = expiry_move(shard, batch, slot, cell);
     return error ? error : slot_count(shard, batch, slot, buffer_slice(scratch), ref != 0);
 }
 

@@ -224,6 +224,8 @@ static int store_start(struct store *store, struct batch *batch, const struct di
         return code;
     code = BROKEN("clock-restarts") ? 0 : hlc_mark_open(&view, &store->hlc);
     if (!code)
+        code = expiry_open(&view, store->clock.wall_ms, &store->expiry, &store->clock.expires_next);
+    if (!code)
         code = store_load(store, batch, error);
     if (!code && suspect)
         code = trees_drop(batch);
@@ -256,6 +258,7 @@ int store_open(struct store *store, struct disk *disk, const struct directory_ma
     *store = (struct store){.disk = disk};
     store->clock.hlc = &store->hlc;
     store->clock.wall_ms = clock->ops->wall_ms(clock);
+    store->clock.expires_next = EXPIRY_NEVER;
     rng_init(&store->rng, clock->ops->entropy(clock));
     if (code)
         error_set(error, code, "open: %s", error_text(code));

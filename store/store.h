@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "crdt/hlc.h"
+#include "store/expiry.h"
 #include "store/identity.h"
 #include "store/shard.h"
 
@@ -23,7 +24,8 @@ struct store {
     struct hlc hlc;
     uint64_t hlc_reserved;    /* stamps below are covered by the mark on disk */
     struct shard_clock clock; /* of all shards: keep its wall_ms up to date */
-    struct rng rng;           /* seeded from entropy: new replica ids */
+    struct expiry expiry;
+    struct rng rng; /* seeded from entropy: new replica ids */
     struct store_trees trees;
 };
 

@@ -30,7 +30,8 @@ struct command {
     const char *name, *arguments, *help;
     int least, most;
     int needs_node;
-    /* Those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce) p(eer). */
+    /* Those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce) p(eer)
+     * (tim)e. */
     const char *flags;
     command_run run;
 };
@@ -40,6 +41,9 @@ int command_get(struct cli *cli);
 int command_put(struct cli *cli);
 int command_assign(struct cli *cli);
 int command_incr(struct cli *cli);
+int command_rights(struct cli *cli);
+int command_give(struct cli *cli);
+int command_claim(struct cli *cli);
 int command_max(struct cli *cli);
 int command_min(struct cli *cli);
 int command_flag(struct cli *cli);
@@ -117,6 +121,8 @@ struct neap_place cli_place(const struct cli *cli); /* argv[0] and argv[1], and 
 struct neap_bytes bytes_of(const char *text);
 /* A whole number, not over `most`. 0, or -1. */
 int number_take(const char *text, uint64_t most, uint64_t *ret_number);
+/* A time in ms, 1 to `most`: "500", or with s, m, h or d after it. 0, or -1. */
+int time_take(const char *text, uint64_t most, uint64_t *ret_ms);
 /* A JSON string; {"hex": "..."} when the bytes are not UTF-8. */
 json_t *json_bytes(struct neap_bytes bytes);
 /* The reverse; free() the data. 0, or -1. */

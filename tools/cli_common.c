@@ -86,6 +86,30 @@ int number_take(const char *text, uint64_t most, uint64_t *ret_number)
     return 0;
 }
 
+int time_take(const char *text, uint64_t most, uint64_t *ret_ms)
+{
+    static const struct {
+        char letter;
+        uint64_t ms;
+    } units[] = {{0, 1}, {'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    unsigned long long number;
+    char *end;
+
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || errno || !number || (*end && end[1]))
+        return -1;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (*end != units[i].letter)
+            continue;
+        if (number > most / units[i].ms)
+            return -1;
+        *ret_ms = number * units[i].ms;
+        return 0;
+    }
+    return -1;
+}
+
 static int hex_digit(char digit)
 {
     const char *digits = "0123456789abcdef", *found = digit ? strchr(digits, tolower(digit)) : NULL;

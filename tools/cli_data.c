@@ -146,7 +146,9 @@ static const struct {
     enum neap_type type;
     int (*add)(struct neap *neap, const struct neap_place *at, int64_t change,
                const struct neap_call *call);
-} counters[] = {{NEAP_COUNTER, neap_counter_add}, {NEAP_COUNTER_EXACT, neap_counter_exact_add}};
+} counters[] = {{NEAP_COUNTER, neap_counter_add},
+                {NEAP_COUNTER_EXACT, neap_counter_exact_add},
+                {NEAP_BOUNDED, neap_bounded_add}};
 
 static const struct {
     enum neap_type type;
@@ -209,6 +211,76 @@ int command_incr(struct cli *cli)
     return code ? cli_fail(cli, code, "incr") : 0;
 }
 
+/* A replica id, as it is shown: in hexadecimal. 0, or -1 after saying that it is none. */
+static int replica_take(const char *text, const char *doing, uint64_t *ret_id)
+{
+    char *end;
+    unsigned long long id;
+
+    errno = 0;
+    id = strtoull(text, &end, 16);
+    if (end == text || *end || errno || !id || *text == '-') {
+        fprintf(stderr, "neap: %s: `%s` is not a replica id: see `neap rights`\n", doing, text);
+        return -1;
+    }
+    *ret_id = id;
+    return 0;
+}
+
+int command_rights(struct cli *cli)
+{
+    struct neap_rights rights = {.size = sizeof rights};
+    struct neap_place at = cli_place(cli);
+    char mine[20], who[20];
+    int code = neap_bounded_rights(cli->neap, &at, &rights, &cli->call);
+
+    if (code)
+        return cli_fail(cli, code, "rights");
+    snprintf(mine, sizeof mine, "%016llx", (unsigned long long)rights.mine);
+    snprintf(who, sizeof who, "%016llx", (unsigned long long)rights.who);
+    if (cli->json) {
+        json_t *json =
+            json_pack("{s:I, s:I, s:b, s:s, s:I, s:s}", "value", (json_int_t)rights.value, "here",
+                      (json_int_t)rights.here, "waits", rights.waits, "mine", mine, "most",
+                      (json_int_t)rights.most, "who", rights.who ? who : "");
+
+        json_dumpf(json, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(json);
+        return 0;
+    }
+    printf("value  %lld\nhere   %lld%s\nmine   %s\nmost   %lld\nwho    %s\n",
+           (long long)rights.value, (long long)rights.here,
+           rights.waits ? ", when all peers have been met since the node was started" : "", mine,
+           (long long)rights.most, rights.who ? who : "nobody");
+    return 0;
+}
+
+int command_give(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    int64_t amount;
+    uint64_t to;
+    int code;
+
+    if (change_take(cli->argv[2], "give", &amount) || replica_take(cli->argv[3], "give", &to))
+        return EXIT_USAGE;
+    code = neap_bounded_give(cli->neap, &at, amount, to, &cli->call);
+    return code ? cli_fail(cli, code, "give") : 0;
+}
+
+int command_claim(struct cli *cli)
+{
+    struct neap_place at = cli_place(cli);
+    uint64_t from;
+    int code;
+
+    if (replica_take(cli->argv[2], "claim", &from))
+        return EXIT_USAGE;
+    code = neap_bounded_claim(cli->neap, &at, from, &cli->call);
+    return code ? cli_fail(cli, code, "claim") : 0;
+}
+
 int command_max(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
@@ -268,8 +340,10 @@ static int elements(struct cli *cli, int add)
     for (int i = 2; i < cli->argc && code == 0; i++)
         code =
             (add ? sets[row].add : sets[row].remove)(cli->neap, &at, bytes_of(cli->argv[i]), &call);
+    call = cli->call;
+    call.ttl_ms = 0; /* that was for each */
     if (code == 0)
-        code = neap_batch_commit(batch, &cli->call);
+        code = neap_batch_commit(batch, &call);
     neap_batch_free(batch);
     return code ? cli_fail(cli, code, add ? "add" : "remove") : 0;
 }

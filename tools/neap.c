@@ -10,17 +10,24 @@
 static const struct command commands[] = {
     {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, "nftl",
      command_get},
-    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nfo", command_put},
+    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nfoe", command_put},
     {"assign", "BUCKET KEY VALUE", "set a multi-value register, in place of what is there now", 3,
-     3, 1, "nf", command_assign},
-    {"incr", "BUCKET KEY [N]", "add N (1, may be negative) to a counter (--type: counter-exact)", 2,
-     3, 1, "nfto", command_incr},
+     3, 1, "nfe", command_assign},
+    {"incr", "BUCKET KEY [N]",
+     "add N (1, may be negative) to a counter (--type: counter-exact, bounded)", 2, 3, 1, "nfto",
+     command_incr},
+    {"rights", "BUCKET KEY", "what of a bounded counter may be taken here, and where most is", 2, 2,
+     1, "nf", command_rights},
+    {"give", "BUCKET KEY N TO", "give rights of a bounded counter to a replica id", 4, 4, 1, "nfo",
+     command_give},
+    {"claim", "BUCKET KEY FROM", "take the rights of a replica id that writes no more", 3, 3, 1,
+     "nfo", command_claim},
     {"max", "BUCKET KEY N", "make N the largest number there, if it is", 3, 3, 1, "nfo",
      command_max},
     {"min", "BUCKET KEY N", "make N the smallest number there, if it is", 3, 3, 1, "nfo",
      command_min},
-    {"flag", "BUCKET KEY on|off", "set a flag (--type: flag-dw)", 3, 3, 1, "nfto", command_flag},
-    {"add", "BUCKET KEY ELEMENT...", "add to a set (--type: set-rw)", 3, 1 << 20, 1, "nfto",
+    {"flag", "BUCKET KEY on|off", "set a flag (--type: flag-dw)", 3, 3, 1, "nftoe", command_flag},
+    {"add", "BUCKET KEY ELEMENT...", "add to a set (--type: set-rw)", 3, 1 << 20, 1, "nftoe",
      command_add},
     {"remove", "BUCKET KEY ELEMENT...", "remove from a set (--type: set-rw, scores)", 3, 1 << 20, 1,
      "nfto", command_remove},
@@ -78,6 +85,7 @@ enum {
     FLAG_TYPE,
     FLAG_FORMAT,
     FLAG_ONCE,
+    FLAG_TTL,
     FLAG_VERSION,
     FLAG_HELP
 };
@@ -89,24 +97,27 @@ static void help(void)
     printf("usage: neap [FLAGS] COMMAND ARGUMENTS\n\nCommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    printf("\nFlags:\n"
-           "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
-           "      --dir DIR         open this data directory instead; no neapd may have it open\n"
-           "      --cluster FILE    the cluster file, for --dir\n"
-           "  -f, --field NAME      a step into a map; may be repeated\n"
-           "      --type TYPE       %s\n"
-           "  -o, --output FORM     table (default) or json\n"
-           "      --from NAME       start listing here\n"
-           "      --limit N         list at most so many\n"
-           "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
-           "      --format FORM     of import: json (default) or dpkg\n"
-           "      --timeout MS      how long to wait for an answer\n"
-           "      --once ID         of a write: done again with the same ID it is done once\n"
-           "  -V, --version         print it\n"
-           "  -h, --help            print this\n"
-           "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
-           "4 refused\n",
-           type_names(types));
+    printf(
+        "\nFlags:\n"
+        "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
+        "      --dir DIR         open this data directory instead; no neapd may have it open\n"
+        "      --cluster FILE    the cluster file, for --dir\n"
+        "  -f, --field NAME      a step into a map; may be repeated\n"
+        "      --type TYPE       %s\n"
+        "  -o, --output FORM     table (default) or json\n"
+        "      --from NAME       start listing here\n"
+        "      --limit N         list at most so many\n"
+        "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
+        "      --format FORM     of import: json (default) or dpkg\n"
+        "      --timeout MS      how long to wait for an answer\n"
+        "      --once ID         of a write: done again with the same ID it is done once\n"
+        "      --ttl TIME        of put, assign, flag on, add: gone after so long: 90s, 15m, 8h, "
+        "30d; ms without a letter\n"
+        "  -V, --version         print it\n"
+        "  -h, --help            print this\n"
+        "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
+        "4 refused\n",
+        type_names(types));
 }
 
 static int usage(const char *text, const char *what)
@@ -154,6 +165,10 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
     case FLAG_ONCE:
         cli->call.once = bytes_of(text);
         return text[0] ? 0 : usage("--once wants an id that is not empty", NULL);
+    case FLAG_TTL:
+        return time_take(text, NEAP_TTL_MS_MAX, &cli->call.ttl_ms)
+                   ? usage("--ttl wants a time, 1 ms to 100 years, like 500, 90s or 8h, not", text)
+                   : 0;
     case FLAG_VERSION:
         printf("neap %s\n", neap_version());
         *ret_quit = 1;
@@ -213,7 +228,7 @@ static int flags_fit(const struct cli *cli, const struct command *command)
                  {cli->from != NULL, 's', "--from"},      {cli->limit > 0, 'l', "--limit"},
                  {cli->format_given, 'm', "--format"},    {cli->node != NULL, 'n', "--node"},
                  {cli->directory != NULL, 'n', "--dir"},  {cli->call.once.size > 0, 'o', "--once"},
-                 {cli->peer != NULL, 'p', "--peer"}};
+                 {cli->call.ttl_ms > 0, 'e', "--ttl"},    {cli->peer != NULL, 'p', "--peer"}};
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (flags[i].given && !strchr(command->flags, flags[i].letter)) {
@@ -271,6 +286,7 @@ int main(int argc, const char **argv)
         {"timeout", 0, POPT_ARG_STRING, NULL, FLAG_TIMEOUT, NULL, NULL},
         {"limit", 0, POPT_ARG_STRING, NULL, FLAG_LIMIT, NULL, NULL},
         {"once", 0, POPT_ARG_STRING, NULL, FLAG_ONCE, NULL, NULL},
+        {"ttl", 0, POPT_ARG_STRING, NULL, FLAG_TTL, NULL, NULL},
         {"version", 'V', POPT_ARG_NONE, NULL, FLAG_VERSION, NULL, NULL},
         {"help", 'h', POPT_ARG_NONE, NULL, FLAG_HELP, NULL, NULL},
         POPT_TABLEEND};

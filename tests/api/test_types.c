@@ -14,7 +14,7 @@ static struct neap_item item_of(enum neap_type type)
     if (holds & (NEAP_HOLDS_VALUE | NEAP_HOLDS_VALUES))
         item.value = bytes_of("value");
     if (holds & (NEAP_HOLDS_NUMBER | NEAP_HOLDS_SWITCH))
-        item.number = holds & NEAP_HOLDS_SWITCH ? 1 : -5;
+        item.number = holds & NEAP_HOLDS_SWITCH ? 1 : type == NEAP_BOUNDED ? 5 : -5;
     return item;
 }
 

@@ -162,7 +162,9 @@ static void keep_once(struct replica *own)
 static void write_later_types(struct replica *own)
 {
     for (unsigned number = NEAP_MAP + 1; number <= UINT8_MAX; number++) {
-        const struct neap_item item = {.value = {"value", 5}, .number = -7};
+        /* Of a bounded counter there has to be something before it is taken. */
+        const struct neap_item item = {.value = {"value", 5},
+                                       .number = number == NEAP_BOUNDED ? 7 : -7};
         const struct type *type = type_find(number);
         struct buffer path;
         struct op op;
@@ -180,7 +182,7 @@ static void write_later_types(struct replica *own)
 
 static void write_all_types(struct scene *scene, struct replica *own)
 {
-    const struct op on = {.kind = OP_FLAG_ON};
+    struct op on = {.kind = OP_FLAG_ON};
     struct op lww = {.kind = OP_LWW_SET, .value = slice_text("tide")};
 
     CHECK_OK(store_stamp(&scene->store, scene->batch, wall_ms, &lww.stamp));
@@ -194,6 +196,8 @@ static void write_all_types(struct scene *scene, struct replica *own)
     set_element(own, "tags", "red");
     set_element(own, "tags", "gr\xc3\xbcn");
     set_field(own, "form", "city", lww.stamp + 1);
+    on.expires = wall_ms + 60000;
+    write_key(own, "closes", NEAP_FLAG, &on);
     set(own, "gone", "soon");
     set(own, "left", "alone");
     write_later_types(own);
@@ -239,6 +243,7 @@ void scene_open(struct scene *scene)
     own.shard = scene->shard;
     own.batch = scene->batch;
     live_through(scene, &own, &peer);
+    CHECK_OK(expiry_put_mark(&scene->store.expiry, scene->batch, wall_ms + 5000));
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
     batch_clear(scene->batch);
     shard_free(peer.shard);
@@ -316,6 +321,8 @@ void scene_reopen(struct scene *scene)
     own.shard = scene->shard;
     own.batch = scene->batch;
     set(&own, "later", "on");
+    scene->shard->formers[0] = (struct former){0xb5, 3};
+    scene->shard->formers_count = 1;
     CHECK_OK(shard_save(scene->shard, scene->batch));
     keep_session(scene);
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));

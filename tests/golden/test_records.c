@@ -85,6 +85,8 @@ static void say_shard(const struct shard *shard, struct buffer *text)
     for (size_t i = 0; i < shard->openings_count; i++)
         say(text, ", %" PRIu32 " since %" PRIu64, shard->openings[i].nonce,
             shard->openings[i].since);
+    for (size_t i = 0; i < shard->formers_count; i++)
+        say(text, ", was %" PRIx64 " up to %" PRIu64, shard->formers[i].id, shard->formers[i].n);
     say(text, "\n");
 }
 
@@ -222,6 +224,17 @@ static void say_tally(const struct reading *reading, struct slice key, struct bu
     say(text, "\n");
 }
 
+static void say_expiry(struct slice key, struct buffer *text)
+{
+    struct expiry_entry entry;
+
+    CHECK(expiry_entry_read(key, &entry));
+    say(text, "at %" PRIu64 " expires %" PRIx64 "/%" PRIx64 "/", entry.expires, entry.shard,
+        entry.bucket);
+    say_path(text, entry.path);
+    say(text, "\n");
+}
+
 static void say_meta(const struct reading *reading, struct slice key, struct slice value,
                      struct buffer *text)
 {
@@ -235,6 +248,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
     case 'D':
         say_hole(key, value, text);
         break;
+    case 'E':
+        say_expiry(key, text);
+        break;
     case 'F':
         CHECK_OK(format_read(&view, format_reads(), &format, NULL));
         say(text, "format %" PRIu32 "\n", format);
@@ -245,6 +261,10 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
     case 'I':
         CHECK(!reading->store.identity.fresh_life);
         say_identity(&reading->store.identity, text);
+        break;
+    case 'M':
+        say(text, "what expires up to %" PRIu64 " is hidden\n",
+            (uint64_t)atomic_load(&reading->store.expiry.mark));
         break;
     case 'N':
         say_once_order(key, value, text);

@@ -37,6 +37,7 @@ static void make_heartbeat(struct buffer *ret_bytes)
 
     message_init(&message);
     message.kind = MESSAGE_HEARTBEAT;
+    message.what = 1700000000000;
     encode(&message, ret_bytes);
 }
 
@@ -428,6 +429,22 @@ static void make_fill(struct buffer *ret_bytes)
     make_with_bytes(MESSAGE_FILL, 0, scene_page, ret_bytes);
 }
 
+static void make_rights(struct buffer *ret_bytes)
+{
+    struct message message;
+    struct buffer path;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(path_level(&path, slice_text("stock"), NEAP_BOUNDED));
+    message_init(&message);
+    message.kind = MESSAGE_RIGHTS;
+    message.shard = scene_shard();
+    message.what = 7;
+    message.bytes = buffer_slice(&path);
+    CHECK_OK(message_encode(&message, ret_bytes));
+    buffer_done(&path);
+}
+
 static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
@@ -460,6 +477,10 @@ static void say_shard_message(struct buffer *text, const struct message *message
         if (message->kind != MESSAGE_ASK && message->since.count > 0)
             say_context(text, "has", &message->since);
         say_hex(text, message->bytes);
+        say(text, "\n");
+    } else if (message->kind == MESSAGE_RIGHTS) {
+        say(text, "%" PRIu64 " of ", message->what);
+        say_path(text, message->bytes);
         say(text, "\n");
     } else if (message->kind == MESSAGE_COMPARE) {
         say(text, "%u pages, cursor ", message->pages);
@@ -546,6 +567,7 @@ static const struct golden messages[] = {
     MESSAGE("differed", MESSAGE_DIFFERED, make_differed),
     MESSAGE("hole", MESSAGE_HOLE, make_hole),
     MESSAGE("fill", MESSAGE_FILL, make_fill),
+    MESSAGE("rights", MESSAGE_RIGHTS, make_rights),
 };
 
 TEST(messages_are_as_they_were)

@@ -168,14 +168,15 @@ static int decode_hex(const char *hex)
 
 TEST(what_is_not_a_message_is_refused)
 {
-    CHECK_OK(decode_hex("91 02"));
+    CHECK_OK(decode_hex("92 02 00"));
+    CHECK_ERROR(decode_hex("91 02"), NEAP_INVALID); /* says no time */
     CHECK_ERROR(decode_hex(""), NEAP_INVALID);
     CHECK_ERROR(decode_hex("90"), NEAP_INVALID);           /* no kind */
     CHECK_ERROR(decode_hex("91 00"), NEAP_INVALID);        /* kind 0 */
     CHECK_ERROR(decode_hex("91 09"), NEAP_INVALID);        /* kind 9 */
     CHECK_ERROR(decode_hex("91 cc 02"), NEAP_INVALID);     /* not minimal */
     CHECK_ERROR(decode_hex("91 02 00"), NEAP_INVALID);     /* more bytes */
-    CHECK_ERROR(decode_hex("92 02 00"), NEAP_INVALID);     /* more elements */
+    CHECK_ERROR(decode_hex("93 02 00 00"), NEAP_INVALID);  /* more elements */
     CHECK_ERROR(decode_hex("dd ff ff ff ff"), NEAP_LIMIT); /* a bomb */
     CHECK_ERROR(decode_hex("93 03 00 dd ff ff ff ff"), NEAP_LIMIT);
     CHECK_ERROR(decode_hex("93 03 00 dc 01 00 00"), NEAP_INVALID); /* 256 items in one byte */
