@@ -103,10 +103,13 @@ static int entry_make(struct batch *batch, struct slice key, struct slice value,
     uint64_t ref;
     int64_t score;
     size_t set = 0;
-    int error = path_check(path, &type) ? NEAP_CORRUPT : 0;
+    int error = path_check(path, &type);
 
-    if (error || type != NEAP_SCORES)
-        return error;
+    /* What cannot be read as a cell is for those who read cells to tell. */
+    if (error)
+        return error == NEAP_NOMEM ? error : 0;
+    if (type != NEAP_SCORES)
+        return 0;
     error = cell_stored(value, &ref, cell);
     if (!error)
         error = set_size(path, &set);
@@ -140,7 +143,7 @@ static int entries_make(struct disk *disk, struct batch *batch)
         return error;
     cell_init(&cell);
     while (!(error = scan_next(scan, &key, &value))) {
-        error = key_cell_is(key) ? entry_make(batch, key, value, &cell) : NEAP_CORRUPT;
+        error = key_cell_is(key) ? entry_make(batch, key, value, &cell) : 0;
         if (!error)
             error = batch_flush(disk, batch, COMMIT_BYTES);
         if (error)
