@@ -98,6 +98,7 @@ class Level(enum.IntEnum):
     EACH_QUORUM = 6
 
 
+TTL_MS_MAX = 3155760000000
 KEY_MAX = 1024
 PATH_MAX = 4096
 DEPTH_MAX = 16
@@ -180,6 +181,19 @@ class neap_call(Structure):
         ("ret_error", POINTER(neap_error)),
         ("resume", neap_bytes),
         ("once", neap_bytes),
+        ("ttl_ms", c_uint64),
+    ]
+
+
+class neap_rights(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("value", c_int64),
+        ("here", c_int64),
+        ("waits", c_int),
+        ("mine", c_uint64),
+        ("most", c_int64),
+        ("who", c_uint64),
     ]
 
 
@@ -212,6 +226,15 @@ FUNCTIONS = {
         POINTER(neap_call)]),
     "neap_counter_add": (c_int, [c_void_p, POINTER(neap_place), c_int64, POINTER(neap_call)]),
     "neap_counter_get": (c_int, [c_void_p, POINTER(neap_place), POINTER(c_int64),
+        POINTER(neap_call)]),
+    "neap_bounded_add": (c_int, [c_void_p, POINTER(neap_place), c_int64, POINTER(neap_call)]),
+    "neap_bounded_get": (c_int, [c_void_p, POINTER(neap_place), POINTER(c_int64),
+        POINTER(neap_call)]),
+    "neap_bounded_rights": (c_int, [c_void_p, POINTER(neap_place), POINTER(neap_rights),
+        POINTER(neap_call)]),
+    "neap_bounded_give": (c_int, [c_void_p, POINTER(neap_place), c_int64, c_uint64,
+        POINTER(neap_call)]),
+    "neap_bounded_claim": (c_int, [c_void_p, POINTER(neap_place), c_uint64,
         POINTER(neap_call)]),
     "neap_set_add": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(neap_call)]),
     "neap_set_remove": (c_int, [c_void_p, POINTER(neap_place), neap_bytes, POINTER(neap_call)]),
@@ -291,6 +314,11 @@ PARTS = {
     "neap_flag_get": ("self", "place", "bool", "call"),
     "neap_counter_add": ("self", "place", "number", "call"),
     "neap_counter_get": ("self", "place", "out c_int64", "call"),
+    "neap_bounded_add": ("self", "place", "number", "call"),
+    "neap_bounded_get": ("self", "place", "out c_int64", "call"),
+    "neap_bounded_rights": ("self", "place", "out neap_rights", "call"),
+    "neap_bounded_give": ("self", "place", "number", "number", "call"),
+    "neap_bounded_claim": ("self", "place", "number", "call"),
     "neap_set_add": ("self", "place", "data", "call"),
     "neap_set_remove": ("self", "place", "data", "call"),
     "neap_set_has": ("self", "place", "data", "bool", "call"),
@@ -390,6 +418,31 @@ class _NeapCalls:
     def counter_get(self, at, **call):
         """The sum of all additions into *ret_value."""
         return _run(self, "neap_counter_get", (at,), call)
+
+    def bounded_add(self, at, change, **call):
+        """Adds to a bounded counter, or, below 0, takes from it: of the rights that this node has.
+        Takes no seen. What is added is this node's to take."""
+        return _run(self, "neap_bounded_add", (at, change), call)
+
+    def bounded_get(self, at, **call):
+        """The value into *ret_value: 0 or more, but see BOUNDED above."""
+        return _run(self, "neap_bounded_get", (at,), call)
+
+    def bounded_rights(self, at, **call):
+        """Who has rights to take from it, into *ret_rights, whose size is set."""
+        return _run(self, "neap_bounded_rights", (at,), call)
+
+    def bounded_give(self, at, amount, to, **call):
+        """Gives rights, 1 or more, to another replica id: `mine` of neap_bounded_rights() there.
+        They are of no use to anybody else, and what an id is given that its node has left is found
+        again by that node alone: it takes it along when it has met all its peers."""
+        return _run(self, "neap_bounded_give", (at, amount, to), call)
+
+    def bounded_claim(self, at, from_, **call):
+        """Takes all rights of another replica id, `from`, whose directory is lost or has been
+        replaced by a backup, and whose rights nobody can spend otherwise. That it writes no more is
+        your word: if it does, or if two nodes claim the same, the same rights are spent twice."""
+        return _run(self, "neap_bounded_claim", (at, from_), call)
 
     def set_add(self, at, element, **call):
         """Adds an element to a set, or makes sure that it stays. Costs the same for sets of any
