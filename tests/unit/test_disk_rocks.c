@@ -286,7 +286,7 @@ static void file_copy(const struct room *room, const char *name, bool back, char
     CHECK_OK(fclose(file));
 }
 
-static void log_cut(const struct room *room, off_t bytes)
+static void wal_cut(const struct room *room, off_t bytes)
 {
     struct stat status;
     char path[96];
@@ -309,7 +309,7 @@ TEST(a_torn_end_of_the_wal_is_no_suspicion)
     disk_put(room.disk, DISK_CELLS, "key019", "never synced", false);
     room_close(&room);
     file_copy(&room, "SYNCED", true, synced, sizeof synced);
-    log_cut(&room, 5);
+    wal_cut(&room, 5);
     room_open(&room);
     CHECK_EQUAL(count_cells(&room), 19);
     end(&room);
@@ -335,7 +335,7 @@ TEST(what_was_synced_and_is_not_there_makes_a_suspect_start)
     begin(&room);
     put_numbered(&room, 0, 20);
     room_close(&room);
-    log_cut(&room, 5);
+    wal_cut(&room, 5);
     suspects(&room, "the newest *.log is gone or was cut: 19 writes of 20");
     CHECK_EQUAL(count_cells(&room), 19);
     room_close(&room);
