@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/broken.h"
 #include "base/error.h"
 
 enum { COMMIT_BYTES = 256 << 10 };
@@ -82,7 +81,7 @@ int ranking_move(const struct shard *shard, struct batch *batch, const struct sl
     if (was == is && before == after)
         return 0;
     error = set_size(slot->path, &set);
-    if (!error && was && !BROKEN("ranking-stays")) {
+    if (!error && was) {
         entry_key(slot, shard->id, set, before, &key);
         error = batch_delete(batch, DISK_META, key_slice(&key));
     }

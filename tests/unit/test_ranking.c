@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/rng.h"
+#include "store/tally.h"
 #include "tests/unit/shard_cases.h"
 
 /* The path of a member of the set "s", without memory of its own. */
@@ -208,4 +210,118 @@ static int live(void *argument)
 TEST(without_memory_no_entry_is_half_moved)
 {
     test_alloc_sweep(live, NULL);
+}
+
+/* ---- whatever happens ---- */
+
+enum { PLACES = 3, MEMBERS = 6, STEPS = 400 };
+
+static struct slice collection_of(const struct place *place, struct key *ret_key)
+{
+    struct short_path path;
+
+    key_cell(ret_key, place->shard->id, place->shard->id, member_path(NULL, &path));
+    return slice_of(ret_key->bytes + 8, ret_key->size - 8);
+}
+
+/* Each live member has the entry of its score; there are no others; and all are counted. */
+static void check_derived(struct place *place)
+{
+    struct view view = batch_view(place->batch);
+    size_t entries = 0, live = 0;
+    struct slice key, value;
+    struct short_path path;
+    struct buffer bytes;
+    struct scan *scan;
+    struct key from, end;
+    uint64_t count = 0;
+
+    buffer_init(&bytes, STORED_SIZE_MAX);
+    key_meta(&from, 'X');
+    key_end(&from, &end);
+    CHECK_OK(view_scan(&view, DISK_META, key_slice(&from), key_slice(&end), &scan));
+    while (!scan_next(scan, &key, &value))
+        entries++;
+    scan_close(scan);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        const char member[] = {(char)('a' + i), 0};
+        const struct slice whole = member_path(member, &path);
+        struct cell cell;
+        int64_t number;
+
+        cell_init(&cell);
+        CHECK_OK(cell_read(&view, place->shard->id, place->shard->id, whole, &bytes, &cell));
+        if (!score_value(&cell, &number)) {
+            key_ranking(&from, place->shard->id, place->shard->id,
+                        slice_of(whole.data, whole.size - 3), number,
+                        slice_of(whole.data + whole.size - 3, 3));
+            CHECK_OK(view_get(&view, DISK_META, key_slice(&from), &bytes));
+            live++;
+        }
+        cell_done(&cell);
+    }
+    CHECK_EQUAL(entries, live);
+    CHECK_OK(tally_get(place->shard, collection_of(place, &from), &count));
+    CHECK_EQUAL(count, live);
+    buffer_done(&bytes);
+}
+
+static void count_members(struct place *place)
+{
+    struct key key;
+
+    CHECK_OK(tally_begin(place->shard, place->batch, collection_of(place, &key)));
+    while (tally_is_due(place->shard))
+        CHECK_OK(tally_step(place->shard, place->batch, 2));
+}
+
+static void step(struct place *places, struct rng *rng)
+{
+    static const enum op_kind kinds[] = {OP_SCORE_SET, OP_SCORE_SET, OP_SCORE_ADD, OP_SCORE_REMOVE};
+    struct place *place = &places[rng_below(rng, PLACES)];
+    struct place *other = &places[rng_below(rng, PLACES)];
+    struct shard_mark shard_mark = shard_set_mark(place->shard);
+    batch_mark mark = batch_set_mark(place->batch);
+    const char member[] = {(char)('a' + rng_below(rng, MEMBERS)), 0};
+    enum op_kind kind = kinds[rng_below(rng, 4)];
+    int64_t number = (int64_t)rng_below(rng, 5) - 2;
+    uint64_t what = rng_below(rng, 20);
+
+    if (what < 12) {
+        CHECK_OK(score(place, member, kind, number));
+        if (what == 0) {
+            batch_rollback(place->batch, mark);
+            shard_rollback(place->shard, shard_mark);
+        }
+    } else if (what < 17 && place != other) {
+        CHECK_OK(place_commit(other));
+        /* Who has compared has no log of what it got so. */
+        if (what == 16 || place_pull(place, other, what == 12 ? 64 : CHUNK_SIZE))
+            CHECK_OK(place_compare(place, other, 64));
+    } else if (what > 17) {
+        batch_forget(place->batch);
+        CHECK_OK(place_commit(place));
+    }
+    batch_forget(place->batch);
+}
+
+TEST(whatever_happens_the_index_and_the_count_are_those_of_the_cells)
+{
+    for (uint64_t seed = 1; seed <= test_number("SEEDS", 20); seed++) {
+        struct place places[PLACES];
+        struct rng rng;
+
+        rng_init(&rng, seed);
+        for (uint64_t i = 0; i < PLACES; i++) {
+            CHECK_OK(place_open(&places[i], i + 1));
+            count_members(&places[i]);
+        }
+        for (unsigned i = 0; i < STEPS; i++) {
+            step(places, &rng);
+            for (unsigned k = 0; k < PLACES; k++)
+                check_derived(&places[k]);
+        }
+        for (unsigned i = 0; i < PLACES; i++)
+            place_close(&places[i]);
+    }
 }
