@@ -2,7 +2,7 @@
  * counted when its node begins, or as soon as something is written there, and from then on the
  * numbers are held against passes over the cells: after every 64th commit, when a process has
  * begun, which may have read numbers from its disk, and at rest. What a disk has lost without a
- * word is counted on, until a scrub. */
+ * word is counted on, until a scrub. Likewise the indexes of score sets. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "crdt/path.h"
 #include "sim/find.h"
+#include "store/ranking.h"
 #include "store/tally.h"
 
 enum { COMMITS = 64 };
@@ -105,6 +106,76 @@ static bool counts_match(struct sim_node *node, struct why why)
     return true;
 }
 
+/* ---- indexes ---- */
+
+static size_t entries_of(struct sim_node *node)
+{
+    struct view view = {.disk = node->disk};
+    struct slice key, value;
+    struct key from, end;
+    struct scan *scan;
+    size_t count = 0;
+    key_meta(&from, 'X');
+    key_end(&from, &end);
+    must(!view_scan(&view, DISK_META, key_slice(&from), key_slice(&end), &scan));
+    while (scan_next(scan, &key, &value) == 0)
+        count++;
+    scan_close(scan);
+    return count;
+}
+
+/* Has a cell with a score its entry? */
+static bool has_entry(struct sim_node *node, struct slice key, int64_t score)
+{
+    struct view view = {.disk = node->disk};
+    const struct slice path = key_cell_path(key);
+    struct path_cursor walk;
+    struct path_level level;
+    struct buffer nothing;
+    struct key entry;
+    path_cursor_init(&walk, path);
+    while (walk.last != NEAP_SCORES)
+        must(!path_cursor_level(&walk, &level));
+    key_ranking(&entry, bytes_get_u64(key.data), key_cell_bucket(key),
+                slice_of(path.data, path.size - walk.left.size), score, walk.left);
+    path_cursor_done(&walk);
+    buffer_init(&nothing, 1);
+    bool has = !view_get(&view, DISK_META, key_slice(&entry), &nothing);
+    buffer_done(&nothing);
+    return has;
+}
+
+/* Each member has the entry of its score, and there are no others. */
+static bool indexes_match(struct sim_node *node, struct why why)
+{
+    struct scan *scan = scan_of(node, DISK_CELLS);
+    struct slice key, value;
+    struct cell cell;
+    size_t members = 0;
+    bool fine = true;
+    cell_init(&cell);
+    while (fine && scan_next(scan, &key, &value) == 0) {
+        enum neap_type type;
+        uint64_t ref;
+        int64_t score;
+        must(!path_check(key_cell_path(key), &type));
+        if (type != NEAP_SCORES)
+            continue;
+        must(!cell_stored(value, &ref, &cell));
+        if (score_value(&cell, &score))
+            continue;
+        members++;
+        fine = has_entry(node, key, score);
+    }
+    cell_done(&cell);
+    scan_close(scan);
+    if (!fine)
+        return differs(why, "%s: a member is not in the index with its score", node->name);
+    size_t entries = entries_of(node);
+    return entries == members || differs(why, "%s: %zu entries of an index for %zu members",
+                                         node->name, entries, members);
+}
+
 /* ---- counting ---- */
 
 /* All collections that a cell is in. True: some have to be counted. */
@@ -170,7 +241,8 @@ static void look(struct world *world, struct check_counts *state, size_t index)
     struct sim_node *node = &world->nodes[index];
     char text[200];
     note_lost(state, node);
-    if (counts_match(node, (struct why){text, sizeof text}))
+    struct why why = {text, sizeof text};
+    if (counts_match(node, why) && (state->any || indexes_match(node, why)))
         state->lost[index] = has_lost(node);
     else if (!state->lost[index])
         world_fail(world, "counts: %s", text);
@@ -228,9 +300,12 @@ static void replaced(struct world *world, void *arg, size_t index)
 
 static bool holds(struct world *world, void *state, char *ret_why, size_t size)
 {
-    (void)state;
+    const struct check_counts *checks = state;
+    struct why why = {ret_why, size};
     for (size_t i = 0; i < world->nodes_count; i++) {
-        if (!counts_match(&world->nodes[i], (struct why){ret_why, size}))
+        /* An entry of what was lost without a word may stay. */
+        if (!counts_match(&world->nodes[i], why) ||
+            (!checks->any && !indexes_match(&world->nodes[i], why)))
             return false;
     }
     return true;

@@ -358,6 +358,19 @@ static void register_begin(struct load *load, struct record *record, struct sim_
         sight->until[record->node] = 0;
 }
 
+/* Members of score sets come and go as those of sets; what their scores are, records don't say. */
+static void op_score(struct op *op, const struct record *record)
+{
+    const char *slash = strrchr(record->key, '/');
+    if (*(slash ? slash + 1 : record->key) != PLACE_SCORES)
+        return;
+    if (op->kind == OP_SET_ADD)
+        op->kind = record->serial % 3 ? OP_SCORE_ADD : OP_SCORE_SET;
+    else if (op->kind == OP_SET_REMOVE)
+        op->kind = OP_SCORE_REMOVE;
+    op->number = (int64_t)(record->serial % 7) - 3;
+}
+
 static void op_fill(struct write_op *op, struct sim_op *more, const struct record *record,
                     struct buffer *scratch, struct buffer *values)
 {
@@ -370,6 +383,7 @@ static void op_fill(struct write_op *op, struct sim_op *more, const struct recor
     *op = (struct write_op){.path = slice_of(more->path, scratch->size),
                             .prefix = record->kind == RECORD_REMOVE,
                             .op = {.kind = op_kind_of(record->kind), .number = record->number}};
+    op_score(&op->op, record);
     if (record->kind == RECORD_LWW_SET || record->kind == RECORD_REGISTER_SET) {
         value_write(record, values);
         op->op.value = slice_of(values->data + from, values->size - from);

@@ -27,6 +27,9 @@ void value_write(const struct record *record, struct buffer *ret_bytes); /* appe
 void value_read(struct slice bytes, char ret_value[HISTORY_TEXT]);
 
 /* ---- paths: of a place as records name it ---- */
+
+/* A set whose last name begins so is a score set, of whose members only is told who is in. */
+enum { PLACE_SCORES = 'z' };
 /* Type 0 leaves it open. The last name of a key tells its type by its first letter. */
 void place_path(const char *key, unsigned type, struct buffer *ret_path); /* replaces */
 enum neap_type record_type(enum record_kind kind);                        /* 0: any */

@@ -252,6 +252,9 @@ static void draw_operation(struct drawing *drawing, enum workload_operation oper
     case WORKLOAD_SET_ADD:
         member_new(drawing, record_draw(drawing, RECORD_SET_ADD, 's'));
         break;
+    case WORKLOAD_SCORES_PUT:
+        member_new(drawing, record_draw(drawing, RECORD_SET_ADD, PLACE_SCORES));
+        break;
     case WORKLOAD_SET_AGAIN:
         draw_member(drawing, RECORD_SET_ADD, false);
         break;

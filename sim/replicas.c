@@ -22,6 +22,8 @@ void place_path(const char *key, unsigned type, struct buffer *ret_path)
         must(place.fields_count < FIELDS_MAX);
         fields[place.fields_count++] = (struct neap_bytes){key, size};
     }
+    if (type == NEAP_SET && key[0] == PLACE_SCORES)
+        type = NEAP_SCORES;
     buffer_clear(ret_path);
     must(path_place(ret_path, &place, type) == 0);
 }
@@ -174,6 +176,8 @@ static bool place_read(struct slice path, struct place *ret_place)
 
 static enum record_kind kind_of_type(enum neap_type type)
 {
+    if (type == NEAP_SCORES)
+        return RECORD_SET_ADD;
     for (size_t i = 0; i < RECORD_KINDS; i++) {
         if (record_type((enum record_kind)i) == type && i != RECORD_REMOVE)
             return (enum record_kind)i;

@@ -4,7 +4,8 @@
  *   counter.add = 20       counter.subtract counter.remove, set.add set.again set.fill set.remove
  *   set.fill = 1           set.clear, lww.set lww.remove, register.set register.stale
  *                          register.blind register.remove, flag.on flag.off, map.add map.set
- *                          map.put map.fill map.remove, session.read
+ *                          map.put map.fill map.remove, scores.put (what set.again and
+ *                          set.remove find there is a member, too), session.read
  *   [sizes]                a number, or a range of them
  *   buckets = 3            1 to 16
  *   keys = 3               of each type and bucket, and fields of a map of each type: 1 to 1000
@@ -50,6 +51,7 @@
     X(MAP_PUT, "map.put")                   \
     X(MAP_FILL, "map.fill")                 \
     X(MAP_REMOVE, "map.remove")             \
+    X(SCORES_PUT, "scores.put")             \
     X(SESSION_READ, "session.read")
 
 enum workload_operation {
