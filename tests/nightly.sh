@@ -158,7 +158,7 @@ bare()
 
 for each in $steps; do
     case $each in
-        crash | property | sim | netns | laws | fuzz | bare) "$each" ;;
+        crash | property | vectors | sim | netns | laws | fuzz | bare) "$each" ;;
         *)
             failed=$((failed + 1))
             echo "not ok - there is no step $each"

@@ -16,6 +16,7 @@ static const struct kind kinds[] = {
     {"gcounter", SHAPE_COUNTER, NEAP_COUNTER, false, false},
     {"pncounter", SHAPE_COUNTER, NEAP_COUNTER, false, false},
     {"rcounter", SHAPE_COUNTER, NEAP_COUNTER_EXACT, true, false},
+    {"bcounter", SHAPE_BOUNDED, NEAP_BOUNDED, false, false},
     {"lww", SHAPE_LWW, NEAP_LWW, true, false},
     {"mvreg", SHAPE_REGISTER, NEAP_REGISTER, true, false},
     {"dvv", SHAPE_REGISTER, NEAP_REGISTER, false, false},

@@ -238,11 +238,13 @@ static void make_row(struct model *model, const struct state *replica, unsigned 
         event->row.sides[event->kind] += by;
     else if (event->to != actor)
         event->row.given[event->to] += by;
-    if (event->kind != KIND_INC && !(event->kind == KIND_GIVE && event->to == actor))
+    bit_set(&ret_delta->seen[REFERENCE], number);
+    if (event->kind == KIND_GIVE && event->to == actor)
+        return; /* no event of ours */
+    if (event->kind != KIND_INC)
         row_take(model, replica, actor, &event->row);
     event->row.at = number + 1;
-    for (int side = 0; side < SIDES; side++)
-        bit_set(&ret_delta->seen[side], number);
+    bit_set(&ret_delta->seen[OURS], number);
 }
 
 /* What is live of a cell (NULL: of all) goes; of `actor` alone, if it is one. */
@@ -610,14 +612,20 @@ static json_t *value_of(const struct model *model, int side)
     return value_list(model, side);
 }
 
-bool model_is(const struct model *model, bool ours, const json_t *value)
+json_t *model_value(const struct model *model, bool ours)
 {
-    json_t *expected, *given;
+    if (!model || model->lost || !model->at)
+        return NULL;
+    return value_of(model, ours ? OURS : REFERENCE);
+}
+
+static bool model_is(const struct model *model, bool ours, const json_t *value)
+{
+    json_t *expected = model_value(model, ours), *given;
     bool equal;
 
-    if (!model || model->lost || !model->at)
+    if (!expected)
         return false;
-    expected = value_of(model, ours ? OURS : REFERENCE);
     given = json_deep_copy(value);
     value_normal(model->history->kind, given);
     equal = json_equal(expected, given);

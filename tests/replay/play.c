@@ -119,14 +119,24 @@ static bool values_equal(const struct play *play, const json_t *recorded, const 
 
 static void value_fail(struct play *play, const json_t *recorded, json_t *read)
 {
+    json_t *theirs = model_value(play->model, false), *ours = model_value(play->model, true);
     char *want = value_text(recorded), *have = value_text(read);
-    char text[TEXT_MAX];
 
-    snprintf(text, sizeof text, "it shows %s, not %s", have ? have : "?", want ? want : "?");
+    if (theirs && ours) {
+        char *by_theirs = value_text(theirs), *by_ours = value_text(ours);
+
+        play_fail(play, "it shows %s, not %s (by the reference's rule %s, by ours %s)", have, want,
+                  by_theirs, by_ours);
+        free(by_theirs);
+        free(by_ours);
+    } else {
+        play_fail(play, "it shows %s, not %s", have, want);
+    }
     free(want);
     free(have);
+    json_decref(theirs);
+    json_decref(ours);
     json_decref(read);
-    play_fail(play, "%s", text);
 }
 
 static void value_check(struct play *play, struct replica *replica, const json_t *recorded)
@@ -273,13 +283,26 @@ static void step_put(struct play *play, const json_t *step)
     value_check(play, replica, json_array_get(step, 4));
 }
 
+/* Refused for what is specific to the reference, mostly. */
+static void step_err(struct play *play, const json_t *step)
+{
+    struct replica *replica = replica_at(play, step, 1);
+
+    if (!play->is_over && play->history->kind->shape == SHAPE_BOUNDED)
+        bounded_refuse(play, replica, json_array_get(step, 2));
+}
+
 static void step_do(struct play *play, const json_t *step)
 {
     const char *verb = json_string_value(json_array_get(step, 0));
     bool dvv = play->history->is_dvv;
 
-    if (!hold(play, verb, "a step that is not [name...]") || (strcmp(verb, "err") == 0 && !dvv))
+    if (!hold(play, verb, "a step that is not [name...]"))
         return;
+    if (strcmp(verb, "err") == 0 && !dvv) {
+        step_err(play, step);
+        return;
+    }
     if (play->model)
         model_step(play->model, step);
     if (strcmp(verb, dvv ? "sync" : "merge") == 0)

@@ -213,6 +213,8 @@ void op_put(struct play *play, struct replica *replica, const json_t *value,
 /* ---- bounded.c ---- */
 bool bounded_apply(struct play *play, struct replica *replica, struct slice path, const char *verb,
                    const json_t *op);
+/* An operation that was refused: so it is here, if there are too few rights. */
+void bounded_refuse(struct play *play, struct replica *replica, const json_t *op);
 json_t *bounded_read(struct play *play, struct replica *replica);
 
 /* ---- value.c ---- */
@@ -229,7 +231,8 @@ void model_free(struct model *model); /* NULL is fine */
  * implementations. *ret_rule names the reason. */
 void model_step(struct model *model, const json_t *step);
 void model_final(struct model *model);
-bool model_is(const struct model *model, bool ours, const json_t *value);
+/* What a rule gives, ours or the reference's; NULL: there is none. */
+json_t *model_value(const struct model *model, bool ours);
 bool model_explains(const struct model *model, const json_t *recorded, const json_t *read,
                     const char **ret_rule);
 

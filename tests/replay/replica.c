@@ -236,6 +236,7 @@ static bool replica_confirm(struct play *play, struct replica *replica)
     }
     if (play_ok(play, shard_confirm(replica->shard, replica->batch), "confirm"))
         replica_commit(play, replica);
+    replica->shard->proof = PROOF_MET;
     return !play->is_over;
 }
 

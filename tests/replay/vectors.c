@@ -394,9 +394,11 @@ static int run_all(const struct options *options)
 static const struct mutant {
     const char *rule, *types;
 } mutants[] = {
-    {"unseen-goes", "set_aw"}, {"folds-others", "map"},          {"compare-only-adds", "set_aw"},
-    {"no-residue", "set_aw"},  {"clock-ignored", "lww"},         {"accept-gaps", "map"},
-    {"yes-wins", "set_rw"},    {"no-leaves-nothing", "flag_dw"}, {"exact-uncut", "rcounter"},
+    {"unseen-goes", "set_aw"},       {"folds-others", "map"},
+    {"compare-only-adds", "set_aw"}, {"no-residue", "set_aw"},
+    {"clock-ignored", "lww"},        {"accept-gaps", "map"},
+    {"yes-wins", "set_rw"},          {"no-leaves-nothing", "flag_dw"},
+    {"exact-uncut", "rcounter"},     {"bounded-spends-any", "bcounter"},
 };
 
 enum { MUTANTS = sizeof mutants / sizeof *mutants };
