@@ -196,6 +196,19 @@ def scores_have_an_order(db):
 
 
 @case
+def bounded_counters_have_rights_and_values_an_end(db):
+    seats = ("shop", "seats")
+    db.bounded_add(seats, 5)
+    db.bounded_add(seats, -2)
+    assert db.bounded_get(seats) == 3
+    rights = db.bounded_rights(seats)
+    assert (rights.value, rights.here) == (3, 3)
+    assert "seats" in raises(neap.Code.NORIGHTS, db.bounded_add, seats, -4).text
+    db.lww_set(NAME, "soon gone", ttl_ms=neap.TTL_MS_MAX)
+    assert db.lww_get(NAME) == b"soon gone"
+
+
+@case
 def operators_ask_in_words(db):
     db.counter_add(APPLES, 1)
     assert json.loads(db.admin(["digest", "shop"]))

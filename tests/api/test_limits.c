@@ -50,6 +50,22 @@ static int score_over(struct bench *bench)
     return neap_score_add(bench->neap, &bench->at, bytes_of("ann"), 1, bench->call);
 }
 
+static int rights_over(struct bench *bench)
+{
+    return neap_bounded_add(bench->neap, &bench->at, -6, bench->call);
+}
+
+static int bounded_over(struct bench *bench)
+{
+    return neap_bounded_add(bench->neap, &bench->at, INT64_MAX, bench->call);
+}
+
+static int ttl_long(struct bench *bench)
+{
+    bench->call->ttl_ms = NEAP_TTL_MS_MAX + 1;
+    return neap_lww_set(bench->neap, &bench->at, bytes_of("v"), bench->call);
+}
+
 static int member_large(struct bench *bench)
 {
     return neap_score_set(bench->neap, &bench->at, large_of(bench, NEAP_PATH_MAX), 1, bench->call);
@@ -304,6 +320,9 @@ static const struct limit {
     {"counter under", counter_under, NEAP_LIMIT, {"shop/apples-left", "64 bits"}},
     {"exact counter over", exact_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
     {"score over", score_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
+    {"rights over", rights_over, NEAP_NORIGHTS, {"shop/apples", "6 are needed", "5 of 5"}},
+    {"bounded over", bounded_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
+    {"ttl long", ttl_long, NEAP_LIMIT, {"shop/apples", "limit is 3155760000000"}},
     {"member large", member_large, NEAP_LIMIT, {"shop/apples", "more than 4096"}},
     {"field over", field_over, NEAP_LIMIT, {"shop/apples/m/n", "64 bits"}},
     {"batch over", batch_over, NEAP_LIMIT, {"shop/apples", "64 bits"}},
@@ -350,6 +369,7 @@ static void fill(struct bench *bench)
     CHECK_OK(neap_counter_add(bench->neap, &bench->at, INT64_MAX, NULL));
     CHECK_OK(neap_counter_exact_add(bench->neap, &bench->at, INT64_MAX, NULL));
     CHECK_OK(neap_score_set(bench->neap, &bench->at, bytes_of("ann"), INT64_MAX, NULL));
+    CHECK_OK(neap_bounded_add(bench->neap, &bench->at, 5, NULL));
     CHECK_OK(neap_counter_add(bench->neap, &left, INT64_MIN + 1, NULL));
     CHECK_OK(neap_counter_add(bench->neap, &deep, -1, NULL));
     for (int i = 0; i < NEAP_SIBLINGS_MAX; i++)

@@ -31,6 +31,19 @@ BOTH(a_write_asked_again_is_done_once_and_answers_the_same)
     neap_buffer_free(&token);
 }
 
+/* When something ends is counted from now, and is no part of what was asked for. */
+BOTH(what_expires_is_written_once_too)
+{
+    struct neap_place at = place_of("b", "n");
+
+    both->call.once = bytes_of("an id");
+    both->call.ttl_ms = 1000000;
+    CHECK_OK(neap_set_add(both->neap, &at, bytes_of("x"), &both->call));
+    CHECK_OK(neap_set_add(both->neap, &at, bytes_of("x"), &both->call));
+    both->call.ttl_ms++;
+    CHECK_ERROR(neap_set_add(both->neap, &at, bytes_of("x"), &both->call), NEAP_INVALID);
+}
+
 BOTH(an_id_is_good_for_one_write)
 {
     struct neap_place at = place_of("b", "n"), other = place_of("b", "m");
