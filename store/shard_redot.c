@@ -464,10 +464,10 @@ int shard_redot(struct shard *shard, struct batch *batch)
         error = redot_write(&redot);
     batch_set_unlimited(batch, false);
     sorted_free(redot.cells);
-    mem_free(redot.parts);
     if (error)
         change_abort(&redot.change);
     else
         redot_end(&redot);
+    mem_free(redot.parts);
     return error;
 }
