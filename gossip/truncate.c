@@ -55,11 +55,18 @@ static int collect_work(struct step *step, struct topic *topic, struct shard *sh
     uint64_t to = context_get(stable, shard->replica), events = 0;
     uint64_t from = context_get(&shard->horizon, shard->replica);
     int error = 0;
-    if (here || BROKEN("collects-early"))
+    if (BROKEN("collects-blind"))
+        here = true;
+    if (BROKEN("collects-early")) {
+        error = context_join(&shard->stable, &shard->context);
+        to = context_get(&shard->context, shard->replica);
+        here = true;
+    }
+    if (!error && here)
         error = context_join(&shard->stable, stable);
     if (error || from >= shard->collect_to || to <= from)
         return error;
-    if ((here || BROKEN("collects-early")) && !topic->due)
+    if (here && !topic->due)
         error = shard_collect(shard, step->batch, to, &to, &events);
     else
         to = from;

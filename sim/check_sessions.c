@@ -103,7 +103,7 @@ static void look_join(struct look *look)
     struct sim_node *node = &look->load->world->nodes[look->node];
     struct read read = {.bucket = look->first->bucket, .want_token = true};
     struct buffer cell;
-    place_path(look->first->key, record_type(look->first->kind), &look->replicas.path);
+    place_path(look->first->key, place_type(look->first), &look->replicas.path);
     if (look->first->member[0])
         must(path_element(&look->replicas.path, slice_text(look->first->member)) == 0);
     read.path = buffer_slice(&look->replicas.path);
@@ -154,6 +154,7 @@ static int64_t value_of(struct look *look)
     case RECORD_LWW_SET:
     case RECORD_REGISTER_SET:
     case RECORD_REMOVE:
+    case RECORD_OTHER:
     case RECORD_KINDS:
         break;
     }

@@ -35,6 +35,7 @@ static enum record_kind kind_of_cell(enum record_kind kind)
     case RECORD_LWW_SET:
     case RECORD_REGISTER_SET:
     case RECORD_REMOVE:
+    case RECORD_OTHER:
     case RECORD_KINDS:
         break;
     }

@@ -21,6 +21,7 @@ enum record_kind {
     RECORD_FLAG_ON,
     RECORD_FLAG_OFF, /* of all its switchings on that this node had */
     RECORD_REMOVE,   /* everything at and below the key, of any type, that this node had */
+    RECORD_OTHER,    /* other, number: of types of whose values nothing is promised here */
     RECORD_KINDS
 };
 
@@ -36,6 +37,7 @@ struct record {
     char member[HISTORY_TEXT];
     char value[HISTORY_TEXT]; /* no other write of that place has the same */
     int64_t number;
+    unsigned other;   /* RECORD_OTHER: which operation, as the engine names them */
     uint64_t serial;  /* of one call: its records, in the order in which they are to happen, stand
                        * and fall together on that node */
     bool blind;       /* RECORD_REGISTER_SET: adds a sibling, replaces nothing */

@@ -198,7 +198,8 @@ wrong(struct judge *judge, const struct record *record, const char *format, ...)
         [RECORD_COUNTER_ADD] = "counter",   [RECORD_SET_ADD] = "set",
         [RECORD_SET_REMOVE] = "set",        [RECORD_LWW_SET] = "lww",
         [RECORD_REGISTER_SET] = "register", [RECORD_FLAG_ON] = "flag",
-        [RECORD_FLAG_OFF] = "flag",         [RECORD_REMOVE] = "place"};
+        [RECORD_FLAG_OFF] = "flag",         [RECORD_REMOVE] = "place",
+        [RECORD_OTHER] = "other"};
     int head = snprintf(judge->why, judge->size, "%s %s/%s: ", names[record->kind], record->bucket,
                         record->key);
     va_list arguments;
@@ -443,6 +444,7 @@ bool judge_kept(struct judge *judge, size_t cell)
     case RECORD_REGISTER_SET:
         return register_kept(judge, first);
     case RECORD_REMOVE:
+    case RECORD_OTHER:
     case RECORD_KINDS:
         break;
     }
@@ -464,6 +466,7 @@ bool judge_gone(struct judge *judge, size_t cell)
         return register_gone(judge, first);
     case RECORD_COUNTER_ADD: /* what is too much is found with what is missing */
     case RECORD_REMOVE:
+    case RECORD_OTHER:
     case RECORD_KINDS:
         break;
     }
@@ -490,6 +493,7 @@ static bool is_there(const struct judge *judge, const struct record *write, bool
     case RECORD_SET_REMOVE:
     case RECORD_FLAG_OFF:
     case RECORD_REMOVE:
+    case RECORD_OTHER:
     case RECORD_KINDS:
         break;
     }
@@ -536,6 +540,7 @@ static enum outcome found_of(const struct judge *judge, const struct record *wri
     case RECORD_SET_REMOVE:
     case RECORD_FLAG_OFF:
     case RECORD_REMOVE:
+    case RECORD_OTHER:
     case RECORD_KINDS:
     default:
         there = -1;

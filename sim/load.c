@@ -254,6 +254,11 @@ static size_t line_record(char *line, size_t size, const struct record *record)
         return (size_t)snprintf(line, size, "flag %s off", record->key);
     case RECORD_REMOVE:
         return (size_t)snprintf(line, size, "remove %s", record->key);
+    case RECORD_OTHER:
+        return (size_t)snprintf(line, size, "%s %s %s%s%lld by %u",
+                                type_find(op_type((enum op_kind)record->other))->name, record->key,
+                                record->member, record->member[0] ? " " : "",
+                                (long long)record->number, record->other);
     case RECORD_KINDS:
         break;
     }
@@ -283,14 +288,15 @@ static void trace_call(struct load *load, const struct sim_write *write)
 
 /* ---- a beginning ---- */
 
-static enum op_kind op_kind_of(enum record_kind kind)
+static enum op_kind op_kind_of(const struct record *record)
 {
+    enum record_kind kind = record->kind;
     static const enum op_kind kinds[RECORD_KINDS] = {
         [RECORD_COUNTER_ADD] = OP_COUNTER_ADD,   [RECORD_SET_ADD] = OP_SET_ADD,
         [RECORD_SET_REMOVE] = OP_SET_REMOVE,     [RECORD_LWW_SET] = OP_LWW_SET,
         [RECORD_REGISTER_SET] = OP_REGISTER_SET, [RECORD_FLAG_ON] = OP_FLAG_ON,
         [RECORD_FLAG_OFF] = OP_FLAG_OFF,         [RECORD_REMOVE] = OP_REMOVE};
-    return kinds[kind];
+    return kind == RECORD_OTHER ? (enum op_kind)record->other : kinds[kind];
 }
 
 static bool takes_away(const struct record *record)
@@ -375,14 +381,15 @@ static void op_fill(struct write_op *op, struct sim_op *more, const struct recor
                     struct buffer *scratch, struct buffer *values)
 {
     size_t from = values->size;
-    place_path(record->key, record_type(record->kind), scratch);
-    if (record->kind == RECORD_SET_ADD || record->kind == RECORD_SET_REMOVE)
+    unsigned type = place_type(record);
+    place_path(record->key, type, scratch);
+    if (type_below(type) == BELOW_ELEMENT)
         must(path_element(scratch, slice_text(record->member)) == 0);
     must(scratch->size <= sizeof more->path);
     memcpy(more->path, scratch->data, scratch->size);
     *op = (struct write_op){.path = slice_of(more->path, scratch->size),
                             .prefix = record->kind == RECORD_REMOVE,
-                            .op = {.kind = op_kind_of(record->kind), .number = record->number}};
+                            .op = {.kind = op_kind_of(record), .number = record->number}};
     op_score(&op->op, record);
     if (record->kind == RECORD_LWW_SET || record->kind == RECORD_REGISTER_SET) {
         value_write(record, values);
@@ -448,8 +455,8 @@ bool place_is_lost(struct world *world, const char *bucket, const char *key, con
     bool lost = false;
     if (!sim_lost(world))
         return false;
-    place_path(key, record_type(kind), &path);
-    if (member[0])
+    place_path(key, record_type(kind), &path); /* RECORD_OTHER: of any type */
+    if (member[0] && kind != RECORD_OTHER)
         must(path_element(&path, slice_text(member)) == 0);
     key_cell(&prefix, bucket_id(bucket), bucket_id(bucket), buffer_slice(&path));
     for (size_t i = 0; i < world->nodes_count; i++)

@@ -33,6 +33,7 @@ enum { PLACE_SCORES = 'z' };
 /* Type 0 leaves it open. The last name of a key tells its type by its first letter. */
 void place_path(const char *key, unsigned type, struct buffer *ret_path); /* replaces */
 enum neap_type record_type(enum record_kind kind);                        /* 0: any */
+enum neap_type place_type(const struct record *record); /* the same of one record */
 
 /* Has some node lost a cell there, or below? */
 bool place_is_lost(struct world *world, const char *bucket, const char *key, const char *member,

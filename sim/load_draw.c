@@ -225,6 +225,24 @@ static void draw_map_remove(struct drawing *drawing)
     field_add(record, letters[letter], key_draw(drawing));
 }
 
+/* ---- types of whose values nothing is promised here: that they are equal is ---- */
+
+static void draw_other(struct drawing *drawing)
+{
+    static const enum op_kind kinds[] = {
+        OP_MAX_SET,    OP_MIN_SET,       OP_FLAG_DW_ON,        OP_FLAG_DW_OFF,
+        OP_SET_RW_ADD, OP_SET_RW_REMOVE, OP_COUNTER_EXACT_ADD, OP_COUNTER_EXACT_ADD};
+    unsigned kind = kinds[rng_below(drawing->rng, sizeof kinds / sizeof *kinds)];
+    struct record *record = rng_chance(drawing->rng, 30) ? field_draw(drawing, RECORD_OTHER, 'o')
+                                                         : record_draw(drawing, RECORD_OTHER, 'o');
+    number_draw(drawing, record, rng_chance(drawing->rng, 30));
+    record->other = kind;
+    if (type_below(op_type((enum op_kind)kind)) == BELOW_ELEMENT) {
+        unsigned member = key_draw(drawing);
+        snprintf(record->member, sizeof record->member, "e%u", member);
+    }
+}
+
 /* ---- an operation ---- */
 
 static void draw_value(struct drawing *drawing, enum workload_operation operation)
@@ -301,6 +319,12 @@ static void draw_operation(struct drawing *drawing, enum workload_operation oper
         break;
     case WORKLOAD_MAP_REMOVE:
         draw_map_remove(drawing);
+        break;
+    case WORKLOAD_OTHER:
+        draw_other(drawing);
+        break;
+    case WORKLOAD_OTHER_REMOVE:
+        record_draw(drawing, RECORD_REMOVE, 'o');
         break;
     case WORKLOAD_SESSION_READ:
     case WORKLOAD_KINDS:

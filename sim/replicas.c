@@ -38,6 +38,12 @@ enum neap_type record_type(enum record_kind kind)
     return types[kind];
 }
 
+enum neap_type place_type(const struct record *record)
+{
+    return record->kind == RECORD_OTHER ? op_type((enum op_kind)record->other)
+                                        : record_type(record->kind);
+}
+
 void value_write(const struct record *record, struct buffer *ret_bytes)
 {
     size_t size = strlen(record->value);
@@ -179,10 +185,10 @@ static enum record_kind kind_of_type(enum neap_type type)
     if (type == NEAP_SCORES)
         return RECORD_SET_ADD;
     for (size_t i = 0; i < RECORD_KINDS; i++) {
-        if (record_type((enum record_kind)i) == type && i != RECORD_REMOVE)
+        if (record_type((enum record_kind)i) == type && i != RECORD_REMOVE && i != RECORD_OTHER)
             return (enum record_kind)i;
     }
-    return RECORD_KINDS;
+    return RECORD_OTHER;
 }
 
 static bool is_live(struct sim_replicas *replicas, enum neap_type type, struct slice value)

@@ -5,7 +5,8 @@
  *   set.fill = 1           set.clear, lww.set lww.remove, register.set register.stale
  *                          register.blind register.remove, flag.on flag.off, map.add map.set
  *                          map.put map.fill map.remove, scores.put (what set.again and
- *                          set.remove find there is a member, too), session.read
+ *                          set.remove find there is a member, too), session.read; other.write
+ *                          other.remove: max, min, flag-dw, set-rw, counter-exact
  *   [sizes]                a number, or a range of them
  *   buckets = 3            1 to 16
  *   keys = 3               of each type and bucket, and fields of a map of each type: 1 to 1000
@@ -52,6 +53,8 @@
     X(MAP_FILL, "map.fill")                 \
     X(MAP_REMOVE, "map.remove")             \
     X(SCORES_PUT, "scores.put")             \
+    X(OTHER, "other.write")                 \
+    X(OTHER_REMOVE, "other.remove")         \
     X(SESSION_READ, "session.read")
 
 enum workload_operation {

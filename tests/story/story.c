@@ -67,10 +67,17 @@ static const struct verb {
     enum op_kind kind;
     enum neap_type type;
 } verbs[] = {
-    {"incr", OP_COUNTER_ADD, NEAP_COUNTER},  {"set", OP_LWW_SET, NEAP_LWW},
-    {"put", OP_REGISTER_SET, NEAP_REGISTER}, {"on", OP_FLAG_ON, NEAP_FLAG},
-    {"off", OP_FLAG_OFF, NEAP_FLAG},         {"add", OP_SET_ADD, NEAP_SET},
-    {"remove", OP_SET_REMOVE, NEAP_SET},     {"delete", OP_REMOVE, NEAP_ANY},
+    {"incr", OP_COUNTER_ADD, NEAP_COUNTER},
+    {"set", OP_LWW_SET, NEAP_LWW},
+    {"put", OP_REGISTER_SET, NEAP_REGISTER},
+    {"on", OP_FLAG_ON, NEAP_FLAG},
+    {"off", OP_FLAG_OFF, NEAP_FLAG},
+    {"add", OP_SET_ADD, NEAP_SET},
+    {"remove", OP_SET_REMOVE, NEAP_SET},
+    {"delete", OP_REMOVE, NEAP_ANY},
+    {"allow", OP_SET_RW_ADD, NEAP_SET_RW},
+    {"bar", OP_SET_RW_REMOVE, NEAP_SET_RW},
+    {"tally", OP_COUNTER_EXACT_ADD, NEAP_COUNTER_EXACT},
 };
 
 static void line_add(struct story *story, size_t node, const char *words)
@@ -167,7 +174,7 @@ static void value_add(struct buffer *text, enum neap_type type, const struct cel
     int code = type_item(type, cell, &item);
     CHECK(!code || code == NEAP_NOTFOUND);
     if (code) {
-        text_add(text, "off");
+        text_add(text, holds & NEAP_HOLDS_ELEMENTS ? "(out)" : "off");
     } else if (holds & NEAP_HOLDS_VALUES) {
         for (size_t i = 0; register_value(cell, i, &value) == 0; i++)
             text_add(text, "%s%.*s", i ? " or " : "", (int)value.size, (const char *)value.data);

@@ -237,3 +237,53 @@ TEST(a_clock_ten_years_ahead_decides_only_what_is_concurrent)
           sim_now(&story.world.nodes[B]).wall_ms);
     story_end(&story, true);
 }
+
+/* What all have there now. */
+static void has(const char *key, const char *expected)
+{
+    story_forget(&story);
+    story_show_all(&story, key);
+    story_told(&story, NULL, expected);
+}
+
+TEST(what_a_removal_that_wins_leaves_stays_until_all_have_it_and_then_goes)
+{
+    story_meet(&story, 3);
+    story_do(&story, A, "allow guests ann");
+    story_run(&story, 3000);
+    story_cut(&story, A, C, true);
+    story_cut(&story, B, C, true);
+    story_do(&story, A, "bar guests ann");
+    story_do(&story, C, "allow guests ann"); /* again: C has not seen the other */
+    story_run(&story, 60000);
+    has("guests", "A has guests: ann(out)\nB has guests: ann(out)\nC has guests: ann\n");
+    story_cut(&story, A, C, false);
+    story_cut(&story, B, C, false);
+    story_run(&story, 30000);
+    has("guests", "A has guests: nothing\nB has guests: nothing\nC has guests: nothing\n");
+    story_do(&story, B, "allow guests ann"); /* with all of that seen */
+    story_run(&story, 3000);
+    has("guests", "A has guests: ann\nB has guests: ann\nC has guests: ann\n");
+    story_end(&story, true);
+}
+
+TEST(a_removal_of_an_exact_counter_takes_what_it_saw_and_no_more)
+{
+    story_meet(&story, 2);
+    story_do(&story, B, "tally visits 5");
+    story_run(&story, 3000);
+    apart(2, true);
+    story_do(&story, A, "delete visits");
+    story_do(&story, B, "tally visits 2");
+    story_do(&story, B, "tally visits 1");
+    has("visits", "A has visits: off\nB has visits: 8\n");
+    apart(2, false);
+    has("visits", "A has visits: 3\nB has visits: 3\n");
+    story_do(&story, B, "tally visits 4");
+    story_run(&story, 30000);
+    has("visits", "A has visits: 7\nB has visits: 7\n");
+    story_do(&story, A, "delete visits");
+    story_run(&story, 30000);
+    has("visits", "A has visits: nothing\nB has visits: nothing\n");
+    story_end(&story, true);
+}
