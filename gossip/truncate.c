@@ -55,8 +55,6 @@ static int collect_work(struct step *step, struct topic *topic, struct shard *sh
     uint64_t to = context_get(stable, shard->replica), events = 0;
     uint64_t from = context_get(&shard->horizon, shard->replica);
     int error = 0;
-    if (BROKEN("collects-blind"))
-        here = true;
     if (BROKEN("collects-early")) {
         error = context_join(&shard->stable, &shard->context);
         to = context_get(&shard->context, shard->replica);

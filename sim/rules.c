@@ -177,6 +177,19 @@ static const struct rule table[] = {
      "a_clock_ten_years_ahead_decides_only_what_is_concurrent", 0},
     {"clock-restarts", "a restart forgets how far the clock had come", NULL,
      "a_clock_does_not_go_back_with_a_restart", 0},
+    /* types */
+    {"yes-wins", "who was barred and allowed at the same time is in", NULL,
+     "what_a_removal_that_wins_leaves_stays_until_all_have_it_and_then_goes", 0},
+    {"no-leaves-nothing", "a removal that wins leaves nothing that would", NULL,
+     "what_a_removal_that_wins_leaves_stays_until_all_have_it_and_then_goes", 0},
+    {"collects-early", "what it leaves goes before all have it", NULL,
+     "what_a_removal_that_wins_leaves_stays_until_all_have_it_and_then_goes", 0},
+    {"collects-nothing", "what it leaves stays when all have it", NULL,
+     "what_a_removal_that_wins_leaves_stays_until_all_have_it_and_then_goes", 0},
+    {"exact-uncut", "a removal does not say up to where it saw a counter", NULL,
+     "a_removal_of_an_exact_counter_takes_what_it_saw_and_no_more", 0},
+    {"exact-folds", "additions are one that a removal may see in part", NULL,
+     "a_removal_of_an_exact_counter_takes_what_it_saw_and_no_more", 0},
 };
 
 /* Set once, before anything runs. */

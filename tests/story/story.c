@@ -128,7 +128,7 @@ void story_do(struct story *story, size_t node, const char *words)
     const char *argument = read ? words + read : "";
     place_parse(place, verb->type, bucket, &path);
     struct shard *shard = sim_shard(&story->world, node, bucket);
-    if (verb->type == NEAP_SET)
+    if (type_below(verb->type) == BELOW_ELEMENT)
         CHECK_OK(path_element(&path, slice_text(argument)));
     if (shard)
         CHECK_OK(context_copy(&seen, &shard->context));
