@@ -227,11 +227,15 @@ static void draw_map_remove(struct drawing *drawing)
 
 /* ---- types of whose values nothing is promised here: that they are equal is ---- */
 
-static void draw_other(struct drawing *drawing)
+static void draw_other(struct drawing *drawing, bool removes)
 {
     static const enum op_kind kinds[] = {
         OP_MAX_SET,    OP_MIN_SET,       OP_FLAG_DW_ON,        OP_FLAG_DW_OFF,
         OP_SET_RW_ADD, OP_SET_RW_REMOVE, OP_COUNTER_EXACT_ADD, OP_COUNTER_EXACT_ADD};
+    if (removes) {
+        record_draw(drawing, RECORD_REMOVE, 'o');
+        return;
+    }
     unsigned kind = kinds[rng_below(drawing->rng, sizeof kinds / sizeof *kinds)];
     struct record *record = rng_chance(drawing->rng, 30) ? field_draw(drawing, RECORD_OTHER, 'o')
                                                          : record_draw(drawing, RECORD_OTHER, 'o');
@@ -321,10 +325,8 @@ static void draw_operation(struct drawing *drawing, enum workload_operation oper
         draw_map_remove(drawing);
         break;
     case WORKLOAD_OTHER:
-        draw_other(drawing);
-        break;
     case WORKLOAD_OTHER_REMOVE:
-        record_draw(drawing, RECORD_REMOVE, 'o');
+        draw_other(drawing, operation == WORKLOAD_OTHER_REMOVE);
         break;
     case WORKLOAD_SESSION_READ:
     case WORKLOAD_KINDS:

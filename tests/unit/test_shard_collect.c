@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "tests/unit/shard_cases.h"
 
 enum { CHUNK = 4096 };
