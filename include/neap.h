@@ -98,13 +98,13 @@
  *                  stays, what was in the map before goes.
  *
  * BOUNDED
- *   That a NEAP_BOUNDED is never below 0 holds through crashes, restored backups, copied directories,
- *   and directories that are rolled back in place (a VM's snapshot). So a node that was started again
- *   takes of what it had only when it has met all its peers, of what it gets from then on at once;
- *   and rights of a directory that was lost or replaced are nobody's until neap_bounded_claim().
- *   It does not hold where two nodes run on copies of one machine that nothing tells apart; where a
- *   directory was rolled back and is opened without its peers; or after a claim that was not true.
- *   Then the sum may be read below 0: it was sold out by as much. docs/decisions/0074 has the rest.
+ *   That a NEAP_BOUNDED is never below 0 holds through crashes, restored backups, copies of
+ *   directories, and directories that are rolled back in place (a VM's snapshot). So a node that
+ * was started again takes of what it had only when it has met all its peers, of what it gets from
+ * then on at once; and rights of a directory that was lost or replaced are nobody's until
+ *   neap_bounded_claim(). It does not hold where two nodes run on copies of one machine that
+ * nothing tells apart; where a directory was rolled back and is opened without its peers; or after
+ * a claim that was not true. Then the sum may be read below 0: it was sold out by as much.
  *
  * EXPIRY
  *   With call.ttl_ms an LWW or register value, a flag that is on, or an element of a NEAP_SET is

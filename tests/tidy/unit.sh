@@ -16,6 +16,7 @@ gossip/pull.c tests/unit/test_gossip.c
 gossip/pull_serve.c tests/unit/test_gossip.c
 gossip/push.c tests/unit/test_gossip.c
 gossip/release.c tests/story/test_lives.c
+gossip/rights.c sim/check_bounded.c
 gossip/topic.c tests/unit/test_gossip.c
 gossip/truncate.c tests/unit/test_gossip.c
 store/change.c tests/unit/test_shard.c
