@@ -112,20 +112,16 @@ static const struct rule table[] = {
      "rollback,cut,partial,stop,kill", NULL, 0},
     /* rights of bounded counters */
     {"bounded-spends-any", "a bounded counter is taken from without rights", NULL, NULL, 0},
-    {"bounded-takes-twice", "what was taken of a row stays there as well", NULL, NULL, 0},
+    {"bounded-takes-twice", "what was taken of a row stays there as well", "stop,kill", NULL, 13},
     {"bounded-spends-unproven", "a restarted node spends before it has heard of its peers",
      "rollback", NULL, 0},
-    {"bounded-meets-one", "one peer's answer shows what became of rights", "rollback", NULL, 0},
-    {"bounded-keeps-disowned", "a directory that went back has its rights once more", NULL, NULL,
-     0},
-    {"bounded-copies-spend", "a copied directory spends the rights of the original", NULL, NULL, 0},
     /* what expires */
     {"expiry-shows", "what has expired is shown until it is removed", "clock", NULL, 0},
     {"expiry-clock-back", "time goes back for what expires when the wall clock does", "clock", NULL,
      0},
     {"expiry-removes-any", "whoever finds something expired removes it", "clock", NULL, 0},
     {"expiry-unlisted", "what expires is not in the index", NULL, NULL, 0},
-    {"expiry-mark-unsynced", "what is hidden is not remembered by a sync", "clock,crash", NULL, 0},
+    {"expiry-mark-unsynced", "what is hidden is not remembered by a sync", "jump,crash", NULL, 0},
     /* trees */
     {"tally-forgets", "the removal of an element is not counted", NULL, NULL, 0},
     {"tally-keeps-undone", "a write that failed stays counted", NULL, NULL, 0},

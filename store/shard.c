@@ -472,7 +472,7 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
         if (!error && !BROKEN("residues-lost"))
             error = residues_load(shard, view);
         /* What a copy or a backup brings along is the other directory's to spend. */
-        if ((record.life == replica && !shard->leaving) || BROKEN("bounded-copies-spend"))
+        if (record.life == replica && !shard->leaving)
             formers_load(shard, &record);
         if (!error)
             error = session_load(shard, view, record.life == replica);

@@ -388,7 +388,7 @@ static void former_add(struct shard *shard, uint64_t id, uint64_t n)
 /* Whose rights this directory may come to have back: nobody else goes on with these ids. */
 static void redot_formers(const struct redot *redot, struct shard *shard, bool theirs)
 {
-    if (theirs && !BROKEN("bounded-keeps-disowned")) {
+    if (theirs) {
         shard->formers_count = 0;
         return;
     }
