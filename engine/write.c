@@ -284,6 +284,11 @@ static int write_no_rights(struct writing *writing, const struct write_op *op,
         needs > (uint64_t)(rights.here > 0 ? rights.here : 0))
         gossip_want(writing->engine->gossip, writing->now, shard->id, op->path,
                     needs - (uint64_t)(rights.here > 0 ? rights.here : 0));
+    if (!rights.who)
+        return error_set(
+            error, NEAP_NORIGHTS,
+            "%s: %llu are needed, this node may use %lld of %lld, and no other has any", PLACE(op),
+            (unsigned long long)needs, (long long)rights.here, (long long)rights.value);
     return error_set(
         error, NEAP_NORIGHTS,
         "%s: %llu are needed, this node may use %lld of %lld; most of the others (%lld) "
