@@ -260,6 +260,13 @@ static void draw_value(struct drawing *drawing, enum workload_operation operatio
     value_draw(drawing, record);
 }
 
+static void draw_map_add(struct drawing *drawing)
+{
+    bool negative = rng_chance(drawing->rng, 20);
+
+    number_draw(drawing, field_draw(drawing, RECORD_COUNTER_ADD, 'c'), negative);
+}
+
 static void draw_operation(struct drawing *drawing, enum workload_operation operation)
 {
     switch (operation) {
@@ -307,11 +314,9 @@ static void draw_operation(struct drawing *drawing, enum workload_operation oper
     case WORKLOAD_FLAG_OFF:
         record_draw(drawing, RECORD_FLAG_OFF, 'x');
         break;
-    case WORKLOAD_MAP_ADD: {
-        bool negative = rng_chance(drawing->rng, 20);
-        number_draw(drawing, field_draw(drawing, RECORD_COUNTER_ADD, 'c'), negative);
+    case WORKLOAD_MAP_ADD:
+        draw_map_add(drawing);
         break;
-    }
     case WORKLOAD_MAP_SET:
         value_draw(drawing, field_draw(drawing, RECORD_LWW_SET, 'l'));
         break;

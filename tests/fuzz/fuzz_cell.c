@@ -29,7 +29,9 @@ static void check_edits(enum neap_type type, const struct cell *cell)
 
     edit_init(&edit);
     for (unsigned kind = 1; kind < OP_KIND_END; kind++) {
-        struct op op = {.kind = (enum op_kind)kind, .number = INT64_MAX};
+        struct op op = {.kind = (enum op_kind)kind,
+                        .number = INT64_MAX,
+                        .also = editor.id == 2 ? 3 : 2}; /* rights for somebody else */
         int error;
 
         if (op_type(op.kind) != type && op.kind != OP_REMOVE)

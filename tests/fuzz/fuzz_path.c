@@ -1,5 +1,6 @@
 /* A path from a peer: what passes is what its steps, one by one, give. */
 #include "crdt/path.h"
+#include "crdt/types.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_text(struct slice path)
@@ -29,7 +30,7 @@ static int walk(struct path_cursor *cursor, struct buffer *again)
         if (path_level(again, level.name, level.type))
             return NEAP_LIMIT;
     }
-    if (error == NEAP_END && cursor->last == NEAP_SET) {
+    if (error == NEAP_END && type_below(cursor->last) == BELOW_ELEMENT) {
         error = path_cursor_element(cursor, &element);
         if (!error && path_element(again, element))
             return NEAP_LIMIT;

@@ -169,7 +169,7 @@ TEST(garbage_is_dropped_and_counted)
     story.detail = true;
     stranger(slice_text("GET / HTTP/1.1"));
     CHECK_EQUAL(story_counted(&story, A, "malformed"), 1);
-    stranger(slice_of("\x91\x02", 2)); /* a heartbeat before any hello */
+    stranger(slice_of("\x92\x02\x01", 3)); /* a heartbeat before any hello */
     CHECK_EQUAL(story_counted(&story, A, "unexpected"), 1);
     story_told(&story, "A",
                "A somebody: drop link, malformed\n"
