@@ -52,7 +52,7 @@ static bool members_meet(const struct gossip *gossip, const struct topic *topic,
 static int collect_work(struct step *step, struct topic *topic, struct shard *shard, bool here,
                         struct context *stable)
 {
-    uint64_t to = context_get(stable, shard->replica), events = 0;
+    uint64_t to = context_get(stable, shard->replica), all, events = 0;
     uint64_t from = context_get(&shard->horizon, shard->replica);
     int error = 0;
     if (BROKEN("collects-early")) {
@@ -64,12 +64,15 @@ static int collect_work(struct step *step, struct topic *topic, struct shard *sh
         error = context_join(&shard->stable, stable);
     if (error || from >= shard->collect_to || to <= from)
         return error;
+    all = to;
     if (here && !topic->due)
-        error = shard_collect(shard, step->batch, to, &to, &events);
+        error = shard_collect(shard, step->batch, all, &to, &events);
     else
         to = from;
     if (error)
         return error;
+    if (here && !topic->due && to < all) /* the rest soon */
+        topic_wake(step->gossip, topic, step->now.mono_ms + SETTLE_AGAIN_MS);
     context_clip(stable, shard->replica, to, 0);
     if (events) {
         gossip_touched(step->gossip, shard->id);

@@ -133,6 +133,21 @@ TEST(one_question_brings_several_chunks_and_nothing_twice)
     nodes_close(&nodes);
 }
 
+/* What of a long log may have to be collected is looked at in parts, and no digest comes between. */
+TEST(a_long_log_is_looked_through_and_cut)
+{
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    for (unsigned i = 0; i < 2; i++)
+        nodes.sides[i].gossip->options.log_max = 0;
+    for (int i = 0; i < 2500; i++)
+        CHECK_OK(nodes_write(&nodes, 0, "x", 1));
+    CHECK_OK(nodes_run(&nodes, 5000));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    CHECK_EQUAL(shard_log_count(box(&nodes, 0)), 0);
+    nodes_close(&nodes);
+}
+
 /* Pages of a compare move no context: whoever waits for one need not look at each. */
 TEST(a_page_is_no_news)
 {
