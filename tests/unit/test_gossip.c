@@ -133,7 +133,7 @@ TEST(one_question_brings_several_chunks_and_nothing_twice)
     nodes_close(&nodes);
 }
 
-/* What of a long log may have to be collected is looked at in parts, and no digest comes between. */
+/* What may have to be collected of a long log is looked at in parts; no digest comes between. */
 TEST(a_long_log_is_looked_through_and_cut)
 {
     struct pair_of_nodes nodes;
