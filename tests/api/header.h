@@ -126,6 +126,7 @@ static int use(void)
     call.ret_token = &token;
     call.submit = 0;
     call.flags = 0;
+    call.ttl_ms = 0;
     call.ret_error = &error;
     failed |= neap_lww_set(neap, &at, bytes, &call);
     bytes.data = token.data;

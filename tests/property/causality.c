@@ -14,22 +14,12 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "tests/property/world.h"
+#include "tests/support/sanitized.h"
 
 enum { STEPS = 160, EXIT_NOTICED = 3, SEEDS_TO_NOTICE = 3000, HISTORIES_ROCKS = 20 };
 
-/* Of each profile, unless told: sanitizers, which take five times as long, look at fewer. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifdef SANITIZED
-enum { HISTORIES = 800 };
-#else
-enum { HISTORIES = 3350 };
-#endif
+/* Of each profile, unless told. */
+enum { HISTORIES = SANITIZED ? 800 : 3350 };
 
 static const char *const profile_names[PROFILES] = {
     "scripted", "sync", "horizon", "crash", "lives", "damage", "rollback", "fresh", "boot"};

@@ -14,23 +14,12 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "tests/replay/data.h"
+#include "tests/support/sanitized.h"
 
 enum { GROUP_MAX = 1500, SHOWN_MAX = 12, EXIT_NOTICED = 3 };
 
 /* One in how many histories `make check` plays, and how many of those that notice broken rules. */
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifdef SANITIZED
-enum { EVERY = 100, EVERY_MUTANT = 20 };
-#else
-enum { EVERY = 20, EVERY_MUTANT = 16 };
-#endif
+enum { EVERY = SANITIZED ? 100 : 20, EVERY_MUTANT = SANITIZED ? 20 : 16 };
 
 /* ---- what is to be done ---- */
 
