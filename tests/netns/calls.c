@@ -84,6 +84,7 @@ static int record_write(struct neap *neap, const struct record *record,
         return neap_flag_set(neap, place, record->kind == RECORD_FLAG_ON, call);
     case RECORD_REMOVE:
         return neap_remove(neap, place, NEAP_ANY, call);
+    case RECORD_OTHER: /* of the simulator's load */
     case RECORD_KINDS:
         break;
     }

@@ -189,6 +189,7 @@ static bool all_each(void *arg, const char *bucket, const char *above, const str
                                              [NEAP_SET] = RECORD_KINDS,
                                              [NEAP_MAP] = RECORD_KINDS};
     struct all *all = arg;
+    enum record_kind kind;
     char name[HISTORY_TEXT], key[2 * HISTORY_TEXT];
     value_copy(name, item->name.data, item->name.size);
     if (!strcmp(bucket, "bulk"))
@@ -197,8 +198,8 @@ static bool all_each(void *arg, const char *bucket, const char *above, const str
     if (item->type == NEAP_SET)
         return !*above || all->each(all->arg, RECORD_SET_ADD, bucket, above, name);
     snprintf(key, sizeof key, "%s%s%s", above, *above ? "/" : "", name);
-    return kinds[item->type] == RECORD_KINDS ||
-           all->each(all->arg, kinds[item->type], bucket, key, "");
+    kind = item->type < sizeof kinds / sizeof *kinds ? kinds[item->type] : RECORD_KINDS;
+    return kind == RECORD_KINDS || all->each(all->arg, kind, bucket, key, "");
 }
 
 static void observer_all(struct replicas *replicas, size_t node,
