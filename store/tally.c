@@ -480,7 +480,8 @@ static int collection_check(struct slice collection)
     int error = collection.size > BUCKET_SIZE ? 0 : NEAP_INVALID;
 
     path_cursor_init(
-        &walk, slice_of(collection.data + BUCKET_SIZE, error ? 0 : collection.size - BUCKET_SIZE));
+        &walk, error ? slice_of(NULL, 0)
+                     : slice_of(collection.data + BUCKET_SIZE, collection.size - BUCKET_SIZE));
     while (!error)
         error = path_cursor_level(&walk, &level);
     if (error == NEAP_END)

@@ -173,7 +173,10 @@ static const char a_year_later[] = "- a year later\n"
 /* Hours and days are let pass for real: heartbeats come once an hour here. */
 TEST(an_edge_node_that_was_offline_for_a_year_merges_and_brings_nothing_back)
 {
-    enum { HOUR = 3600000, MONTH_HOURS = SANITIZED ? 73 : 730 };
+    enum { HOUR = 3600000, MONTH_HOURS = 730 };
+
+    if (SANITIZED)
+        return; /* a year takes minutes then; the build without sanitizers lives it */
     story_begin(&story,
                 &(struct world_options){.seed = 7, .nodes = 3, .log_max = 8, .heartbeat_ms = HOUR});
     for (size_t i = 0; i < 3; i++) {
