@@ -389,6 +389,14 @@ void batch_clear(struct batch *batch)
     batch_forget(batch);
 }
 
+int batch_flush(struct batch *batch, struct disk *disk, bool sync)
+{
+    int error = disk->ops->commit(disk, batch, sync);
+
+    batch_clear(batch);
+    return error;
+}
+
 static bool batch_hides(const struct batch *batch, enum disk_family family, struct slice key)
 {
     size_t i;

@@ -50,6 +50,10 @@ int batch_add_undo(struct batch *batch, batch_undo undo, void *arg, struct slice
 bool batch_is_empty(const struct batch *batch);
 size_t batch_bytes(const struct batch *batch); /* all of them */
 void batch_clear(struct batch *batch); /* after its commit: keeps memory for the next turn */
+/* Commits and clears it, also on an error: for what is written beside turns, in parts of about
+ * FLUSH_BYTES. */
+enum { FLUSH_BYTES = 256 << 10 };
+int batch_flush(struct batch *batch, struct disk *disk, bool sync);
 
 /* For the disk's commit, in an order that gives the right result: ranges, then puts and deletes. */
 enum batch_kind { BATCH_NONE, BATCH_RANGE, BATCH_PUT, BATCH_DELETE };

@@ -4,8 +4,6 @@
 
 #include "base/error.h"
 
-enum { COMMIT_BYTES = 256 << 10 };
-
 /* Highest first: the bytes of the complement, moved so that the lowest number is 0. */
 static uint64_t score_order(int64_t score)
 {
@@ -119,17 +117,6 @@ static int entry_make(struct batch *batch, struct slice key, struct slice value,
     return batch_put(batch, DISK_META, key_slice(&entry), slice_of(NULL, 0));
 }
 
-static int batch_flush(struct disk *disk, struct batch *batch, size_t from)
-{
-    int error;
-
-    if (batch_bytes(batch) < from || batch_is_empty(batch))
-        return 0;
-    error = disk->ops->commit(disk, batch, false);
-    batch_clear(batch);
-    return error;
-}
-
 static int entries_make(struct disk *disk, struct batch *batch)
 {
     const struct view view = {.disk = disk};
@@ -143,8 +130,8 @@ static int entries_make(struct disk *disk, struct batch *batch)
     cell_init(&cell);
     while (!(error = scan_next(scan, &key, &value))) {
         error = key_cell_is(key) ? entry_make(batch, key, value, &cell) : 0;
-        if (!error)
-            error = batch_flush(disk, batch, COMMIT_BYTES);
+        if (!error && batch_bytes(batch) >= FLUSH_BYTES)
+            error = batch_flush(batch, disk, false);
         if (error)
             break;
     }
@@ -165,11 +152,11 @@ int rankings_make(struct disk *disk)
     key_end(&from, &end);
     error = batch_delete_range(batch, DISK_META, key_slice(&from), key_slice(&end));
     if (!error)
-        error = batch_flush(disk, batch, 0);
+        error = batch_flush(batch, disk, false);
     if (!error)
         error = entries_make(disk, batch);
-    if (!error)
-        error = batch_flush(disk, batch, 0);
+    if (!error && !batch_is_empty(batch))
+        error = batch_flush(batch, disk, false);
     batch_free(batch);
     return error;
 }

@@ -156,14 +156,6 @@ struct copying {
     struct buffer next; /* where it goes on; empty: at the start */
 };
 
-static int copy_commit(struct copying *copying)
-{
-    int error = copying->to->ops->commit(copying->to, copying->batch, false);
-
-    batch_clear(copying->batch);
-    return error;
-}
-
 /* From `next` on as far as it can be read. END, or CORRUPT: `last` is right before the damage. */
 static int copy_pass(struct copying *copying)
 {
@@ -181,7 +173,7 @@ static int copy_pass(struct copying *copying)
         if (!error)
             error = batch_put(copying->batch, copying->family, key, value);
         if (!error && batch_bytes(copying->batch) >= COPY_BYTES)
-            error = copy_commit(copying);
+            error = batch_flush(copying->batch, copying->to, false);
         if (error)
             break;
     }
@@ -311,7 +303,7 @@ int salvage_copy(struct disk *from, struct disk *to, struct gaps *ret_gaps)
         error = copy_family(&copying);
     }
     if (!error)
-        error = copy_commit(&copying);
+        error = batch_flush(copying.batch, copying.to, false);
     buffer_done(&copying.last);
     buffer_done(&copying.next);
     batch_free(copying.batch);

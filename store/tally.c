@@ -10,7 +10,7 @@
 #include "store/store.h"
 
 /* So many cells of a field are stepped over before it is worth a new seek. */
-enum { RECORD_VERSION = 1, RECORD_SIZE_MAX = 16, SKIP_STEPS = 16, COMMIT_BYTES = 256 << 10 };
+enum { RECORD_VERSION = 1, RECORD_SIZE_MAX = 16, SKIP_STEPS = 16 };
 enum { BUCKET_SIZE = sizeof(uint64_t) };
 
 struct tally {
@@ -610,7 +610,7 @@ static int pass_run(struct pass *pass)
     return error;
 }
 
-static int pass_begin(struct pass *pass, const struct shard *shard, struct batch *batch)
+static void pass_begin(struct pass *pass, const struct shard *shard, struct batch *batch)
 {
     const struct tally *tally = pass->tally;
     struct slice from = tally->cursor.size ? buffer_slice(&tally->cursor) : tally_name(tally);
@@ -624,7 +624,6 @@ static int pass_begin(struct pass *pass, const struct shard *shard, struct batch
     memcpy(pass->end.bytes + 8, tally->name, tally->size);
     pass->end.size += tally->size;
     key_end(&pass->end, &pass->end);
-    return 0;
 }
 
 static size_t tally_due(const struct tallies *tallies)
@@ -648,9 +647,8 @@ int tally_step(struct shard *shard, struct batch *batch, size_t cells_max)
         return NEAP_END;
     at = tally_due(tallies);
     pass.tally = tally = tallies->items[at];
-    error = pass_begin(&pass, shard, batch);
-    if (!error)
-        error = pass_run(&pass);
+    pass_begin(&pass, shard, batch);
+    error = pass_run(&pass);
     scan_close(pass.scan);
     cell_done(&pass.cell);
     tally->steps++;
@@ -684,22 +682,14 @@ static int tally_save(const struct shard *shard, struct batch *batch, struct tal
     return error;
 }
 
-static int batch_flush(struct disk *disk, struct batch *batch, bool sync)
-{
-    int error = disk->ops->commit(disk, batch, sync);
-
-    batch_clear(batch);
-    return error;
-}
-
 static int shard_tallies_save(struct disk *disk, struct shard *shard, struct batch *batch)
 {
     int error = 0;
 
     for (size_t i = 0; shard->tallies && i < shard->tallies->count && !error; i++) {
         error = tally_save(shard, batch, shard->tallies->items[i]);
-        if (!error && batch_bytes(batch) >= COMMIT_BYTES)
-            error = batch_flush(disk, batch, false);
+        if (!error && batch_bytes(batch) >= FLUSH_BYTES)
+            error = batch_flush(batch, disk, false);
     }
     return error;
 }
@@ -718,7 +708,7 @@ int tallies_save(struct store *store)
     for (size_t i = 0; i < store->shards_count && !error; i++)
         error = shard_tallies_save(store->disk, store->shards[i], batch);
     if (!error && !batch_is_empty(batch))
-        error = batch_flush(store->disk, batch, true);
+        error = batch_flush(batch, store->disk, true);
     batch_free(batch);
     return error;
 }

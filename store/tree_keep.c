@@ -8,7 +8,7 @@
 #include "store/merkle.h"
 
 enum { HEAD_VERSION = 1, HEAD_FIELDS = 4, HEAD_SIZE_MAX = 64 };
-enum { CONTEXT_BYTES_MAX = 1 << 20, COMMIT_BYTES = 256 << 10 };
+enum { CONTEXT_BYTES_MAX = 1 << 20 };
 
 static int range_drop(struct batch *batch, const struct key *from)
 {
@@ -178,15 +178,6 @@ struct saver {
     struct buffer scratch;
 };
 
-static int saver_flush(struct saver *saver, bool sync)
-{
-    struct disk *disk = saver->store->disk;
-    int error = disk->ops->commit(disk, saver->batch, sync);
-
-    batch_clear(saver->batch);
-    return error;
-}
-
 static int part_save(struct saver *saver, const struct shard *shard, uint64_t stamp, size_t part)
 {
     struct key key;
@@ -195,8 +186,8 @@ static int part_save(struct saver *saver, const struct shard *shard, uint64_t st
     key_tree_part(&key, shard->id, part);
     if (!error)
         error = batch_put(saver->batch, DISK_META, key_slice(&key), buffer_slice(&saver->scratch));
-    if (!error && batch_bytes(saver->batch) >= COMMIT_BYTES)
-        error = saver_flush(saver, false);
+    if (!error && batch_bytes(saver->batch) >= FLUSH_BYTES)
+        error = batch_flush(saver->batch, saver->store->disk, false);
     return error;
 }
 
@@ -226,7 +217,7 @@ int trees_save(struct store *store)
             error = tree_save(&saver, shard);
     }
     if (!error && !batch_is_empty(saver.batch))
-        error = saver_flush(&saver, true);
+        error = batch_flush(saver.batch, saver.store->disk, true);
     buffer_done(&saver.scratch);
     batch_free(saver.batch);
     return error;
