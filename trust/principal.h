@@ -1,0 +1,47 @@
+/* Who somebody is in a cluster and what he may do, as his certificate says it: URIs among the
+ * subject's alternative names. The first names him:
+ *   neap://CLUSTER/node/ID     a member: holds every bucket, may do everything
+ *   neap://CLUSTER/device/ID   replicates the buckets it is given, writes only as itself
+ *   neap://CLUSTER/client/ID   uses the client protocol on the buckets it is given
+ *   neap://CLUSTER/join/ID     may ask once for a certificate (a token)
+ * and each further one gives a right: neap://CLUSTER/read/BUCKET, neap://CLUSTER/write/BUCKET (which
+ * includes reading). CLUSTER and ID are 16 hex digits; BUCKET is percent-encoded, "*" is all.
+ * What is not given is denied. Nodes need no rights and have none written. */
+#ifndef NEAP_TRUST_PRINCIPAL_H
+#define NEAP_TRUST_PRINCIPAL_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+enum principal_kind { PRINCIPAL_NONE, PRINCIPAL_NODE, PRINCIPAL_DEVICE, PRINCIPAL_CLIENT, PRINCIPAL_JOIN };
+enum { PRINCIPAL_RIGHTS_MAX = 64, PRINCIPAL_URI_MAX = 400 };
+
+enum { RIGHT_READ = 1, RIGHT_WRITE = 2 };
+
+struct principal_right {
+    char *bucket; /* owned; "*": all */
+    unsigned may; /* RIGHT_... */
+};
+
+struct principal {
+    enum principal_kind kind; /* NONE: nobody looked; a link without TLS */
+    uint64_t cluster, id;
+    struct principal_right *rights; /* owned */
+    size_t rights_count;            /* <= PRINCIPAL_RIGHTS_MAX */
+};
+
+/* One URI more of a certificate. The first names, the others give. INVALID: not of this form, of
+ * another cluster than the first, a second name; LIMIT; NOMEM: unchanged. */
+int principal_add(struct principal *principal, struct slice uri);
+/* The inverse: URI number `index`, NUL-terminated; false past the last. */
+bool principal_uri(const struct principal *principal, size_t index, char ret_text[PRINCIPAL_URI_MAX]);
+/* RIGHT_... for this bucket: all for nodes, and for NONE (who is admitted without TLS is local). */
+unsigned principal_may(const struct principal *principal, const char *bucket);
+int principal_copy(const struct principal *from, struct principal *ret_to); /* NOMEM */
+void principal_done(struct principal *principal);
+/* "node/00c0ffee00c0ffee", for people and for the list of the revoked. */
+enum { PRINCIPAL_TEXT_MAX = 32 };
+const char *principal_text(const struct principal *principal, char ret_text[PRINCIPAL_TEXT_MAX]);
+#endif
