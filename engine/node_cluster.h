@@ -1,21 +1,8 @@
-/* The cluster file, and lists of peers: what people write, checked. */
+/* Lists of peers: what people write, checked. */
 #ifndef NEAP_ENGINE_NODE_CLUSTER_H
 #define NEAP_ENGINE_NODE_CLUSTER_H
-#include "base/hash.h"
 #include "gossip/gossip.h"
-
-/* What `neap init` makes; whoever can read it is of the cluster. */
-struct cluster {
-    uint64_t id;
-    struct hash_key key; /* of hashes that nodes compare */
-};
-
-/* Lines `cluster = 16 hex digits` and `key = 64 (or 32) hex digits`; `#` begins a comment. REFUSED
- * when others than its owner may read it; NOTFOUND, INVALID: *error says what. */
-int cluster_read(const char *path, struct cluster *ret_cluster, struct neap_error *error);
-/* The same from text; `path` is for messages. */
-int cluster_parse(const char *text, const char *path, struct cluster *ret_cluster,
-                  struct neap_error *error);
+#include "trust/cluster.h"
 
 struct peer_list {
     char *text; /* the addresses point into it */

@@ -4,9 +4,11 @@
  *   neap://CLUSTER/device/ID   replicates the buckets it is given, writes only as itself
  *   neap://CLUSTER/client/ID   uses the client protocol on the buckets it is given
  *   neap://CLUSTER/join/ID     may ask once for a certificate (a token)
- * and each further one gives a right: neap://CLUSTER/read/BUCKET, neap://CLUSTER/write/BUCKET (which
- * includes reading). CLUSTER and ID are 16 hex digits; BUCKET is percent-encoded, "*" is all.
- * What is not given is denied. Nodes need no rights and have none written. */
+ * and each further one gives a right: neap://CLUSTER/read/BUCKET, neap://CLUSTER/write/BUCKET
+ * (which includes reading). CLUSTER and ID are 16 hex digits, small ones, and not 0; BUCKET is
+ * percent-encoded in one way only (small letters, digits, "-._~" and large letters stand for
+ * themselves), "*" is all. What is not given is denied. Nodes need no rights and have none written.
+ */
 #ifndef NEAP_TRUST_PRINCIPAL_H
 #define NEAP_TRUST_PRINCIPAL_H
 #include <stdbool.h>
@@ -15,8 +17,14 @@
 
 #include "base/bytes.h"
 
-enum principal_kind { PRINCIPAL_NONE, PRINCIPAL_NODE, PRINCIPAL_DEVICE, PRINCIPAL_CLIENT, PRINCIPAL_JOIN };
-enum { PRINCIPAL_RIGHTS_MAX = 64, PRINCIPAL_URI_MAX = 400 };
+enum principal_kind {
+    PRINCIPAL_NONE,
+    PRINCIPAL_NODE,
+    PRINCIPAL_DEVICE,
+    PRINCIPAL_CLIENT,
+    PRINCIPAL_JOIN
+};
+enum { PRINCIPAL_RIGHTS_MAX = 64, PRINCIPAL_URI_MAX = 800 };
 
 enum { RIGHT_READ = 1, RIGHT_WRITE = 2 };
 
@@ -33,15 +41,18 @@ struct principal {
 };
 
 /* One URI more of a certificate. The first names, the others give. INVALID: not of this form, of
- * another cluster than the first, a second name; LIMIT; NOMEM: unchanged. */
+ * another cluster than the first, a second name, a right of a node; LIMIT; NOMEM: unchanged. */
 int principal_add(struct principal *principal, struct slice uri);
 /* The inverse: URI number `index`, NUL-terminated; false past the last. */
-bool principal_uri(const struct principal *principal, size_t index, char ret_text[PRINCIPAL_URI_MAX]);
-/* RIGHT_... for this bucket: all for nodes, and for NONE (who is admitted without TLS is local). */
+bool principal_uri(const struct principal *principal, size_t index,
+                   char ret_text[PRINCIPAL_URI_MAX]);
+/* RIGHT_... for this bucket: all for nodes, and for NONE (who is admitted without TLS is local);
+ * nothing for a token, whatever it lists: those are for the certificate that is asked for. */
 unsigned principal_may(const struct principal *principal, const char *bucket);
 int principal_copy(const struct principal *from, struct principal *ret_to); /* NOMEM */
 void principal_done(struct principal *principal);
-/* "node/00c0ffee00c0ffee", for people and for the list of the revoked. */
+bool principal_equal(const struct principal *a, const struct principal *b); /* the same name */
+/* "node/00c0ffee00c0ffee", for people and for the list of the revoked; "nobody" for NONE. */
 enum { PRINCIPAL_TEXT_MAX = 32 };
 const char *principal_text(const struct principal *principal, char ret_text[PRINCIPAL_TEXT_MAX]);
 #endif

@@ -2,7 +2,7 @@
 # Calls that are never right here, and state that hides from the signatures.
 . "$(dirname "$0")/tap.sh"
 
-house='base crdt store gossip engine'
+house='base trust crdt store gossip engine'
 
 text='strcpy|stpcpy|strcat|strncpy|strncat|sprintf|vsprintf|strtok|gets'
 number='atoi|atol|atoll|atof|rand|srand'

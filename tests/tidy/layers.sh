@@ -3,9 +3,9 @@
 # world. The tables below are the rules.
 . "$(dirname "$0")/tap.sh"
 
-house='base crdt store gossip engine'
+house='base trust crdt store gossip engine'
 doors='base/clock_os\.c|store/disk_rocks[a-z_]*\.[ch]|store/(files|identity)_os\.c'
-doors="$doors|gossip/net_nng[a-z_]*\\.[ch]|engine/node[a-z_]*\\.[ch]"
+doors="$doors|trust/[a-z]*_os\\.c|gossip/net_nng[a-z_]*\\.[ch]|engine/node[a-z_]*\\.[ch]"
 
 # Own headers: neap.h, and those of the folders named (the last one is the folder itself).
 own()
@@ -24,21 +24,23 @@ door()
 }
 
 rule 'base includes base' "$(own base base)"
+rule 'trust includes base, trust' "$(own trust base trust)"
 rule 'crdt includes base, crdt' "$(own crdt base crdt)"
 rule 'store includes base, crdt, store' "$(own store base crdt store)"
-rule 'gossip includes base to gossip' "$(own gossip base crdt store gossip)"
-rule 'engine includes base to engine' "$(own engine base crdt store gossip engine)"
+rule 'gossip includes base to gossip' "$(own gossip base trust crdt store gossip)"
+rule 'engine includes base to engine' "$(own engine base trust crdt store gossip engine)"
 rule 'tools include neap.h and tools' "$(own tools tools)"
-rule 'sim includes all but doors and tools' "$(own sim base crdt store gossip engine sim)"
+rule 'sim includes all but doors and tools' "$(own sim base trust crdt store gossip engine sim)"
 rule 'examples include neap.h' "$(own examples neap.h)"
 rule 'headers of the house stand in quotes' \
-    "$(includes '(base|crdt|store|gossip|engine|tools)/' "$(sources $house tools include)" |
+    "$(includes '(base|trust|crdt|store|gossip|engine|tools)/' "$(sources $house tools include)" |
         grep '<')"
 rule 'neap.h includes stddef.h and stdint.h' \
     "$(includes '.' include/neap.h | grep -vE '<(stddef|stdint)\.h>')"
 
 door 'RocksDB is known to its door' 'rocksdb/' 'store/disk_rocks[a-z_]*\.[ch]'
 door 'nng is known to its door' 'nng/' 'gossip/net_nng[a-z_]*\.[ch]'
+door 'mbedTLS is known to trust' 'mbedtls/' 'trust/[a-z_]*\.[ch]'
 door 'libsodium is known to hash, checksum and clock' 'sodium' \
     'base/hash\.c|base/checksum\.c|base/clock_os\.c'
 door 'msgpack-c is known to pack' 'msgpack' 'base/pack\.c'

@@ -2,7 +2,7 @@
 # Nothing is too long to be read: lines, functions, files.
 . "$(dirname "$0")/tap.sh"
 
-files=$(sources base crdt store gossip engine sim include tools tests bench examples)
+files=$(sources base trust crdt store gossip engine sim include tools tests bench examples)
 test -n "$files" || files=/dev/null
 
 rule 'no line is over 100 columns' \

@@ -34,9 +34,10 @@ put crdt/cell.c '#include "base/alloc.h"' '#include "neap.h"' 'struct cell;' 'en
     '    return cell->ops->free(cell) + cell->time(name);' '}' \
     '__attribute__((format(printf, 1, 2))) static int' 'cell_line(const char *format, ...);'
 put store/disk_rocks.c '#include <rocksdb/c.h>' '#include "crdt/cell.h"'
+put trust/principal.c '#include <mbedtls/ssl.h>' '#include "base/alloc.h"'
 put store/disk_mem.c '#include <pthread.h>'
 put store/disk.c '#include "store/disk_mem.h"'
-put gossip/net_nng.c '#include <nng/nng.h>' '#include "store/disk.h"'
+put gossip/net_nng.c '#include <nng/nng.h>' '#include "store/disk.h"' '#include "trust/principal.h"'
 put gossip/net_nng_call.c "#include <nng/nng.h>"
 put gossip/net_nng_link.c "#include <nng/nng.h>"
 put engine/node.c '#include <pthread.h>' '#include "gossip/net.h"'
@@ -49,7 +50,7 @@ put tests/tidy/symbols.txt 'neap_open'
 put names 'neap_open@@NEAP'
 put fake_nm 'cat names'
 put .libs/libneap.so ''
-for source in base/alloc base/hash base/pack base/clock base/error crdt/cell store/disk_rocks \
+for source in base/alloc base/hash base/pack base/clock base/error trust/principal crdt/cell store/disk_rocks \
     store/disk_mem gossip/net_nng engine/node; do
     put "tests/unit/test_$(basename $source).c" '#include "tests/support/test.h"'
     put Makefile.am "tests/unit/test_$(basename $source).c"
@@ -107,6 +108,8 @@ inject()
 inject layers 'base includes base' base/hash.c '#include "crdt/cell.h"'
 inject layers 'base includes base' base/hash.c '#  include "pack.h"'
 inject layers 'crdt includes base, crdt' crdt/cell.c '#include "store/batch.h"'
+inject layers 'trust includes base, trust' trust/principal.c '#include "crdt/cell.h"'
+inject layers 'crdt includes base, crdt' crdt/cell.c '#include "trust/principal.h"'
 inject layers 'store includes base, crdt, store' store/disk_mem.c '#include "gossip/net.h"'
 inject layers 'gossip includes base to gossip' gossip/net_nng.c '#include "engine/engine.h"'
 inject layers 'engine includes base to engine' engine/node.c '#include "tools/table.h"'
@@ -116,6 +119,7 @@ inject layers 'headers of the house stand in quotes' base/hash.c '#include <crdt
 inject layers 'neap.h includes stddef.h and stdint.h' include/neap.h '#include <stdio.h>'
 inject layers 'RocksDB is known to its door' store/disk_mem.c '#include <rocksdb/c.h>'
 inject layers 'nng is known to its door' engine/node.c '#include <nng/nng.h>'
+inject layers 'mbedTLS is known to trust' gossip/net_nng.c '#include <mbedtls/ssl.h>'
 inject layers 'libsodium is known to hash, checksum and clock' crdt/cell.c '#include <sodium.h>'
 inject layers 'msgpack-c is known to pack' crdt/cell.c '#include <msgpack.h>'
 inject layers 'locks are known to node and disks' gossip/net_nng.c '#include <pthread.h>'

@@ -25,10 +25,11 @@ store/disk.c tests/unit/test_disk_mem.c
 store/disk_holes.c tests/unit/test_hole.c
 store/shard_repair.c tests/unit/test_repair.c
 store/slot.c tests/unit/test_shard.c
+trust/certificate.c tests/unit/test_credentials.c
 '
 
 missing=
-for source in $(sources base crdt store gossip engine | grep '\.c$'); do
+for source in $(sources base trust crdt store gossip engine | grep '\.c$'); do
     test=$(printf '%s' "$instead" | $AWK -v source="$source" '$1 == source { print $2 }')
     name=$(basename "$source" .c)
     test=${test:-tests/unit/test_$name.c}
