@@ -202,7 +202,7 @@ static void *worker_main(void *arg)
         }
         node_unlock(node);
         client_answer(node, item);
-        buffer_done(&item->net.message);
+        net_event_done(&item->net);
         node_lock(node);
         net_free_push(&node->clients_free, item);
     }
@@ -265,9 +265,11 @@ static void sink_post(struct net_sink *sink, struct net_event *event)
 
     node_lock(node);
     /* Clients come and go without taking room. */
-    if (client && !message)
+    if (client && !message) {
         queued = true;
-    else if (!node->closing)
+        principal_done(&event->principal); /* net_ops.who() says it again */
+    }
+    if (!queued && !node->closing)
         queued = client ? client_queue(node, event) : peer_queue(node, event);
     lost = !queued && !node->closing;
     node->net_drops += lost;
@@ -277,7 +279,7 @@ static void sink_post(struct net_sink *sink, struct net_event *event)
     if (client && event->kind == NET_UP && net)
         net->ops->trust(net, event->link);
     if (!queued)
-        buffer_done(&event->message);
+        net_event_done(event);
     /* What is lost of a peer ends by a deadline; a client must not wait for its answer. */
     if (lost && client && net)
         net->ops->close(net, event->link);
@@ -340,7 +342,7 @@ void node_net_close(struct node *node)
 {
     /* Those that nobody has taken; the messages of the others are gone. */
     for (size_t i = 0; node->net_items && i < NET_ITEMS_MAX; i++)
-        buffer_done(&node->net_items[i].net.message);
+        net_event_done(&node->net_items[i].net);
     if (node->net)
         node->net->ops->free(node->net);
     mem_free(node->net_items);

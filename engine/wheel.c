@@ -213,7 +213,7 @@ static void wheel_release(struct wheel *wheel, struct event *event)
 {
     if (event->kind != EVENT_NET)
         return;
-    buffer_done(&event->net->message);
+    net_event_done(event->net);
     wheel_ready(wheel, event);
 }
 

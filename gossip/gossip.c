@@ -75,6 +75,8 @@ void gossip_free(struct gossip *gossip)
     mem_free(gossip->work.items);
     mem_free(gossip->touched.items);
     mem_free(gossip->waiting.items);
+    for (size_t i = 0; i < gossip->links_count; i++)
+        principal_done(&gossip->links[i].principal);
     mem_free(gossip->links);
     mem_free(gossip->peers);
     mem_free(gossip->address);
@@ -227,16 +229,25 @@ static int event_up(struct step *step, const struct net_event *event)
     if (event->side == NET_DIALED) {
         if (!link)
             return outbox_close(step->outbox, event->link);
+        int error = principal_copy(&event->principal, &link->principal);
+        if (error)
+            return error;
         link->state = LINK_WAITING;
         link->since_ms = link->heard_ms = step->now.mono_ms;
         return hello_send(step, link);
     }
-    return link_add(gossip, &(struct link){.id = event->link,
-                                           .state = LINK_WAITING,
-                                           .peer = NO_PEER,
-                                           .dialed_for = NO_PEER,
-                                           .since_ms = step->now.mono_ms,
-                                           .heard_ms = step->now.mono_ms});
+    struct link accepted = {.id = event->link,
+                            .state = LINK_WAITING,
+                            .peer = NO_PEER,
+                            .dialed_for = NO_PEER,
+                            .since_ms = step->now.mono_ms,
+                            .heard_ms = step->now.mono_ms};
+    int error = principal_copy(&event->principal, &accepted.principal);
+    if (!error)
+        error = link_add(gossip, &accepted);
+    if (error)
+        principal_done(&accepted.principal);
+    return error;
 }
 
 static int event_down(struct step *step, const struct net_event *event)

@@ -49,6 +49,17 @@ static struct versions wire_speaks(void)
     return (struct versions){.oldest = WIRE_VERSION_MIN, .newest = WIRE_VERSION};
 }
 
+/* Whom a certificate names is who he says he is, and one of those who replicate. */
+static enum reason hello_name_fault(const struct principal *principal, const struct hello *hello)
+{
+    if (principal->kind == PRINCIPAL_NONE)
+        return REASONS;
+    if (principal->kind != PRINCIPAL_NODE && principal->kind != PRINCIPAL_DEVICE)
+        return REASON_not_a_peer;
+    return principal->id == hello->node && principal->cluster == hello->cluster ? REASONS
+                                                                                : REASON_other_name;
+}
+
 /* Why this hello is refused; REASONS when it is fine. */
 static enum reason hello_fault(struct gossip *gossip, const struct link *link,
                                const struct hello *hello)
@@ -65,7 +76,7 @@ static enum reason hello_fault(struct gossip *gossip, const struct link *link,
     }
     if (link->dialed && hello->channel != link->channel)
         return REASON_other_channel;
-    return REASONS;
+    return hello_name_fault(&link->principal, hello);
 }
 
 /* The links of a process that is no more. */

@@ -82,6 +82,7 @@ int link_forget(struct step *step, uint64_t id)
     link = *found;
     asks_link_ended(gossip, id, ASK_LEFT);
     link_back_off(step, &link);
+    principal_done(&found->principal);
     *found = gossip->links[--gossip->links_count];
     if (link.peer == NO_PEER || gossip->peers[link.peer].links[link.channel] != id)
         return 0;

@@ -4,6 +4,7 @@
 #define NEAP_GOSSIP_NET_H
 #include "base/bytes.h"
 #include "neap.h"
+#include "trust/credentials.h"
 
 /* A message over FRAME_SIZE travels in frames of that size; one over MESSAGE_SIZE_MAX is refused.
  */
@@ -24,11 +25,20 @@ struct net_event {
     struct buffer message; /* NET_MESSAGE: owned by whoever took the event: buffer_done() */
     size_t size;           /* NET_PROGRESS: what came of the message so far */
     char reason[96];       /* NET_DOWN: for people */
+    /* NET_UP: whose certificate was shown and checked; PRINCIPAL_NONE on a link without TLS. Owned
+     * by whoever took the event. */
+    struct principal principal;
 };
 
+static inline void net_event_done(struct net_event *event)
+{
+    buffer_done(&event->message);
+    principal_done(&event->principal);
+}
+
 /* Where events go; called from the door's threads, must not block, copies the struct and takes its
- * message. The door keeps at most one undelivered message a link: it receives the next one after
- * net_ops.ready(). So a slow node takes no more memory than its links. */
+ * message and principal. The door keeps at most one undelivered message a link: it receives the
+ * next one after net_ops.ready(). So a slow node takes no more memory than its links. */
 struct net_sink {
     void (*post)(struct net_sink *sink, struct net_event *event);
 };
@@ -57,6 +67,14 @@ struct net_ops {
     /* Links that the door ended or refused by itself: why, and how many. False past the last. May
      * be NULL: none. Any thread. */
     bool (*count)(struct net *net, size_t index, const char **ret_name, uint64_t *ret_count);
+    /* Who is at the other end of a link, a copy: principal_done(). PRINCIPAL_NONE without TLS.
+     * NOTFOUND: no such link; NOMEM. May be NULL: all are NONE. Any thread. */
+    int (*who)(struct net *net, uint64_t link, struct principal *ret_principal);
+    /* Ends the links of those who are revoked by now, with NET_DOWN. May be NULL. Any thread. */
+    void (*recheck)(struct net *net);
+    /* Reads its certificates again; links go on, later ones begin with what is read now. On error
+     * all stays as it was. May be NULL. Any thread. */
+    int (*reload)(struct net *net, struct neap_error *error);
 };
 
 struct net_nng_options {
@@ -65,6 +83,12 @@ struct net_nng_options {
     uint32_t handshake_ms; /* a link that did not become trusted by then is dropped */
     size_t queue_max;      /* bytes waiting to be sent, a link */
     unsigned links_max;    /* accepted by a listener; more are closed at once, and counted */
+    /* For tls+tcp://HOST:PORT, which alone may be beyond loopback. Held by the door. NULL: none. */
+    struct credentials *credentials;
+    /* Asked when somebody has shown a certificate, and by net_ops.recheck(); on the door's threads
+     * and the caller's of recheck, without any lock of the door. May be NULL: nobody is. */
+    bool (*is_revoked)(void *arg, const struct principal *principal);
+    void *is_revoked_arg;
 };
 
 /* INVALID: an address that is not understood. REFUSED: not loopback (trust comes later). */

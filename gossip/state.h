@@ -60,6 +60,7 @@ enum {
     X(malformed)                                                                                  \
     X(unexpected)                                                                                 \
     X(wrong_cluster)                                                                              \
+    X(other_name) X(not_a_peer)                                                                   \
     X(wire_version)                                                                               \
     X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate)         \
         X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards)         \
@@ -91,6 +92,7 @@ struct link {
     uint64_t since_ms, heard_ms;
     uint64_t came; /* bytes of messages that were received whole... */
     uint64_t part; /* ... and of the one that is on its way, as last told */
+    struct principal principal; /* owned by the entry of the table; NONE: no TLS */
 };
 
 /* A round of digests goes through all shards in order, a part of them each turn. */

@@ -46,7 +46,7 @@ void end_clear(struct sim_end *end)
     while (end->first) {
         struct sim_mail *mail = end->first;
         end->first = mail->next;
-        buffer_done(&mail->net.message);
+        net_event_done(&mail->net);
         mem_free(mail);
     }
     end->last = NULL;

@@ -358,7 +358,7 @@ void node_down(struct world *world, size_t index, bool says)
     for (size_t i = 0; i < node->inbox_count; i++) {
         struct event *event = node->inbox[i];
         if (event->kind == EVENT_NET) {
-            buffer_done(&event->net->message);
+            net_event_done(event->net);
             event_free(event);
         } else if (world->write_done && event->kind == EVENT_WRITE) {
             world->write_done(world, index, event, true);

@@ -136,7 +136,7 @@ void way_plan(struct world *world, struct sim_link *link, unsigned side)
 
 static void mail_free(struct sim_mail *mail)
 {
-    buffer_done(&mail->net.message);
+    net_event_done(&mail->net);
     mem_free(mail);
 }
 
