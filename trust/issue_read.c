@@ -153,11 +153,14 @@ int issue_der(struct slice pem, struct buffer *ret_der, struct neap_error *error
     int code, size;
 
     buffer_init(ret_der, ISSUE_PEM_MAX);
-    if (!mbed_certificate(pem, &certificate, error)) {
+    code = mbed_certificate(pem, &certificate, error);
+    if (!code) {
         code = buffer_set(ret_der, slice_of(certificate.raw.p, certificate.raw.len));
         mbedtls_x509_crt_free(&certificate);
         return code ? error_set(error, code, "%s", error_text(code)) : 0;
     }
+    if (code != NEAP_INVALID)
+        return code;
     code = mbed_key(pem, &key, error);
     if (code)
         return code;

@@ -1,0 +1,59 @@
+#include "tests/unit/desk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "tests/support/test.h"
+#include "trust/keep.h"
+
+static uint64_t now_s(void)
+{
+    struct timespec now;
+
+    CHECK(!clock_gettime(CLOCK_REALTIME, &now));
+    return (uint64_t)now.tv_sec;
+}
+
+void place_open(struct place *place)
+{
+    snprintf(place->path, sizeof place->path, "/tmp/neap-desk-XXXXXX");
+    CHECK(mkdtemp(place->path));
+    snprintf(place->other, sizeof place->other, "%s/other", place->path);
+    place->now_s = now_s();
+    CHECK_OK(directory_make(place->path, place->now_s, NULL));
+}
+
+void place_close(struct place *place)
+{
+    char line[80];
+
+    snprintf(line, sizeof line, "rm -r %s", place->path);
+    CHECK(!system(line));
+}
+
+struct slice file_of(const char *directory, const char *name, struct buffer *ret_bytes)
+{
+    char *path = secret_path(directory, name);
+
+    CHECK_OK(secret_read(path, SECRET_PUBLIC, "test", ret_bytes, NULL));
+    mem_free(path);
+    return buffer_slice(ret_bytes);
+}
+
+void file_put(const char *directory, const char *name, const char *text)
+{
+    CHECK_OK(keep_file(directory, name, slice_text(text), SECRET_KEY, KEEP_REPLACE, NULL));
+}
+
+struct principal device_of_fish(void)
+{
+    struct principal who = {.kind = PRINCIPAL_DEVICE, .cluster = 1};
+
+    CHECK_OK(principal_add(&who, slice_text("neap://0000000000000001/read/fish")));
+    CHECK_OK(principal_add(&who, slice_text("neap://0000000000000001/write/chips")));
+    return who;
+}

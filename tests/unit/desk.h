@@ -1,0 +1,17 @@
+/* A cluster directory of its own for each test of admitting. */
+#ifndef NEAP_TEST_DESK_H
+#define NEAP_TEST_DESK_H
+#include "trust/directory.h"
+
+struct place {
+    char path[40], other[48]; /* the second: of who joins; not made */
+    uint64_t now_s;
+};
+
+void place_open(struct place *place); /* a new cluster */
+void place_close(struct place *place);
+struct slice file_of(const char *directory, const char *name, struct buffer *ret_bytes);
+void file_put(const char *directory, const char *name, const char *text);
+/* A device that may read "fish" and write "chips". */
+struct principal device_of_fish(void);
+#endif

@@ -1,0 +1,261 @@
+#include "trust/admit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "tests/support/test.h"
+#include "tests/unit/desk.h"
+#include "trust/keep.h"
+
+/* The bearer of a token, as his link shows him. */
+struct bearer {
+    struct principal who;
+    struct buffer line, key, request;
+};
+
+static void bearer_open(struct place *place, struct principal *grants, struct bearer *ret_bearer)
+{
+    struct invitation invitation;
+    struct issued issued;
+
+    CHECK_OK(directory_token(place->path, grants, place->now_s, 60, 0, &ret_bearer->line, NULL));
+    CHECK_OK(invitation_read(buffer_slice(&ret_bearer->line), &invitation, NULL));
+    CHECK_OK(issue_read(buffer_slice(&invitation.certificate), &issued, NULL));
+    ret_bearer->who = issued.principal; /* moved: it has no rights */
+    invitation_done(&invitation);
+    CHECK_OK(issue_key(&ret_bearer->key, NULL));
+    CHECK_OK(issue_request(buffer_slice(&ret_bearer->key), &ret_bearer->request, NULL));
+}
+
+static void bearer_close(struct bearer *bearer)
+{
+    secret_done(&bearer->line);
+    secret_done(&bearer->key);
+    buffer_done(&bearer->request);
+    principal_done(&bearer->who);
+}
+
+static int ask(struct place *place, const struct bearer *bearer, struct buffer *ret_papers,
+               struct neap_error *error)
+{
+    return admit(place->path, &bearer->who, buffer_slice(&bearer->request), place->now_s,
+                 ret_papers, error);
+}
+
+static void check_papers(struct buffer *text, const struct bearer *bearer,
+                         const struct principal *who)
+{
+    struct papers papers;
+    struct issued issued;
+
+    CHECK_OK(papers_read(buffer_slice(text), &papers, NULL));
+    CHECK_OK(papers_check(&papers, buffer_slice(&bearer->key), slice_of(NULL, 0), &issued, NULL));
+    CHECK(principal_equal(&issued.principal, who));
+    CHECK_EQUAL(issued.principal.rights_count, who->rights_count);
+    CHECK_EQUAL(principal_may(&issued.principal, "fish"), principal_may(who, "fish"));
+    CHECK_EQUAL(principal_may(&issued.principal, "other"), principal_may(who, "other"));
+    issued_done(&issued);
+    secret_done(text);
+}
+
+TEST(a_bearer_becomes_what_his_token_gives)
+{
+    struct principal grants = device_of_fish();
+    struct bearer bearer;
+    struct buffer papers;
+    struct place place;
+
+    place_open(&place);
+    bearer_open(&place, &grants, &bearer);
+    CHECK_EQUAL(bearer.who.id, grants.id);
+    CHECK_OK(ask(&place, &bearer, &papers, NULL));
+    check_papers(&papers, &bearer, &grants);
+    bearer_close(&bearer);
+    principal_done(&grants);
+    place_close(&place);
+}
+
+/* The answer was lost: who asks again with the same key gets the same. Somebody else does not. */
+TEST(a_token_works_once)
+{
+    struct principal grants = device_of_fish();
+    struct neap_error error = {0};
+    struct bearer bearer, thief;
+    struct buffer papers;
+    struct place place;
+
+    place_open(&place);
+    bearer_open(&place, &grants, &bearer);
+    CHECK_OK(ask(&place, &bearer, &papers, NULL));
+    secret_done(&papers);
+    thief = (struct bearer){.who = bearer.who};
+    CHECK_OK(issue_key(&thief.key, NULL));
+    CHECK_OK(issue_request(buffer_slice(&thief.key), &thief.request, NULL));
+    CHECK_ERROR(ask(&place, &thief, &papers, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "works once"));
+    CHECK_OK(ask(&place, &bearer, &papers, NULL));
+    check_papers(&papers, &bearer, &grants);
+    bearer_close(&thief);
+    bearer_close(&bearer);
+    principal_done(&grants);
+    place_close(&place);
+}
+
+TEST(what_cannot_be_marked_as_used_admits_nobody)
+{
+    struct principal grants = {.kind = PRINCIPAL_NODE};
+    struct neap_error error = {0};
+    struct bearer bearer;
+    struct buffer papers, before, after;
+    struct place place;
+    char name[80];
+
+    place_open(&place);
+    bearer_open(&place, &grants, &bearer);
+    /* A directory stands where the new file would be written. */
+    snprintf(name, sizeof name, "%s/tokens/.%016llx.new", place.path,
+             (unsigned long long)grants.id);
+    CHECK_OK(keep_directory(name, NULL));
+    snprintf(name, sizeof name, "tokens/%016llx", (unsigned long long)grants.id);
+    file_of(place.path, name, &before);
+    CHECK(ask(&place, &bearer, &papers, &error) != 0);
+    CHECK(strstr(error.text, "cannot write it"));
+    CHECK_BYTES(file_of(place.path, name, &after), buffer_slice(&before));
+    secret_done(&before);
+    secret_done(&after);
+    bearer_close(&bearer);
+    place_close(&place);
+}
+
+TEST(a_token_that_is_over_admits_nobody)
+{
+    struct principal grants = {.kind = PRINCIPAL_NODE};
+    struct neap_error error = {0};
+    struct bearer bearer;
+    struct buffer papers;
+    struct place place;
+
+    place_open(&place);
+    bearer_open(&place, &grants, &bearer);
+    place.now_s += 61;
+    CHECK_ERROR(ask(&place, &bearer, &papers, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "time is over"));
+    bearer_close(&bearer);
+    place_close(&place);
+}
+
+TEST(three_requests_that_are_none_burn_a_token)
+{
+    static const char *const bad[] = {"", "x", "-----BEGIN CERTIFICATE REQUEST-----\n"};
+    struct principal grants = {.kind = PRINCIPAL_NODE};
+    struct neap_error error = {0};
+    struct bearer bearer;
+    struct buffer papers;
+    struct place place;
+
+    place_open(&place);
+    bearer_open(&place, &grants, &bearer);
+    for (size_t i = 0; i < 3; i++)
+        CHECK_ERROR(admit(place.path, &bearer.who, slice_text(bad[i]), place.now_s, &papers, NULL),
+                    NEAP_INVALID);
+    CHECK_ERROR(ask(&place, &bearer, &papers, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "burnt"));
+    bearer_close(&bearer);
+    place_close(&place);
+}
+
+TEST(a_token_is_good_where_it_was_made)
+{
+    struct principal grants = {.kind = PRINCIPAL_NODE}, stranger;
+    struct neap_error error = {0};
+    struct bearer bearer;
+    struct buffer papers;
+    struct place place, other;
+    char name[80];
+
+    place_open(&place);
+    place_open(&other);
+    bearer_open(&place, &grants, &bearer);
+    /* Another cluster. */
+    CHECK_ERROR(ask(&other, &bearer, &papers, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "this is cluster"));
+    /* No CA's key. */
+    CHECK_OK(keep_remove(other.path, "ca.key", NULL));
+    CHECK_ERROR(ask(&other, &bearer, &papers, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "no ca.key"));
+    /* Taken back, or made at another node. */
+    snprintf(name, sizeof name, "tokens/%016llx", (unsigned long long)grants.id);
+    CHECK_OK(keep_remove(place.path, name, NULL));
+    CHECK_ERROR(ask(&place, &bearer, &papers, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "not made here"));
+    stranger = (struct principal){0};
+    CHECK_ERROR(
+        admit(place.path, &stranger, buffer_slice(&bearer.request), place.now_s, &papers, &error),
+        NEAP_REFUSED);
+    CHECK(strstr(error.text, "TLS"));
+    bearer_close(&bearer);
+    place_close(&other);
+    place_close(&place);
+}
+
+/* Who is somebody gets the same again, with the rights of his certificate, and no others. */
+TEST(who_is_somebody_stays_who_he_is)
+{
+    struct principal who = device_of_fish();
+    struct bearer bearer = {0};
+    struct buffer papers, cluster;
+    struct place place;
+    struct desk desk;
+
+    place_open(&place);
+    CHECK_OK(desk_open(place.path, &desk, NULL));
+    who.cluster = desk.id;
+    who.id = 0xd1;
+    desk_close(&desk);
+    CHECK_OK(issue_key(&bearer.key, NULL));
+    CHECK_OK(issue_request(buffer_slice(&bearer.key), &bearer.request, NULL));
+    CHECK_OK(admit(place.path, &who, buffer_slice(&bearer.request), place.now_s, &papers, NULL));
+    check_papers(&papers, &bearer, &who);
+    who.kind = PRINCIPAL_CLIENT;
+    CHECK_OK(admit(place.path, &who, buffer_slice(&bearer.request), place.now_s, &papers, NULL));
+    /* The key of the cluster is for those who replicate. */
+    file_of(place.path, "cluster", &cluster);
+    CHECK(!memmem(papers.data, papers.size, "key = ", 6));
+    secret_done(&cluster);
+    check_papers(&papers, &bearer, &who);
+    bearer_close(&bearer);
+    principal_done(&who);
+    place_close(&place);
+}
+
+struct sweep {
+    struct place *place;
+    struct bearer *bearer;
+};
+
+static int ask_once(void *argument)
+{
+    struct sweep *sweep = argument;
+    struct buffer papers;
+    int code = ask(sweep->place, sweep->bearer, &papers, NULL);
+
+    if (!code)
+        secret_done(&papers);
+    return code;
+}
+
+/* That there was no memory is not the bearer's failure: he may ask again. */
+TEST(admitting_without_memory)
+{
+    struct principal grants = {.kind = PRINCIPAL_NODE};
+    struct bearer bearer;
+    struct place place;
+    struct sweep sweep = {&place, &bearer};
+
+    place_open(&place);
+    bearer_open(&place, &grants, &bearer);
+    test_alloc_sweep(ask_once, &sweep);
+    bearer_close(&bearer);
+    place_close(&place);
+}
