@@ -43,6 +43,17 @@ static int ca_read(struct credentials *credentials, const struct credentials_par
     return 0;
 }
 
+/* mbedTLS keeps multiples of the curve's base with a key when it first uses it, without a lock:
+ * that must be over before threads share the key. The CA's is used by own_check(). */
+static int key_warm(mbedtls_pk_context *key)
+{
+    uint8_t hash[32] = {0}, signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE];
+    size_t size;
+
+    return mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, sizeof hash, signature, &size,
+                           certificate_random, NULL);
+}
+
 static int own_read(struct credentials *credentials, const struct credentials_parts *parts,
                     const char *what, struct neap_error *error)
 {
@@ -60,6 +71,8 @@ static int own_read(struct credentials *credentials, const struct credentials_pa
     if (mbedtls_pk_check_pair(&credentials->chain.pk, &credentials->key))
         return fail(error, NEAP_INVALID, what,
                     CREDENTIALS_KEY " is not the key of " CREDENTIALS_CERTIFICATE);
+    if (key_warm(&credentials->key))
+        return fail(error, NEAP_NOMEM, what, "");
     code = certificate_principal(&credentials->chain, &credentials->principal);
     if (code)
         return fail(error, code, what,

@@ -9,7 +9,6 @@ gossip/compare.c tests/story/test_away.c
 gossip/fault.c tests/unit/test_gossip.c
 gossip/flow.c tests/story/test_away.c
 gossip/heal.c tests/story/test_disks.c
-gossip/hello.c tests/unit/test_gossip.c
 gossip/link.c tests/unit/test_gossip.c
 gossip/peer.c tests/unit/test_gossip.c
 gossip/pull.c tests/unit/test_gossip.c
