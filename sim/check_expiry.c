@@ -109,6 +109,13 @@ static int parcel_is_there(struct world *world, size_t node, struct parcel *parc
     return found;
 }
 
+/* Or did this node lose that it was ever told, with a commit that was not synced? */
+static bool parcel_is_known(struct world *world, size_t node, const struct parcel *parcel)
+{
+    const struct shard *shard = sim_shard(world, node, EXPIRY_BUCKET);
+    return shard && context_get(&shard->context, parcel->dot.id) >= parcel->dot.n;
+}
+
 static void parcel_look(struct world *world, struct expiry_check *check, struct parcel *parcel)
 {
     for (size_t i = 0; i < world->nodes_count; i++) {
@@ -117,7 +124,8 @@ static void parcel_look(struct world *world, struct expiry_check *check, struct 
             parcel->was[i] = true;
         if (there != 0 || !parcel->was[i])
             continue;
-        if (world->nodes[parcel->node].up && check->clock[parcel->node] < parcel->expires &&
+        if (world->nodes[parcel->node].up && parcel_is_known(world, i, parcel) &&
+            check->clock[parcel->node] < parcel->expires &&
             !all_are_past(world, check, parcel->expires))
             world_fail(world,
                        "expiry: p%llu is gone from %s before it has expired for %s, who "
