@@ -53,7 +53,7 @@ static void look_parts(struct look *look, const struct engine *engine,
 static void look_engine(void *arg, struct engine *engine)
 {
     struct look *look = arg;
-    size_t peers = engine->gossip ? gossip_peers(engine->gossip) : 0;
+    size_t peers = engine->gossip ? gossip_voters(engine->gossip) : 0;
 
     look->error = level_peers(look->cover->level, peers, &look->needed, NULL);
     if (!look->error && look->cover->all_own && !look->own_taken) {

@@ -368,7 +368,8 @@ static void write_undo(struct writing *writing)
 /* Enough peers connected for the level? Before anything is touched. */
 static int write_check_peers(const struct engine *engine, struct write *write)
 {
-    size_t peers = engine->gossip ? gossip_peers(engine->gossip) : 0, connected = 0;
+    size_t peers = engine->gossip ? gossip_voters(engine->gossip) : 0, connected = 0;
+    size_t all = engine->gossip ? gossip_peers(engine->gossip) : 0;
     struct peer_status status;
     unsigned needed = 0;
     int error;
@@ -378,9 +379,9 @@ static int write_check_peers(const struct engine *engine, struct write *write)
     error = level_peers(write->level, peers, &needed, &write->error);
     if (error)
         return error;
-    for (size_t i = 0; i < peers; i++) {
+    for (size_t i = 0; i < all; i++) {
         gossip_peer_status(engine->gossip, i, &status);
-        connected += status.connected;
+        connected += status.connected && status.votes;
     }
     if (connected < needed)
         return error_set(&write->error, NEAP_UNAVAILABLE,

@@ -68,7 +68,8 @@ static int ask_begin(struct gossip *gossip, struct ask *ask)
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct peer *peer = &gossip->peers[i];
         struct ask_answer *answer = &ask->answers[ask->count];
-        if (!peer_is_member(gossip, i) || (ask->node && (!peer->met || peer->node != ask->node)))
+        if (!peer_is_member(gossip, i) || !access_shares(gossip, i, ask->shard) ||
+            (ask->node && (!peer->met || peer->node != ask->node)))
             continue;
         snprintf(answer->address, sizeof answer->address, "%s", peer->address);
         answer->node = peer->met ? peer->node : 0;

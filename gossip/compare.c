@@ -173,7 +173,7 @@ static size_t compare_peer(struct step *step, const struct topic *topic, struct 
     const struct gossip *gossip = step->gossip;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_open_pair(gossip, topic, i);
-        if (!pair || !pair->known)
+        if (!pair || !pair->known || access_is_limited(gossip, i))
             continue;
         if (BROKEN("resume-anywhere"))
             return i;
@@ -196,7 +196,8 @@ static uint64_t compare_patience(struct step *step, struct topic *topic, const s
     bool full;
     for (size_t i = 0; i < step->gossip->peers_count && patience != RESUME_WAIT_MS; i++) {
         const struct pair *pair = topic_open_pair(step->gossip, topic, i);
-        if (!pair || !pair->known || step->gossip->peers[i].node == shard->session.peer)
+        if (!pair || !pair->known || access_is_limited(step->gossip, i) ||
+            step->gossip->peers[i].node == shard->session.peer)
             continue;
         bool has = context_covers(&pair->context, &shard->session.start);
         patience = has ? RESUME_WAIT_MS : RESUME_ALONE_MS;

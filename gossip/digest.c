@@ -43,6 +43,8 @@ static int digest_fill(const struct shard *shard, const struct pair *pair, struc
                   : shard->leaving ? CLAIM_LEAVING
                                    : CLAIM_UNCONFIRMED;
     item->opened_at = shard->opened_at;
+    memcpy(item->earlier, shard->earlier, shard->earlier_count * sizeof *shard->earlier);
+    item->earlier_count = shard->earlier_count;
     int error = shard_told(shard, &item->context);
     if (!error)
         item->root = repair_root(shard, &item->context);
@@ -89,7 +91,8 @@ static int telling_send(struct step *step, struct telling *telling, bool more)
 
 static size_t digest_size(const struct shard *shard)
 {
-    return 64 + strlen(shard->name) + CONTEXT_BYTES * (shard->context.count + shard->horizon.count);
+    return 64 + strlen(shard->name) + 9 * shard->earlier_count +
+           CONTEXT_BYTES * (shard->context.count + shard->horizon.count);
 }
 
 static bool telling_has_room(const struct telling *telling, const struct shard *shard)
@@ -133,7 +136,7 @@ static int peer_tell(struct step *step, struct telling *telling)
         if (!digest_is_due(peer, topic, topic_pair(topic, telling->peer)))
             continue;
         shard = store_find(gossip->store, topic->shard);
-        if (!shard)
+        if (!shard || !access_reads(gossip, telling->peer, shard->name))
             continue;
         if (!telling_has_room(telling, shard))
             error = telling_send(step, telling, true);
@@ -329,6 +332,10 @@ static int digest_check(struct step *step, size_t peer, const struct digest_item
     /* What it knows of events that I have from before may still follow, with its quote. */
     if (!shard->confirmed && shard->openings_count > 1 && item->quote.id != shard->replica)
         seen = NULL;
+    if (!access_heeds(step, peer, shard, seen) || !access_heeds(step, peer, shard, &item->quote)) {
+        *ret_fine = false;
+        return 0;
+    }
     int error = release_show(step, topic, shard, item);
     if (!error)
         error = release_check(step, topic, shard, seen, ret_fine);
@@ -340,16 +347,22 @@ static int digest_check(struct step *step, size_t peer, const struct digest_item
 static int digest_see(struct step *step, size_t peer, const struct digest_item *item,
                       struct topic *topic, struct shard *shard)
 {
+    struct gossip *gossip = step->gossip;
     struct pair *pair;
     bool fine = true;
     int error = topic_get_pair(topic, peer, &pair);
     if (!error)
-        error = digest_check(step, peer, item, topic, pair, shard, &fine);
+        error = access_claim(step, peer, item, pair, shard, &fine);
+    if (error || !fine)
+        return error;
+    error = digest_check(step, peer, item, topic, pair, shard, &fine);
     if (!error)
         error = pair_see(pair, &item->context, pair->replica != item->replica);
     if (error)
         return error;
-    pair->root = context_equal(&pair->context, &item->context) ? item->root : 0;
+    /* A device is not asked what is lost here. */
+    bool tells = context_equal(&pair->context, &item->context) && !access_is_limited(gossip, peer);
+    pair->root = tells ? item->root : 0;
     bool quoted = fine && item->quote.id == shard->replica;
     pair->replica = item->replica;
     pair->goes_first = item->claim == CLAIM_UNCONFIRMED;
@@ -361,7 +374,7 @@ static int digest_see(struct step *step, size_t peer, const struct digest_item *
     if (item->quote.id != shard->replica)
         pair->told = 0;
     if (pair->told_replica != pair->replica || !quoted)
-        pair_wants_digest(step->gossip, pair, peer);
+        pair_wants_digest(gossip, pair, peer);
     return pair_caught_up(step, topic, pair, shard);
 }
 
@@ -370,6 +383,13 @@ int digest_take(struct step *step, size_t peer, const struct digest_item *item)
     struct gossip *gossip = step->gossip;
     struct shard *shard = NULL;
     struct topic *topic;
+    bool shared =
+        access_reads(gossip, peer, item->name) &&
+        (access_writes(gossip, peer, item->name) || store_find(gossip->store, item->shard));
+    if (!shared && !BROKEN("any-right")) {
+        gossip->counts[REASON_not_shared]++;
+        return 0;
+    }
     int error = digest_shard(step, item, &shard);
     gossip->peers[peer].spoke = true;
     if (error == NEAP_LIMIT) {

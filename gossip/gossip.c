@@ -69,6 +69,8 @@ void gossip_free(struct gossip *gossip)
         return;
     for (size_t i = 0; i < gossip->topics_count; i++)
         topic_free(gossip->topics[i]);
+    for (size_t i = 0; i < gossip->peers_count; i++)
+        principal_done(&gossip->peers[i].principal);
     verifies_free(gossip);
     wants_free(gossip);
     mem_free(gossip->topics);
@@ -106,22 +108,11 @@ static int take_digests(struct step *step, size_t peer, const struct message *me
     return error;
 }
 
-static int take_open(struct step *step, const struct link *link, const struct message *message,
-                     enum reason *ret_reason)
+static int take_shard(struct step *step, const struct link *link, const struct message *message,
+                      enum reason *ret_reason)
 {
-    bool control = link->channel == CHANNEL_CONTROL;
-    *ret_reason = REASON_unexpected;
-    if (message->kind == MESSAGE_HEARTBEAT) {
-        step->gossip->peers[link->peer].clock_ms = message->what ? message->what : 1;
-        return 0;
-    }
-    if (message->kind == MESSAGE_HELLO || control != (message->kind == MESSAGE_DIGEST))
-        return NEAP_INVALID;
     if (message_is_bulk(message->kind))
         pull_received(step->gossip, link->peer, message);
-    *ret_reason = REASON_bad_shard;
-    if (message->kind == MESSAGE_DIGEST)
-        return take_digests(step, link->peer, message);
     *ret_reason = REASON_bad_chunk;
     if (message->kind == MESSAGE_PUSH)
         return push_take(step, link->peer, message);
@@ -152,6 +143,31 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return verify_take(step, link->peer, message);
     *ret_reason = REASON_bad_repair;
     return repair_message(step, link->peer, message);
+}
+
+static int take_open(struct step *step, const struct link *link, const struct message *message,
+                     enum reason *ret_reason)
+{
+    struct gossip *gossip = step->gossip;
+    bool control = link->channel == CHANNEL_CONTROL;
+    int error;
+    *ret_reason = REASON_unexpected;
+    if (message->kind == MESSAGE_HEARTBEAT) {
+        gossip->peers[link->peer].clock_ms = message->what ? message->what : 1;
+        return 0;
+    }
+    if (message->kind == MESSAGE_HELLO || control != (message->kind == MESSAGE_DIGEST))
+        return NEAP_INVALID;
+    *ret_reason = REASON_bad_shard;
+    if (message->kind == MESSAGE_DIGEST)
+        return take_digests(step, link->peer, message);
+    enum access_verdict verdict = access_in(step, link->peer, message);
+    if (verdict == ACCESS_REFUSE)
+        return 0;
+    gossip->store->hidden = verdict == ACCESS_HIDE ? message->shard : 0;
+    error = take_shard(step, link, message, ret_reason);
+    gossip->store->hidden = 0;
+    return error;
 }
 
 static int take_message(struct step *step, const struct link *link, const struct message *message)
@@ -374,7 +390,7 @@ static int tell_of_topic(struct gossip *gossip, struct topic *topic)
 {
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct pair *pair;
-        if (!gossip->peers[i].links[CHANNEL_CONTROL])
+        if (!gossip->peers[i].links[CHANNEL_CONTROL] || !access_shares(gossip, i, topic->shard))
             continue;
         int error = topic_get_pair(topic, i, &pair);
         if (error)
@@ -451,7 +467,7 @@ unsigned gossip_covering(const struct gossip *gossip, uint64_t shard, const stru
     unsigned count = 0;
     for (size_t i = 0; topic && i < gossip->peers_count; i++) {
         const struct pair *pair = topic_pair(topic, i);
-        if (peer_is_member(gossip, i) && pair && pair->known &&
+        if (peer_is_member(gossip, i) && !access_is_limited(gossip, i) && pair && pair->known &&
             context_covers(&pair->context, context))
             count++;
     }
@@ -475,6 +491,19 @@ size_t gossip_peers(const struct gossip *gossip)
     return count;
 }
 
+size_t gossip_voters(const struct gossip *gossip)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < gossip->peers_count; i++)
+        count += peer_is_member(gossip, i) && !access_is_limited(gossip, i);
+    return count;
+}
+
+const char *gossip_refused(const struct gossip *gossip)
+{
+    return gossip->refused[0] ? gossip->refused : NULL;
+}
+
 static uint64_t peer_lag(const struct gossip *gossip, size_t peer)
 {
     uint64_t lag = 0;
@@ -482,7 +511,7 @@ static uint64_t peer_lag(const struct gossip *gossip, size_t peer)
         const struct topic *topic = gossip->topics[i];
         const struct pair *pair = topic_pair(topic, peer);
         const struct shard *shard = store_find(gossip->store, topic->shard);
-        if (!shard)
+        if (!shard || !access_reads(gossip, peer, shard->name))
             continue;
         uint64_t counter = context_get(&shard->context, shard->replica);
         uint64_t theirs = pair && pair->known ? context_get(&pair->context, shard->replica) : 0;
@@ -507,6 +536,9 @@ void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_s
         status.compares = peer->compares;
         status.behind = peer->behind;
         status.lag = peer_lag(gossip, found);
+        status.votes = !access_is_limited(gossip, found);
+        status.refused = peer->refused;
+        principal_text(&peer->principal, status.principal);
     }
     *ret_status = status;
 }

@@ -81,8 +81,16 @@ struct peer_status {
     uint64_t pushes, pulls, compares, behind; /* counts */
     uint64_t lag; /* events of mine, over all shards, not known to be there */
     char last_error[96];
+    char principal[PRINCIPAL_TEXT_MAX]; /* "nobody": a link without TLS */
+    bool votes;                         /* its word counts in quorums */
+    uint64_t refused;                   /* of what it sent, for want of rights */
 };
 size_t gossip_peers(const struct gossip *gossip);
+/* Those whose word counts in quorums: devices are not among them, here and in gossip_covering(). */
+size_t gossip_voters(const struct gossip *gossip);
+/* What was last refused of a peer for want of rights: who, which bucket, which kind of message, and
+ * why. NULL: nothing was. */
+const char *gossip_refused(const struct gossip *gossip);
 void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_status *ret_status);
 /* Is what such a peer has of a shard the same as what is here? As far as it is known without
  * asking; since when, by the wall clock of this node, and from its start on. X(name, text) */

@@ -22,7 +22,7 @@ static bool members_lack(const struct gossip *gossip, const struct topic *topic,
     size_t members = 0;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_open_pair(gossip, topic, i);
-        if (!peer_is_member(gossip, i))
+        if (!peer_is_member(gossip, i) || access_is_limited(gossip, i))
             continue;
         members++;
         if (!pair || !pair->known)
@@ -47,6 +47,8 @@ static size_t heal_best(struct step *step, struct topic *topic, const struct hol
     bool last = true;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct pair *pair = topic_open_pair(gossip, topic, i);
+        if (access_is_limited(gossip, i))
+            continue; /* it is not believed what others wrote */
         members += peer_is_member(gossip, i);
         if (!pair || !pair->known) {
             last = last && !peer_is_member(gossip, i);

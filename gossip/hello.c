@@ -56,8 +56,8 @@ static enum reason hello_name_fault(const struct principal *principal, const str
         return REASONS;
     if (principal->kind != PRINCIPAL_NODE && principal->kind != PRINCIPAL_DEVICE)
         return REASON_not_a_peer;
-    return principal->id == hello->node && principal->cluster == hello->cluster ? REASONS
-                                                                                : REASON_other_name;
+    bool fits = principal->id == hello->node && principal->cluster == hello->cluster;
+    return fits || BROKEN("any-name") ? REASONS : REASON_other_name;
 }
 
 /* Why this hello is refused; REASONS when it is fine. */
@@ -78,7 +78,6 @@ static enum reason hello_fault(struct gossip *gossip, const struct link *link,
         return REASON_other_channel;
     return hello_name_fault(&link->principal, hello);
 }
-
 /* The links of a process that is no more. */
 static int peer_drop_links(struct step *step, size_t index, uint64_t except)
 {
@@ -109,6 +108,41 @@ static int peer_meet(struct step *step, size_t index, const struct hello *hello,
     peer->node = hello->node;
     peer->nonce = hello->nonce;
     return 0;
+}
+
+static bool rights_equal(const struct principal *a, const struct principal *b)
+{
+    if (a->rights_count != b->rights_count)
+        return false;
+    for (size_t i = 0; i < a->rights_count; i++) {
+        if (a->rights[i].may != b->rights[i].may ||
+            strcmp(a->rights[i].bucket, b->rights[i].bucket))
+            return false;
+    }
+    return true;
+}
+
+/* All links of a peer are of one principal; a newer certificate, with other rights, ends the links
+ * that came with the one before. *ret_fine: this link is not refused. */
+static int peer_know(struct step *step, size_t index, uint64_t id, bool *ret_fine)
+{
+    struct gossip *gossip = step->gossip;
+    struct peer *peer = &gossip->peers[index];
+    const struct principal *theirs = &link_find(gossip, id)->principal;
+    struct principal copy;
+    bool linked = peer->links[CHANNEL_CONTROL] || peer->links[CHANNEL_BULK];
+    bool same = theirs->kind == peer->principal.kind && theirs->id == peer->principal.id;
+    *ret_fine = !linked || same;
+    if (!*ret_fine)
+        return link_drop(step, id, REASON_other_name);
+    if (same && rights_equal(theirs, &peer->principal))
+        return 0;
+    int error = principal_copy(theirs, &copy);
+    if (error)
+        return error;
+    principal_done(&peer->principal);
+    peer->principal = copy;
+    return linked ? peer_drop_links(step, index, id) : 0;
 }
 
 /* Is this node the smaller one of the two? Copies of a directory have the same node. */
@@ -144,11 +178,16 @@ static int hello_accept(struct step *step, uint64_t id, const struct hello *hell
     struct gossip *gossip = step->gossip;
     struct link *link = link_find(gossip, id);
     size_t index;
+    bool fine = true;
     int error = peer_find(gossip, link, hello, &index);
     if (error == NEAP_LIMIT)
         return link_drop(step, id, REASON_too_many_peers);
     if (!error)
         error = peer_meet(step, index, hello, id);
+    if (!error)
+        error = peer_know(step, index, id, &fine);
+    if (!error && !fine)
+        return 0;
     if (!error)
         error = outbox_trust(step->outbox, id);
     if (error)

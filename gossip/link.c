@@ -126,6 +126,8 @@ int link_drop_version(struct step *step, uint64_t id, const char *text)
 int link_send(struct step *step, uint64_t link, const struct message *message, bool names_events)
 {
     struct gossip *gossip = step->gossip;
+    if (!access_out(gossip, link, message))
+        return 0;
     int error = message_encode(message, &gossip->message);
     if (!error && gossip->message.size > MESSAGE_SIZE_MAX)
         error = NEAP_LIMIT;

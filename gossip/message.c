@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "store/keys.h"
 
-enum { DIGEST_FIELDS = 14 };
+enum { DIGEST_FIELDS = 15 };
 enum { ADDRESS_SIZE_MAX = sizeof((struct hello *)0)->address_text - 1 };
 
 void message_init(struct message *message)
@@ -61,7 +61,7 @@ static const struct {
     [MESSAGE_HEARTBEAT] = {"heartbeat", OWN_FORM},
     [MESSAGE_DIGEST] = {"digest", OWN_FORM},
     [MESSAGE_PUSH] = {"push", HAS_BYTES},
-    [MESSAGE_PULL] = {"pull", HAS_SESSION | HAS_COMPARES | HAS_SINCE},
+    [MESSAGE_PULL] = {"pull", HAS_SESSION | HAS_WHAT | HAS_COMPARES | HAS_SINCE},
     [MESSAGE_PULLED] = {"pulled", HAS_ANSWER | HAS_PAGES | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_COMPARE] = {"compare", HAS_SESSION | HAS_BYTES | HAS_PAGES},
     [MESSAGE_COMPARED] = {"compared",
@@ -141,6 +141,10 @@ static void write_digests(struct writer *writer, const struct message *message)
             write_u64(writer, item->openings[j].since);
             write_u64(writer, item->openings[j].nonce);
         }
+        must(item->earlier_count <= EARLIER_MAX);
+        write_array(writer, (uint32_t)item->earlier_count);
+        for (size_t j = 0; j < item->earlier_count; j++)
+            write_u64(writer, item->earlier[j]);
     }
 }
 
@@ -247,6 +251,13 @@ static void read_openings(struct reader *reader, struct digest_item *item)
     }
 }
 
+static void read_earlier(struct reader *reader, struct digest_item *item)
+{
+    uint32_t count = read_array(reader, EARLIER_MAX);
+    for (uint32_t i = 0; i < count && !reader->error; i++)
+        item->earlier[item->earlier_count++] = read_u64(reader);
+}
+
 static void read_digest(struct reader *reader, struct digest_item *item)
 {
     read_array_of(reader, DIGEST_FIELDS);
@@ -265,6 +276,7 @@ static void read_digest(struct reader *reader, struct digest_item *item)
     item->root = read_u64(reader);
     item->opened_at = read_u64(reader);
     read_openings(reader, item);
+    read_earlier(reader, item);
     if (item->replica == 0)
         reader_fail(reader, NEAP_INVALID);
 }

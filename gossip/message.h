@@ -71,8 +71,10 @@ struct digest_item {
     enum claim claim;           /* of `replica` */
     uint64_t root;              /* 0: no word */
     uint64_t opened_at;
-    struct opening *openings; /* owned */
-    size_t openings_count;    /* <= OPENINGS_MAX */
+    struct opening *openings;      /* owned */
+    size_t openings_count;         /* <= OPENINGS_MAX */
+    uint64_t earlier[EARLIER_MAX]; /* other ids of this directory, with events */
+    size_t earlier_count;
 };
 
 struct message {
@@ -84,7 +86,7 @@ struct message {
     uint64_t shard;
     uint64_t session; /* quoted back */
     /* ASK: an enum ask_kind, or one of a later version; RIGHTS: how many; HEARTBEAT: the sender's
-     * clock (store/expiry.h). */
+     * clock (store/expiry.h); PULL: 1, only what the other has made itself. */
     uint64_t what;
     /* COMPARE: how many are wanted; COMPARED: how many of this answer follow; PULLED: 1, another
      * chunk of it does. */

@@ -174,6 +174,7 @@ static void session_end(struct gossip *gossip, size_t index)
         pair->replica = pair->told = pair->told_replica = pair->pull_after = pair->awaited = 0;
         pair->pulls_until = 0;
         pair->open = pair->soon = pair->behind = pair->gap = pair->short_log = false;
+        pair->ids_count = 0;
     }
 }
 
@@ -233,7 +234,7 @@ bool gossip_clocks(const struct gossip *gossip, uint64_t *ret_slowest, uint64_t 
     uint64_t slowest = UINT64_MAX, rank = 0;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct peer *peer = &gossip->peers[i];
-        if (!peer_is_member(gossip, i))
+        if (!peer_is_member(gossip, i) || access_is_limited(gossip, i))
             continue;
         if (!peer->clock_ms)
             return false;
@@ -302,6 +303,8 @@ void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
         topic_drop_pair(gossip->topics[i], index);
     if (peer->met)
         departed_add(gossip, peer);
+    principal_done(&peer->principal);
+    peer->refused = 0;
     peer->promises = ++gossip->promises_next;
     peer->forget_at = 0;
     peer->clock_ms = 0;

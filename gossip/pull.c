@@ -172,6 +172,7 @@ int pull_ask(struct step *step, struct topic *topic, const struct context *since
     message_init(&message);
     message.kind = MESSAGE_PULL;
     message.compares = topic->pull.state == PULL_CHANGED;
+    message.what = access_is_limited(step->gossip, topic->pull.peer);
     message.since = *since; /* borrowed: not message_done() */
     return question_send(step, topic, &message);
 }
@@ -186,9 +187,10 @@ static int pull_ask_events(struct step *step, struct topic *topic, const struct 
     return error;
 }
 
-uint64_t pull_lacking(const struct shard *shard, const struct context *context, uint64_t own,
-                      bool *ret_others)
+uint64_t pull_lacking(const struct gossip *gossip, const struct shard *shard, size_t peer,
+                      const struct pair *pair, bool *ret_others)
 {
+    const struct context *context = &pair->context;
     uint64_t count = 0;
     size_t at = 0;
     *ret_others = false;
@@ -196,10 +198,11 @@ uint64_t pull_lacking(const struct shard *shard, const struct context *context, 
         const struct context_entry *entry = &context->entries[i];
         const struct context_entry *known = context_next(&shard->context, &at, entry->id);
         uint64_t have = known ? known->n : 0;
-        if (entry->n <= have || entry->id == shard->replica)
+        if (entry->n <= have || entry->id == shard->replica ||
+            !access_gives(gossip, pair, peer, entry->id))
             continue;
         count += entry->n - have;
-        if (entry->id != own)
+        if (entry->id != pair->replica)
             *ret_others = true;
     }
     return count;
@@ -226,9 +229,11 @@ static uint64_t pull_worth(struct step *step, struct topic *topic, const struct 
     struct gossip *gossip = step->gossip;
     struct pair *pair = topic_open_pair(gossip, topic, peer);
     bool others;
-    if (!pair || !pair->known || BROKEN("never-pull"))
+    if (!pair || !pair->known || BROKEN("never-pull") ||
+        access_is_ahead(gossip, pair, peer, shard) ||
+        (access_is_limited(gossip, peer) && !access_writes(gossip, peer, shard->name)))
         return 0;
-    uint64_t worth = pull_lacking(shard, &pair->context, pair->replica, &others);
+    uint64_t worth = pull_lacking(gossip, shard, peer, pair, &others);
     if (!worth)
         return 0;
     if (step->now.mono_ms < pair->pull_after ||
@@ -247,7 +252,7 @@ static int pull_begin(struct step *step, struct topic *topic, const struct shard
         (struct pull){.state = PULL_EVENTS, .peer = peer, .session = ++gossip->session_next};
     const struct pair *pair = topic_pair(topic, peer);
     bool others;
-    topic->pull.lacked = pull_lacking(shard, &pair->context, pair->replica, &others);
+    topic->pull.lacked = pull_lacking(gossip, shard, peer, pair, &others);
     gossip->peers[peer].pulling++;
     gossip->peers[peer].pulls++;
     trace(gossip->trace, "%s: pull %s", peer_text(gossip, peer), shard->name);
@@ -288,7 +293,7 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     bool full;
-    if (repair_is_over(topic, shard))
+    if (repair_is_over(gossip, topic, shard))
         pull_stop(gossip, topic);
     if (topic->pull.held.size > 0)
         return pull_go_on(step, topic);
@@ -331,7 +336,8 @@ static int pull_is_done(struct step *step, struct topic *topic, struct shard *sh
           shard->name);
     topic_well(topic, FAULT_TAKING);
     pair->gap = false;
-    return pull_end(step, topic, shard_lacks(shard, &pair->context) ? PULL_AGAIN_MS : 0);
+    bool lacks = pair_has_more(step->gossip, pair, topic->pull.peer, shard, &pair->context);
+    return pull_end(step, topic, lacks ? PULL_AGAIN_MS : 0);
 }
 
 /* After a chunk: others may follow it, or be asked for. `theirs`: what the peer had then. The next
@@ -344,7 +350,7 @@ static int pull_take_more(struct step *step, struct topic *topic, struct shard *
         topic_wake(step->gossip, topic, topic->pull.deadline);
         return 0;
     }
-    if (shard_lacks(shard, theirs))
+    if (pair_has_more(step->gossip, pair, topic->pull.peer, shard, theirs))
         return pull_ask_events(step, topic, shard);
     pair_wants_digest(step->gossip, pair, topic->pull.peer);
     return pull_is_done(step, topic, shard, pair);
@@ -357,7 +363,12 @@ static int pull_chunk_take(struct step *step, struct topic *topic, struct shard 
     struct slice chunk = message->bytes;
     struct gossip *gossip = step->gossip;
     enum taken taken = TAKEN_NOTHING;
+    struct shard_guard guard;
+    access_guard(gossip, pair, topic->pull.peer, shard, &guard);
     int error = shard_take(shard, step->batch, chunk, CHUNK_PULL, &taken);
+    error = access_taken(step, topic->pull.peer, topic, pair, shard, message->kind, error);
+    if (error == NEAP_END)
+        return pull_end(step, topic, PULL_AGAIN_MS);
     if (error == NEAP_STALE)
         return release_refused(step, topic, shard);
     if (error) {
@@ -375,7 +386,8 @@ static int pull_chunk_take(struct step *step, struct topic *topic, struct shard 
     trace(gossip->trace, "%s: pulled nothing new of %s", peer_text(gossip, topic->pull.peer),
           shard->name);
     gossip->counts[REASON_nothing_new]++;
-    return pull_end(step, topic, shard_lacks(shard, &pair->context) ? PULL_AGAIN_MS : 0);
+    bool lacks = pair_has_more(gossip, pair, topic->pull.peer, shard, &pair->context);
+    return pull_end(step, topic, lacks ? PULL_AGAIN_MS : 0);
 }
 
 static int pull_take_events(struct step *step, struct topic *topic, struct shard *shard,
@@ -400,6 +412,11 @@ static int pull_is_stale(struct step *step, struct topic *topic, struct shard *s
     size_t peer = topic->pull.peer;
     bool full;
     pair->short_log = true;
+    if (access_is_limited(gossip, peer)) {
+        gossip->counts[REASON_log_short]++;
+        peer_error(&gossip->peers[peer], "its log no longer has what was never told here");
+        return pull_end(step, topic, FAULT_AGAIN_MS);
+    }
     size_t other = pull_best(step, topic, shard, &full);
     if (other != NO_PEER && !topic_pair(topic, other)->short_log) {
         trace(gossip->trace, "%s: too old to pull %s, ask another", peer_text(gossip, peer),

@@ -61,6 +61,22 @@ static int giving_next(struct giving *giving, struct topic *topic, bool last, bo
     return pull_reply(giving, code, *ret_more);
 }
 
+/* To whoever believes this node only its own events, no others are given. */
+static int giving_own(struct giving *giving)
+{
+    const struct shard *shard = giving->shard;
+    int error = 0;
+    for (size_t i = 0; i < shard->context.count && !error; i++) {
+        const struct context_entry *entry = &shard->context.entries[i];
+        bool own = entry->id == shard->replica;
+        for (size_t k = 0; k < shard->earlier_count && !own; k++)
+            own = shard->earlier[k] == entry->id;
+        if (!own)
+            error = context_raise(&giving->since, entry->id, entry->n, entry->nonce);
+    }
+    return error;
+}
+
 /* Everything that the peer is known to have counts, not only what it had when it asked: what it got
  * and told meanwhile may be cut from the log already. */
 static int pull_give(struct giving *giving, struct topic *topic, struct pair *pair)
@@ -69,6 +85,8 @@ static int pull_give(struct giving *giving, struct topic *topic, struct pair *pa
     int error = claims ? pair_see(pair, &giving->asked->since, false) : 0;
     if (!error)
         error = context_copy(&giving->since, claims ? &pair->context : &giving->asked->since);
+    if (!error && giving->asked->what)
+        error = giving_own(giving);
     for (unsigned i = 1; i <= PULL_CHUNKS_MAX && more && !error; i++) {
         bool last = !claims || i == PULL_CHUNKS_MAX || flow_is_limited(giving->step->gossip);
         error = giving_next(giving, topic, last, &more);
@@ -110,6 +128,8 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
     if (wait)
         return pull_refuse(&giving, wait);
     buffer_init(&giving.chunk, CHUNK_BYTES_MAX);
+    if (fine)
+        fine = access_heeds(step, peer, shard, context_find(&message->since, shard->replica));
     if (fine)
         error =
             release_check(step, topic, shard, context_find(&message->since, shard->replica), &fine);

@@ -151,10 +151,15 @@ int push_take(struct step *step, size_t peer, const struct message *message)
             closed->gap = true;
         return 0;
     }
+    struct shard_guard guard;
     int error = chunk_peek(message->bytes, &context, &horizon);
+    access_guard(gossip, pair, peer, shard, &guard);
     if (!error)
         error = shard_take(shard, step->batch, message->bytes, CHUNK_PUSH, &taken);
-    if (error == NEAP_STALE) {
+    error = access_taken(step, peer, topic, pair, shard, message->kind, error);
+    if (error == NEAP_END) {
+        error = pair_see(pair, &context, false);
+    } else if (error == NEAP_STALE) {
         error = release_refused(step, topic, shard);
     } else if (error) {
         error = topic_fault_taking(step, topic, shard, error, CHUNK_EVENTS, message->bytes);

@@ -34,7 +34,7 @@ static size_t members_open(const struct gossip *gossip, const struct topic *topi
     size_t members = 0, open = 0, first = 0;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_pair(topic, i);
-        if (!peer_is_member(gossip, i))
+        if (!topic_has_member(gossip, topic, i))
             continue;
         members++;
         if (!pair || !pair->open || !gossip->peers[i].links[CHANNEL_CONTROL])
@@ -183,12 +183,12 @@ static void release_meet(const struct gossip *gossip, const struct topic *topic,
         return;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct pair *pair = topic_pair(topic, i);
-        if (!peer_is_member(gossip, i))
+        if (!topic_has_member(gossip, topic, i))
             continue;
         members++;
         if (!pair)
             continue;
-        if (pair->open && pair->known && context_covers(&shard->context, &pair->context))
+        if (pair->open && pair->known && !pair_has_more(gossip, pair, i, shard, &pair->context))
             pair->met = true;
         met += pair->met;
     }

@@ -89,14 +89,16 @@ int repair_stop(struct step *step, struct topic *topic)
     return pull_end(step, topic, 0);
 }
 
-bool repair_is_over(const struct topic *topic, const struct shard *shard)
+bool repair_is_over(const struct gossip *gossip, const struct topic *topic,
+                    const struct shard *shard)
 {
     const struct pull *pull = &topic->pull;
     if (pull->state != PULL_TREE && pull->state != PULL_LEAVES)
         return false;
     for (size_t i = 0; i < topic->pairs_room; i++) {
         const struct pair *pair = topic->pairs[i];
-        if (pair && pair->open && pair->known && shard_lacks(shard, &pair->context))
+        if (pair && pair->open && pair->known &&
+            pair_has_more(gossip, pair, i, shard, &pair->context))
             return true; /* what it lacks is pulled */
     }
     return !tree_is_of(shard, &pull->repair->context);
@@ -254,7 +256,7 @@ static int repair_take(struct step *step, size_t peer, struct topic *topic, stru
         topic_pair(topic, peer)->repair_at = step->now.mono_ms + flow_wait_ms(message);
         return pull_end(step, topic, 0);
     }
-    if (message->code || repair_is_over(topic, shard))
+    if (message->code || repair_is_over(step->gossip, topic, shard))
         return repair_stop(step, topic);
     return message->kind == MESSAGE_TREED ? tree_take(step, topic, shard, message)
                                           : cells_take(step, topic, shard, message);

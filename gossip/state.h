@@ -9,6 +9,7 @@
 #define NEAP_GOSSIP_STATE_H
 #include "base/rng.h"
 #include "base/tokens.h"
+#include "gossip/access.h"
 #include "gossip/ask.h"
 #include "gossip/gossip.h"
 #include "gossip/task.h"
@@ -60,15 +61,16 @@ enum {
     X(malformed)                                                                                  \
     X(unexpected)                                                                                 \
     X(wrong_cluster)                                                                              \
-    X(other_name) X(not_a_peer)                                                                   \
-    X(wire_version)                                                                               \
-    X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate)         \
-        X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards)         \
-            X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) \
-                X(log_cut_early) X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given)      \
-                    X(bad_repair) X(bad_question) X(repairs) X(nothing_lost) X(bad_verify)        \
-                        X(holes_filled) X(holes_closed) X(holes_given_up) X(rights_asked)         \
-                            X(rights_given)
+    X(other_name)                                                                                 \
+    X(not_a_peer) X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers)  \
+        X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)     \
+            X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)           \
+                X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)       \
+                    X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)        \
+                        X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)             \
+                            X(holes_given_up) X(rights_asked) X(rights_given) X(forbidden)        \
+                                X(hidden) X(not_shared) X(withheld) X(foreign_id) X(foreign_dots) \
+                                    X(ahead) X(unheeded) X(left_out) X(log_short) X(revoked)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -90,8 +92,8 @@ struct link {
     enum channel channel;
     bool failed; /* the net would not dial */
     uint64_t since_ms, heard_ms;
-    uint64_t came; /* bytes of messages that were received whole... */
-    uint64_t part; /* ... and of the one that is on its way, as last told */
+    uint64_t came;              /* bytes of messages that were received whole... */
+    uint64_t part;              /* ... and of the one that is on its way, as last told */
     struct principal principal; /* owned by the entry of the table; NONE: no TLS */
 };
 
@@ -135,6 +137,10 @@ struct peer {
     uint64_t answered;     /* the latest pull.asked that it answered: it answers in order */
     uint64_t pushes, pulls, compares, behind;
     char last_error[96];
+    struct principal principal; /* of whoever was there last; NONE: nobody looked (access.h) */
+    uint64_t refused;           /* that it sent and may not */
+    uint64_t heeds_from, claims_from;
+    unsigned heeds, claims; /* since then */
 };
 
 /* A node that left its entry to another: what it promised holds while its messages may be under
@@ -169,6 +175,9 @@ struct pair {
     uint32_t repair_rest_ms; /* after a repair that found nothing; twice as long each time */
     /* What shows the peer that events of its id, as it was then, were told (shard_proof). */
     struct context_entry proof;
+    /* Of a device: its replica ids, as far as events of them may be lacking here. */
+    uint64_t *ids; /* owned */
+    size_t ids_count, ids_room;
     bool ordered; /* an operator wants a repair with it, at once */
     /* gossip/equal.c: the same as what is here, when it was last looked at... */
     bool equal;
@@ -240,12 +249,12 @@ struct topic {
         bool partly;            /* compare: what came before a restart is not in `cells` */
         /* Compare, repair: of so many at the peer (0: not known), so many are dealt with. */
         uint64_t cells, cells_total;
-        struct repair *repair;  /* owned */
-        struct buffer held;     /* the next question, when it is paused; else empty */
-        uint64_t began_ms;      /* mono_ms */
-        uint64_t bytes;         /* of answers */
-        uint64_t lacked;        /* events, when it began */
-        uint64_t ask_after;     /* mono_ms; the peer has said so. 0: now */
+        struct repair *repair; /* owned */
+        struct buffer held;    /* the next question, when it is paused; else empty */
+        uint64_t began_ms;     /* mono_ms */
+        uint64_t bytes;        /* of answers */
+        uint64_t lacked;       /* events, when it began */
+        uint64_t ask_after;    /* mono_ms; the peer has said so. 0: now */
         enum message_kind held_kind;
 
         struct compare_tree *tree; /* owned: a session of gossip/compare_tree.c */
@@ -302,8 +311,9 @@ struct gossip {
     struct want wants[WANTS_MAX];
     bool wanting; /* some of them are still to be asked for */
     uint64_t counts[REASONS];
-    char healed[FAULT_TEXT_MAX]; /* the last cell that was: key, peer, cause */
-    struct buffer message;       /* scratch for encoding */
+    char refused[FAULT_TEXT_MAX]; /* what was, last, and why */
+    char healed[FAULT_TEXT_MAX];  /* the last cell that was: key, peer, cause */
+    struct buffer message;        /* scratch for encoding */
 };
 
 /* One step's arguments, kept together. */
@@ -357,7 +367,40 @@ void peer_error(struct peer *peer, const char *text);
 int hello_send(struct step *step, const struct link *link);
 int hello_take(struct step *step, uint64_t link, const struct hello *hello);
 
+/* access.c: rights of peers */
+bool access_is_limited(const struct gossip *gossip, size_t peer); /* a device */
+bool access_reads(const struct gossip *gossip, size_t peer, const char *bucket);
+bool access_writes(const struct gossip *gossip, size_t peer, const char *bucket);
+/* The same for one that is here, by its id; a device has no part in any other. */
+bool access_shares(const struct gossip *gossip, size_t peer, uint64_t shard);
+enum access_verdict access_in(struct step *step, size_t peer, const struct message *message);
+/* May it go out? Asked for all that does; a no is a mistake of ours, and counted. */
+bool access_out(struct gossip *gossip, uint64_t link, const struct message *message);
+void access_refused(struct step *step, size_t peer, const char *bucket, enum message_kind kind,
+                    enum reason reason, const char *why);
+/* May events of this id come from the peer? */
+bool access_gives(const struct gossip *gossip, const struct pair *pair, size_t peer, uint64_t id);
+/* Does the context, of the peer, have events that are lacking here and that it may give? */
+bool pair_has_more(const struct gossip *gossip, const struct pair *pair, size_t peer,
+                   const struct shard *shard, const struct context *context);
+/* Has it seen others' events that are lacking here? Then what it makes is not taken yet. */
+bool access_is_ahead(const struct gossip *gossip, const struct pair *pair, size_t peer,
+                     const struct shard *shard);
+/* Around whatever takes a device's events; END: the guard has refused them, and all is done. */
+void access_guard(const struct gossip *gossip, const struct pair *pair, size_t peer,
+                  struct shard *shard, struct shard_guard *ret_guard);
+int access_taken(struct step *step, size_t peer, struct topic *topic, struct pair *pair,
+                 struct shard *shard, enum message_kind kind, int error);
+/* The ids of its digest; *ret_fine is false when it is not to be taken. */
+int access_claim(struct step *step, size_t peer, const struct digest_item *item, struct pair *pair,
+                 const struct shard *shard, bool *ret_fine);
+/* Is it believed, if that shows that this directory went back? */
+bool access_heeds(struct step *step, size_t peer, const struct shard *shard,
+                  const struct context_entry *seen);
+
 /* topic.c */
+/* A member that has part in this shard. */
+bool topic_has_member(const struct gossip *gossip, const struct topic *topic, size_t peer);
 struct topic *topic_find(const struct gossip *gossip, uint64_t shard); /* NULL */
 size_t topic_index(const struct gossip *gossip, uint64_t shard);       /* of it or the next one */
 int topic_get(struct gossip *gossip, uint64_t shard, struct topic **ret_topic);
@@ -464,9 +507,10 @@ size_t pull_best(struct step *step, struct topic *topic, const struct shard *sha
 int compare_serve(struct step *step, size_t peer, const struct message *message);
 int compare_take(struct step *step, size_t peer, const struct message *message);
 
-/* Events that the shard lacks of what the context has; *ret_others: of ids other than `own`. */
-uint64_t pull_lacking(const struct shard *shard, const struct context *context, uint64_t own,
-                      bool *ret_others);
+/* Events that the shard lacks of what the peer has and may give; *ret_others: of ids other than its
+ * own. */
+uint64_t pull_lacking(const struct gossip *gossip, const struct shard *shard, size_t peer,
+                      const struct pair *pair, bool *ret_others);
 /* An answer of what runs came. */
 void pull_received(struct gossip *gossip, size_t peer, const struct message *message);
 
@@ -529,7 +573,8 @@ uint64_t repair_root(const struct shard *shard, const struct context *told);
 /* Begins a session with whoever has the same context and another root for long enough. */
 int repair_work(struct step *step, struct topic *topic, struct shard *shard);
 /* Is the session that runs over, as the shard has changed? */
-bool repair_is_over(const struct topic *topic, const struct shard *shard);
+bool repair_is_over(const struct gossip *gossip, const struct topic *topic,
+                    const struct shard *shard);
 void repair_free(struct repair *repair); /* NULL is fine */
 int repair_message(struct step *step, size_t peer, const struct message *message);
 

@@ -118,7 +118,8 @@ static enum task_state state_of(const struct topic *topic)
     return topic->pull.held.size > 0 ? TASK_PAUSED : TASK_PAUSING;
 }
 
-static void pull_progress(const struct topic *topic, const struct shard *shard, struct task *task)
+static void pull_progress(const struct gossip *gossip, const struct topic *topic,
+                          const struct shard *shard, struct task *task)
 {
     const struct pull *pull = &topic->pull;
     const struct pair *pair = topic_pair(topic, pull->peer);
@@ -131,7 +132,7 @@ static void pull_progress(const struct topic *topic, const struct shard *shard, 
     }
     if (task->kind != TASK_PULL || !pair)
         return;
-    uint64_t left = pull_lacking(shard, &pair->context, pair->replica, &others);
+    uint64_t left = pull_lacking(gossip, shard, pull->peer, pair, &others);
     task->total = left > pull->lacked ? left : pull->lacked;
     task->done = task->total - left;
 }
@@ -149,7 +150,7 @@ static int topic_tasks(const struct gossip *gossip, const struct topic *topic,
                             .bytes = pull->bytes,
                             .since_ms = pull->began_ms};
         snprintf(task.peer, sizeof task.peer, "%s", peer_text(gossip, pull->peer));
-        pull_progress(topic, shard, &task);
+        pull_progress(gossip, topic, shard, &task);
         error = each(arg, &task);
     }
     for (unsigned kind = TASK_PULL; kind <= TASK_REPAIR && !error; kind++) {

@@ -142,6 +142,11 @@ void topic_set_due(struct gossip *gossip, struct topic *topic, bool due)
     topic->due = due;
 }
 
+bool topic_has_member(const struct gossip *gossip, const struct topic *topic, size_t peer)
+{
+    return peer_is_member(gossip, peer) && access_shares(gossip, peer, topic->shard);
+}
+
 /* ---- pairs ---- */
 
 struct pair *topic_pair(const struct topic *topic, size_t peer)
@@ -174,6 +179,7 @@ void topic_drop_pair(struct topic *topic, size_t peer)
     if (!pair)
         return;
     context_done(&pair->context);
+    mem_free(pair->ids);
     mem_free(pair);
     topic->pairs[peer] = NULL;
 }

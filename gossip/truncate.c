@@ -32,14 +32,15 @@ static bool members_meet(const struct gossip *gossip, const struct topic *topic,
     bool here = true;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_pair(topic, i);
-        if (!peer_is_member(gossip, i))
+        if (!topic_has_member(gossip, topic, i))
             continue;
         members++;
         if (pair && pair->known)
             context_meet(stable, &pair->context);
         else
             context_clear(stable);
-        here = here && pair && pair->known && context_covers(&shard->context, &pair->context);
+        here =
+            here && pair && pair->known && !pair_has_more(gossip, pair, i, shard, &pair->context);
     }
     if (members == 0)
         context_clear(stable);

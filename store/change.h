@@ -53,6 +53,8 @@ int shard_record_write(const struct shard *shard, struct batch *batch,
                        const struct context *context, const struct context *horizon,
                        uint64_t residue_next);
 void shard_set_new_id(struct shard *shard, uint64_t replica);
+/* An id that this directory has left. */
+void shard_add_earlier(struct shard *shard, uint64_t id);
 
 /* Rule 9 (shard_redot.c): may something that knows this be taken? STALE:
  * it is of another history. Sets went_back. */

@@ -63,6 +63,13 @@ void key_meta(struct key *ret_key, char kind)
     key_add_byte(ret_key, (uint8_t)kind);
 }
 
+void key_owner(struct key *ret_key, uint64_t shard, uint64_t replica)
+{
+    key_meta(ret_key, 'B');
+    key_add_u64(ret_key, shard);
+    key_add_u64(ret_key, replica);
+}
+
 void key_shard(struct key *ret_key, uint64_t shard)
 {
     key_meta(ret_key, 'S');

@@ -1,7 +1,8 @@
 /* The key space of everything on disk, in one place. All integers big-endian.
  *   cells  [shard 8][bucket 8][path]            residue reference, canonical cell
  *   log    [shard 8][replica id 8][counter 8]   nonce, bucket, path
- *   meta   'C' [shard 8]                         a compare that is under way
+ *   meta   'B' [shard 8][replica id 8]           whose it is (store/owner.h)
+ *          'C' [shard 8]                         a compare that is under way
  *          'D' [shard 8][bucket 8][path]         a hole begins here (store/hole.h)
  *          'F'                                   format version (store/format.h)
  *          'I'                                   identity of the directory
@@ -25,7 +26,7 @@
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "CDEFHIMNORSTUXY"
+#define KEY_META_KINDS "BCDEFHIMNORSTUXY"
 #define KEY_META_DERIVED "X"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
@@ -43,6 +44,7 @@ void key_cell(struct key *ret_key, uint64_t shard, uint64_t bucket, struct slice
 void key_log(struct key *ret_key, uint64_t shard, struct dot dot);
 void key_meta(struct key *ret_key, char kind);
 void key_shard(struct key *ret_key, uint64_t shard);
+void key_owner(struct key *ret_key, uint64_t shard, uint64_t replica);
 void key_session(struct key *ret_key, uint64_t shard);
 void key_residue(struct key *ret_key, uint64_t shard, uint64_t ref);
 void key_tree(struct key *ret_key, uint64_t shard);

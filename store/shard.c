@@ -15,7 +15,7 @@
 enum record_state { RECORD_UNCONFIRMED, RECORD_CONFIRMED, RECORD_LEAVING };
 
 enum { RECORD_VERSION = 1, RECORD_VERSION_MIN = 1 };
-enum { RECORD_FIELDS = 12, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
+enum { RECORD_FIELDS = 13, RECORD_SIZE_MAX = 1 << 20, NAME_SIZE_MAX = 255 };
 
 /* ---- the record ---- */
 
@@ -37,6 +37,8 @@ struct shard_record {
     size_t openings_count;
     struct former formers[FORMERS_MAX];
     size_t formers_count;
+    uint64_t earlier[EARLIER_MAX];
+    size_t earlier_count;
 };
 
 static void shard_record_done(struct shard_record *record)
@@ -78,6 +80,9 @@ int shard_record_write(const struct shard *shard, struct batch *batch,
         write_u64(&writer, shard->formers[i].id);
         write_u64(&writer, shard->formers[i].n);
     }
+    write_array(&writer, (uint32_t)shard->earlier_count);
+    for (size_t i = 0; i < shard->earlier_count; i++)
+        write_u64(&writer, shard->earlier[i]);
     if (!writer.error) {
         key_shard(&key, shard->id);
         writer.error = batch_put(batch, DISK_META, key_slice(&key), buffer_slice(&bytes));
@@ -128,6 +133,14 @@ static void formers_read(struct reader *reader, struct shard_record *record)
     }
 }
 
+static void earlier_read(struct reader *reader, struct shard_record *record)
+{
+    uint32_t count = read_array(reader, EARLIER_MAX);
+
+    for (uint32_t i = 0; i < count && !reader->error; i++)
+        record->earlier[record->earlier_count++] = read_u64(reader);
+}
+
 /* What follows may have changed with the version: other fields, and more or less of them. */
 static int version_read(struct reader *reader)
 {
@@ -165,6 +178,7 @@ static int shard_record_decode(struct slice bytes, struct shard_record *record)
     record->residue_next = read_u64(&reader);
     openings_read(&reader, record);
     formers_read(&reader, record);
+    earlier_read(&reader, record);
     if (reader_end(&reader))
         return reader.error == NEAP_NOMEM ? NEAP_NOMEM : NEAP_CORRUPT;
     if (memchr(record->name.data, 0, record->name.size) || record->residue_next == 0 ||
@@ -443,6 +457,17 @@ static void formers_load(struct shard *shard, const struct shard_record *record)
     shard->formers_count = record->formers_count;
 }
 
+void shard_add_earlier(struct shard *shard, uint64_t id)
+{
+    for (size_t i = 0; i < shard->earlier_count; i++)
+        if (shard->earlier[i] == id)
+            return;
+    if (shard->earlier_count == EARLIER_MAX)
+        memmove(shard->earlier, shard->earlier + 1,
+                --shard->earlier_count * sizeof *shard->earlier);
+    shard->earlier[shard->earlier_count++] = id;
+}
+
 int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t nonce,
                struct shard **ret_shard)
 {
@@ -463,10 +488,14 @@ int shard_load(const struct view *view, uint64_t id, uint64_t replica, uint32_t 
         shard->horizon = record.horizon;
         shard->residue_next = record.residue_next;
         record.context = record.horizon = (struct context){0};
+        memcpy(shard->earlier, record.earlier, sizeof shard->earlier);
+        shard->earlier_count = record.earlier_count;
         if (record.life == replica || has_unconfirmed(shard, &record))
             shard_reopen(shard, &record);
         else
             shard_set_new_id(shard, replica);
+        if (shard->replica != record.replica && context_get(&shard->context, record.replica))
+            shard_add_earlier(shard, record.replica);
         shard->leaving = !shard->confirmed && (record.leaving || record.life != replica);
         error = holes_load(shard, view);
         if (!error && !BROKEN("residues-lost"))
@@ -532,7 +561,7 @@ static int reset_write(struct shard *shard, struct batch *batch, uint64_t replic
     if (!error)
         error = range_delete(batch, DISK_META, &prefix);
     shard_set_new_id(&written, replica);
-    written.formers_count = 0;
+    written.formers_count = written.earlier_count = 0;
     if (!error)
         error = shard_record_write(&written, batch,
                                    BROKEN("keep-context-after-drop") ? &shard->context : &nothing,
@@ -562,7 +591,7 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica)
     tallies_free(shard->tallies);
     shard->tallies = NULL;
     shard_set_new_id(shard, replica);
-    shard->formers_count = 0;
+    shard->formers_count = shard->earlier_count = 0;
     shard->recorded = true;
     return 0;
 }

@@ -50,12 +50,18 @@ struct opening {
     uint32_t nonce;
 };
 
-enum { OPENINGS_MAX = 64, PROMISES_MAX = 1024, FORMERS_MAX = 64 };
+enum { OPENINGS_MAX = 64, PROMISES_MAX = 1024, FORMERS_MAX = 64, EARLIER_MAX = 64 };
 
 /* A replica id that this directory has left because a member was away, and its last event then: no
  * other directory goes on with it, unless more of it turns up (docs/decisions/0074). */
 struct former {
     uint64_t id, n;
+};
+
+/* Whoever sends what is taken may speak for these replica ids alone (docs/decisions/0081). */
+struct shard_guard {
+    const uint64_t *ids;
+    size_t count;
 };
 
 /* What shows that nothing was made of the rights of this directory's ids in a future that it has
@@ -101,7 +107,11 @@ struct shard {
     enum proof proof;      /* the engine's to set, of this opening */
     struct former formers[FORMERS_MAX]; /* the oldest first */
     size_t formers_count;
-    struct context_entry heard;            /* what has shown it; id 0: another name of my events */
+    uint64_t earlier[EARLIER_MAX]; /* ids of this directory, or of those that it is a copy of,
+                                    * before `replica`, for whoever asks whose they are */
+    size_t earlier_count;
+    const struct shard_guard *guard; /* the caller's, while it takes; NULL: who sends is believed */
+    struct context_entry heard; /* what has shown it; id 0: another name of my events */
     struct opening openings[OPENINGS_MAX]; /* since opened_at: those that made events, and this */
     size_t openings_count;
     struct promise *promises; /* what members have told of their openings */
@@ -222,7 +232,8 @@ enum taken {
 /* Merges a chunk from a peer: cells by rule 3, then the context, for what the chunk completed and
  * no more. INVALID or LIMIT: not a valid chunk of this shard, nothing taken. STALE, here and for
  * pages and messages: it is of another history than this shard or a promise (rule 9, below); end
- * the session; when shard->went_back is set, re-dot. */
+ * the session; when shard->went_back is set, re-dot. Under a guard, and nothing is taken: REFUSED,
+ * events of ids that are not in it; BUSY, it knows more than this shard of such ids. */
 int shard_take(struct shard *shard, struct batch *batch, struct slice chunk,
                enum chunk_source source, enum taken *ret_taken);
 

@@ -399,6 +399,15 @@ static void redot_formers(const struct redot *redot, struct shard *shard, bool t
             former_add(shard, redot->parts[i].name.id, redot->parts[i].name.n);
 }
 
+static void redot_earlier(const struct redot *redot, struct shard *shard)
+{
+    if (redot->top > 0)
+        shard_add_earlier(shard, redot->old);
+    for (size_t i = 0; i < redot->parts_count; i++)
+        if (redot->parts[i].name.id != redot->replica)
+            shard_add_earlier(shard, redot->parts[i].name.id);
+}
+
 static int redot_write(struct redot *redot)
 {
     const struct sorted_entry *entry;
@@ -415,6 +424,7 @@ static int redot_write(struct redot *redot)
             holes_write_clipped(redot->change.shard, redot->change.batch, redot->old, redot->top);
     written = *redot->change.shard; /* only looked at by the record */
     redot_formers(redot, &written, written.leaving || written.disowned);
+    redot_earlier(redot, &written);
     shard_set_new_id(&written, redot->replica);
     if (!error)
         error = session_drop(redot->change.shard, redot->change.batch);
@@ -438,6 +448,7 @@ static void redot_end(struct redot *redot)
         holes_clip(shard, redot->old, redot->top);
     shard_compare_stop(shard);
     redot_formers(redot, shard, shard->leaving || shard->disowned);
+    redot_earlier(redot, shard);
     shard_set_new_id(shard, redot->replica);
     shard->recorded = true;
     shard->counts.redotted += redot->counter - redot->top;

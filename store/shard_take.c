@@ -6,6 +6,71 @@
 #include "store/session_keep.h"
 #include "store/take.h"
 
+/* ---- from somebody who may speak for some ids alone ---- */
+
+static bool guard_has(const struct shard_guard *guard, uint64_t id)
+{
+    for (size_t i = 0; i < guard->count; i++)
+        if (guard->ids[i] == id)
+            return true;
+    return false;
+}
+
+/* What he says of others' events can't be checked until they are here. */
+static bool guard_covers(const struct shard *shard, const struct context *context)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < context->count; i++) {
+        const struct context_entry *entry = &context->entries[i];
+        const struct context_entry *known = context_next(&shard->context, &at, entry->id);
+
+        if ((!known || entry->n > known->n) && !guard_has(shard->guard, entry->id))
+            return false;
+    }
+    return true;
+}
+
+static int guard_check(const struct shard *shard, const struct chunk *chunk)
+{
+    if (!shard->guard)
+        return 0;
+    for (size_t i = 0; i < chunk->runs_count; i++)
+        if (chunk->runs[i].to > context_get(&shard->context, chunk->runs[i].id) &&
+            !guard_has(shard->guard, chunk->runs[i].id) && !BROKEN("any-dots"))
+            return NEAP_REFUSED;
+    if (BROKEN("any-knowledge") || BROKEN("any-dots"))
+        return 0;
+    if (!guard_covers(shard, &chunk->context))
+        return NEAP_BUSY;
+    for (size_t i = 0; i < chunk->residues_count; i++)
+        if (!guard_covers(shard, &chunk->residues[i]))
+            return NEAP_BUSY;
+    return 0;
+}
+
+/* Dots that are not new are as they are here: nobody is believed what others once wrote. */
+static void guard_cell(const struct shard *shard, const struct cell *mine, struct cell *theirs)
+{
+    size_t kept = 0;
+
+    if (!shard->guard || BROKEN("old-dots-believed"))
+        return;
+    for (size_t i = 0; i < theirs->count; i++) {
+        struct cell_entry entry = theirs->entries[i];
+        const struct cell_entry *known = cell_find(mine, entry.dot);
+
+        if (known)
+            entry = *known;
+        else if (entry.dot.n <= context_get(&shard->context, entry.dot.id))
+            continue;
+        theirs->entries[kept++] = entry;
+    }
+    theirs->count = kept;
+}
+
+/* ---- cells ---- */
+
 static int take(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
                 bool differing, uint64_t *common)
 {
@@ -20,6 +85,8 @@ static int take(struct change *change, const struct chunk *chunk, const struct c
     error = slot_load(change->shard, &view, item->bucket, item->path, &change->bytes_old, &slot);
     if (!error)
         error = cell_decode(item->bytes, &theirs);
+    if (!error)
+        guard_cell(change->shard, &slot.cell, &theirs);
     if (!error && !(differing && cell_same(&slot.cell, &theirs)))
         error = change_merge(change, &slot, &theirs, &know, common);
     slot_done(&slot);
@@ -111,6 +178,8 @@ int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
         if (!shard_has_bucket(shard, ret_chunk->cells[i].bucket))
             error = NEAP_INVALID;
     }
+    if (!error)
+        error = guard_check(shard, ret_chunk);
     if (!error)
         error =
             shard_admit(shard, &ret_chunk->context, ret_chunk->residues, ret_chunk->residues_count);

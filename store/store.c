@@ -80,7 +80,7 @@ struct shard *store_find(const struct store *store, uint64_t id)
 {
     size_t at = store_at(store, id);
 
-    if (at < store->shards_count && store->shards[at]->id == id)
+    if (at < store->shards_count && store->shards[at]->id == id && (id != store->hidden || !id))
         return store->shards[at];
     return NULL;
 }

@@ -27,7 +27,11 @@ struct store {
     struct expiry expiry;
     struct rng rng; /* seeded from entropy: new replica ids */
     struct store_trees trees;
+    uint64_t hidden; /* a shard that store_find() does not find: whoever asks may not know of it */
 };
+
+/* The cluster's own bucket: every node holds it, only nodes write it. */
+#define SYSTEM_BUCKET "_system"
 
 /* Reads identity and every shard record; may write a new life (committed with sync before return).
  * The store borrows the disk, and must stay where it is. On an error it is zeroed. */

@@ -6,6 +6,7 @@
 #include "store/keys.h"
 #include "store/merkle.h"
 #include "store/once.h"
+#include "store/owner.h"
 #include "store/session_keep.h"
 #include "store/tally.h"
 #include "store/tree_keep.h"
@@ -152,6 +153,7 @@ static void keep_once(struct replica *own)
     CHECK_OK(token_encode(&token, &bytes));
     record.token = buffer_slice(&bytes);
     CHECK_OK(once_keep(own->batch, &once_limits, slice_text("visit 17"), &record));
+    CHECK_OK(owner_write(own->batch, scene_shard(), 0x2222222222222222, &(struct owner){2, 17}));
     buffer_done(&bytes);
     token_done(&token);
 }
@@ -323,6 +325,8 @@ void scene_reopen(struct scene *scene)
     set(&own, "later", "on");
     scene->shard->formers[0] = (struct former){0xb5, 3};
     scene->shard->formers_count = 1;
+    scene->shard->earlier[0] = 0xb5;
+    scene->shard->earlier_count = 1;
     CHECK_OK(shard_save(scene->shard, scene->batch));
     keep_session(scene);
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));

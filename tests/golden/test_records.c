@@ -9,6 +9,7 @@
 #include "store/hole.h"
 #include "store/merkle.h"
 #include "store/once.h"
+#include "store/owner.h"
 #include "store/ranking.h"
 #include "store/slot.h"
 #include "store/tally.h"
@@ -87,6 +88,8 @@ static void say_shard(const struct shard *shard, struct buffer *text)
             shard->openings[i].since);
     for (size_t i = 0; i < shard->formers_count; i++)
         say(text, ", was %" PRIx64 " up to %" PRIu64, shard->formers[i].id, shard->formers[i].n);
+    for (size_t i = 0; i < shard->earlier_count; i++)
+        say(text, ", before %" PRIx64, shard->earlier[i]);
     say(text, "\n");
 }
 
@@ -224,6 +227,16 @@ static void say_tally(const struct reading *reading, struct slice key, struct bu
     say(text, "\n");
 }
 
+static void say_owner(const struct view *view, struct slice key, struct buffer *text)
+{
+    uint64_t shard = bytes_get_u64(key.data + 1), id = bytes_get_u64(key.data + 9);
+    struct owner owner = {0};
+
+    CHECK_OK(owner_read(view, shard, id, &owner));
+    say(text, "id %" PRIx64 " of %" PRIx64 " is that of %" PRIu64 "/%" PRIx64 "\n", id, shard,
+        owner.kind, owner.id);
+}
+
 static void say_expiry(struct slice key, struct buffer *text)
 {
     struct expiry_entry entry;
@@ -242,6 +255,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
     uint32_t format = 0;
 
     switch (key.data[0]) {
+    case 'B':
+        say_owner(&view, key, text);
+        break;
     case 'C':
         say_session(&reading->shard->session, text);
         break;

@@ -63,6 +63,8 @@ static void make_digest(struct buffer *ret_bytes)
     items[0].opened_at = 3;
     items[0].openings = openings;
     items[0].openings_count = 2;
+    items[0].earlier[0] = 0xa0;
+    items[0].earlier_count = 1;
     encode(&message, ret_bytes);
     context_done(&items[0].context);
     context_done(&items[0].horizon);
@@ -454,6 +456,8 @@ static void say_digest(struct buffer *text, const struct digest_item *item)
     say(text, ", root %" PRIx64 ", opened at %" PRIu64, item->root, item->opened_at);
     for (size_t i = 0; i < item->openings_count; i++)
         say(text, ", %" PRIu32 " since %" PRIu64, item->openings[i].nonce, item->openings[i].since);
+    for (size_t i = 0; i < item->earlier_count; i++)
+        say(text, ", before %" PRIx64, item->earlier[i]);
     say(text, "\n");
     say_context(text, "context", &item->context);
     say_context(text, "horizon", &item->horizon);
@@ -465,6 +469,7 @@ static void say_shard_message(struct buffer *text, const struct message *message
         message_name(message->kind), message->shard, message->session, error_name(message->code));
     if (message->kind == MESSAGE_PULL) {
         say_context(text, message->compares ? "comparing, since" : "since", &message->since);
+        say(text, "%s", message->what ? "own events only\n" : "");
     } else if (message->kind == MESSAGE_TREE || message->kind == MESSAGE_REPAIR) {
         say_context(text, "both have", &message->since);
         say_hex(text, message->bytes);

@@ -60,6 +60,8 @@ void nodes_close(struct pair_of_nodes *nodes)
 {
     side_close(&nodes->sides[0]);
     side_close(&nodes->sides[1]);
+    principal_done(&nodes->principals[0]);
+    principal_done(&nodes->principals[1]);
 }
 
 int side_commit(struct side *side)
@@ -79,9 +81,11 @@ int give(struct pair_of_nodes *nodes, size_t to, enum net_event_kind kind, uint6
                               .side = to == 0 ? NET_DIALED : NET_PEER};
     buffer_init(&event.message, 1 << 20);
     int error = buffer_set(&event.message, bytes);
+    if (!error && kind == NET_UP)
+        error = principal_copy(&nodes->principals[!to], &event.principal);
     if (!error)
         error = gossip_event(side->gossip, nodes->now, &event, side->batch, &side->outbox);
-    buffer_done(&event.message);
+    net_event_done(&event);
     return error ? error : side_commit(side);
 }
 

@@ -31,6 +31,7 @@ struct pair_of_nodes {
     size_t bytes[MESSAGE_KINDS];      /* ... and of how many bytes */
     bool holds[2];                    /* what that side sends stays with it */
     enum message_kind holds_at;       /* that of the other side, once this kind was sent; 0: no */
+    struct principal principals[2];   /* whom each side shows itself as; NONE: nobody looks */
     unsigned loses[MESSAGE_KINDS];    /* the so manyth of that kind gets lost; 0: none */
 };
 

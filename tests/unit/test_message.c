@@ -140,7 +140,7 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.kind, kinds[i]);
         CHECK_EQUAL(back.shard, 99);
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
-        CHECK_EQUAL(back.what, kinds[i] == MESSAGE_ASK ? 3 : 0);
+        CHECK_EQUAL(back.what, kinds[i] == MESSAGE_ASK || kinds[i] == MESSAGE_PULL ? 3 : 0);
         CHECK_EQUAL(back.next.size, kinds[i] == MESSAGE_COMPARED ? 4 : 0);
         bool has_pages = kinds[i] == MESSAGE_COMPARE || kinds[i] == MESSAGE_COMPARED ||
                          kinds[i] == MESSAGE_PULLED;
