@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 #include "neap.h"
+#include "neap_trust.h"
 
 enum { EXIT_FINE = 0, EXIT_DIFFERS = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3, EXIT_NO = 4 };
-enum { FIELDS_MAX = 16 };
+enum { FIELDS_MAX = 16, BUCKETS_MAX = 64 };
 
 struct cli {
     struct neap *neap; /* NULL for commands that need none */
@@ -18,6 +19,11 @@ struct cli {
     uint64_t limit; /* 0: none */
     struct neap_bytes fields[FIELDS_MAX];
     size_t fields_count;
+    int file;              /* --file: of init */
+    const char *kind;      /* who a certificate is for */
+    uint64_t id, valid_ms; /* 0: not given */
+    const char *read[BUCKETS_MAX], *write[BUCKETS_MAX];
+    size_t read_count, write_count;
     struct neap_call call; /* ret_error points to `error` */
     struct neap_error error;
     int argc; /* of the command: without its name */
@@ -31,7 +37,7 @@ struct command {
     int least, most;
     int needs_node;
     /* Those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce) p(eer)
-     * (tim)e. */
+     * (tim)e (--)F(ile) k(ind and rights). */
     const char *flags;
     command_run run;
 };
@@ -69,8 +75,12 @@ int command_status(struct cli *cli);
 int command_digest(struct cli *cli);
 int command_stats(struct cli *cli);
 int command_isolate(struct cli *cli);
-int command_init(struct cli *cli);
 int cluster_write(const char *path); /* a new cluster file; 0, or an exit code after saying why */
+/* cli_trust.c */
+int command_init(struct cli *cli);
+int command_token(struct cli *cli);
+int command_join(struct cli *cli);
+int command_cert(struct cli *cli);
 /* cli_backup.c */
 int command_backup(struct cli *cli);
 int command_restore(struct cli *cli);

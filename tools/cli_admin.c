@@ -1,4 +1,4 @@
-/* Commands on the node: status, digest, stats, isolate; and init, which needs no node. */
+/* Commands on the node: status, digest, stats, isolate. And the cluster file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -280,14 +280,4 @@ int cluster_write(const char *path)
         return EXIT_DIFFERS;
     }
     return 0;
-}
-
-int command_init(struct cli *cli)
-{
-    const char *path = cli->argc ? cli->argv[0] : "neap.cluster";
-    int result = cluster_write(path);
-
-    if (result == 0 && !cli->json)
-        printf("made %s: copy it to every node, and give it to neapd as --cluster\n", path);
-    return result;
 }

@@ -71,7 +71,14 @@ static const struct command commands[] = {
      0, "n", command_backup},
     {"restore", "BACKUP DIRECTORY", "make a data directory of a backup", 2, 2, 0, "",
      command_restore},
-    {"init", "[FILE]", "make a cluster file: id and secret key", 0, 1, 0, "", command_init},
+    {"init", "[DIRECTORY]", "make a cluster: its CA, and its first node (--file: no TLS)", 0, 1, 0,
+     "F", command_init},
+    {"token", "create DIRECTORY", "print a token that lets one node in (--kind, --read, --write)",
+     2, 2, 0, "ke", command_token},
+    {"join", "TOKEN ADDRESS DIRECTORY", "become what a token gives; TOKEN is a file, or -", 3, 3, 0,
+     "", command_join},
+    {"cert", "request|sign|take|show|renew WHAT...", "certificates, by files: see neap(1)", 2, 4, 0,
+     "k", command_cert},
     {"demo", "", "three nodes on this machine: cut off, killed, healed, equal", 0, 0, 0, "",
      command_demo},
 };
@@ -86,6 +93,10 @@ enum {
     FLAG_FORMAT,
     FLAG_ONCE,
     FLAG_TTL,
+    FLAG_READ,
+    FLAG_WRITE,
+    FLAG_ID,
+    FLAG_VALID,
     FLAG_VERSION,
     FLAG_HELP
 };
@@ -97,33 +108,74 @@ static void help(void)
     printf("usage: neap [FLAGS] COMMAND ARGUMENTS\n\nCommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    printf(
-        "\nFlags:\n"
-        "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
-        "      --dir DIR         open this data directory instead; no neapd may have it open\n"
-        "      --cluster FILE    the cluster file, for --dir\n"
-        "  -f, --field NAME      a step into a map; may be repeated\n"
-        "      --type TYPE       %s\n"
-        "  -o, --output FORM     table (default) or json\n"
-        "      --from NAME       start listing here\n"
-        "      --limit N         list at most so many\n"
-        "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
-        "      --format FORM     of import: json (default) or dpkg\n"
-        "      --timeout MS      how long to wait for an answer\n"
-        "      --once ID         of a write: done again with the same ID it is done once\n"
-        "      --ttl TIME        of put, assign, flag on, add: gone after so long: 90s, 15m, 8h, "
-        "30d; ms without a letter\n"
-        "  -V, --version         print it\n"
-        "  -h, --help            print this\n"
-        "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
-        "4 refused\n",
-        type_names(types));
+    printf("\nFlags:\n"
+           "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
+           "      --dir DIR         open this data directory instead; no neapd may have it open\n"
+           "      --cluster FILE    the cluster file, for --dir\n"
+           "  -f, --field NAME      a step into a map; may be repeated\n"
+           "      --type TYPE       %s\n"
+           "  -o, --output FORM     table (default) or json\n"
+           "      --from NAME       start listing here\n"
+           "      --limit N         list at most so many\n"
+           "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
+           "      --format FORM     of import: json (default) or dpkg\n"
+           "      --timeout MS      how long to wait for an answer\n"
+           "      --once ID         of a write: done again with the same ID it is done once\n"
+           "      --ttl TIME        of put, assign, flag on, add, token: gone after so long: 90s, "
+           "15m, "
+           "8h, 30d; ms without a letter\n"
+           "      --file            of init: a file with id and key alone, for nodes without TLS\n"
+           "      --kind KIND       of token, cert sign: node (default), device or client\n"
+           "      --read BUCKET     and what a device or client may read; may be repeated; '*' is "
+           "all\n"
+           "      --write BUCKET    and what it may write, and read\n"
+           "      --id ID           and the id of one that there was (16 hex digits)\n"
+           "      --valid TIME      and how long its certificate is valid\n"
+           "  -V, --version         print it\n"
+           "  -h, --help            print this\n"
+           "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
+           "4 refused\n",
+           type_names(types));
 }
 
 static int usage(const char *text, const char *what)
 {
     fprintf(stderr, "neap: %s%s%s: see `neap --help`\n", text, what ? " " : "", what ? what : "");
     return EXIT_USAGE;
+}
+
+/* 16 hex digits that are not all 0. */
+static int id_take(const char *text, uint64_t *ret_id)
+{
+    char *end;
+
+    if (strlen(text) != 16 || strspn(text, "0123456789abcdefABCDEF") != 16)
+        return -1;
+    *ret_id = strtoull(text, &end, 16);
+    return *ret_id ? 0 : -1;
+}
+
+/* Who a certificate is for. */
+static int flag_take_grant(struct cli *cli, int flag, char *text)
+{
+    switch (flag) {
+    case FLAG_READ:
+        if (cli->read_count == BUCKETS_MAX)
+            return usage("more than 64 times --read", NULL);
+        cli->read[cli->read_count++] = text;
+        return 0;
+    case FLAG_WRITE:
+        if (cli->write_count == BUCKETS_MAX)
+            return usage("more than 64 times --write", NULL);
+        cli->write[cli->write_count++] = text;
+        return 0;
+    case FLAG_ID:
+        return id_take(text, &cli->id) ? usage("--id wants 16 hex digits, not", text) : 0;
+    default:
+        return time_take(text, UINT64_C(20) * 365 * 86400 * 1000, &cli->valid_ms)
+                   ? usage("--valid wants a time, up to 20 years, like 30d, not", text)
+                   : 0;
+    }
 }
 
 /* One flag with a value of its own kind. */
@@ -169,6 +221,11 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
         return time_take(text, NEAP_TTL_MS_MAX, &cli->call.ttl_ms)
                    ? usage("--ttl wants a time, 1 ms to 100 years, like 500, 90s or 8h, not", text)
                    : 0;
+    case FLAG_READ:
+    case FLAG_WRITE:
+    case FLAG_ID:
+    case FLAG_VALID:
+        return flag_take_grant(cli, flag, text);
     case FLAG_VERSION:
         printf("neap %s\n", neap_version());
         *ret_quit = 1;
@@ -188,8 +245,9 @@ static int flags_read(struct cli *cli, poptContext context, int *ret_quit)
         char *text = poptGetOptArg(context);
 
         result = flag_take(cli, flag, text, ret_quit);
-        /* Those two are borrowed until the end. */
-        if ((flag != FLAG_FIELD && flag != FLAG_ONCE) || result)
+        /* Those are borrowed until the end. */
+        if ((flag != FLAG_FIELD && flag != FLAG_ONCE && flag != FLAG_READ && flag != FLAG_WRITE) ||
+            result)
             free(text);
     }
     if (result == 0 && !*ret_quit && flag < -1)
@@ -224,11 +282,22 @@ static int flags_fit(const struct cli *cli, const struct command *command)
         int given;
         char letter;
         const char *name;
-    } flags[] = {{cli->fields_count > 0, 'f', "--field"}, {cli->type != NEAP_ANY, 't', "--type"},
-                 {cli->from != NULL, 's', "--from"},      {cli->limit > 0, 'l', "--limit"},
-                 {cli->format_given, 'm', "--format"},    {cli->node != NULL, 'n', "--node"},
-                 {cli->directory != NULL, 'n', "--dir"},  {cli->call.once.size > 0, 'o', "--once"},
-                 {cli->call.ttl_ms > 0, 'e', "--ttl"},    {cli->peer != NULL, 'p', "--peer"}};
+    } flags[] = {{cli->fields_count > 0, 'f', "--field"},
+                 {cli->type != NEAP_ANY, 't', "--type"},
+                 {cli->from != NULL, 's', "--from"},
+                 {cli->limit > 0, 'l', "--limit"},
+                 {cli->format_given, 'm', "--format"},
+                 {cli->node != NULL, 'n', "--node"},
+                 {cli->directory != NULL, 'n', "--dir"},
+                 {cli->call.once.size > 0, 'o', "--once"},
+                 {cli->call.ttl_ms > 0, 'e', "--ttl"},
+                 {cli->peer != NULL, 'p', "--peer"},
+                 {cli->file, 'F', "--file"},
+                 {cli->kind != NULL, 'k', "--kind"},
+                 {cli->read_count > 0, 'k', "--read"},
+                 {cli->write_count > 0, 'k', "--write"},
+                 {cli->id > 0, 'k', "--id"},
+                 {cli->valid_ms > 0, 'k', "--valid"}};
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (flags[i].given && !strchr(command->flags, flags[i].letter)) {
@@ -287,6 +356,12 @@ int main(int argc, const char **argv)
         {"limit", 0, POPT_ARG_STRING, NULL, FLAG_LIMIT, NULL, NULL},
         {"once", 0, POPT_ARG_STRING, NULL, FLAG_ONCE, NULL, NULL},
         {"ttl", 0, POPT_ARG_STRING, NULL, FLAG_TTL, NULL, NULL},
+        {"file", 0, POPT_ARG_NONE, &cli.file, 0, NULL, NULL},
+        {"kind", 0, POPT_ARG_STRING, &cli.kind, 0, NULL, NULL},
+        {"read", 0, POPT_ARG_STRING, NULL, FLAG_READ, NULL, NULL},
+        {"write", 0, POPT_ARG_STRING, NULL, FLAG_WRITE, NULL, NULL},
+        {"id", 0, POPT_ARG_STRING, NULL, FLAG_ID, NULL, NULL},
+        {"valid", 0, POPT_ARG_STRING, NULL, FLAG_VALID, NULL, NULL},
         {"version", 'V', POPT_ARG_NONE, NULL, FLAG_VERSION, NULL, NULL},
         {"help", 'h', POPT_ARG_NONE, NULL, FLAG_HELP, NULL, NULL},
         POPT_TABLEEND};

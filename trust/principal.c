@@ -145,23 +145,33 @@ static int right_append(struct principal *principal, const char *bucket, unsigne
     return 0;
 }
 
+int principal_give(struct principal *principal, const char *bucket, unsigned may)
+{
+    struct principal_right *right;
+    size_t size = strnlen(bucket, BUCKET_MAX + 1);
+
+    if (principal->kind == PRINCIPAL_NONE || principal->kind == PRINCIPAL_NODE || !size ||
+        size > BUCKET_MAX || strchr(bucket, '/'))
+        return NEAP_INVALID;
+    if (may & RIGHT_WRITE)
+        may |= RIGHT_READ;
+    right = right_find(principal, bucket);
+    if (!right)
+        return right_append(principal, bucket, may);
+    right->may |= may;
+    return 0;
+}
+
 static int right_add(struct principal *principal, struct slice text)
 {
     char bucket[BUCKET_MAX + 1];
-    struct principal_right *right;
     unsigned may = RIGHT_READ;
 
     if (take_text(&text, "write/"))
         may |= RIGHT_WRITE;
     else if (!take_text(&text, "read/"))
         return NEAP_INVALID;
-    if (principal->kind == PRINCIPAL_NODE || !bucket_read(text, bucket))
-        return NEAP_INVALID;
-    right = right_find(principal, bucket);
-    if (!right)
-        return right_append(principal, bucket, may);
-    right->may |= may;
-    return 0;
+    return bucket_read(text, bucket) ? principal_give(principal, bucket, may) : NEAP_INVALID;
 }
 
 int principal_add(struct principal *principal, struct slice uri)

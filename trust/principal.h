@@ -43,6 +43,9 @@ struct principal {
 /* One URI more of a certificate. The first names, the others give. INVALID: not of this form, of
  * another cluster than the first, a second name, a right of a node; LIMIT; NOMEM: unchanged. */
 int principal_add(struct principal *principal, struct slice uri);
+/* The same by a bucket's name, or "*". INVALID: no name that a URI can have, a right of a node, or
+ * no name came before; LIMIT; NOMEM: unchanged. */
+int principal_give(struct principal *principal, const char *bucket, unsigned may);
 /* The inverse: URI number `index`, NUL-terminated; false past the last. */
 bool principal_uri(const struct principal *principal, size_t index,
                    char ret_text[PRINCIPAL_URI_MAX]);

@@ -3,7 +3,7 @@
 # cluster.
 # shellcheck source=tests/cluster/cluster.sh
 . "${top_srcdir:-.}/tests/cluster/cluster.sh"
-"$NEAP" init "$work/cluster" >/dev/null
+"$NEAP" init --file "$work/cluster" >/dev/null
 cd "$work" || exit 99
 
 on()

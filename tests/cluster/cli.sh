@@ -280,11 +280,11 @@ check "it is still absent" test ! -e "$work/absent"
 
 init()
 {
-    gives 0 init "$work/cluster" && grep -q 'copy it to every node' "$work/out" &&
+    gives 0 init --file "$work/cluster" && grep -q 'copy it to every node' "$work/out" &&
         test "$(stat -c %a "$work/cluster")" = 600 &&
         test "$(grep -cE '^(cluster = [0-9a-f]{16}|key = [0-9a-f]{64})$' "$work/cluster")" = 2 &&
-        fails 4 'exists' init "$work/cluster" && fails 1 'cannot make' init "$work/none/cluster" &&
-        (cd "$work" && "$NEAP" -o json init && test -s neap.cluster) &&
+        fails 4 'exists' init --file "$work/cluster" && fails 1 'cannot make' init --file "$work/none/cluster" &&
+        (cd "$work" && "$NEAP" -o json init --file && test -s neap.cluster) &&
         ! cmp -s "$work/cluster" "$work/neap.cluster" &&
         gives 0 --dir "$work/a" --cluster "$work/cluster" keys shop &&
         echo nonsense >"$work/bad" &&

@@ -8,7 +8,7 @@ cells=${COLD_CELLS:-100000}
 # 7 pages of 48 KiB are under way at most (COMPARE_PAGES, COMPARE_AHEAD), of cells of some 120 bytes.
 under_way=$((7 * 49152 / 100))
 memory_kb=65536
-"$NEAP" init "$work/cluster" >/dev/null
+"$NEAP" init --file "$work/cluster" >/dev/null
 
 note()
 {

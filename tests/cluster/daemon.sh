@@ -60,7 +60,7 @@ check "the file: each mistake names file, line, key and what it wants" files
 
 beyond()
 {
-    "$NEAP" init "$work/cluster" >/dev/null
+    "$NEAP" init --file "$work/cluster" >/dev/null
     for address in tcp://0.0.0.0:7400 tcp://192.0.2.1:7400 'tcp://[::]:7400' tcp://:7400 \
         tcp://localhost.example.org:7400 tcp://127.example.org:7400 tls+tcp://0.0.0.0:7400; do
         refuses 4 'event=open_failed .*loopback' --path "$work/never" --create \

@@ -7,7 +7,7 @@
 rounds=${1:-${DAMAGE_ROUNDS:-0}} seed=${2:-${DAMAGE_SEED:-1}}
 fail=$build/tests/crash/.libs/libfail.so
 data=$work/a mounted=
-"$NEAP" init "$work/cluster" >/dev/null
+"$NEAP" init --file "$work/cluster" >/dev/null
 
 # The file system of the last case goes, too.
 end_all()

@@ -3,7 +3,7 @@
 # shellcheck source=tests/cluster/cluster.sh
 . "${top_srcdir:-.}/tests/cluster/cluster.sh"
 lose=$build/tests/cluster/lose
-"$NEAP" init "$work/cluster" >/dev/null
+"$NEAP" init --file "$work/cluster" >/dev/null
 
 on()
 {

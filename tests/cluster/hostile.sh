@@ -4,7 +4,7 @@
 # shellcheck source=tests/cluster/cluster.sh
 . "${top_srcdir:-.}/tests/cluster/cluster.sh"
 hostile=$build/tests/cluster/hostile
-"$NEAP" init "$work/cluster" >/dev/null
+"$NEAP" init --file "$work/cluster" >/dev/null
 id=$(sed -n 's/^cluster = //p' "$work/cluster")
 a=$("$hostile" port) b=$("$hostile" port)
 

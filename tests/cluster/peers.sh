@@ -2,8 +2,8 @@
 # Nodes that are peers of each other, seen through neap: agree, are cut off, killed, refused.
 # shellcheck source=tests/cluster/cluster.sh
 . "${top_srcdir:-.}/tests/cluster/cluster.sh"
-"$NEAP" init "$work/cluster" >/dev/null
-"$NEAP" init "$work/stranger" >/dev/null
+"$NEAP" init --file "$work/cluster" >/dev/null
+"$NEAP" init --file "$work/stranger" >/dev/null
 
 # on NODE ARGUMENTS...: neap asks that node.
 on()

@@ -24,7 +24,7 @@ done
 test -n "$apart" || skipped "network namespaces are not allowed here"
 
 # While this end of it is open, the other end waits: however this ends, so do they.
-"$NEAP" init "$work/cluster" >/dev/null && mkfifo "$work/alive" && exec 9<>"$work/alive" || exit 99
+"$NEAP" init --file "$work/cluster" >/dev/null && mkfifo "$work/alive" && exec 9<>"$work/alive" || exit 99
 stopped()
 {
     exec 9>&-

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The names that the library exports are those of neap.h and of symbols.txt. Changing that list is
-# changing the interface: see the version-info in configure.ac.
+# The names that the library exports are those of the public headers and of symbols.txt. Changing
+# that list is changing the interface: see the version-info in configure.ac.
 . "$(dirname "$0")/tap.sh"
 
 list=tests/tidy/symbols.txt
@@ -19,7 +19,7 @@ sort -u "$list" >"$work/list"
 rule 'the list is sorted and names nothing twice' \
     "$(sort -u "$list" | diff "$list" - | grep '^[<>]')"
 
-code include/neap.h | sed 's/^[^:]*:[0-9]*://' | grep -v '^static ' |
+code "$(sources include)" | sed 's/^[^:]*:[0-9]*://' | grep -v '^static ' |
     $AWK '{
         while (match($0, /neap_[a-z0-9_]+ *\(/)) {
             name = substr($0, RSTART, RLENGTH)
@@ -28,7 +28,7 @@ code include/neap.h | sed 's/^[^:]*:[0-9]*://' | grep -v '^static ' |
             print name
         }
     }' | sort -u >"$work/header"
-rule 'neap.h declares the names of the list' "$(difference "$work/header" "$work/list")"
+rule 'the public headers declare the names of the list' "$(difference "$work/header" "$work/list")"
 
 library=$top_builddir/.libs/libneap.so
 if test -e "$library"; then
