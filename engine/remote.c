@@ -473,7 +473,7 @@ int remote_open(const char *address, struct backend **ret_backend, struct neap_e
     if (!net)
         return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
     net->transport = (struct transport){transport_net_call, transport_net_close};
-    code = net_call_open(normal, CONNECT_MS, &net->call, error);
+    code = net_call_open(normal, NULL, CONNECT_MS, &net->call, error);
     if (code) {
         mem_free(net);
         return code;

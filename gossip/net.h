@@ -43,6 +43,13 @@ struct net_sink {
     void (*post)(struct net_sink *sink, struct net_event *event);
 };
 
+/* Who was not let in: from where, why, and how often; `number` grows with each time. */
+enum { NET_FROM_MAX = 64, NET_REFUSED_MAX = 16 };
+struct net_refused {
+    uint64_t number, times;
+    char from[NET_FROM_MAX], reason[96];
+};
+
 struct net {
     const struct net_ops *ops;
 };
@@ -75,11 +82,15 @@ struct net_ops {
     /* Reads its certificates again; links go on, later ones begin with what is read now. On error
      * all stays as it was. May be NULL. Any thread. */
     int (*reload)(struct net *net, struct neap_error *error);
+    /* The latest who were not let in, and why: false past the last. May be NULL. Any thread. */
+    bool (*refused)(struct net *net, size_t index, struct net_refused *ret_refused);
 };
 
 struct net_nng_options {
-    const char *listen;  /* tcp://127.0.0.1:7400, ipc:///run/x.sock; NULL: none. Only loopback. */
-    const char *clients; /* where clients connect: ipc://PATH (mode 0600) or loopback; NULL: none */
+    /* tls+tcp://HOST:PORT, or without TLS only on this machine: tcp://127.0.0.1:7400,
+     * ipc:///run/x.sock; NULL: none. */
+    const char *listen;
+    const char *clients; /* where clients connect: the same, ipc:// has mode 0600; NULL: none */
     uint32_t handshake_ms; /* a link that did not become trusted by then is dropped */
     size_t queue_max;      /* bytes waiting to be sent, a link */
     unsigned links_max;    /* accepted by a listener; more are closed at once, and counted */
@@ -91,18 +102,25 @@ struct net_nng_options {
     void *is_revoked_arg;
 };
 
-/* INVALID: an address that is not understood. REFUSED: not loopback (trust comes later). */
+/* INVALID: an address that is not understood. REFUSED: beyond loopback without TLS, or TLS without
+ * credentials. */
 int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, struct net **ret_net,
                  struct neap_error *error);
 /* The TCP port that was bound (listening on port 0 picks one); 0 for others. */
 int net_nng_port(struct net *net);
 /* Is this an address that may be listened on or dialled without TLS? */
 bool net_address_is_local(const char *address);
+bool net_address_is_tls(const char *address); /* tls+tcp://... */
+/* May it be used by who has credentials (or has none)? REFUSED: *error says what to do; `what`
+ * begins it. */
+int net_address_check(const char *address, bool has_credentials, const char *what,
+                      struct neap_error *error);
 
 /* A client's blocking connection: one request, one reply, any thread. */
 struct net_call;
-int net_call_open(const char *address, uint32_t timeout_ms, struct net_call **ret_call,
-                  struct neap_error *error);
+/* With the credentials (which it holds) for tls+tcp://HOST:PORT; they may be NULL for others. */
+int net_call_open(const char *address, struct credentials *credentials, uint32_t timeout_ms,
+                  struct net_call **ret_call, struct neap_error *error);
 /* BUSY when other calls had the connection until timeout_ms was over: nothing was sent. UNCERTAIN
  * when the request was sent and no reply came in time, or none that could be kept: the connection
  * is closed then and later calls give UNAVAILABLE. */

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { ACCEPT_PAUSE_MS = 100, DEFAULT_HANDSHAKE_MS = 5000, DEFAULT_LINKS = 512 };
+enum { DEFAULT_HANDSHAKE_MS = 5000, DEFAULT_LINKS = 512 };
 enum { DEFAULT_QUEUE = 4 << 20 };
 
 static struct net_nng *net_of(struct net *net)
@@ -17,24 +17,50 @@ static struct net_nng *net_of(struct net *net)
     return (struct net_nng *)net;
 }
 
-static const char *const fault_texts[NET_FAULTS] = {[NET_FAULT_LINKS] = "too many links",
-                                                    [NET_FAULT_DEADLINE] =
-                                                        "handshake deadline passed",
-                                                    [NET_FAULT_FRAME] = "malformed frame",
-                                                    [NET_FAULT_SIZE] = "message over the limit",
-                                                    [NET_FAULT_MEMORY] = "out of memory"};
+static const char *const fault_texts[NET_FAULTS] = {
+    [NET_FAULT_LINKS] = "too many links",
+    [NET_FAULT_DEADLINE] = "handshake deadline passed",
+    [NET_FAULT_FRAME] = "malformed frame",
+    [NET_FAULT_SIZE] = "message over the limit",
+    [NET_FAULT_MEMORY] = "out of memory",
+    [NET_FAULT_HANDSHAKES] = "too many handshakes at a time",
+    [NET_FAULT_SOURCE] = "too many handshakes of one address",
+    [NET_FAULT_RATE] = "too many failures of one address",
+    [NET_FAULT_GIVEN_UP] = "slow, and others wait",
+    [NET_FAULT_OWNER] = "too many links of one identity",
+    [NET_FAULT_REVOKED] = "its certificate's owner is revoked",
+    [NET_FAULT_TLS] = "what it sent breaks the rules of TLS"};
+
+const char *net_fault_text(enum net_fault fault)
+{
+    return fault_texts[fault];
+}
 
 static const char *const fault_names[LISTENERS][NET_FAULTS] = {
     {[NET_FAULT_LINKS] = "over_links_max",
      [NET_FAULT_DEADLINE] = "handshake_late",
      [NET_FAULT_FRAME] = "malformed_frame",
      [NET_FAULT_SIZE] = "over_size_max",
-     [NET_FAULT_MEMORY] = "no_memory"},
+     [NET_FAULT_MEMORY] = "no_memory",
+     [NET_FAULT_HANDSHAKES] = "over_handshakes_max",
+     [NET_FAULT_SOURCE] = "over_handshakes_of_address",
+     [NET_FAULT_RATE] = "over_failures_of_address",
+     [NET_FAULT_GIVEN_UP] = "handshake_given_up",
+     [NET_FAULT_OWNER] = "over_links_of_identity",
+     [NET_FAULT_REVOKED] = "revoked",
+     [NET_FAULT_TLS] = "tls_ended"},
     {[NET_FAULT_LINKS] = "client_over_links_max",
      [NET_FAULT_DEADLINE] = "client_handshake_late",
      [NET_FAULT_FRAME] = "client_malformed_frame",
      [NET_FAULT_SIZE] = "client_over_size_max",
-     [NET_FAULT_MEMORY] = "client_no_memory"}};
+     [NET_FAULT_MEMORY] = "client_no_memory",
+     [NET_FAULT_HANDSHAKES] = "client_over_handshakes_max",
+     [NET_FAULT_SOURCE] = "client_over_handshakes_of_address",
+     [NET_FAULT_RATE] = "client_over_failures_of_address",
+     [NET_FAULT_GIVEN_UP] = "client_handshake_given_up",
+     [NET_FAULT_OWNER] = "client_over_links_of_identity",
+     [NET_FAULT_REVOKED] = "client_revoked",
+     [NET_FAULT_TLS] = "client_tls_ended"}};
 
 void net_fault_count(struct net_nng *net, enum net_side side, enum net_fault fault)
 {
@@ -47,7 +73,7 @@ static bool net_count(struct net *base, size_t index, const char **ret_name, uin
     size_t side = index / (NET_FAULTS - 1), fault = index % (NET_FAULTS - 1) + 1;
 
     if (side >= LISTENERS)
-        return false;
+        return net_tls_count(net, index - LISTENERS * (NET_FAULTS - 1), ret_name, ret_count);
     *ret_name = fault_names[side][fault];
     nng_mtx_lock(net->mutex);
     *ret_count = net->faults[side][fault];
@@ -55,7 +81,7 @@ static bool net_count(struct net *base, size_t index, const char **ret_name, uin
     return true;
 }
 
-static struct link *link_find(struct net_nng *net, uint64_t id)
+struct link *net_link_find(struct net_nng *net, uint64_t id)
 {
     for (struct link *link = net->links; link; link = link->next)
         if (link->id == id && !link->dead)
@@ -65,12 +91,13 @@ static struct link *link_find(struct net_nng *net, uint64_t id)
 
 static bool link_is_busy(const struct link *link)
 {
-    return link->receive_busy || link->send_busy || link->dial_busy || link->delivering;
+    return link->receive_busy || link->send_busy || link->dial_busy || link->delivering ||
+           link->pinned > 0;
 }
 
 /* Frees dead links with nothing under way: nng_aio_free() waits for a callback that is about to
  * return. While the net is being stopped they stay, for net_stop() walks the list. */
-static void net_reap(struct net_nng *net)
+void net_reap(struct net_nng *net)
 {
     struct link *dead = NULL, **at;
 
@@ -96,42 +123,38 @@ static void net_reap(struct net_nng *net)
     }
 }
 
-static void net_post(struct net_nng *net, enum net_event_kind kind, uint64_t id, enum net_side side,
-                     struct buffer *message, const char *reason)
+void net_post(struct net_nng *net, struct net_event *event)
 {
-    struct net_event event = {.kind = kind, .link = id, .side = side};
-
-    if (message) {
-        event.message = *message;
-        buffer_init(message, MESSAGE_SIZE_MAX);
-    }
-    snprintf(event.reason, sizeof(event.reason), "%s", reason ? reason : "");
-    net->sink->post(net->sink, &event);
+    net->sink->post(net->sink, event);
 }
 
 /* With the mutex held; lets go of it to tell the sink, takes it again. */
-static void link_down(struct link *link, enum net_fault fault, const char *reason)
+void link_down(struct link *link, enum net_fault fault, const char *reason)
 {
     struct net_nng *net = link->net;
-    uint64_t id = link->id;
-    enum net_side side = link->side;
-    bool tell = !link->dead && !net->stopping;
+    struct net_event event = {.kind = NET_DOWN, .link = link->id, .side = link->side};
+    bool first = !link->dead && !net->stopping, tell = link->up || link->side == NET_DIALED;
 
-    if (!link->dead && id >= NET_ACCEPTED)
-        net->accepted_count[side == NET_CLIENT]--;
+    if (fault == NET_FAULT_TLS)
+        net->tls_faults[link->side][tls_fault(link->tls)]++;
+    snprintf(event.reason, sizeof(event.reason), "%s", fault ? fault_texts[fault] : reason);
     if (!link->dead && fault)
-        net_fault_count(net, side, fault);
+        net_fault_count(net, link->side, fault);
+    if (first && !tell)
+        net_refusal(net, link->from, event.reason);
+    if (!link->dead)
+        link_uncount(link);
     link_kill(link);
-    if (tell) {
+    if (first && tell) {
         nng_mtx_unlock(net->mutex);
-        net_post(net, NET_DOWN, id, side, NULL, fault ? fault_texts[fault] : reason);
+        net_post(net, &event);
         nng_mtx_lock(net->mutex);
     }
 }
 
 /* With the mutex held and receive_busy raised: receives, or ends a link that there is no memory
  * for. */
-static void link_listen(struct link *link)
+void link_listen(struct link *link)
 {
     if (link_receive(link))
         return;
@@ -158,11 +181,22 @@ static bool link_progress(struct link *link)
     return true;
 }
 
+/* With the mutex held, which is let go of meanwhile. */
+static void link_hand_over(struct link *link)
+{
+    struct net_event event = {
+        .kind = NET_MESSAGE, .link = link->id, .side = link->side, .message = link->message};
+
+    buffer_init(&link->message, MESSAGE_SIZE_MAX);
+    nng_mtx_unlock(link->net->mutex);
+    net_post(link->net, &event);
+    nng_mtx_lock(link->net->mutex);
+}
+
 /* With the mutex held: whole messages go to the sink, one at a time. `delivering` keeps the link,
  * and keeps others out, while the sink is told; what arrives meanwhile is behind input_end. */
 static void link_deliver(struct link *link)
 {
-    struct net_nng *net = link->net;
     enum net_fault fault = NET_FAULT_NONE;
 
     link->delivering = true;
@@ -178,9 +212,7 @@ static void link_deliver(struct link *link)
         link->told = nng_clock();
         if (link->side == NET_CLIENT)
             link->trusted = true;
-        nng_mtx_unlock(net->mutex);
-        net_post(net, NET_MESSAGE, link->id, link->side, &link->message, NULL);
-        nng_mtx_lock(net->mutex);
+        link_hand_over(link);
     }
     link->delivering = false;
 }
@@ -194,13 +226,15 @@ static void received(void *arg)
     nng_mtx_lock(net->mutex);
     rv = nng_aio_result(link->receive);
     if (rv == 0)
-        link->input_end += nng_aio_count(link->receive);
+        (link->tls ? &link->raw : &link->input)->end += nng_aio_count(link->receive);
     if (rv == NNG_ETIMEDOUT && link->trusted)
         rv = 0;
     if (rv)
         link_down(link, rv == NNG_ETIMEDOUT ? NET_FAULT_DEADLINE : NET_FAULT_NONE,
                   nng_strerror(rv));
-    if (!link->delivering)
+    if (link->tls && !link->up)
+        link_shake(link);
+    if (link->up && !link->delivering)
         link_deliver(link);
     link_listen(link);
     nng_mtx_unlock(net->mutex);
@@ -214,12 +248,17 @@ static void sent(void *arg)
 
     nng_mtx_lock(net->mutex);
     rv = nng_aio_result(link->send);
-    if (rv)
+    if (rv && !link->ending)
         link_down(link, NET_FAULT_NONE, nng_strerror(rv));
-    else
+    else if (link->tls && !rv)
+        link->sealed_done += nng_aio_count(link->send);
+    else if (!rv)
         link_sent(link, nng_aio_count(link->send));
     link->send_busy = false;
-    link_flush(link);
+    if (!rv)
+        link_flush(link);
+    if (link->ending && !link->send_busy)
+        link_down(link, NET_FAULT_NONE, link->reason);
     nng_mtx_unlock(net->mutex);
 }
 
@@ -239,10 +278,11 @@ static void dialled(void *arg)
     if (rv == 0 && link->dead)
         nng_stream_close(link->stream);
     if (!link->dead) {
-        nng_mtx_unlock(net->mutex);
-        net_post(net, NET_UP, link->id, link->side, NULL, NULL);
-        nng_mtx_lock(net->mutex);
         link->receive_busy = true;
+        if (link->tls)
+            link_shake(link);
+        else
+            link_rise(link);
         link_listen(link);
         link_flush(link);
     }
@@ -250,7 +290,7 @@ static void dialled(void *arg)
     nng_mtx_unlock(net->mutex);
 }
 
-static int link_new(struct net_nng *net, uint64_t id, enum net_side side, struct link **ret_link)
+int link_new(struct net_nng *net, uint64_t id, enum net_side side, struct link **ret_link)
 {
     struct link *link = mem_new(sizeof(*link));
 
@@ -271,62 +311,6 @@ static int link_new(struct net_nng *net, uint64_t id, enum net_side side, struct
     return 0;
 }
 
-/* A stream was accepted. More links than the limit are closed at once: who is in stays in. */
-static void link_accept(struct net_nng *net, enum net_side side, nng_stream *stream)
-{
-    unsigned *count = &net->accepted_count[side == NET_CLIENT];
-    enum net_fault fault = NET_FAULT_NONE;
-    struct link *link = NULL;
-
-    if (*count >= net->links_max)
-        fault = NET_FAULT_LINKS;
-    else if (link_new(net, net->accepted_next, side, &link))
-        fault = NET_FAULT_MEMORY;
-    if (fault && !net->stopping)
-        net_fault_count(net, side, fault);
-    if (fault || net->stopping) {
-        if (link)
-            link_free(link);
-        nng_stream_close(stream);
-        nng_stream_free(stream);
-        return;
-    }
-    net->accepted_next++;
-    ++*count;
-    link->stream = stream;
-    link->next = net->links;
-    net->links = link;
-    link->receive_busy = true;
-    nng_mtx_unlock(net->mutex);
-    net_post(net, NET_UP, link->id, side, NULL, NULL);
-    nng_mtx_lock(net->mutex);
-    link_listen(link);
-    link_flush(link);
-}
-
-/* After an error (no descriptors left, say) it pauses: an accept that fails at once must not spin.
- */
-static void accepted(void *arg)
-{
-    struct accepter *accepter = arg;
-    struct net_nng *net = accepter->net;
-    int rv;
-
-    nng_mtx_lock(net->mutex);
-    rv = nng_aio_result(accepter->aio);
-    if (rv == 0 && !accepter->pausing)
-        link_accept(net, accepter->side, nng_aio_get_output(accepter->aio, 0));
-    if (!net->stopping && rv != NNG_ECLOSED) {
-        accepter->pausing = rv != 0;
-        if (rv)
-            nng_sleep_aio(ACCEPT_PAUSE_MS, accepter->aio);
-        else
-            nng_stream_listener_accept(accepter->listener, accepter->aio);
-    }
-    nng_mtx_unlock(net->mutex);
-    net_reap(net);
-}
-
 static int net_dial(struct net *base, uint64_t id, const char *address)
 {
     struct net_nng *net = net_of(base);
@@ -338,16 +322,21 @@ static int net_dial(struct net *base, uint64_t id, const char *address)
     error = link_new(net, id, NET_DIALED, &link);
     if (error)
         return error;
-    error = nng_to_error(nng_stream_dialer_alloc(&link->dialer, address));
+    error = nng_to_error(nng_stream_dialer_alloc(&link->dialer, address_of_nng(address)));
+    if (!error)
+        error = net_address_check(address, net->credentials != NULL, "peers", NULL);
     if (error) {
         link_free(link);
         return error;
     }
     nng_mtx_lock(net->mutex);
-    if (net->stopping) {
+    error = net->stopping ? NEAP_UNAVAILABLE : 0;
+    if (!error && net_address_is_tls(address))
+        error = link_tls(link);
+    if (error) {
         nng_mtx_unlock(net->mutex);
         link_free(link);
-        return NEAP_UNAVAILABLE;
+        return error;
     }
     link->next = net->links;
     net->links = link;
@@ -365,7 +354,7 @@ static int net_send(struct net *base, uint64_t id, struct slice message)
     int error;
 
     nng_mtx_lock(net->mutex);
-    link = link_find(net, id);
+    link = net_link_find(net, id);
     error = link ? link_queue(link, message) : NEAP_NOTFOUND;
     if (error == 0)
         link_flush(link);
@@ -379,7 +368,7 @@ static void net_ready(struct net *base, uint64_t id)
     struct link *link;
 
     nng_mtx_lock(net->mutex);
-    link = link_find(net, id);
+    link = net_link_find(net, id);
     if (link && link->holds_message) {
         link->holds_message = false;
         if (!link->delivering) /* else whoever delivered it goes on */
@@ -398,7 +387,7 @@ static void net_trust(struct net *base, uint64_t id)
     struct link *link;
 
     nng_mtx_lock(net->mutex);
-    link = link_find(net, id);
+    link = net_link_find(net, id);
     if (link)
         link->trusted = true;
     nng_mtx_unlock(net->mutex);
@@ -410,10 +399,9 @@ static void net_close(struct net *base, uint64_t id)
     struct link *link;
 
     nng_mtx_lock(net->mutex);
-    link = link_find(net, id);
+    link = net_link_find(net, id);
     if (link) {
-        if (id >= NET_ACCEPTED)
-            net->accepted_count[link->side == NET_CLIENT]--;
+        link_uncount(link);
         link_kill(link);
     }
     nng_mtx_unlock(net->mutex);
@@ -463,6 +451,7 @@ static void net_free(struct net *base)
     }
     if (net->mutex)
         nng_mtx_free(net->mutex);
+    credentials_close(net->credentials);
     mem_free(net);
 }
 
@@ -473,36 +462,11 @@ static const struct net_ops net_nng_ops = {.dial = net_dial,
                                            .close = net_close,
                                            .stop = net_stop,
                                            .free = net_free,
-                                           .count = net_count};
-
-static int net_listen(struct net_nng *net, struct accepter *accepter, enum net_side side,
-                      const char *address, struct neap_error *error)
-{
-    int rv;
-
-    accepter->net = net;
-    accepter->side = side;
-    if (!net_address_is_local(address))
-        return error_set(error, NEAP_REFUSED,
-                         "%s: only loopback addresses and sockets are allowed, since links are not "
-                         "encrypted yet: use tcp://127.0.0.1:PORT or ipc://PATH",
-                         address);
-    rv = nng_stream_listener_alloc(&accepter->listener, address);
-    if (rv)
-        return error_set(error, nng_to_error(rv), "%s: not an address to listen on: %s", address,
-                         nng_strerror(rv));
-    if (strncmp(address, "ipc://", 6) == 0)
-        rv = nng_stream_listener_set_int(accepter->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
-    if (rv == 0)
-        rv = nng_aio_alloc(&accepter->aio, accepted, accepter);
-    if (rv == 0)
-        rv = nng_stream_listener_listen(accepter->listener);
-    if (rv)
-        return error_set(error, rv == NNG_ENOMEM ? NEAP_NOMEM : NEAP_UNAVAILABLE,
-                         "cannot listen on %s: %s", address, nng_strerror(rv));
-    nng_stream_listener_accept(accepter->listener, accepter->aio);
-    return 0;
-}
+                                           .count = net_count,
+                                           .who = net_who,
+                                           .recheck = net_recheck,
+                                           .reload = net_reload,
+                                           .refused = net_refused};
 
 int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, struct net **ret_net,
                  struct neap_error *error)
@@ -518,6 +482,10 @@ int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, s
     net->handshake_ms = options->handshake_ms ? options->handshake_ms : DEFAULT_HANDSHAKE_MS;
     net->queue_max = options->queue_max ? options->queue_max : DEFAULT_QUEUE;
     net->links_max = options->links_max ? options->links_max : DEFAULT_LINKS;
+    net->is_revoked = options->is_revoked;
+    net->is_revoked_arg = options->is_revoked_arg;
+    if (options->credentials)
+        net->credentials = credentials_hold(options->credentials);
     if (nng_mtx_alloc(&net->mutex))
         code = error_set(error, NEAP_NOMEM, "out of memory");
     if (code == 0 && options->listen)

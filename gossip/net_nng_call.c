@@ -1,8 +1,9 @@
-/* Door: a client's blocking connection, and which addresses need no TLS. */
+/* Door: a client's blocking connection. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "gossip/net_nng.h"
 
@@ -13,30 +14,11 @@ struct net_call {
     nng_stream_dialer *dialer;
     nng_stream *stream;
     nng_aio *aio;
-    bool broken; /* a reply may still be on its way: nothing more may be asked here */
+    bool broken;     /* a reply may still be on its way: nothing more may be asked here */
+    struct tls *tls; /* NULL: without */
+    uint8_t raw[RECEIVE_LARGE];
+    size_t raw_start, raw_end; /* received, and not yet taken by TLS */
 };
-
-/* "127.", then nothing but digits and dots up to the port: no name that only begins so. */
-static bool address_is_127(const char *address)
-{
-    const char *host = "tcp://127.";
-    size_t size = strlen(host);
-
-    return strncmp(address, host, size) == 0 &&
-           address[size + strspn(address + size, "0123456789.")] == ':';
-}
-
-bool net_address_is_local(const char *address)
-{
-    static const char *const local[] = {"ipc://", "tcp://localhost:", "tcp://[::1]:"};
-
-    if (address_is_127(address))
-        return true;
-    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
-        if (strncmp(address, local[i], strlen(local[i])) == 0)
-            return true;
-    return false;
-}
 
 void net_call_close(struct net_call *call)
 {
@@ -54,6 +36,7 @@ void net_call_close(struct net_call *call)
         nng_cv_free(call->turn);
     if (call->mutex)
         nng_mtx_free(call->mutex);
+    tls_free(call->tls);
     mem_free(call);
 }
 
@@ -66,7 +49,7 @@ static int call_dial(struct net_call *call, const char *address, uint32_t timeou
     if (rv == 0)
         rv = nng_aio_alloc(&call->aio, NULL, NULL);
     if (rv == 0)
-        rv = nng_stream_dialer_alloc(&call->dialer, address);
+        rv = nng_stream_dialer_alloc(&call->dialer, address_of_nng(address));
     if (rv)
         return rv;
     nng_aio_set_timeout(call->aio, timeout_ms ? (nng_duration)timeout_ms : NNG_DURATION_INFINITE);
@@ -78,27 +61,108 @@ static int call_dial(struct net_call *call, const char *address, uint32_t timeou
     return rv;
 }
 
-int net_call_open(const char *address, uint32_t timeout_ms, struct net_call **ret_call,
-                  struct neap_error *error)
+/* One send or receive, of a part at least, before the deadline. */
+static int call_some(struct net_call *call, uint8_t *bytes, size_t size, bool send,
+                     nng_time deadline, size_t *ret_count)
 {
-    struct net_call *call;
+    nng_iov iov = {.iov_buf = bytes, .iov_len = size};
+    nng_time now = nng_clock();
+
+    if (now >= deadline)
+        return NNG_ETIMEDOUT;
+    (void)nng_aio_set_iov(call->aio, 1, &iov);
+    nng_aio_set_timeout(call->aio, deadline - now > INT32_MAX ? NNG_DURATION_INFINITE
+                                                              : (nng_duration)(deadline - now));
+    if (send)
+        nng_stream_send(call->stream, call->aio);
+    else
+        nng_stream_recv(call->stream, call->aio);
+    nng_aio_wait(call->aio);
+    *ret_count = nng_aio_count(call->aio);
+    return nng_aio_result(call->aio);
+}
+
+static int call_wire_send(struct net_call *call, const uint8_t *bytes, size_t size,
+                          nng_time deadline)
+{
+    while (size > 0) {
+        size_t count;
+        int rv = call_some(call, (uint8_t *)(uintptr_t)bytes, size, true, deadline, &count);
+
+        if (rv)
+            return rv;
+        bytes += count;
+        size -= count;
+    }
+    return 0;
+}
+
+/* What TLS has to say goes out; more comes in, when nothing is left of what came. */
+static int call_tls_send(struct net_call *call, nng_time deadline)
+{
+    struct buffer sealed;
     int rv;
 
-    if (!net_address_is_local(address))
-        return error_set(error, NEAP_REFUSED,
-                         "%s: only sockets and loopback addresses can be connected to, since links "
-                         "are not encrypted yet",
-                         address);
-    call = mem_new(sizeof(*call));
-    if (call == NULL)
-        return error_set(error, NEAP_NOMEM, "out of memory");
-    rv = call_dial(call, address, timeout_ms);
-    if (rv) {
-        net_call_close(call);
-        return error_set(error, nng_to_error(rv), "cannot connect to %s: %s: is neapd running?",
-                         address, nng_strerror(rv));
+    tls_output(call->tls, &sealed);
+    rv = call_wire_send(call, sealed.data, sealed.size, deadline);
+    buffer_done(&sealed);
+    return rv;
+}
+
+static int call_tls_receive(struct net_call *call, nng_time deadline)
+{
+    size_t count = 0;
+    int rv = 0;
+
+    if (call->raw_start == call->raw_end) {
+        rv = call_some(call, call->raw, sizeof(call->raw), false, deadline, &count);
+        call->raw_start = 0;
+        call->raw_end = rv ? 0 : count;
     }
-    *ret_call = call;
+    tls_input(call->tls, slice_of(call->raw + call->raw_start, call->raw_end - call->raw_start));
+    return rv;
+}
+
+static void call_tls_taken(struct net_call *call)
+{
+    call->raw_start = call->raw_end - tls_input_left(call->tls);
+}
+
+static int call_seal(struct net_call *call, const uint8_t *bytes, size_t size, nng_time deadline)
+{
+    while (size > 0) {
+        size_t count;
+        int rv;
+
+        if (tls_write(call->tls, slice_of(bytes, size), &count))
+            return NNG_ECRYPTO;
+        rv = call_tls_send(call, deadline);
+        if (rv)
+            return rv;
+        bytes += count;
+        size -= count;
+    }
+    return 0;
+}
+
+static int call_unseal(struct net_call *call, uint8_t *bytes, size_t size, nng_time deadline)
+{
+    while (size > 0) {
+        size_t count;
+        int rv = 0;
+
+        tls_input(call->tls,
+                  slice_of(call->raw + call->raw_start, call->raw_end - call->raw_start));
+        if (tls_read(call->tls, bytes, size, &count))
+            return NNG_ECONNSHUT;
+        call_tls_taken(call);
+        if (count == 0)
+            rv = call_tls_receive(call, deadline);
+        if (rv)
+            return rv;
+        bytes += count;
+        size -= count;
+    }
     return 0;
 }
 
@@ -106,27 +170,83 @@ int net_call_open(const char *address, uint32_t timeout_ms, struct net_call **re
 static int call_move(struct net_call *call, uint8_t *bytes, size_t size, bool send,
                      nng_time deadline)
 {
+    if (call->tls)
+        return send ? call_seal(call, bytes, size, deadline)
+                    : call_unseal(call, bytes, size, deadline);
     while (size > 0) {
-        nng_iov iov = {.iov_buf = bytes, .iov_len = size};
-        nng_time now = nng_clock();
-        int rv;
+        size_t count;
+        int rv = call_some(call, bytes, size, send, deadline, &count);
 
-        if (now >= deadline)
-            return NNG_ETIMEDOUT;
-        (void)nng_aio_set_iov(call->aio, 1, &iov);
-        nng_aio_set_timeout(call->aio, deadline - now > INT32_MAX ? NNG_DURATION_INFINITE
-                                                                  : (nng_duration)(deadline - now));
-        if (send)
-            nng_stream_send(call->stream, call->aio);
-        else
-            nng_stream_recv(call->stream, call->aio);
-        nng_aio_wait(call->aio);
-        rv = nng_aio_result(call->aio);
         if (rv)
             return rv;
-        bytes += nng_aio_count(call->aio);
-        size -= nng_aio_count(call->aio);
+        bytes += count;
+        size -= count;
     }
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static int call_shake(struct net_call *call, const char *address, nng_time deadline,
+                      struct neap_error *error)
+{
+    enum tls_progress progress = tls_run(call->tls);
+    char reason[TLS_REASON_MAX];
+    int rv = 0;
+
+    while (progress == TLS_GOES_ON && rv == 0) {
+        rv = call_tls_send(call, deadline);
+        if (rv == 0)
+            rv = call_tls_receive(call, deadline);
+        if (rv == 0)
+            progress = tls_run(call->tls);
+        call_tls_taken(call);
+    }
+    if (rv)
+        return error_set(error, nng_to_error(rv), "cannot connect to %.100s: %s", address,
+                         nng_strerror(rv));
+    (void)call_tls_send(call, deadline);
+    if (progress == TLS_IS_UP)
+        return 0;
+    return error_set(error, tls_fault(call->tls) == TLS_no_memory ? NEAP_NOMEM : NEAP_REFUSED,
+                     "cannot connect to %.100s: %s", address, tls_reason(call->tls, reason));
+}
+
+static int call_tls(struct net_call *call, const char *address, struct credentials *credentials,
+                    nng_time deadline, struct neap_error *error)
+{
+    struct clock *clock = clock_os();
+    struct tls_options options = {.credentials = credentials,
+                                  .wall_ms = clock->ops->wall_ms(clock)};
+
+    if (tls_new(&options, &call->tls))
+        return error_set(error, NEAP_NOMEM, "out of memory");
+    return call_shake(call, address, deadline, error);
+}
+
+int net_call_open(const char *address, struct credentials *credentials, uint32_t timeout_ms,
+                  struct net_call **ret_call, struct neap_error *error)
+{
+    nng_time deadline = timeout_ms ? nng_clock() + timeout_ms : UINT64_MAX;
+    struct net_call *call;
+    int rv, code = net_address_check(address, credentials != NULL, "connect", error);
+
+    if (code)
+        return code;
+    call = mem_new(sizeof(*call));
+    if (call == NULL)
+        return error_set(error, NEAP_NOMEM, "out of memory");
+    rv = call_dial(call, address, timeout_ms);
+    if (rv)
+        code = error_set(error, nng_to_error(rv), "cannot connect to %s: %s: is neapd running?",
+                         address, nng_strerror(rv));
+    else if (net_address_is_tls(address))
+        code = call_tls(call, address, credentials, deadline, error);
+    if (code) {
+        net_call_close(call);
+        return code;
+    }
+    *ret_call = call;
     return 0;
 }
 

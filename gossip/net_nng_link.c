@@ -33,7 +33,10 @@ void link_free(struct link *link)
         out = next;
     }
     buffer_done(&link->message);
-    mem_free(link->input);
+    mem_free(link->input.bytes);
+    mem_free(link->raw.bytes);
+    buffer_done(&link->sealed);
+    tls_free(link->tls);
     mem_free(link);
 }
 
@@ -46,6 +49,26 @@ void link_kill(struct link *link)
         nng_stream_dialer_close(link->dialer);
 }
 
+/* What was taken makes room at the end. Without memory for more, what there is has to do. */
+bool intake_reserve(struct intake *intake, size_t want)
+{
+    uint8_t *bytes;
+
+    if (intake->start > 0) {
+        memmove(intake->bytes, intake->bytes + intake->start, intake->end - intake->start);
+        intake->end -= intake->start;
+        intake->start = 0;
+    }
+    if (intake->room >= want)
+        return true;
+    bytes = mem_resize(intake->bytes, want);
+    if (bytes == NULL)
+        return intake->room > 0;
+    intake->bytes = bytes;
+    intake->room = want;
+    return true;
+}
+
 /* With receive_busy raised by the caller; lowered here when nothing is posted. A receive is posted
  * also while a message is held, as far as there is room: only so is it seen that the other side
  * went away, and a stream that hung up with nobody receiving keeps nng's poller spinning. An
@@ -53,34 +76,21 @@ void link_kill(struct link *link)
  * byte now and then wins nothing. */
 bool link_receive(struct link *link)
 {
-    size_t want = link->trusted ? RECEIVE_LARGE : RECEIVE_SMALL;
+    struct intake *intake = link->tls ? &link->raw : &link->input;
     nng_iov iov;
 
-    if (link->dead || link->stream == NULL) {
+    if (link->dead || link->ending || link->stream == NULL) {
         link->receive_busy = false;
         return true;
     }
-    if (link->input_start > 0) {
-        memmove(link->input, link->input + link->input_start, link->input_end - link->input_start);
-        link->input_end -= link->input_start;
-        link->input_start = 0;
-    }
-    if (link->input_room < want) {
-        uint8_t *input = mem_resize(link->input, want);
-
-        if (input == NULL && link->input_room == 0)
-            return false;
-        if (input) {
-            link->input = input;
-            link->input_room = want;
-        }
-    }
-    if (link->input_end == link->input_room) { /* a message is held, and all room behind it full */
+    if (!intake_reserve(intake, link->trusted ? RECEIVE_LARGE : RECEIVE_SMALL))
+        return false;
+    if (intake->end == intake->room) { /* a message is held, and all room behind it full */
         link->receive_busy = false;
         return true;
     }
-    iov.iov_buf = link->input + link->input_end;
-    iov.iov_len = link->input_room - link->input_end;
+    iov.iov_buf = intake->bytes + intake->end;
+    iov.iov_len = intake->room - intake->end;
     (void)nng_aio_set_iov(link->receive, 1, &iov);
     if (link->trusted) {
         nng_aio_set_timeout(link->receive, NNG_DURATION_INFINITE);
@@ -99,9 +109,9 @@ static bool frame_begin(struct link *link, enum net_fault *ret_fault)
     size_t limit = link->trusted ? MESSAGE_SIZE_MAX : HELLO_SIZE_MAX;
     struct frame_head head;
 
-    if (link->input_end - link->input_start < FRAME_HEAD)
+    if (link->input.end - link->input.start < FRAME_HEAD)
         return false;
-    if (frame_head_read(link->input + link->input_start, &head)) {
+    if (frame_head_read(link->input.bytes + link->input.start, &head)) {
         *ret_fault = NET_FAULT_FRAME;
         return false;
     }
@@ -113,7 +123,7 @@ static bool frame_begin(struct link *link, enum net_fault *ret_fault)
         *ret_fault = NET_FAULT_MEMORY;
         return false;
     }
-    link->input_start += FRAME_HEAD;
+    link->input.start += FRAME_HEAD;
     link->in_frame = true;
     link->frame_left = head.size;
     link->frame_more = head.more;
@@ -126,19 +136,25 @@ bool link_take(struct link *link, enum net_fault *ret_fault)
     for (;;) {
         size_t here;
 
-        if (!link->in_frame && !frame_begin(link, ret_fault))
-            return false;
-        here = link->input_end - link->input_start;
+        if (!link->in_frame && !frame_begin(link, ret_fault)) {
+            if (*ret_fault || !link_unseal(link, ret_fault))
+                return false;
+            continue;
+        }
+        here = link->input.end - link->input.start;
         if (here > link->frame_left)
             here = link->frame_left;
-        if (buffer_append(&link->message, slice_of(link->input + link->input_start, here))) {
+        if (buffer_append(&link->message, slice_of(link->input.bytes + link->input.start, here))) {
             *ret_fault = NET_FAULT_MEMORY;
             return false;
         }
-        link->input_start += here;
+        link->input.start += here;
         link->frame_left -= here;
-        if (link->frame_left > 0)
-            return false;
+        if (link->frame_left > 0) {
+            if (!link_unseal(link, ret_fault))
+                return false;
+            continue;
+        }
         link->in_frame = false;
         if (!link->frame_more)
             return true;
@@ -176,13 +192,37 @@ int link_queue(struct link *link, struct slice message)
     return 0;
 }
 
+/* Sealed bytes go before those that wait: all of them, before others are sealed. */
+static void link_flush_sealed(struct link *link)
+{
+    nng_iov iov;
+
+    if (link->sealed_done == link->sealed.size)
+        link_seal(link);
+    if (link->sealed_done == link->sealed.size)
+        return;
+    iov.iov_buf = link->sealed.data + link->sealed_done;
+    iov.iov_len = link->sealed.size - link->sealed_done;
+    (void)nng_aio_set_iov(link->send, 1, &iov);
+    if (link->ending)
+        nng_aio_set_timeout(link->send, REFUSAL_MS);
+    link->send_busy = true;
+    nng_stream_send(link->stream, link->send);
+}
+
 void link_flush(struct link *link)
 {
     nng_iov iov[SEND_GATHER];
     unsigned count = 0;
     size_t skip = link->out_done;
 
-    if (link->dead || link->send_busy || link->stream == NULL || link->out_first == NULL)
+    if (link->dead || link->send_busy || link->stream == NULL)
+        return;
+    if (link->tls) {
+        link_flush_sealed(link);
+        return;
+    }
+    if (link->out_first == NULL)
         return;
     for (struct outgoing *out = link->out_first; out && count < SEND_GATHER; out = out->next) {
         iov[count].iov_buf = out->bytes + skip;

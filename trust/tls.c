@@ -350,6 +350,10 @@ enum tls_progress tls_run(struct tls *tls)
         return TLS_GOES_ON;
     if (!tls->fault)
         tls->fault = error_fault(tls, rv);
+    /* Of this alone mbedTLS does not tell the other side. */
+    if (rv == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
+        (void)mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
     return TLS_FAILED;
 }
 

@@ -1,116 +1,16 @@
 /* The real net on loopback. Nothing here waits for time to pass: each test waits for an event. */
-#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "gossip/frame.h"
-#include "gossip/net.h"
 #include "tests/support/test.h"
-
-enum { EVENTS_MAX = 64 };
-
-struct inbox {
-    struct net_sink sink;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    struct net_event events[EVENTS_MAX];
-    unsigned count, taken;
-};
-
-static void inbox_post(struct net_sink *sink, struct net_event *event)
-{
-    struct inbox *inbox = (struct inbox *)sink;
-
-    pthread_mutex_lock(&inbox->mutex);
-    if (inbox->count < EVENTS_MAX)
-        inbox->events[inbox->count++] = *event;
-    else
-        buffer_done(&event->message);
-    pthread_cond_broadcast(&inbox->changed);
-    pthread_mutex_unlock(&inbox->mutex);
-}
-
-static void inbox_init(struct inbox *inbox)
-{
-    memset(inbox, 0, sizeof(*inbox));
-    inbox->sink.post = inbox_post;
-    pthread_mutex_init(&inbox->mutex, NULL);
-    pthread_cond_init(&inbox->changed, NULL);
-}
-
-static struct net_event *inbox_take(struct inbox *inbox)
-{
-    struct net_event *event;
-
-    pthread_mutex_lock(&inbox->mutex);
-    while (inbox->taken == inbox->count)
-        pthread_cond_wait(&inbox->changed, &inbox->mutex);
-    event = &inbox->events[inbox->taken++];
-    pthread_mutex_unlock(&inbox->mutex);
-    return event;
-}
-
-static bool inbox_is_empty(struct inbox *inbox)
-{
-    pthread_mutex_lock(&inbox->mutex);
-    bool empty = inbox->taken == inbox->count;
-    pthread_mutex_unlock(&inbox->mutex);
-    return empty;
-}
-
-static void inbox_done(struct inbox *inbox)
-{
-    for (unsigned i = 0; i < inbox->count; i++)
-        buffer_done(&inbox->events[i].message);
-}
-
-struct pair {
-    struct inbox here, there;
-    struct net *near, *far;
-    uint64_t far_link;
-    char address[64];
-};
-
-static void pair_open(struct pair *pair, uint32_t handshake_ms, size_t queue_max)
-{
-    struct net_nng_options listen = {
-        .listen = "tcp://127.0.0.1:0", .handshake_ms = handshake_ms, .queue_max = queue_max};
-    struct net_nng_options dial = {.queue_max = queue_max};
-
-    inbox_init(&pair->here);
-    inbox_init(&pair->there);
-    CHECK_EQUAL(net_nng_open(&listen, &pair->there.sink, &pair->far, NULL), 0);
-    CHECK_EQUAL(net_nng_open(&dial, &pair->here.sink, &pair->near, NULL), 0);
-    snprintf(pair->address, sizeof(pair->address), "tcp://127.0.0.1:%d", net_nng_port(pair->far));
-    CHECK_EQUAL(pair->near->ops->dial(pair->near, 1, pair->address), 0);
-    CHECK_EQUAL(inbox_take(&pair->here)->kind, NET_UP);
-    pair->far_link = inbox_take(&pair->there)->link;
-    CHECK(pair->far_link >= NET_ACCEPTED);
-}
-
-static void pair_close(struct pair *pair)
-{
-    pair->near->ops->stop(pair->near);
-    pair->far->ops->stop(pair->far);
-    pair->near->ops->free(pair->near);
-    pair->far->ops->free(pair->far);
-    inbox_done(&pair->here);
-    inbox_done(&pair->there);
-}
-
-static struct slice pattern(uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(i * 31 + (i >> 8));
-    return slice_of(bytes, size);
-}
+#include "tests/unit/net_pair.h"
 
 TEST(messages_of_every_size_arrive_whole_and_in_order)
 {
@@ -230,7 +130,12 @@ TEST(listening_beyond_loopback_is_refused_with_what_to_do)
 
     inbox_init(&inbox);
     CHECK_EQUAL(net_nng_open(&options, &inbox.sink, &net, &error), NEAP_REFUSED);
-    CHECK(strstr(error.text, "tcp://127.0.0.1:PORT") != NULL);
+    CHECK(strstr(error.text, "tls+tcp://HOST:PORT") && strstr(error.text, "neap init"));
+    options.listen = "tls+tcp://127.0.0.1:0";
+    CHECK_EQUAL(net_nng_open(&options, &inbox.sink, &net, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "neap join"));
+    options = (struct net_nng_options){.clients = "tcp://192.0.2.1:7400"};
+    CHECK_EQUAL(net_nng_open(&options, &inbox.sink, &net, &error), NEAP_REFUSED);
     CHECK(net_address_is_local("ipc:///run/x") && !net_address_is_local("tcp://10.0.0.1:1"));
     CHECK(!net_address_is_local("tcp://localhost.example.org:1"));
 }
@@ -255,7 +160,7 @@ TEST(a_client_asks_and_is_answered)
         net_nng_open(&(struct net_nng_options){.clients = address}, &inbox.sink, &net, NULL), 0);
     CHECK_EQUAL(stat(path, &status), 0);
     CHECK_EQUAL(status.st_mode & 0777, 0600);
-    CHECK_EQUAL(net_call_open(address, 5000, &call, NULL), 0);
+    CHECK_EQUAL(net_call_open(address, NULL, 5000, &call, NULL), 0);
     event = inbox_take(&inbox);
     CHECK_EQUAL(event->side, NET_CLIENT);
     /* The answer is queued first: one thread plays both sides. */
@@ -307,7 +212,7 @@ TEST(a_call_that_gets_no_turn_is_busy_and_harms_nobody)
     inbox_init(&inbox);
     buffer_init(&reply, MESSAGE_SIZE_MAX);
     CHECK_OK(net_nng_open(&(struct net_nng_options){.clients = address}, &inbox.sink, &net, NULL));
-    CHECK_OK(net_call_open(address, 5000, &slow.call, NULL));
+    CHECK_OK(net_call_open(address, NULL, 5000, &slow.call, NULL));
     link = inbox_take(&inbox)->link;
     pthread_create(&thread, NULL, call_run, &slow);
     CHECK_EQUAL(inbox_take(&inbox)->kind, NET_MESSAGE); /* the slow one has the connection */
@@ -336,17 +241,6 @@ TEST(a_link_that_hangs_up_while_its_message_is_held_is_seen)
     pair_close(&pair);
 }
 
-static int raw_connect(const struct pair *pair)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    address.sin_port = htons((uint16_t)net_nng_port(pair->far));
-    CHECK(raw >= 0);
-    CHECK_EQUAL(connect(raw, (struct sockaddr *)&address, sizeof address), 0);
-    return raw;
-}
-
 /* A byte now and then, until the other side says what it makes of them. */
 TEST(a_message_that_is_long_in_coming_is_told_of)
 {
@@ -357,7 +251,7 @@ TEST(a_message_that_is_long_in_coming_is_told_of)
     struct pair pair;
 
     pair_open(&pair, 0, 0);
-    waits.fd = raw_connect(&pair);
+    waits.fd = raw_connect(pair.far);
     event = inbox_take(&pair.there);
     CHECK_EQUAL(event->kind, NET_UP);
     pair.far->ops->trust(pair.far, event->link);
