@@ -7,6 +7,7 @@
 #include "engine/api_trust.h"
 #include "engine/join.h"
 #include "engine/request.h"
+#include "gossip/net.h"
 #include "trust/credentials.h"
 #include "trust/directory.h"
 #include "trust/keep.h"
@@ -54,32 +55,48 @@ int join_ask(struct transport *transport, const char *directory,
     return code;
 }
 
-/* Shows the certificate of `credentials` to the node at the address. */
-static int transport_trusted(const char *address, struct credentials *credentials,
-                             uint32_t timeout_ms, struct transport **ret_transport,
-                             struct neap_error *error)
+/* A link of its own, over which the certificate of `credentials` is shown. */
+struct transport_trusted {
+    struct transport transport;
+    struct net_call *call;
+};
+
+static int trusted_call(struct transport *transport, struct slice request, uint32_t timeout_ms,
+                        struct buffer *ret_reply)
 {
-    (void)credentials;
-    (void)timeout_ms;
-    (void)ret_transport;
-    return error_set(error, NEAP_REFUSED,
-                     "%.150s: links have no TLS yet: use `neap cert`, by files", address);
+    return net_call(((struct transport_trusted *)transport)->call, request, timeout_ms, ret_reply);
+}
+
+static int trusted_open(const char *address, struct credentials *credentials, uint32_t timeout_ms,
+                        struct transport_trusted *ret_link, struct neap_error *error)
+{
+    struct transport_trusted link = {.transport.call = trusted_call};
+    int code;
+
+    if (!net_address_is_tls(address))
+        return error_set(error, NEAP_REFUSED,
+                         "%.150s: certificates are handed out over TLS alone: tls+tcp://HOST:PORT",
+                         address);
+    code = net_call_open(address, credentials, timeout_ms, &link.call, error);
+    if (!code)
+        *ret_link = link;
+    return code;
 }
 
 static int ask_at(const char *address, struct credentials *credentials, const char *directory,
                   const uint8_t *fingerprint, uint32_t timeout_ms, struct issued *ret_issued,
                   struct neap_error *error)
 {
-    struct transport *transport = NULL;
+    struct transport_trusted link;
     int code;
 
     if (!timeout_ms)
         timeout_ms = JOIN_MS;
-    code = transport_trusted(address, credentials, timeout_ms, &transport, error);
+    code = trusted_open(address, credentials, timeout_ms, &link, error);
     if (code)
         return code;
-    code = join_ask(transport, directory, fingerprint, timeout_ms, ret_issued, error);
-    transport->close(transport);
+    code = join_ask(&link.transport, directory, fingerprint, timeout_ms, ret_issued, error);
+    net_call_close(link.call);
     return code;
 }
 

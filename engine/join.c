@@ -77,6 +77,11 @@ static int answer_write(const struct neap_error *error, struct slice papers,
     return writer.error;
 }
 
+int join_refuse(const struct neap_error *error, struct buffer *ret_answer)
+{
+    return answer_write(error, slice_of(NULL, 0), ret_answer);
+}
+
 int join_serve(const char *directory, const struct principal *who, struct slice message,
                uint64_t now_s, struct buffer *ret_answer, struct neap_error *ret_error)
 {

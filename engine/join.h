@@ -15,6 +15,7 @@ int join_question_write(struct slice request, struct buffer *ret_message);
  * no answer. */
 int join_serve(const char *directory, const struct principal *who, struct slice message,
                uint64_t now_s, struct buffer *ret_answer, struct neap_error *ret_error);
+int join_refuse(const struct neap_error *error, struct buffer *ret_answer); /* NOMEM */
 /* The papers, borrowed; or the code that the node gave, with its text. UNCERTAIN: it cannot be
  * read. */
 int join_answer_read(struct slice message, struct slice *ret_papers, struct neap_error *error);

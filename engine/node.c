@@ -341,6 +341,7 @@ int node_new(struct node **ret_node)
     if (!node)
         return NEAP_NOMEM;
     must(!pthread_mutex_init(&node->lock, NULL));
+    must(!pthread_mutex_init(&node->joining, NULL));
     for (unsigned i = 0; i < NODE_CONDS; i++)
         must(!cond_init(node_cond(node, i)));
     node->tail = &node->head;
@@ -358,6 +359,8 @@ void node_free(struct node *node)
     for (unsigned i = 0; i < NODE_CONDS; i++)
         must(!pthread_cond_destroy(node_cond(node, i)));
     must(!pthread_mutex_destroy(&node->lock));
+    must(!pthread_mutex_destroy(&node->joining));
+    mem_free(node->directory);
     mem_free(node->ticket_codes);
     mem_free(node->path);
     mem_free(node);

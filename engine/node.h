@@ -26,6 +26,7 @@ struct node_options {
     const struct gossip_options *gossip;     /* NULL: alone. Its texts are copied */
     struct hash_key key;                     /* of digests and trees */
     const char *path;                        /* for people; NULL: in memory */
+    const char *directory;                   /* of the cluster, copied; NULL: admits nobody */
     struct trace *trace;
     /* Opens the net behind `sink`; NULL: none. */
     int (*net_open)(void *arg, struct net_sink *sink, struct net **ret_net,
@@ -89,7 +90,9 @@ struct node {
     struct net *net;
     struct hash_key key;
     char *path;
-    uint64_t cluster; /* 0: none */
+    char *directory;         /* of the cluster; NULL: none */
+    pthread_mutex_t joining; /* one is admitted at a time; taken before no other lock */
+    uint64_t cluster;        /* 0: none */
     bool readonly, suspect, has_gossip;
     size_t queue_count_max, queue_bytes_max;
 
@@ -173,6 +176,9 @@ int node_net_start(struct node *node);
 void node_net_stop(struct node *node); /* no event, no client after this */
 void node_net_close(struct node *node);
 void node_net_done(struct node *node, struct item *item); /* lock held */
+
+/* node_join.c: the answer to who asks for a certificate on that link; a worker's. */
+void node_join(struct node *node, uint64_t link, struct slice message);
 
 /* node_write.c: writes, submitted writes. */
 int node_write(struct backend *backend, struct write *write);

@@ -2,6 +2,7 @@
  * with this node as the backend. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/join.h"
 #include "engine/node.h"
 #include "engine/request.h"
 
@@ -134,7 +135,8 @@ static const struct backend_ops clients_ops = {.write = clients_write,
 
 /* ---- events ---- */
 
-/* One request after the other; while all threads are at work, clients wait. */
+/* One request after the other; while all threads are at work, clients wait. What comes here of a
+ * peer is the question of somebody who wants to become one. */
 static void client_answer(struct node *node, const struct item_net *item)
 {
     const struct net_ops *ops = node->net->ops;
@@ -142,6 +144,10 @@ static void client_answer(struct node *node, const struct item_net *item)
     struct buffer reply;
     int error;
 
+    if (item->net.side == NET_PEER) {
+        node_join(node, link, buffer_slice(&item->net.message));
+        return;
+    }
     buffer_init(&reply, MESSAGE_SIZE_MAX);
     error = request_serve(&node->clients, buffer_slice(&item->net.message), &reply);
     if (!error)
@@ -260,6 +266,8 @@ static void sink_post(struct net_sink *sink, struct net_event *event)
     struct node *node =
         (struct node *)(void *)((uint8_t *)(void *)sink - offsetof(struct node, sink));
     bool client = event->side == NET_CLIENT, message = event->kind == NET_MESSAGE;
+    bool joins =
+        event->side == NET_PEER && message && join_is_question(buffer_slice(&event->message));
     bool queued = false, lost;
     struct net *net;
 
@@ -270,7 +278,7 @@ static void sink_post(struct net_sink *sink, struct net_event *event)
         principal_done(&event->principal); /* net_ops.who() says it again */
     }
     if (!queued && !node->closing)
-        queued = client ? client_queue(node, event) : peer_queue(node, event);
+        queued = client || joins ? client_queue(node, event) : peer_queue(node, event);
     lost = !queued && !node->closing;
     node->net_drops += lost;
     net = node->started ? node->net : NULL;
@@ -281,7 +289,7 @@ static void sink_post(struct net_sink *sink, struct net_event *event)
     if (!queued)
         net_event_done(event);
     /* What is lost of a peer ends by a deadline; a client must not wait for its answer. */
-    if (lost && client && net)
+    if (lost && (client || joins) && net)
         net->ops->close(net, event->link);
 }
 

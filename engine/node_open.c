@@ -167,6 +167,10 @@ static int node_fill(struct node *node, const struct node_options *options)
         node->path = mem_text(options->path);
         code = node->path ? 0 : NEAP_NOMEM;
     }
+    if (!code && options->directory) {
+        node->directory = mem_text(options->directory);
+        code = node->directory ? 0 : NEAP_NOMEM;
+    }
     return code;
 }
 

@@ -192,6 +192,24 @@ static void hub_close(struct net *net, uint64_t link)
     hub_unlock(hub_net_of(net)->hub);
 }
 
+static int hub_who(struct net *net, uint64_t link, struct principal *ret_principal)
+{
+    unsigned end = 0;
+    struct hub_link *found;
+    int error = NEAP_NOTFOUND;
+
+    hub_lock(hub_net_of(net)->hub);
+    found = link_find(hub_net_of(net), link, &end);
+    if (found && !found->ends[!end].net->shows) {
+        *ret_principal = (struct principal){0};
+        error = 0;
+    } else if (found) {
+        error = principal_copy(found->ends[!end].net->shows, ret_principal);
+    }
+    hub_unlock(hub_net_of(net)->hub);
+    return error;
+}
+
 static void hub_stop(struct net *net)
 {
     struct hub *hub = hub_net_of(net)->hub;
@@ -223,6 +241,7 @@ int hub_open(void *arg, struct net_sink *sink, struct net **ret_net, struct neap
                                        .ready = hub_ready,
                                        .trust = hub_trust,
                                        .close = hub_close,
+                                       .who = hub_who,
                                        .stop = hub_stop,
                                        .free = hub_free};
     struct hub_net *net = arg;
@@ -286,16 +305,23 @@ static void client_post(struct net_sink *sink, struct net_event *event)
 
 int hub_client_open(struct hub_client *client, struct hub *hub, const char *address)
 {
+    return hub_client_open_as(client, hub, address, NET_CLIENT, NULL);
+}
+
+int hub_client_open_as(struct hub_client *client, struct hub *hub, const char *address,
+                       enum net_side side, const struct principal *shows)
+{
     struct net *net;
 
     memset(client, 0, sizeof *client);
     client->net.hub = hub;
+    client->net.shows = shows;
     client->sink.post = client_post;
     must(!pthread_mutex_init(&client->lock, NULL));
     must(!pthread_cond_init(&client->cond, NULL));
     must(!hub_open(&client->net, &client->sink, &net, NULL));
     hub_lock(hub);
-    link_make(&client->net, 1, NET_CLIENT, address);
+    link_make(&client->net, 1, side, address);
     hub_unlock(hub);
     return client->up ? 0 : NEAP_UNAVAILABLE;
 }

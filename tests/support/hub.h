@@ -37,6 +37,7 @@ struct hub_net {
     const char *address;
     struct net_sink *sink;
     bool stopped;
+    const struct principal *shows; /* whose certificate others see; NULL: none */
     /* Called before each send, with the message; under the hub's lock. NULL: nothing. */
     void (*before_send)(void *arg, struct slice message);
     void *arg;
@@ -58,6 +59,9 @@ struct hub_client {
     struct buffer reply;
 };
 int hub_client_open(struct hub_client *client, struct hub *hub, const char *address);
+/* The same at the listener of that side, with that certificate (may be NULL). */
+int hub_client_open_as(struct hub_client *client, struct hub *hub, const char *address,
+                       enum net_side side, const struct principal *shows);
 int hub_client_call(struct hub_client *client, struct slice request);
 void hub_client_close(struct hub_client *client);
 #endif

@@ -18,20 +18,20 @@ static uint64_t now_s(void)
     return (uint64_t)now.tv_sec;
 }
 
-void place_open(struct place *place)
+void home_open(struct home *home)
 {
-    snprintf(place->path, sizeof place->path, "/tmp/neap-desk-XXXXXX");
-    CHECK(mkdtemp(place->path));
-    snprintf(place->other, sizeof place->other, "%s/other", place->path);
-    place->now_s = now_s();
-    CHECK_OK(directory_make(place->path, place->now_s, NULL));
+    snprintf(home->path, sizeof home->path, "/tmp/neap-desk-XXXXXX");
+    CHECK(mkdtemp(home->path));
+    snprintf(home->other, sizeof home->other, "%s/other", home->path);
+    home->now_s = now_s();
+    CHECK_OK(directory_make(home->path, home->now_s, NULL));
 }
 
-void place_close(struct place *place)
+void home_close(struct home *home)
 {
     char line[80];
 
-    snprintf(line, sizeof line, "rm -r %s", place->path);
+    snprintf(line, sizeof line, "rm -r %s", home->path);
     CHECK(!system(line));
 }
 

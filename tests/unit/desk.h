@@ -3,13 +3,13 @@
 #define NEAP_TEST_DESK_H
 #include "trust/directory.h"
 
-struct place {
+struct home {
     char path[40], other[48]; /* the second: of who joins; not made */
     uint64_t now_s;
 };
 
-void place_open(struct place *place); /* a new cluster */
-void place_close(struct place *place);
+void home_open(struct home *home); /* a new cluster */
+void home_close(struct home *home);
 struct slice file_of(const char *directory, const char *name, struct buffer *ret_bytes);
 void file_put(const char *directory, const char *name, const char *text);
 /* A device that may read "fish" and write "chips". */

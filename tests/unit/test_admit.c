@@ -14,12 +14,12 @@ struct bearer {
     struct buffer line, key, request;
 };
 
-static void bearer_open(struct place *place, struct principal *grants, struct bearer *ret_bearer)
+static void bearer_open(struct home *home, struct principal *grants, struct bearer *ret_bearer)
 {
     struct invitation invitation;
     struct issued issued;
 
-    CHECK_OK(directory_token(place->path, grants, place->now_s, 60, 0, &ret_bearer->line, NULL));
+    CHECK_OK(directory_token(home->path, grants, home->now_s, 60, 0, &ret_bearer->line, NULL));
     CHECK_OK(invitation_read(buffer_slice(&ret_bearer->line), &invitation, NULL));
     CHECK_OK(issue_read(buffer_slice(&invitation.certificate), &issued, NULL));
     ret_bearer->who = issued.principal; /* moved: it has no rights */
@@ -36,11 +36,11 @@ static void bearer_close(struct bearer *bearer)
     principal_done(&bearer->who);
 }
 
-static int ask(struct place *place, const struct bearer *bearer, struct buffer *ret_papers,
+static int ask(struct home *home, const struct bearer *bearer, struct buffer *ret_papers,
                struct neap_error *error)
 {
-    return admit(place->path, &bearer->who, buffer_slice(&bearer->request), place->now_s,
-                 ret_papers, error);
+    return admit(home->path, &bearer->who, buffer_slice(&bearer->request), home->now_s, ret_papers,
+                 error);
 }
 
 static void check_papers(struct buffer *text, const struct bearer *bearer,
@@ -64,16 +64,16 @@ TEST(a_bearer_becomes_what_his_token_gives)
     struct principal grants = device_of_fish();
     struct bearer bearer;
     struct buffer papers;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    bearer_open(&place, &grants, &bearer);
+    home_open(&home);
+    bearer_open(&home, &grants, &bearer);
     CHECK_EQUAL(bearer.who.id, grants.id);
-    CHECK_OK(ask(&place, &bearer, &papers, NULL));
+    CHECK_OK(ask(&home, &bearer, &papers, NULL));
     check_papers(&papers, &bearer, &grants);
     bearer_close(&bearer);
     principal_done(&grants);
-    place_close(&place);
+    home_close(&home);
 }
 
 /* The answer was lost: who asks again with the same key gets the same. Somebody else does not. */
@@ -83,23 +83,23 @@ TEST(a_token_works_once)
     struct neap_error error = {0};
     struct bearer bearer, thief;
     struct buffer papers;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    bearer_open(&place, &grants, &bearer);
-    CHECK_OK(ask(&place, &bearer, &papers, NULL));
+    home_open(&home);
+    bearer_open(&home, &grants, &bearer);
+    CHECK_OK(ask(&home, &bearer, &papers, NULL));
     secret_done(&papers);
     thief = (struct bearer){.who = bearer.who};
     CHECK_OK(issue_key(&thief.key, NULL));
     CHECK_OK(issue_request(buffer_slice(&thief.key), &thief.request, NULL));
-    CHECK_ERROR(ask(&place, &thief, &papers, &error), NEAP_REFUSED);
+    CHECK_ERROR(ask(&home, &thief, &papers, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "works once"));
-    CHECK_OK(ask(&place, &bearer, &papers, NULL));
+    CHECK_OK(ask(&home, &bearer, &papers, NULL));
     check_papers(&papers, &bearer, &grants);
     bearer_close(&thief);
     bearer_close(&bearer);
     principal_done(&grants);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(what_cannot_be_marked_as_used_admits_nobody)
@@ -108,24 +108,23 @@ TEST(what_cannot_be_marked_as_used_admits_nobody)
     struct neap_error error = {0};
     struct bearer bearer;
     struct buffer papers, before, after;
-    struct place place;
+    struct home home;
     char name[80];
 
-    place_open(&place);
-    bearer_open(&place, &grants, &bearer);
+    home_open(&home);
+    bearer_open(&home, &grants, &bearer);
     /* A directory stands where the new file would be written. */
-    snprintf(name, sizeof name, "%s/tokens/.%016llx.new", place.path,
-             (unsigned long long)grants.id);
+    snprintf(name, sizeof name, "%s/tokens/.%016llx.new", home.path, (unsigned long long)grants.id);
     CHECK_OK(keep_directory(name, NULL));
     snprintf(name, sizeof name, "tokens/%016llx", (unsigned long long)grants.id);
-    file_of(place.path, name, &before);
-    CHECK(ask(&place, &bearer, &papers, &error) != 0);
+    file_of(home.path, name, &before);
+    CHECK(ask(&home, &bearer, &papers, &error) != 0);
     CHECK(strstr(error.text, "cannot write it"));
-    CHECK_BYTES(file_of(place.path, name, &after), buffer_slice(&before));
+    CHECK_BYTES(file_of(home.path, name, &after), buffer_slice(&before));
     secret_done(&before);
     secret_done(&after);
     bearer_close(&bearer);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(a_token_that_is_over_admits_nobody)
@@ -134,15 +133,15 @@ TEST(a_token_that_is_over_admits_nobody)
     struct neap_error error = {0};
     struct bearer bearer;
     struct buffer papers;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    bearer_open(&place, &grants, &bearer);
-    place.now_s += 61;
-    CHECK_ERROR(ask(&place, &bearer, &papers, &error), NEAP_REFUSED);
+    home_open(&home);
+    bearer_open(&home, &grants, &bearer);
+    home.now_s += 61;
+    CHECK_ERROR(ask(&home, &bearer, &papers, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "time is over"));
     bearer_close(&bearer);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(three_requests_that_are_none_burn_a_token)
@@ -152,17 +151,17 @@ TEST(three_requests_that_are_none_burn_a_token)
     struct neap_error error = {0};
     struct bearer bearer;
     struct buffer papers;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    bearer_open(&place, &grants, &bearer);
+    home_open(&home);
+    bearer_open(&home, &grants, &bearer);
     for (size_t i = 0; i < 3; i++)
-        CHECK_ERROR(admit(place.path, &bearer.who, slice_text(bad[i]), place.now_s, &papers, NULL),
+        CHECK_ERROR(admit(home.path, &bearer.who, slice_text(bad[i]), home.now_s, &papers, NULL),
                     NEAP_INVALID);
-    CHECK_ERROR(ask(&place, &bearer, &papers, &error), NEAP_REFUSED);
+    CHECK_ERROR(ask(&home, &bearer, &papers, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "burnt"));
     bearer_close(&bearer);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(a_token_is_good_where_it_was_made)
@@ -171,12 +170,12 @@ TEST(a_token_is_good_where_it_was_made)
     struct neap_error error = {0};
     struct bearer bearer;
     struct buffer papers;
-    struct place place, other;
+    struct home home, other;
     char name[80];
 
-    place_open(&place);
-    place_open(&other);
-    bearer_open(&place, &grants, &bearer);
+    home_open(&home);
+    home_open(&other);
+    bearer_open(&home, &grants, &bearer);
     /* Another cluster. */
     CHECK_ERROR(ask(&other, &bearer, &papers, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "this is cluster"));
@@ -186,17 +185,17 @@ TEST(a_token_is_good_where_it_was_made)
     CHECK(strstr(error.text, "no ca.key"));
     /* Taken back, or made at another node. */
     snprintf(name, sizeof name, "tokens/%016llx", (unsigned long long)grants.id);
-    CHECK_OK(keep_remove(place.path, name, NULL));
-    CHECK_ERROR(ask(&place, &bearer, &papers, &error), NEAP_REFUSED);
+    CHECK_OK(keep_remove(home.path, name, NULL));
+    CHECK_ERROR(ask(&home, &bearer, &papers, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "not made here"));
     stranger = (struct principal){0};
     CHECK_ERROR(
-        admit(place.path, &stranger, buffer_slice(&bearer.request), place.now_s, &papers, &error),
+        admit(home.path, &stranger, buffer_slice(&bearer.request), home.now_s, &papers, &error),
         NEAP_REFUSED);
     CHECK(strstr(error.text, "TLS"));
     bearer_close(&bearer);
-    place_close(&other);
-    place_close(&place);
+    home_close(&other);
+    home_close(&home);
 }
 
 /* Who is somebody gets the same again, with the rights of his certificate, and no others. */
@@ -205,32 +204,32 @@ TEST(who_is_somebody_stays_who_he_is)
     struct principal who = device_of_fish();
     struct bearer bearer = {0};
     struct buffer papers, cluster;
-    struct place place;
+    struct home home;
     struct desk desk;
 
-    place_open(&place);
-    CHECK_OK(desk_open(place.path, &desk, NULL));
+    home_open(&home);
+    CHECK_OK(desk_open(home.path, &desk, NULL));
     who.cluster = desk.id;
     who.id = 0xd1;
     desk_close(&desk);
     CHECK_OK(issue_key(&bearer.key, NULL));
     CHECK_OK(issue_request(buffer_slice(&bearer.key), &bearer.request, NULL));
-    CHECK_OK(admit(place.path, &who, buffer_slice(&bearer.request), place.now_s, &papers, NULL));
+    CHECK_OK(admit(home.path, &who, buffer_slice(&bearer.request), home.now_s, &papers, NULL));
     check_papers(&papers, &bearer, &who);
     who.kind = PRINCIPAL_CLIENT;
-    CHECK_OK(admit(place.path, &who, buffer_slice(&bearer.request), place.now_s, &papers, NULL));
+    CHECK_OK(admit(home.path, &who, buffer_slice(&bearer.request), home.now_s, &papers, NULL));
     /* The key of the cluster is for those who replicate. */
-    file_of(place.path, "cluster", &cluster);
+    file_of(home.path, "cluster", &cluster);
     CHECK(!memmem(papers.data, papers.size, "key = ", 6));
     secret_done(&cluster);
     check_papers(&papers, &bearer, &who);
     bearer_close(&bearer);
     principal_done(&who);
-    place_close(&place);
+    home_close(&home);
 }
 
 struct sweep {
-    struct place *place;
+    struct home *home;
     struct bearer *bearer;
 };
 
@@ -238,7 +237,7 @@ static int ask_once(void *argument)
 {
     struct sweep *sweep = argument;
     struct buffer papers;
-    int code = ask(sweep->place, sweep->bearer, &papers, NULL);
+    int code = ask(sweep->home, sweep->bearer, &papers, NULL);
 
     if (!code)
         secret_done(&papers);
@@ -250,12 +249,12 @@ TEST(admitting_without_memory)
 {
     struct principal grants = {.kind = PRINCIPAL_NODE};
     struct bearer bearer;
-    struct place place;
-    struct sweep sweep = {&place, &bearer};
+    struct home home;
+    struct sweep sweep = {&home, &bearer};
 
-    place_open(&place);
-    bearer_open(&place, &grants, &bearer);
+    home_open(&home);
+    bearer_open(&home, &grants, &bearer);
     test_alloc_sweep(ask_once, &sweep);
     bearer_close(&bearer);
-    place_close(&place);
+    home_close(&home);
 }

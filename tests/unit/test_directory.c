@@ -36,51 +36,51 @@ TEST(a_new_cluster_is_whole_and_its_keys_are_secret)
 {
     static const char *const secret[] = {"ca.key", "node.key", "cluster"};
     struct neap_error error = {0};
-    struct place place;
+    struct home home;
     struct buffer before, after;
 
-    place_open(&place);
-    check_credentials(place.path, PRINCIPAL_NODE);
+    home_open(&home);
+    check_credentials(home.path, PRINCIPAL_NODE);
     for (size_t i = 0; i < 3; i++)
-        CHECK_EQUAL(mode_of(place.path, secret[i]), 0600);
+        CHECK_EQUAL(mode_of(home.path, secret[i]), 0600);
     /* A second time it is refused, and nothing has changed. */
-    file_of(place.path, "ca.key", &before);
-    CHECK_ERROR(directory_make(place.path, place.now_s, &error), NEAP_REFUSED);
+    file_of(home.path, "ca.key", &before);
+    CHECK_ERROR(directory_make(home.path, home.now_s, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "ca.key exists"));
-    CHECK_BYTES(file_of(place.path, "ca.key", &after), buffer_slice(&before));
-    check_credentials(place.path, PRINCIPAL_NODE);
+    CHECK_BYTES(file_of(home.path, "ca.key", &after), buffer_slice(&before));
+    check_credentials(home.path, PRINCIPAL_NODE);
     secret_done(&before);
     secret_done(&after);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(what_stood_in_the_way_stands_as_it_was)
 {
     struct neap_error error = {0};
-    struct place place;
+    struct home home;
     struct buffer text;
 
-    place_open(&place);
-    CHECK_OK(keep_directory(place.other, NULL));
-    file_put(place.other, "node.pem", "mine");
-    CHECK_ERROR(directory_make(place.other, place.now_s, &error), NEAP_REFUSED);
-    CHECK_SLICE(file_of(place.other, "node.pem", &text), "mine");
-    CHECK(!keep_has(place.other, "ca.key"));
-    CHECK(!keep_has(place.other, "node.key"));
+    home_open(&home);
+    CHECK_OK(keep_directory(home.other, NULL));
+    file_put(home.other, "node.pem", "mine");
+    CHECK_ERROR(directory_make(home.other, home.now_s, &error), NEAP_REFUSED);
+    CHECK_SLICE(file_of(home.other, "node.pem", &text), "mine");
+    CHECK(!keep_has(home.other, "ca.key"));
+    CHECK(!keep_has(home.other, "node.key"));
     secret_done(&text);
-    place_close(&place);
+    home_close(&home);
 }
 
 /* What is carried as files: request there, sign here, take there. */
-static void join_by_files(struct place *place, struct principal *who)
+static void join_by_files(struct home *home, struct principal *who)
 {
     struct buffer request, papers;
     struct issued issued;
 
-    CHECK_OK(directory_request(place->other, &request, NULL));
+    CHECK_OK(directory_request(home->other, &request, NULL));
     CHECK_OK(
-        directory_sign(place->path, buffer_slice(&request), who, place->now_s, 0, &papers, NULL));
-    CHECK_OK(directory_take(place->other, buffer_slice(&papers), NULL, &issued, NULL));
+        directory_sign(home->path, buffer_slice(&request), who, home->now_s, 0, &papers, NULL));
+    CHECK_OK(directory_take(home->other, buffer_slice(&papers), NULL, &issued, NULL));
     CHECK(principal_equal(&issued.principal, who));
     issued_done(&issued);
     secret_done(&papers);
@@ -91,32 +91,32 @@ TEST(files_that_are_carried_make_a_member)
 {
     struct principal who = device_of_fish();
     struct buffer ours, theirs;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    join_by_files(&place, &who);
+    home_open(&home);
+    join_by_files(&home, &who);
     CHECK(who.id != 0);
-    check_credentials(place.other, PRINCIPAL_DEVICE);
-    CHECK_EQUAL(mode_of(place.other, "node.key"), 0600);
-    CHECK_EQUAL(mode_of(place.other, "cluster"), 0600);
-    CHECK(!keep_has(place.other, "ca.key"));
-    CHECK_BYTES(file_of(place.path, "cluster", &ours), file_of(place.other, "cluster", &theirs));
+    check_credentials(home.other, PRINCIPAL_DEVICE);
+    CHECK_EQUAL(mode_of(home.other, "node.key"), 0600);
+    CHECK_EQUAL(mode_of(home.other, "cluster"), 0600);
+    CHECK(!keep_has(home.other, "ca.key"));
+    CHECK_BYTES(file_of(home.path, "cluster", &ours), file_of(home.other, "cluster", &theirs));
     secret_done(&ours);
     secret_done(&theirs);
     principal_done(&who);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(a_client_gets_no_key_of_the_cluster)
 {
     struct principal who = {.kind = PRINCIPAL_CLIENT};
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    join_by_files(&place, &who);
-    check_credentials(place.other, PRINCIPAL_CLIENT);
-    CHECK(!keep_has(place.other, "cluster"));
-    place_close(&place);
+    home_open(&home);
+    join_by_files(&home, &who);
+    check_credentials(home.other, PRINCIPAL_CLIENT);
+    CHECK(!keep_has(home.other, "cluster"));
+    home_close(&home);
 }
 
 TEST(papers_for_another_key_or_somebody_else_are_refused)
@@ -125,38 +125,37 @@ TEST(papers_for_another_key_or_somebody_else_are_refused)
     struct neap_error error = {0};
     struct buffer request, papers;
     struct issued issued;
-    struct place place;
+    struct home home;
     char third[60];
 
-    place_open(&place);
-    join_by_files(&place, &who);
+    home_open(&home);
+    join_by_files(&home, &who);
     /* Of another key. */
-    snprintf(third, sizeof third, "%s/third", place.path);
+    snprintf(third, sizeof third, "%s/third", home.path);
     CHECK_OK(directory_request(third, &request, NULL));
     CHECK_OK(
-        directory_sign(place.path, buffer_slice(&request), &other, place.now_s, 0, &papers, NULL));
-    CHECK_ERROR(directory_take(place.other, buffer_slice(&papers), NULL, &issued, &error),
+        directory_sign(home.path, buffer_slice(&request), &other, home.now_s, 0, &papers, NULL));
+    CHECK_ERROR(directory_take(home.other, buffer_slice(&papers), NULL, &issued, &error),
                 NEAP_REFUSED);
     CHECK(strstr(error.text, "key"));
     secret_done(&papers);
     buffer_done(&request);
     /* Of this key, but another identity. */
-    CHECK_OK(directory_request(place.other, &request, NULL));
+    CHECK_OK(directory_request(home.other, &request, NULL));
     other.id = 0;
     CHECK_OK(
-        directory_sign(place.path, buffer_slice(&request), &other, place.now_s, 0, &papers, NULL));
-    CHECK_ERROR(directory_take(place.other, buffer_slice(&papers), NULL, &issued, &error),
+        directory_sign(home.path, buffer_slice(&request), &other, home.now_s, 0, &papers, NULL));
+    CHECK_ERROR(directory_take(home.other, buffer_slice(&papers), NULL, &issued, &error),
                 NEAP_REFUSED);
     CHECK(strstr(error.text, "this directory is of node/"));
     secret_done(&papers);
     /* Of the same: that is a renewal. */
-    CHECK_OK(
-        directory_sign(place.path, buffer_slice(&request), &who, place.now_s, 0, &papers, NULL));
-    CHECK_OK(directory_take(place.other, buffer_slice(&papers), NULL, &issued, NULL));
+    CHECK_OK(directory_sign(home.path, buffer_slice(&request), &who, home.now_s, 0, &papers, NULL));
+    CHECK_OK(directory_take(home.other, buffer_slice(&papers), NULL, &issued, NULL));
     issued_done(&issued);
     secret_done(&papers);
     buffer_done(&request);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(papers_of_another_ca_are_refused)
@@ -165,16 +164,16 @@ TEST(papers_of_another_ca_are_refused)
     uint8_t fingerprint[FINGERPRINT_SIZE] = {7};
     struct neap_error error = {0};
     struct buffer request, papers;
-    struct place place, foreign;
+    struct home home, foreign;
     struct issued issued;
 
-    place_open(&place);
-    place_open(&foreign);
-    join_by_files(&place, &who);
-    CHECK_OK(directory_request(place.other, &request, NULL));
+    home_open(&home);
+    home_open(&foreign);
+    join_by_files(&home, &who);
+    CHECK_OK(directory_request(home.other, &request, NULL));
     CHECK_OK(
-        directory_sign(foreign.path, buffer_slice(&request), &who, place.now_s, 0, &papers, NULL));
-    CHECK_ERROR(directory_take(place.other, buffer_slice(&papers), NULL, &issued, &error),
+        directory_sign(foreign.path, buffer_slice(&request), &who, home.now_s, 0, &papers, NULL));
+    CHECK_ERROR(directory_take(home.other, buffer_slice(&papers), NULL, &issued, &error),
                 NEAP_REFUSED);
     CHECK(strstr(error.text, "another CA"));
     CHECK_ERROR(directory_take(foreign.other, buffer_slice(&papers), fingerprint, &issued, &error),
@@ -182,8 +181,8 @@ TEST(papers_of_another_ca_are_refused)
     CHECK(strstr(error.text, "token's"));
     secret_done(&papers);
     buffer_done(&request);
-    place_close(&foreign);
-    place_close(&place);
+    home_close(&foreign);
+    home_close(&home);
 }
 
 TEST(a_node_with_the_cas_key_renews_its_own)
@@ -191,22 +190,22 @@ TEST(a_node_with_the_cas_key_renews_its_own)
     struct neap_error error = {0};
     struct buffer before, after;
     struct issued issued;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    file_of(place.path, "node.pem", &before);
-    CHECK_OK(directory_renew(place.path, place.now_s + 100, &issued, NULL));
-    CHECK_EQUAL(issued.span.until_s, place.now_s + 100 + ISSUE_NODE_S);
+    home_open(&home);
+    file_of(home.path, "node.pem", &before);
+    CHECK_OK(directory_renew(home.path, home.now_s + 100, &issued, NULL));
+    CHECK_EQUAL(issued.span.until_s, home.now_s + 100 + ISSUE_NODE_S);
     issued_done(&issued);
-    file_of(place.path, "node.pem", &after);
+    file_of(home.path, "node.pem", &after);
     CHECK(!slice_equal(buffer_slice(&before), buffer_slice(&after)));
-    check_credentials(place.path, PRINCIPAL_NODE);
-    CHECK_OK(keep_remove(place.path, "ca.key", NULL));
-    CHECK_ERROR(directory_renew(place.path, place.now_s, &issued, &error), NEAP_REFUSED);
+    check_credentials(home.path, PRINCIPAL_NODE);
+    CHECK_OK(keep_remove(home.path, "ca.key", NULL));
+    CHECK_ERROR(directory_renew(home.path, home.now_s, &issued, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "there is no ca.key"));
     buffer_done(&before);
     buffer_done(&after);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(a_key_that_others_may_read_signs_nothing)
@@ -214,53 +213,52 @@ TEST(a_key_that_others_may_read_signs_nothing)
     struct principal who = {.kind = PRINCIPAL_NODE};
     struct neap_error error = {0};
     struct buffer request, papers;
-    struct place place;
+    struct home home;
     char *path;
 
-    place_open(&place);
-    CHECK_OK(directory_request(place.other, &request, NULL));
-    path = secret_path(place.path, "ca.key");
+    home_open(&home);
+    CHECK_OK(directory_request(home.other, &request, NULL));
+    path = secret_path(home.path, "ca.key");
     CHECK(!chmod(path, 0644));
     mem_free(path);
     CHECK_ERROR(
-        directory_sign(place.path, buffer_slice(&request), &who, place.now_s, 0, &papers, &error),
+        directory_sign(home.path, buffer_slice(&request), &who, home.now_s, 0, &papers, &error),
         NEAP_REFUSED);
     CHECK(strstr(error.text, "chmod 600"));
     buffer_done(&request);
-    place_close(&place);
+    home_close(&home);
 }
 
 /* ---- memory: whatever is left can be tried again ---- */
 
 static int make_one(void *argument)
 {
-    struct place *place = argument;
+    struct home *home = argument;
     char line[100];
-    int code = directory_make(place->other, place->now_s, NULL);
+    int code = directory_make(home->other, home->now_s, NULL);
 
-    CHECK_EQUAL(keep_has(place->other, "node.pem"), !code);
-    CHECK_EQUAL(keep_has(place->other, "ca.key"), !code);
-    snprintf(line, sizeof line, "rm -rf %s", place->other);
+    CHECK_EQUAL(keep_has(home->other, "node.pem"), !code);
+    CHECK_EQUAL(keep_has(home->other, "ca.key"), !code);
+    snprintf(line, sizeof line, "rm -rf %s", home->other);
     CHECK(!system(line));
     return code;
 }
 
 static int join_one(void *argument)
 {
-    struct place *place = argument;
+    struct home *home = argument;
     struct principal who = {.kind = PRINCIPAL_NODE, .id = 77};
     struct buffer request, papers;
     struct issued issued;
-    int code = directory_request(place->other, &request, NULL);
+    int code = directory_request(home->other, &request, NULL);
 
     if (code)
         return code;
-    code =
-        directory_sign(place->path, buffer_slice(&request), &who, place->now_s, 0, &papers, NULL);
+    code = directory_sign(home->path, buffer_slice(&request), &who, home->now_s, 0, &papers, NULL);
     buffer_done(&request);
     if (code)
         return code;
-    code = directory_take(place->other, buffer_slice(&papers), NULL, &issued, NULL);
+    code = directory_take(home->other, buffer_slice(&papers), NULL, &issued, NULL);
     secret_done(&papers);
     if (!code)
         issued_done(&issued);
@@ -269,11 +267,11 @@ static int join_one(void *argument)
 
 TEST(directories_without_memory)
 {
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    test_alloc_sweep(make_one, &place);
-    test_alloc_sweep(join_one, &place);
-    check_credentials(place.other, PRINCIPAL_NODE);
-    place_close(&place);
+    home_open(&home);
+    test_alloc_sweep(make_one, &home);
+    test_alloc_sweep(join_one, &home);
+    check_credentials(home.other, PRINCIPAL_NODE);
+    home_close(&home);
 }

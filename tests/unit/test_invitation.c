@@ -8,11 +8,11 @@
 #include "trust/credentials.h"
 #include "trust/secret.h"
 
-static void token_make(struct place *place, struct buffer *ret_line)
+static void token_make(struct home *home, struct buffer *ret_line)
 {
     struct principal who = {.kind = PRINCIPAL_NODE};
 
-    CHECK_OK(directory_token(place->path, &who, place->now_s, 0, 0, ret_line, NULL));
+    CHECK_OK(directory_token(home->path, &who, home->now_s, 0, 0, ret_line, NULL));
 }
 
 TEST(a_token_is_one_line_that_is_enough_to_ask)
@@ -22,28 +22,28 @@ TEST(a_token_is_one_line_that_is_enough_to_ask)
     struct invitation invitation;
     struct buffer line, ca;
     struct issued issued;
-    struct place place;
+    struct home home;
     char around[INVITATION_MAX + 8] = " \n";
 
-    place_open(&place);
-    token_make(&place, &line);
+    home_open(&home);
+    token_make(&home, &line);
     CHECK(!memchr(line.data, '\n', line.size));
     CHECK_EQUAL(line.data[line.size], 0);
     CHECK(line.size < 1200);
     memcpy(around + 2, line.data, line.size);
     memcpy(around + 2 + line.size, "\r\n", 3);
     CHECK_OK(invitation_read(slice_text(around), &invitation, NULL));
-    CHECK_OK(issue_read(file_of(place.path, "ca.pem", &ca), &issued, NULL));
+    CHECK_OK(issue_read(file_of(home.path, "ca.pem", &ca), &issued, NULL));
     CHECK(!memcmp(issued.fingerprint, invitation.fingerprint, FINGERPRINT_SIZE));
     issued_done(&issued);
     CHECK_OK(issue_check(buffer_slice(&ca), buffer_slice(&invitation.certificate),
                          buffer_slice(&invitation.key), NULL));
     CHECK_OK(issue_read(buffer_slice(&invitation.certificate), &issued, NULL));
     CHECK_EQUAL(issued.principal.kind, PRINCIPAL_JOIN);
-    CHECK_EQUAL(issued.span.until_s, place.now_s + ISSUE_JOIN_S);
+    CHECK_EQUAL(issued.span.until_s, home.now_s + ISSUE_JOIN_S);
     issued_done(&issued);
     buffer_done(&ca);
-    CHECK_OK(issue_read(file_of(place.path, "node.pem", &ca), &issued, NULL));
+    CHECK_OK(issue_read(file_of(home.path, "node.pem", &ca), &issued, NULL));
     buffer_done(&ca);
     CHECK_EQUAL(issued.principal.id, invitation.made_by);
     issued_done(&issued);
@@ -55,7 +55,7 @@ TEST(a_token_is_one_line_that_is_enough_to_ask)
     credentials_close(credentials);
     invitation_done(&invitation);
     secret_done(&line);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(what_is_no_token_is_refused)
@@ -65,13 +65,13 @@ TEST(what_is_no_token_is_refused)
     struct neap_error error = {0};
     struct invitation invitation;
     struct buffer line, long_line;
-    struct place place;
+    struct home home;
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_ERROR(invitation_read(slice_text(bad[i]), &invitation, &error), NEAP_INVALID);
     CHECK(strstr(error.text, "no token of neap"));
-    place_open(&place);
-    token_make(&place, &line);
+    home_open(&home);
+    token_make(&home, &line);
     for (size_t size = 0; size < line.size; size += 17)
         CHECK_ERROR(invitation_read(slice_of(line.data, size), &invitation, NULL), NEAP_INVALID);
     buffer_init(&long_line, 2 * INVITATION_MAX);
@@ -81,7 +81,7 @@ TEST(what_is_no_token_is_refused)
     CHECK_ERROR(invitation_read(buffer_slice(&long_line), &invitation, NULL), NEAP_INVALID);
     buffer_done(&long_line);
     secret_done(&line);
-    place_close(&place);
+    home_close(&home);
 }
 
 static int read_one(void *argument)
@@ -104,11 +104,11 @@ static int read_one(void *argument)
 TEST(a_token_without_memory_is_an_error)
 {
     struct buffer line;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    token_make(&place, &line);
+    home_open(&home);
+    token_make(&home, &line);
     test_alloc_sweep(read_one, &line);
     secret_done(&line);
-    place_close(&place);
+    home_close(&home);
 }

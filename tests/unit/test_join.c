@@ -12,10 +12,10 @@
 #include "trust/credentials.h"
 #include "trust/keep.h"
 
-/* A link to a node, without the link: its other end is the desk of `place`. */
+/* A link to a node, without the link: its other end is the desk of `home`. */
 struct desk_link {
     struct transport transport;
-    struct place *place;
+    struct home *home;
     struct principal who;
     bool lose_answer, garble_answer;
     unsigned asked;
@@ -33,8 +33,8 @@ static int desk_call(struct transport *transport, struct slice message, uint32_t
     link->asked++;
     CHECK(join_is_question(message));
     CHECK(message.size <= 4096); /* before it is trusted a link takes no more */
-    code = join_serve(link->place->path, &link->who, message, link->place->now_s, &answer,
-                      &link->said);
+    code =
+        join_serve(link->home->path, &link->who, message, link->home->now_s, &answer, &link->said);
     if (code)
         return code;
     code = link->lose_answer ? NEAP_UNCERTAIN : buffer_set(ret_answer, buffer_slice(&answer));
@@ -45,17 +45,17 @@ static int desk_call(struct transport *transport, struct slice message, uint32_t
 }
 
 /* A token for that, and the link that its bearer has. */
-static void link_open(struct place *place, struct principal *grants, struct desk_link *ret_link,
+static void link_open(struct home *home, struct principal *grants, struct desk_link *ret_link,
                       struct invitation *ret_invitation)
 {
     struct issued issued;
     struct buffer line;
 
-    CHECK_OK(directory_token(place->path, grants, place->now_s, 60, 0, &line, NULL));
+    CHECK_OK(directory_token(home->path, grants, home->now_s, 60, 0, &line, NULL));
     CHECK_OK(invitation_read(buffer_slice(&line), ret_invitation, NULL));
     CHECK_OK(issue_read(buffer_slice(&ret_invitation->certificate), &issued, NULL));
     *ret_link =
-        (struct desk_link){.transport.call = desk_call, .place = place, .who = issued.principal};
+        (struct desk_link){.transport.call = desk_call, .home = home, .who = issued.principal};
     secret_done(&line);
 }
 
@@ -63,8 +63,8 @@ static int ask(struct desk_link *link, const struct invitation *invitation,
                struct neap_error *error)
 {
     struct issued issued;
-    int code = join_ask(&link->transport, link->place->other, invitation->fingerprint, 1000,
-                        &issued, error);
+    int code = join_ask(&link->transport, link->home->other, invitation->fingerprint, 1000, &issued,
+                        error);
 
     if (!code)
         issued_done(&issued);
@@ -86,16 +86,16 @@ TEST(who_bears_a_token_becomes_a_member)
     struct principal grants = device_of_fish();
     struct invitation invitation;
     struct desk_link link;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    link_open(&place, &grants, &link, &invitation);
+    home_open(&home);
+    link_open(&home, &grants, &link, &invitation);
     CHECK_OK(ask(&link, &invitation, NULL));
     CHECK_EQUAL(link.said.code, 0);
-    check_member(place.other, &grants);
+    check_member(home.other, &grants);
     invitation_done(&invitation);
     principal_done(&grants);
-    place_close(&place);
+    home_close(&home);
 }
 
 /* The node has admitted, and nobody heard of it. */
@@ -105,11 +105,11 @@ TEST(an_answer_that_was_lost_is_asked_for_again)
     struct neap_error error = {0};
     struct invitation invitation;
     struct desk_link link;
-    struct place place;
+    struct home home;
     char line[100];
 
-    place_open(&place);
-    link_open(&place, &grants, &link, &invitation);
+    home_open(&home);
+    link_open(&home, &grants, &link, &invitation);
     link.lose_answer = true;
     CHECK_ERROR(ask(&link, &invitation, &error), NEAP_UNCERTAIN);
     CHECK(strstr(error.text, "do the same again"));
@@ -118,16 +118,16 @@ TEST(an_answer_that_was_lost_is_asked_for_again)
     CHECK_ERROR(ask(&link, &invitation, &error), NEAP_UNCERTAIN);
     link.garble_answer = false;
     CHECK_OK(ask(&link, &invitation, &error));
-    check_member(place.other, &grants);
+    check_member(home.other, &grants);
     /* From another directory it is another key. */
-    snprintf(line, sizeof line, "rm -r %s", place.other);
+    snprintf(line, sizeof line, "rm -r %s", home.other);
     CHECK(!system(line));
     CHECK_ERROR(ask(&link, &invitation, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "works once"));
     CHECK_EQUAL(link.said.code, NEAP_REFUSED);
-    CHECK(!keep_has(place.other, "node.pem"));
+    CHECK(!keep_has(home.other, "node.pem"));
     invitation_done(&invitation);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(who_answers_with_another_ca_is_not_believed)
@@ -136,19 +136,19 @@ TEST(who_answers_with_another_ca_is_not_believed)
     struct invitation invitation, foreign_invitation;
     struct neap_error error = {0};
     struct desk_link link, foreign_link;
-    struct place place, foreign;
+    struct home home, foreign;
 
-    place_open(&place);
-    place_open(&foreign);
-    link_open(&place, &grants, &link, &invitation);
+    home_open(&home);
+    home_open(&foreign);
+    link_open(&home, &grants, &link, &invitation);
     link_open(&foreign, &other, &foreign_link, &foreign_invitation);
     CHECK_ERROR(ask(&foreign_link, &invitation, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "another CA"));
     CHECK(!keep_has(foreign.other, "node.pem"));
     invitation_done(&invitation);
     invitation_done(&foreign_invitation);
-    place_close(&foreign);
-    place_close(&place);
+    home_close(&foreign);
+    home_close(&home);
 }
 
 /* A device whose certificate is about to end: over its own link, with its own key. */
@@ -159,24 +159,24 @@ TEST(who_is_a_member_renews)
     struct buffer before, after;
     struct desk_link link;
     struct issued issued;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    link_open(&place, &grants, &link, &invitation);
+    home_open(&home);
+    link_open(&home, &grants, &link, &invitation);
     CHECK_OK(ask(&link, &invitation, NULL));
-    file_of(place.other, "node.key", &before);
+    file_of(home.other, "node.key", &before);
     link.who = grants;
-    place.now_s += 100;
-    CHECK_OK(join_ask(&link.transport, place.other, NULL, 1000, &issued, NULL));
-    CHECK_EQUAL(issued.span.until_s, place.now_s + ISSUE_DEVICE_S);
+    home.now_s += 100;
+    CHECK_OK(join_ask(&link.transport, home.other, NULL, 1000, &issued, NULL));
+    CHECK_EQUAL(issued.span.until_s, home.now_s + ISSUE_DEVICE_S);
     issued_done(&issued);
-    check_member(place.other, &grants);
-    CHECK_BYTES(file_of(place.other, "node.key", &after), buffer_slice(&before));
+    check_member(home.other, &grants);
+    CHECK_BYTES(file_of(home.other, "node.key", &after), buffer_slice(&before));
     secret_done(&before);
     secret_done(&after);
     invitation_done(&invitation);
     principal_done(&grants);
-    place_close(&place);
+    home_close(&home);
 }
 
 /* Somebody else's certificate over this link is not put where this one's was. */
@@ -187,18 +187,18 @@ TEST(another_identity_is_not_taken)
     struct invitation invitation;
     struct desk_link link;
     struct issued issued;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    link_open(&place, &grants, &link, &invitation);
+    home_open(&home);
+    link_open(&home, &grants, &link, &invitation);
     CHECK_OK(ask(&link, &invitation, NULL));
     link.who = grants;
     link.who.id++;
-    CHECK_ERROR(join_ask(&link.transport, place.other, NULL, 1000, &issued, &error), NEAP_REFUSED);
+    CHECK_ERROR(join_ask(&link.transport, home.other, NULL, 1000, &issued, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "this directory is of node/"));
-    check_member(place.other, &grants);
+    check_member(home.other, &grants);
     invitation_done(&invitation);
-    place_close(&place);
+    home_close(&home);
 }
 
 static void check_said(struct desk_link *link, struct slice message, int code)
@@ -207,8 +207,8 @@ static void check_said(struct desk_link *link, struct slice message, int code)
     struct buffer answer;
     struct slice papers;
 
-    CHECK_OK(join_serve(link->place->path, &link->who, message, link->place->now_s, &answer,
-                        &link->said));
+    CHECK_OK(
+        join_serve(link->home->path, &link->who, message, link->home->now_s, &answer, &link->said));
     CHECK_ERROR(join_answer_read(buffer_slice(&answer), &papers, &error), code);
     CHECK(error.text[0]);
     secret_done(&answer);
@@ -222,20 +222,20 @@ TEST(what_is_no_question_is_answered_and_counts)
     struct neap_error error = {0};
     struct invitation invitation;
     struct desk_link link;
-    struct place place;
+    struct home home;
 
     CHECK(join_is_question(slice_of(few, sizeof few)));
     CHECK(!join_is_question(slice_of(other, sizeof other)));
     CHECK(!join_is_question(slice_of(few, 1)));
-    place_open(&place);
-    link_open(&place, &grants, &link, &invitation);
+    home_open(&home);
+    link_open(&home, &grants, &link, &invitation);
     check_said(&link, slice_of(few, sizeof few), NEAP_INVALID);
     check_said(&link, slice_of(more, sizeof more), NEAP_INVALID);
     check_said(&link, slice_of(other, sizeof other), NEAP_INVALID);
     CHECK_ERROR(ask(&link, &invitation, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "burnt"));
     invitation_done(&invitation);
-    place_close(&place);
+    home_close(&home);
 }
 
 /* What is the matter with its disk a node tells its own log alone. */
@@ -245,17 +245,17 @@ TEST(a_node_that_cannot_says_no_more_than_that)
     struct neap_error error = {0};
     struct invitation invitation;
     struct desk_link link;
-    struct place place;
+    struct home home;
 
-    place_open(&place);
-    link_open(&place, &grants, &link, &invitation);
-    CHECK_OK(keep_remove(place.path, "ca.pem", NULL));
+    home_open(&home);
+    link_open(&home, &grants, &link, &invitation);
+    CHECK_OK(keep_remove(home.path, "ca.pem", NULL));
     CHECK_ERROR(ask(&link, &invitation, &error), NEAP_UNAVAILABLE);
-    CHECK(!strstr(error.text, place.path));
+    CHECK(!strstr(error.text, home.path));
     CHECK_EQUAL(link.said.code, NEAP_NOTFOUND);
-    CHECK(strstr(link.said.text, place.path));
+    CHECK(strstr(link.said.text, home.path));
     invitation_done(&invitation);
-    place_close(&place);
+    home_close(&home);
 }
 
 TEST(an_answer_is_read_with_care)
@@ -300,13 +300,13 @@ TEST(joining_without_memory_can_be_done_again)
     struct principal grants = {.kind = PRINCIPAL_NODE};
     struct invitation invitation;
     struct desk_link link;
-    struct place place;
+    struct home home;
     struct sweep sweep = {&link, &invitation};
 
-    place_open(&place);
-    link_open(&place, &grants, &link, &invitation);
+    home_open(&home);
+    link_open(&home, &grants, &link, &invitation);
     test_alloc_sweep(ask_once, &sweep);
-    check_member(place.other, &grants);
+    check_member(home.other, &grants);
     invitation_done(&invitation);
-    place_close(&place);
+    home_close(&home);
 }
