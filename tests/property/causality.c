@@ -19,7 +19,7 @@
 enum { STEPS = 160, EXIT_NOTICED = 3, SEEDS_TO_NOTICE = 3000, HISTORIES_ROCKS = 20 };
 
 /* Of each profile, unless told. */
-enum { HISTORIES = SANITIZED ? 800 : 3350 };
+enum { HISTORIES = 3350, HISTORIES_BRIEF = 800 };
 
 static const char *const profile_names[PROFILES] = {
     "scripted", "sync", "horizon", "crash", "lives", "damage", "rollback", "fresh", "boot"};
@@ -249,7 +249,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (profile < 0)
-        return check_all(histories ? histories : HISTORIES);
+        return check_all(histories ? histories : is_brief() ? HISTORIES_BRIEF : HISTORIES);
     histories_run((enum profile)profile, first, histories ? histories : 1);
     printf("# %s: %llu histories hold\n", profile_names[profile],
            (unsigned long long)(histories ? histories : 1));

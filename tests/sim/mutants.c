@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "sim/rules.h"
 #include "sim/shrink.h"
+#include "tests/support/sanitized.h"
 
 enum {
     EVENTS = 1000,
@@ -24,7 +25,7 @@ enum {
     SEEDS_CONTROL = 200,
     SHRINK_RUNS = 150,
     SHRINK_SECONDS = 5, /* what never comes to rest takes long, each time */
-    SAMPLE = 6,         /* under sanitizers: one rule of so many */
+    SAMPLE = 6,         /* in brief: one rule of so many */
     WORKERS_MAX = 64,
     EXIT_NOTICED = 3,
     EXIT_STORY = 1 /* of a story that failed; 2: there is none of that name */
@@ -273,8 +274,7 @@ static bool is_wanted(const struct rule *rule, char **names)
 static struct job job_of(const struct rule *rule, bool quick, size_t number)
 {
     struct job job = {.rule = rule, .seeds = quick ? SEEDS_QUICK : SEEDS_ALL, .shrinks = !quick};
-    const char *sanitizers = getenv("SANITIZE");
-    bool sampled = quick && sanitizers && *sanitizers;
+    bool sampled = quick && is_brief();
     if (!rule)
         job.seeds = quick ? SEEDS_CONTROL_QUICK : SEEDS_CONTROL;
     else
@@ -327,8 +327,8 @@ int main(int argc, char **argv)
     mutants.workers_count = processors > 0 && processors < WORKERS_MAX ? (size_t)processors : 2;
     if (mutants.tap)
         printf("1..%zu\n", mutants.count);
-    if (mutants.tap && getenv("SANITIZE") && *getenv("SANITIZE"))
-        printf("# under sanitizers it takes long: a sample, one rule of %d\n", SAMPLE);
+    if (mutants.tap && is_brief())
+        printf("# under sanitizers, or in brief: a sample, one rule of %d\n", SAMPLE);
     mutants_run(&mutants);
     int code = mutants_end(&mutants);
     free(mutants.jobs);

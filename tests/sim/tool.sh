@@ -7,7 +7,7 @@ NEAP=$(pwd)/neap-sim
 ulimit -c 0 2>/dev/null
 
 # How much: sanitizers make it several times slower.
-some=20 && test -z "${SANITIZE:-}" || some=4
+some=20 && test -z "${SANITIZE:-}${NEAP_BRIEF:-}" || some=4
 
 # says PATTERN: a line of what was printed matches.
 says()
