@@ -496,52 +496,52 @@ TEST(whoever_looks_on_is_not_lied_to)
 
 /* ---- whole nodes ---- */
 
-struct cluster {
+struct nodes {
     struct world world;
     struct load *load;
     struct faults *faults;
 };
 
-static void cluster_open(struct cluster *cluster, uint64_t seed)
+static void nodes_open(struct nodes *nodes, uint64_t seed)
 {
-    struct world *world = &cluster->world;
+    struct world *world = &nodes->world;
     struct world_options options = {.seed = seed, .nodes = 3, .log_max = 1000};
     world_open(world, &options);
-    cluster->load = load_new(world, &workload_default);
-    cluster->faults = faults_new(world);
+    nodes->load = load_new(world, &workload_default);
+    nodes->faults = faults_new(world);
     world->checks = checks_new(world);
     for (size_t i = 0; i < world->nodes_count; i++)
         sim_start(world, i);
 }
 
-static void cluster_run(struct cluster *cluster, struct rng *rng, unsigned calls)
+static void nodes_run(struct nodes *nodes, struct rng *rng, unsigned calls)
 {
-    for (unsigned i = 0; i < calls && !cluster->world.failed[0]; i++) {
-        load_call(cluster->load, rng);
-        world_run(&cluster->world, cluster->world.now_ms + 10);
+    for (unsigned i = 0; i < calls && !nodes->world.failed[0]; i++) {
+        load_call(nodes->load, rng);
+        world_run(&nodes->world, nodes->world.now_ms + 10);
     }
-    CHECK_TEXT(cluster->world.failed, "");
+    CHECK_TEXT(nodes->world.failed, "");
 }
 
-static void cluster_rest(struct cluster *cluster)
+static void nodes_rest(struct nodes *nodes)
 {
     char why[300] = "";
     bool rests = false;
-    faults_heal(cluster->faults);
+    faults_heal(nodes->faults);
     for (int i = 0; i < 200 && !rests; i++) {
-        world_run(&cluster->world, cluster->world.now_ms + 500);
-        rests = !cluster->world.failed[0] && checks_hold(&cluster->world, why, sizeof why);
+        world_run(&nodes->world, nodes->world.now_ms + 500);
+        rests = !nodes->world.failed[0] && checks_hold(&nodes->world, why, sizeof why);
     }
-    CHECK_TEXT(cluster->world.failed, "");
+    CHECK_TEXT(nodes->world.failed, "");
     CHECK_TEXT(why, "");
 }
 
-static void cluster_done(struct cluster *cluster)
+static void nodes_done(struct nodes *nodes)
 {
-    world_close(&cluster->world);
-    checks_free(cluster->world.checks);
-    faults_free(cluster->faults);
-    load_free(cluster->load);
+    world_close(&nodes->world);
+    checks_free(nodes->world.checks);
+    faults_free(nodes->faults);
+    load_free(nodes->load);
 }
 
 static uint64_t done_of_all(const struct world *world)
@@ -555,20 +555,20 @@ static uint64_t done_of_all(const struct world *world)
 /* What struck has done something; and all becomes well. */
 static void check_fault(const struct fault_kind *kind, uint64_t seed)
 {
-    struct cluster cluster;
+    struct nodes nodes;
     struct rng rng;
     rng_init(&rng, seed);
-    cluster_open(&cluster, seed);
-    cluster_run(&cluster, &rng, 100);
+    nodes_open(&nodes, seed);
+    nodes_run(&nodes, &rng, 100);
     for (int i = 0; i < 10; i++) {
-        kind->strike(cluster.faults, &rng);
-        cluster_run(&cluster, &rng, 50);
+        kind->strike(nodes.faults, &rng);
+        nodes_run(&nodes, &rng, 50);
     }
-    uint64_t done = done_of_all(&cluster.world);
+    uint64_t done = done_of_all(&nodes.world);
     if (!done)
         test_failed(__FILE__, __LINE__, "%s does nothing", kind->name);
-    cluster_rest(&cluster);
-    cluster_done(&cluster);
+    nodes_rest(&nodes);
+    nodes_done(&nodes);
 }
 
 TEST(every_fault_of_disks_does_something_and_is_survived)
@@ -589,44 +589,44 @@ TEST(every_fault_of_lives_is_survived)
 {
     for (size_t i = 0; i < faults_count(); i++) {
         const struct fault_kind *kind = faults_at(i);
-        struct cluster cluster;
+        struct nodes nodes;
         struct rng rng;
         if (kind->group != FAULTS_LIFE)
             continue;
         rng_init(&rng, 1);
-        cluster_open(&cluster, 1);
-        cluster_run(&cluster, &rng, 100);
+        nodes_open(&nodes, 1);
+        nodes_run(&nodes, &rng, 100);
         for (int strike = 0; strike < 10; strike++) {
-            kind->strike(cluster.faults, &rng);
-            cluster_run(&cluster, &rng, 50);
+            kind->strike(nodes.faults, &rng);
+            nodes_run(&nodes, &rng, 50);
         }
         uint64_t starts = 0;
-        for (size_t node = 0; node < cluster.world.nodes_count; node++)
-            starts += cluster.world.nodes[node].starts;
-        if (starts <= cluster.world.nodes_count)
+        for (size_t node = 0; node < nodes.world.nodes_count; node++)
+            starts += nodes.world.nodes[node].starts;
+        if (starts <= nodes.world.nodes_count)
             test_failed(__FILE__, __LINE__, "%s does nothing", kind->name);
-        cluster_rest(&cluster);
-        cluster_done(&cluster);
+        nodes_rest(&nodes);
+        nodes_done(&nodes);
     }
 }
 
 TEST(a_directory_that_is_rotten_at_opening_is_thrown_away)
 {
-    struct cluster cluster;
+    struct nodes nodes;
     struct rng rng;
     rng_init(&rng, 1);
-    cluster_open(&cluster, 1);
-    cluster_run(&cluster, &rng, 200);
-    struct sim_node *node = &cluster.world.nodes[0];
+    nodes_open(&nodes, 1);
+    nodes_run(&nodes, &rng, 200);
+    struct sim_node *node = &nodes.world.nodes[0];
     uint64_t life = node->wheel.engine.store.identity.life;
-    sim_stop(&cluster.world, 0);
+    sim_stop(&nodes.world, 0);
     CHECK(disk_rot_at(&node->door, DISK_META, 0));
-    sim_start(&cluster.world, 0);
+    sim_start(&nodes.world, 0);
     CHECK(!node->up);
     CHECK_EQUAL(disk_rotten(&node->door), 0);
-    world_run(&cluster.world, cluster.world.now_ms + 5000);
+    world_run(&nodes.world, nodes.world.now_ms + 5000);
     CHECK(node->up);
     CHECK(node->wheel.engine.store.identity.life != life);
-    cluster_rest(&cluster);
-    cluster_done(&cluster);
+    nodes_rest(&nodes);
+    nodes_done(&nodes);
 }
