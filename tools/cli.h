@@ -131,6 +131,9 @@ struct neap_place cli_place(const struct cli *cli); /* argv[0] and argv[1], and 
 struct neap_bytes bytes_of(const char *text);
 /* A whole number, not over `most`. 0, or -1. */
 int number_take(const char *text, uint64_t most, uint64_t *ret_number);
+/* A whole number in 64 bits, a sign of either kind before it. 0, or -1 after saying that it is
+ * none. */
+int cli_number(const char *text, const char *doing, int64_t *ret_number);
 /* A time in ms, 1 to `most`: "500", or with s, m, h or d after it. 0, or -1. */
 int time_take(const char *text, uint64_t most, uint64_t *ret_ms);
 /* A JSON string; {"hex": "..."} when the bytes are not UTF-8. */

@@ -86,6 +86,21 @@ int number_take(const char *text, uint64_t most, uint64_t *ret_number)
     return 0;
 }
 
+int cli_number(const char *text, const char *doing, int64_t *ret_number)
+{
+    char *end;
+    long long number;
+
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    if (end == text || *end || errno) {
+        fprintf(stderr, "neap: %s: `%s` is not a whole number\n", doing, text);
+        return -1;
+    }
+    *ret_number = number;
+    return 0;
+}
+
 int time_take(const char *text, uint64_t most, uint64_t *ret_ms)
 {
     static const struct {

@@ -183,29 +183,13 @@ static int row_of(const struct cli *cli, const void *types, size_t count, size_t
 #define ROW_OF(cli, table, doing) \
     row_of(cli, &(table)[0].type, sizeof(table) / sizeof((table)[0]), sizeof((table)[0]), doing)
 
-/* The number that an argument says. 0, or -1 after saying that it is none. */
-static int change_take(const char *text, const char *doing, int64_t *ret_number)
-{
-    char *end;
-    long long number;
-
-    errno = 0;
-    number = strtoll(text, &end, 10);
-    if (end == text || *end || errno) {
-        fprintf(stderr, "neap: %s: `%s` is not a whole number\n", doing, text);
-        return -1;
-    }
-    *ret_number = number;
-    return 0;
-}
-
 int command_incr(struct cli *cli)
 {
     struct neap_place at = cli_place(cli);
     int64_t change = 1;
     int row = ROW_OF(cli, counters, "incr"), code;
 
-    if (row < 0 || (cli->argc > 2 && change_take(cli->argv[2], "incr", &change)))
+    if (row < 0 || (cli->argc > 2 && cli_number(cli->argv[2], "incr", &change)))
         return EXIT_USAGE;
     code = counters[row].add(cli->neap, &at, change, &cli->call);
     return code ? cli_fail(cli, code, "incr") : 0;
@@ -244,8 +228,7 @@ int command_rights(struct cli *cli)
                       (json_int_t)rights.here, "waits", rights.waits, "mine", mine, "most",
                       (json_int_t)rights.most, "who", rights.who ? who : "");
 
-        json_dumpf(json, stdout, JSON_COMPACT);
-        putchar('\n');
+        print_json(json);
         json_decref(json);
         return 0;
     }
@@ -263,7 +246,7 @@ int command_give(struct cli *cli)
     uint64_t to;
     int code;
 
-    if (change_take(cli->argv[2], "give", &amount) || replica_take(cli->argv[3], "give", &to))
+    if (cli_number(cli->argv[2], "give", &amount) || replica_take(cli->argv[3], "give", &to))
         return EXIT_USAGE;
     code = neap_bounded_give(cli->neap, &at, amount, to, &cli->call);
     return code ? cli_fail(cli, code, "give") : 0;
@@ -287,7 +270,7 @@ int command_max(struct cli *cli)
     int64_t value;
     int code;
 
-    if (change_take(cli->argv[2], "max", &value))
+    if (cli_number(cli->argv[2], "max", &value))
         return EXIT_USAGE;
     code = neap_max_set(cli->neap, &at, value, &cli->call);
     return code ? cli_fail(cli, code, "max") : 0;
@@ -299,7 +282,7 @@ int command_min(struct cli *cli)
     int64_t value;
     int code;
 
-    if (change_take(cli->argv[2], "min", &value))
+    if (cli_number(cli->argv[2], "min", &value))
         return EXIT_USAGE;
     code = neap_min_set(cli->neap, &at, value, &cli->call);
     return code ? cli_fail(cli, code, "min") : 0;

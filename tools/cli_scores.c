@@ -1,25 +1,8 @@
 /* Commands on score sets: score, top, rank. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/cli.h"
-
-/* A whole number in 64 bits; a sign of either kind before it. */
-static int score_take(const char *text, const char *doing, int64_t *ret_number)
-{
-    char *end;
-    long long number;
-
-    errno = 0;
-    number = strtoll(text, &end, 10);
-    if (end == text || *end || errno) {
-        fprintf(stderr, "neap: %s: `%s` is not a whole number\n", doing, text);
-        return -1;
-    }
-    *ret_number = number;
-    return 0;
-}
 
 static int score_print(struct cli *cli, const struct neap_place *at, struct neap_bytes member)
 {
@@ -45,7 +28,7 @@ int command_score(struct cli *cli)
 
     if (!text)
         return score_print(cli, &at, member);
-    if (score_take(text + (*text == '='), "score", &number))
+    if (cli_number(text + (*text == '='), "score", &number))
         return EXIT_USAGE;
     if (*text == '+' || *text == '-')
         code = neap_score_add(cli->neap, &at, member, number, &cli->call);
@@ -78,8 +61,8 @@ int command_top(struct cli *cli)
     struct neap_item item;
     int code;
 
-    if ((cli->argc > 2 && score_take(cli->argv[2], "top", &high)) ||
-        (cli->argc > 3 && score_take(cli->argv[3], "top", &low)))
+    if ((cli->argc > 2 && cli_number(cli->argv[2], "top", &high)) ||
+        (cli->argc > 3 && cli_number(cli->argv[3], "top", &low)))
         return EXIT_USAGE;
     code = neap_scores(cli->neap, &at, high, low, &cli->call, &iter);
     if (code)
