@@ -4,53 +4,39 @@
  * the running total of its replica. */
 #include "crdt/type_ops.h"
 
-static bool is_foldable(struct dot dot, const struct op *op, const struct editor *editor)
+static int counter_sum(const struct cell *cell, struct sum *ret_sum)
 {
-    return (dot.id == editor->id || BROKEN("folds-others")) &&
-           (dot.n > editor->fold_after || BROKEN("folds-any")) && op_sees(op, dot);
+    struct sum sum = {0};
+
+    for (size_t i = 0; i < cell->count; i++) {
+        int64_t number;
+        int error = number_read(cell->entries[i].payload, &number);
+
+        if (error)
+            return error;
+        sum_add(&sum, number);
+    }
+    *ret_sum = sum;
+    return 0;
 }
 
 static int counter_edit(const struct cell *old, const struct op *op, const struct editor *editor,
                         struct edit *edit)
 {
-    struct sum own = {0}, all = {0};
-    int error = 0;
+    struct sum all;
+    int error = counter_sum(old, &all);
 
-    for (size_t i = 0; i < old->count && !error; i++) {
-        const struct cell_entry *entry = &old->entries[i];
-        int64_t number;
-
-        error = number_read(entry->payload, &number);
-        if (error)
-            break;
-        sum_add(&all, number);
-        if (is_foldable(entry->dot, op, editor))
-            sum_add(&own, number);
-        else
-            error = cell_add(&edit->kept, entry->dot, entry->payload);
-    }
-    if (error)
-        return error;
-    sum_add(&own, op->number);
-    /* What nobody could read is refused, unless it leads back. */
-    if (!sum_fits(own) || sum_leaves(all, op->number))
-        return NEAP_LIMIT;
-    edit->changes = edit->adds = true;
-    return edit_number(edit, sum_number(own));
+    return error ? error : edit_add_number(old, op, editor, all, edit);
 }
 
 int counter_value(const struct cell *cell, int64_t *ret_value)
 {
-    struct sum sum = {0};
-    int64_t number;
+    struct sum sum;
 
     if (cell->count == 0)
         return NEAP_NOTFOUND;
-    for (size_t i = 0; i < cell->count; i++) {
-        if (number_read(cell->entries[i].payload, &number))
-            return NEAP_INVALID;
-        sum_add(&sum, number);
-    }
+    if (counter_sum(cell, &sum))
+        return NEAP_INVALID;
     if (!sum_fits(sum))
         return NEAP_LIMIT;
     *ret_value = sum_number(sum);

@@ -56,3 +56,34 @@ bool sum_leaves(struct sum value, int64_t change)
         return false;
     return value.high < 0 ? change < 0 : change > 0;
 }
+
+static bool is_foldable(struct dot dot, const struct op *op, const struct editor *editor)
+{
+    return (dot.id == editor->id || BROKEN("folds-others")) &&
+           (dot.n > editor->fold_after || BROKEN("folds-any")) && op_sees(op, dot);
+}
+
+int edit_add_number(const struct cell *old, const struct op *op, const struct editor *editor,
+                    struct sum all, struct edit *edit)
+{
+    struct sum own = {0};
+    int error = 0;
+
+    for (size_t i = 0; i < old->count && !error; i++) {
+        const struct cell_entry *entry = &old->entries[i];
+        int64_t number;
+
+        if (is_foldable(entry->dot, op, editor) && !number_read(entry->payload, &number))
+            sum_add(&own, number);
+        else
+            error = cell_add(&edit->kept, entry->dot, entry->payload);
+    }
+    if (error)
+        return error;
+    sum_add(&own, op->number);
+    /* What nobody could read is refused, unless it leads back. */
+    if (!sum_fits(own) || sum_leaves(all, op->number))
+        return NEAP_LIMIT;
+    edit->changes = edit->adds = true;
+    return edit_number(edit, sum_number(own));
+}

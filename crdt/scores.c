@@ -86,36 +86,13 @@ static int score_set(const struct cell *old, const struct op *op, struct edit *e
     return writer.error;
 }
 
-static bool is_foldable(const struct part *part, struct dot dot, const struct op *op,
-                        const struct editor *editor)
-{
-    return !part->is_set && (dot.id == editor->id || BROKEN("folds-others")) &&
-           dot.n > editor->fold_after && op_sees(op, dot);
-}
-
 static int score_add(const struct cell *old, const struct op *op, const struct editor *editor,
                      struct edit *edit)
 {
-    struct sum own = {0}, all;
+    struct sum all;
     int error = score_sum(old, &all);
 
-    for (size_t i = 0; i < old->count && !error; i++) {
-        const struct cell_entry *entry = &old->entries[i];
-        struct part part;
-
-        error = part_read(entry->payload, &part);
-        if (!error && is_foldable(&part, entry->dot, op, editor))
-            sum_add(&own, part.number);
-        else if (!error)
-            error = cell_add(&edit->kept, entry->dot, entry->payload);
-    }
-    if (error)
-        return error;
-    sum_add(&own, op->number);
-    if (!sum_fits(own) || sum_leaves(all, op->number))
-        return NEAP_LIMIT;
-    edit->changes = edit->adds = true;
-    return edit_number(edit, sum_number(own));
+    return error ? error : edit_add_number(old, op, editor, all, edit);
 }
 
 static int scores_edit(const struct cell *old, const struct op *op, const struct editor *editor,

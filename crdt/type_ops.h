@@ -44,4 +44,8 @@ bool sum_fits(struct sum sum);
 int64_t sum_number(struct sum sum);
 /* Would adding `change` leave the value where nobody can read it, and not lead back? */
 bool sum_leaves(struct sum value, int64_t change);
+/* Adds op->number to a value that is `all`: what the replica has added itself, and still may fold
+ * (rule 9), goes into it. Payloads that are not one number stay. LIMIT: sum_leaves(). */
+int edit_add_number(const struct cell *old, const struct op *op, const struct editor *editor,
+                    struct sum all, struct edit *edit);
 #endif
