@@ -245,6 +245,25 @@ int path_check(struct slice path, enum neap_type *ret_type)
     return 0;
 }
 
+int path_levels(struct slice path, size_t *ret_size, enum neap_type *ret_last)
+{
+    struct slice left = path, escaped;
+    enum neap_type last = NEAP_MAP;
+    size_t size;
+
+    if (!path.size)
+        return NEAP_INVALID;
+    while (left.size > 0 && type_below(last) == BELOW_FIELDS) {
+        if (!take_escaped(&left, &escaped, &size) || !take_type(&left, &last))
+            return NEAP_INVALID;
+        if (size > NEAP_KEY_MAX)
+            return NEAP_LIMIT;
+    }
+    *ret_size = path.size - left.size;
+    *ret_last = last;
+    return 0;
+}
+
 int path_prefix_end(struct slice prefix, struct buffer *ret_end)
 {
     int error;

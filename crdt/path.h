@@ -39,6 +39,9 @@ void path_cursor_done(struct path_cursor *cursor);
 
 /* A whole, valid path of a cell: used on whatever a peer sends. ret_type: of the last level. */
 int path_check(struct slice path, enum neap_type *ret_type);
+/* The levels of a path, which may stop after any: how many of its bytes they are, and the type of
+ * the last one. What follows is not looked at. INVALID, LIMIT: a name is over NEAP_KEY_MAX. */
+int path_levels(struct slice path, size_t *ret_size, enum neap_type *ret_last);
 /* The smallest byte string after every path that starts with `prefix`; replaces what ret_end holds.
  * Empty when there is none (nothing but FF bytes, which no path is): to the end. */
 int path_prefix_end(struct slice prefix, struct buffer *ret_end);

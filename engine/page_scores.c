@@ -23,16 +23,12 @@ struct lister {
 /* Whole levels, the last a score set. */
 static int lister_check(struct slice path)
 {
-    struct path_cursor walk;
-    struct path_level level;
-    int error = 0;
+    enum neap_type last;
+    size_t size;
+    int error = path_levels(path, &size, &last);
 
-    path_cursor_init(&walk, path);
-    while (!error)
-        error = path_cursor_level(&walk, &level);
-    if (error == NEAP_END)
-        error = walk.left.size || walk.last != NEAP_SCORES ? NEAP_INVALID : 0;
-    path_cursor_done(&walk);
+    if (!error && (size < path.size || last != NEAP_SCORES))
+        error = NEAP_INVALID;
     return error;
 }
 

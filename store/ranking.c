@@ -48,16 +48,10 @@ int ranking_split(struct slice key, const struct key *prefix, int64_t *ret_score
 /* How much of a member's path is that of the set. */
 static int set_size(struct slice path, size_t *ret_size)
 {
-    struct path_cursor walk;
-    struct path_level level;
-    int error = 0;
+    enum neap_type last;
+    int error = path_levels(path, ret_size, &last);
 
-    path_cursor_init(&walk, path);
-    while (!error && type_below((unsigned)walk.last) != BELOW_ELEMENT)
-        error = path_cursor_level(&walk, &level);
-    *ret_size = path.size - walk.left.size;
-    path_cursor_done(&walk);
-    return error && error != NEAP_NOMEM ? NEAP_CORRUPT : error;
+    return error || type_below((unsigned)last) != BELOW_ELEMENT ? NEAP_CORRUPT : 0;
 }
 
 static void entry_key(const struct slot *slot, uint64_t shard, size_t set, int64_t score,

@@ -475,18 +475,17 @@ bool tally_is_due(const struct shard *shard)
 /* Whole levels, the last of a type that has something in it. */
 static int collection_check(struct slice collection)
 {
-    struct path_cursor walk;
-    struct path_level level;
-    int error = collection.size > BUCKET_SIZE ? 0 : NEAP_INVALID;
+    struct slice path;
+    enum neap_type last;
+    size_t size;
+    int error;
 
-    path_cursor_init(
-        &walk, error ? slice_of(NULL, 0)
-                     : slice_of(collection.data + BUCKET_SIZE, collection.size - BUCKET_SIZE));
-    while (!error)
-        error = path_cursor_level(&walk, &level);
-    if (error == NEAP_END)
-        error = walk.left.size || !has_children(walk.last) ? NEAP_INVALID : 0;
-    path_cursor_done(&walk);
+    if (collection.size <= BUCKET_SIZE)
+        return NEAP_INVALID;
+    path = slice_of(collection.data + BUCKET_SIZE, collection.size - BUCKET_SIZE);
+    error = path_levels(path, &size, &last);
+    if (!error && (size < path.size || !has_children(last)))
+        error = NEAP_INVALID;
     return error;
 }
 

@@ -110,6 +110,40 @@ TEST(a_path_has_a_limit_of_levels)
     buffer_done(&placed);
 }
 
+TEST(levels_of_a_path_end_where_something_else_begins)
+{
+    static const struct {
+        const char *hex;
+        size_t size;
+        enum neap_type last;
+    } table[] = {
+        {"61 0001 06", 4, NEAP_MAP},
+        {"61 0001 06 62 0001 05", 8, NEAP_SET},
+        {"61 0001 05 62 0001", 4, NEAP_SET}, /* what follows is an element, */
+        {"61 0001 02 62", 4, NEAP_LWW},      /* and this is nothing */
+    };
+    static const char *const wrong[] = {"", "61 0001", "61 0001 63", "61 0001 06 62"};
+    static uint8_t large[NEAP_KEY_MAX + 4];
+    enum neap_type last = 0;
+    uint8_t bytes[64];
+    size_t size = 0;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        CHECK_ERROR(path_levels(test_unhex(wrong[i], bytes, sizeof bytes), &size, &last),
+                    NEAP_INVALID);
+    CHECK_EQUAL(size + last, 0);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        CHECK_OK(path_levels(test_unhex(table[i].hex, bytes, sizeof bytes), &size, &last));
+        CHECK_EQUAL(size, table[i].size);
+        CHECK_EQUAL(last, table[i].last);
+    }
+    memset(large, 'x', NEAP_KEY_MAX);
+    memcpy(large + NEAP_KEY_MAX, "\0\1\6", 3);
+    CHECK_OK(path_levels(slice_of(large, NEAP_KEY_MAX + 3), &size, &last));
+    memcpy(large + NEAP_KEY_MAX, "x\0\1\6", 4);
+    CHECK_ERROR(path_levels(slice_of(large, NEAP_KEY_MAX + 4), &size, &last), NEAP_LIMIT);
+}
+
 TEST(a_place_becomes_a_path)
 {
     struct neap_bytes fields[] = {{"f", 1}, {"g", 1}};
