@@ -61,8 +61,6 @@ static void ids_ask(void *arg, struct engine *engine)
         asked->spends = true; /* nothing was ever written here: nothing is waited for */
         return;
     }
-    if (!engine->gossip)
-        shard->proof = PROOF_ALONE;
     asked->mine = shard->replica;
     asked->spends = shard_spends(shard, asked->ids, &asked->ids_count);
 }

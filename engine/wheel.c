@@ -17,6 +17,8 @@ int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct 
         *wheel = (struct wheel){0};
         return code;
     }
+    if (!options->gossip)
+        store_be_alone(&wheel->engine.store);
     wheel->engine.trace = options->trace;
     wheel->engine.sync_ms = options->sync_ms;
     wheel->engine.log_max = options->log_max;

@@ -319,8 +319,6 @@ static int write_apply(struct writing *writing, struct write_op *op)
     if (error)
         return error;
     shard = touched->shard;
-    if (!writing->engine->gossip)
-        shard->proof = PROOF_ALONE; /* there is nobody to ask */
     error = write_leave(writing, op, shard);
     if (error)
         return error;

@@ -109,6 +109,15 @@ static void store_add(struct store *store, struct shard *shard)
     store->shards[at] = shard;
     store->shards_count++;
     shard->clock = &store->clock;
+    if (store->alone)
+        shard->proof = PROOF_ALONE;
+}
+
+void store_be_alone(struct store *store)
+{
+    store->alone = true;
+    for (size_t i = 0; i < store->shards_count; i++)
+        store->shards[i]->proof = PROOF_ALONE;
 }
 
 /* A shard that is not on disk yet. A life that began before this opening may have made it once

@@ -28,6 +28,7 @@ struct store {
     struct rng rng; /* seeded from entropy: new replica ids */
     struct store_trees trees;
     uint64_t hidden; /* a shard that store_find() does not find: whoever asks may not know of it */
+    bool alone; /* it talks with nobody: no shard has anybody to ask who has what rights */
 };
 
 /* The cluster's own bucket: every node holds it, only nodes write it. */
@@ -38,6 +39,8 @@ struct store {
 int store_open(struct store *store, struct disk *disk, const struct directory_mark *mark,
                struct clock *clock, bool suspect, struct neap_error *error);
 void store_done(struct store *store);
+/* There is no gossip: nor will there be, until it is closed. */
+void store_be_alone(struct store *store);
 /* From now on each shard keeps a tree of its cells, of 2^bits_max leaves at most (store/merkle.h);
  * those of shards that were there are on disk (store/tree_keep.h), or whoever turns the wheel has
  * them built (shard_tree_step). The key is
