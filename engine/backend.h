@@ -18,6 +18,7 @@ struct write {
     struct write_op *ops;
     size_t count;
     bool nosync;
+    bool system; /* within a node: it may write to the system's buckets */
     bool submit; /* return once queued; token.ticket tells the end */
     bool want_token;
     enum neap_level level; /* how many nodes must hold it durably */

@@ -160,6 +160,7 @@ void node_lead(struct node *node)
     node_unlock(node);
     news = gossip ? gossip_news(gossip) : 0;
     wheel_turn(&node->wheel, now, node->turn, count);
+    node_revoked_look(node);
     changes = node->wheel.stopped || (gossip && gossip_news(gossip) != news);
     deadline = node->wheel.stopped ? UINT64_MAX : engine_deadline(&node->wheel.engine, now);
     atomic_store(&node->stopped, node->wheel.stopped);
@@ -361,6 +362,7 @@ void node_free(struct node *node)
     must(!pthread_mutex_destroy(&node->lock));
     must(!pthread_mutex_destroy(&node->joining));
     mem_free(node->directory);
+    revoked_done(&node->revoked);
     mem_free(node->ticket_codes);
     mem_free(node->path);
     mem_free(node);

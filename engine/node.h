@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "engine/wheel.h"
+#include "gossip/revoked.h"
 
 struct node_options {
     struct disk *disk;   /* taken over, also on error */
@@ -87,6 +88,8 @@ struct node {
     struct disk *disk;
     struct clock *clock;
     struct net_sink sink;
+    struct revoked revoked;   /* under the lock: what the net's threads ask */
+    uint64_t revoked_version; /* the turner's */
     struct net *net;
     struct hash_key key;
     char *path;
@@ -119,6 +122,7 @@ struct node {
     struct item_net *clients_head, **clients_tail;
     size_t peers_count; /* events of peers: not in net_free */
     size_t clients_count, net_drops;
+    uint64_t clients_refused; /* requests, for want of rights */
     pthread_t workers[WORKERS_MAX];
     unsigned workers_count, workers_idle, workers_blocked;
 
@@ -231,6 +235,14 @@ int node_scrub(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);
 int node_repair(struct node *node, const char *word, struct buffer *ret_json,
                 struct neap_error *error);
+
+/* node_revoke.c: verbs revoke and revoked, and the list as the net asks for it. */
+int node_revoke(struct node *node, const char *word, struct buffer *ret_json,
+                struct neap_error *error);
+int node_revoked(struct node *node, const char *word, struct buffer *ret_json,
+                 struct neap_error *error);
+bool node_is_revoked(struct net_sink *sink, const struct principal *principal);
+void node_revoked_look(struct node *node); /* after a turn, without the lock */
 
 /* node_backup.c */
 int node_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,

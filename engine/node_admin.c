@@ -20,6 +20,7 @@ static struct status_extra node_extra(struct node *node)
     extra.queue = node->queue_count;
     extra.clients = node->clients_count;
     extra.net_drops = node->net_drops;
+    extra.clients_refused = node->clients_refused;
     node_unlock(node);
     return extra;
 }
@@ -260,7 +261,8 @@ static const struct verb verbs[] = {
     {"differing", 5, NULL, node_differing}, {"verify", 3, NULL, node_verify},
     {"tasks", 1, node_tasks, NULL},         {"task", 3, NULL, node_task},
     {"scrub", 2, node_scrub, NULL},         {"repair", 2, node_repair, NULL},
-    {"limit", 3, NULL, node_limit}};
+    {"limit", 3, NULL, node_limit},         {"revoke", 2, node_revoke, NULL},
+    {"revoked", 2, node_revoked, NULL}};
 
 static int node_admin_inside(struct node *node, int argc, const char *const argv[],
                              struct buffer *ret_json, struct neap_error *error)
@@ -289,7 +291,7 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "explain BUCKET KEY [TYPE|any [FIELD...]], diff BUCKET KEY [TYPE|any [FIELD...]], "
         "differing BUCKET PEER [LIMIT [FROM]], verify [BUCKET [MS]], tasks, task "
         "pause|resume|cancel ID, scrub [BUCKET], repair "
-        "[BUCKET], limit [bulk_max|scrub_max N]",
+        "[BUCKET], limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list]",
         name);
 }
 

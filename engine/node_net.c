@@ -2,6 +2,7 @@
  * with this node as the backend. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/granted.h"
 #include "engine/join.h"
 #include "engine/node.h"
 #include "engine/request.h"
@@ -141,6 +142,8 @@ static void client_answer(struct node *node, const struct item_net *item)
 {
     const struct net_ops *ops = node->net->ops;
     uint64_t link = item->net.link;
+    struct principal principal = {0};
+    struct granted granted;
     struct buffer reply;
     int error;
 
@@ -148,8 +151,17 @@ static void client_answer(struct node *node, const struct item_net *item)
         node_join(node, link, buffer_slice(&item->net.message));
         return;
     }
+    error = ops->who ? ops->who(node->net, link, &principal) : 0;
     buffer_init(&reply, MESSAGE_SIZE_MAX);
-    error = request_serve(&node->clients, buffer_slice(&item->net.message), &reply);
+    granted_init(&granted, &node->clients, &principal);
+    if (!error)
+        error = request_serve(&granted.backend, buffer_slice(&item->net.message), &reply);
+    if (granted.refused) {
+        node_lock(node);
+        node->clients_refused += granted.refused;
+        node_unlock(node);
+    }
+    principal_done(&principal);
     if (!error)
         error = ops->send(node->net, link, buffer_slice(&reply));
     buffer_done(&reply);
@@ -304,6 +316,8 @@ int node_net_open(struct node *node, const struct node_options *options, struct 
     if (!options->net_open)
         return 0;
     node->sink.post = sink_post;
+    node->sink.is_revoked = node_is_revoked;
+    node_revoked_look(node);
     node->clients.ops = &clients_ops;
     node->net_items = mem_new_array(NET_ITEMS_MAX, sizeof *node->net_items);
     if (!node->net_items)

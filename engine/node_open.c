@@ -213,11 +213,20 @@ struct node_opening {
     char *socket;
 };
 
+static bool opening_is_revoked(void *arg, const struct principal *principal)
+{
+    struct net_sink *sink = arg;
+
+    return sink->is_revoked(sink, principal);
+}
+
 static int opening_net(void *arg, struct net_sink *sink, struct net **ret_net,
                        struct neap_error *error)
 {
     struct node_opening *opening = arg;
 
+    opening->net.is_revoked = opening_is_revoked;
+    opening->net.is_revoked_arg = sink;
     return net_nng_open(&opening->net, sink, ret_net, error);
 }
 

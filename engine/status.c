@@ -228,6 +228,8 @@ static json_t *peer_json(const struct peer_status *status, struct now now)
     put_number(&peer, "compares", status->compares);
     put_number(&peer, "behind", status->behind);
     put_number(&peer, "lag", status->lag);
+    put_text(&peer, "principal", strcmp(status->principal, "nobody") ? status->principal : NULL);
+    put_number(&peer, "refused", status->refused);
     put_text(&peer, "last_error", status->last_error[0] ? status->last_error : NULL);
     return object_end(&peer);
 }
@@ -323,6 +325,8 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "peers", peers_json(engine->gossip, now));
     put(&status, "links", links_json(engine->gossip, wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);
+    put_number(&status, "client_requests_refused", extra->clients_refused);
+    put_text(&status, "last_refused", engine->gossip ? gossip_refused(engine->gossip) : NULL);
     put(&status, "trees", trees_json(engine));
     put(&status, "bulk", bulk_json(engine->gossip));
     put(&status, "counts", counts_json(&engine->counts));
@@ -406,6 +410,7 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         {"queue_events", extra->queue},
         {"client_requests_waiting", extra->clients},
         {"net_events_dropped", extra->net_drops},
+        {"client_requests_refused", extra->clients_refused},
     };
     int error = 0;
     const char *name;

@@ -10,7 +10,7 @@ struct status_extra {
     uint64_t cluster;
     const char *path; /* NULL: in memory */
     bool suspect, readonly, isolated;
-    uint64_t queue, net_drops, clients;
+    uint64_t queue, net_drops, clients, clients_refused;
 };
 
 /* NULL: no memory. */

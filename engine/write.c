@@ -45,7 +45,7 @@ static int write_check_path(const struct write_op *op, struct neap_error *error)
     return 0;
 }
 
-static int write_check_op(const struct write_op *op, struct neap_error *error)
+static int write_check_op(const struct write_op *op, bool system, struct neap_error *error)
 {
     int code;
 
@@ -56,7 +56,7 @@ static int write_check_op(const struct write_op *op, struct neap_error *error)
         return error_set(error, code,
                          "%s: a bucket's name is 1 to %d bytes of printable UTF-8 without '/'",
                          PLACE(op), BUCKET_NAME_MAX);
-    if (op->bucket[0] == '_')
+    if (op->bucket[0] == '_' && !system)
         return error_set(error, NEAP_REFUSED, "%s: buckets that begin with '_' are the system's",
                          PLACE(op));
     if (op->op.value.size > NEAP_VALUE_MAX)
@@ -106,7 +106,7 @@ int write_check(const struct write *write, struct neap_error *error)
                          write->once.size, NEAP_ONCE_MAX);
     code = level_peers(write->level, 0, &needed, error);
     for (size_t i = 0; !code && i < write->count; i++)
-        code = write_check_op(&write->ops[i], error);
+        code = write_check_op(&write->ops[i], write->system, error);
     return code;
 }
 

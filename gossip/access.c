@@ -351,3 +351,28 @@ bool access_heeds(struct step *step, size_t index, const struct shard *shard,
                    "it says again and again that this node went back in time");
     return false;
 }
+
+/* ---- who is no more ---- */
+
+int access_revoke(struct step *step)
+{
+    struct gossip *gossip = step->gossip;
+    struct view view = {.disk = gossip->store->disk};
+    int error = 0;
+    if (!gossip->revoked_stale || BROKEN("revoked-later"))
+        return 0;
+    if (step->batch)
+        view = batch_view(step->batch);
+    error = revoked_read(&view, &gossip->revoked);
+    if (error == NEAP_CORRUPT)
+        return 0; /* what was known of them holds */
+    if (error)
+        return error;
+    gossip->revoked_stale = false;
+    gossip->revoked_version++;
+    for (size_t i = gossip->links_count; i-- > 0 && !error;) {
+        if (i < gossip->links_count && revoked_has(&gossip->revoked, &gossip->links[i].principal))
+            error = link_drop(step, gossip->links[i].id, REASON_revoked);
+    }
+    return error;
+}

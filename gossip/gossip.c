@@ -50,11 +50,14 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
         gossip->options.compare_few = COMPARE_FEW;
     gossip->store = store;
     gossip->trace = trace;
-    gossip->link_next = 1;
+    gossip->link_next = gossip->revoked_version = 1;
     rng_init(&gossip->rng, seed);
     gossip->session_next = rng_u64(&gossip->rng) >> 33; /* small, as it is in each question */
     buffer_init(&gossip->message, MESSAGE_SIZE_MAX + 64);
     int error = gossip_fill(gossip, options);
+    /* What can't be read is read again when it has changed. */
+    if (!error && revoked_read(&(struct view){.disk = store->disk}, &gossip->revoked) == NEAP_NOMEM)
+        error = NEAP_NOMEM;
     if (error) {
         gossip_free(gossip);
         return error;
@@ -73,6 +76,7 @@ void gossip_free(struct gossip *gossip)
         principal_done(&gossip->peers[i].principal);
     verifies_free(gossip);
     wants_free(gossip);
+    revoked_done(&gossip->revoked);
     mem_free(gossip->topics);
     mem_free(gossip->work.items);
     mem_free(gossip->touched.items);
@@ -92,7 +96,7 @@ void gossip_free(struct gossip *gossip)
 static int gossip_follow_up(struct step *step)
 {
     struct gossip *gossip = step->gossip;
-    int error = 0;
+    int error = access_revoke(step);
     for (int round = 0; round < WORK_ROUNDS && gossip->work.count > 0 && !error; round++)
         error = topics_work(step);
     if (!error && !gossip->isolated)
@@ -166,6 +170,7 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return 0;
     gossip->store->hidden = verdict == ACCESS_HIDE ? message->shard : 0;
     error = take_shard(step, link, message, ret_reason);
+    gossip->revoked_stale |= message->shard == bucket_id(SYSTEM_BUCKET);
     gossip->store->hidden = 0;
     return error;
 }
@@ -353,6 +358,7 @@ uint64_t gossip_deadline(const struct gossip *gossip)
 void gossip_touched(struct gossip *gossip, uint64_t shard)
 {
     struct topic *topic;
+    gossip->revoked_stale |= shard == bucket_id(SYSTEM_BUCKET);
     if (topic_get(gossip, shard, &topic) || topic_touch(gossip, topic))
         gossip->touched_all = true;
     else
@@ -497,6 +503,12 @@ size_t gossip_voters(const struct gossip *gossip)
     for (size_t i = 0; i < gossip->peers_count; i++)
         count += peer_is_member(gossip, i) && !access_is_limited(gossip, i);
     return count;
+}
+
+const struct revoked *gossip_revoked(const struct gossip *gossip, uint64_t *ret_version)
+{
+    *ret_version = gossip->revoked_version;
+    return &gossip->revoked;
 }
 
 const char *gossip_refused(const struct gossip *gossip)

@@ -91,6 +91,10 @@ size_t gossip_voters(const struct gossip *gossip);
 /* What was last refused of a peer for want of rights: who, which bucket, which kind of message, and
  * why. NULL: nothing was. */
 const char *gossip_refused(const struct gossip *gossip);
+/* Those who are revoked, as the last step left it; and a number that is another one when they may
+ * be others. */
+struct revoked;
+const struct revoked *gossip_revoked(const struct gossip *gossip, uint64_t *ret_version);
 void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_status *ret_status);
 /* Is what such a peer has of a shard the same as what is here? As far as it is known without
  * asking; since when, by the wall clock of this node, and from its start on. X(name, text) */

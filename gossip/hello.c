@@ -50,12 +50,15 @@ static struct versions wire_speaks(void)
 }
 
 /* Whom a certificate names is who he says he is, and one of those who replicate. */
-static enum reason hello_name_fault(const struct principal *principal, const struct hello *hello)
+static enum reason hello_name_fault(const struct gossip *gossip, const struct principal *principal,
+                                    const struct hello *hello)
 {
     if (principal->kind == PRINCIPAL_NONE)
         return REASONS;
     if (principal->kind != PRINCIPAL_NODE && principal->kind != PRINCIPAL_DEVICE)
         return REASON_not_a_peer;
+    if (revoked_has(&gossip->revoked, principal))
+        return REASON_revoked;
     bool fits = principal->id == hello->node && principal->cluster == hello->cluster;
     return fits || BROKEN("any-name") ? REASONS : REASON_other_name;
 }
@@ -76,7 +79,7 @@ static enum reason hello_fault(struct gossip *gossip, const struct link *link,
     }
     if (link->dialed && hello->channel != link->channel)
         return REASON_other_channel;
-    return hello_name_fault(&link->principal, hello);
+    return hello_name_fault(gossip, &link->principal, hello);
 }
 /* The links of a process that is no more. */
 static int peer_drop_links(struct step *step, size_t index, uint64_t except)

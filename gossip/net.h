@@ -41,6 +41,8 @@ static inline void net_event_done(struct net_event *event)
  * next one after net_ops.ready(). So a slow node takes no more memory than its links. */
 struct net_sink {
     void (*post)(struct net_sink *sink, struct net_event *event);
+    /* Is whoever shows this no member any more? Any thread; NULL: nobody is. */
+    bool (*is_revoked)(struct net_sink *sink, const struct principal *principal);
 };
 
 /* Who was not let in: from where, why, and how often; `number` grows with each time. */

@@ -12,6 +12,7 @@
 #include "gossip/access.h"
 #include "gossip/ask.h"
 #include "gossip/gossip.h"
+#include "gossip/revoked.h"
 #include "gossip/task.h"
 #include "store/chunk.h"
 
@@ -311,6 +312,9 @@ struct gossip {
     struct want wants[WANTS_MAX];
     bool wanting; /* some of them are still to be asked for */
     uint64_t counts[REASONS];
+    struct revoked revoked;
+    uint64_t revoked_version; /* grows when they were read anew */
+    bool revoked_stale;       /* the system's bucket has changed */
     char refused[FAULT_TEXT_MAX]; /* what was, last, and why */
     char healed[FAULT_TEXT_MAX];  /* the last cell that was: key, peer, cause */
     struct buffer message;        /* scratch for encoding */
@@ -397,6 +401,9 @@ int access_claim(struct step *step, size_t peer, const struct digest_item *item,
 /* Is it believed, if that shows that this directory went back? */
 bool access_heeds(struct step *step, size_t peer, const struct shard *shard,
                   const struct context_entry *seen);
+
+/* The list of the revoked is read anew, if it may have changed, and their links end. */
+int access_revoke(struct step *step);
 
 /* topic.c */
 /* A member that has part in this shard. */

@@ -838,6 +838,9 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *   digest [BUCKET]             keys, cells, and a sum over all of them
  *   stats                       numbers
  *   isolate on|off              no talk with peers
+ *   revoke KIND/ID              node/ID, device/ID or client/ID is let in nowhere any more, and its
+ *                               connections end: by system data, so each node learns it
+ *   revoked [list]              who is
  *   verify [BUCKET [MS]]        do peers hold the same? While all go on writing
  *   explain BUCKET KEY [TYPE|any [FIELD...]]
  *                               why an object is as it is: its cells, the events that made them, by

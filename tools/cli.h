@@ -75,6 +75,8 @@ int command_status(struct cli *cli);
 int command_digest(struct cli *cli);
 int command_stats(struct cli *cli);
 int command_isolate(struct cli *cli);
+int command_revoke(struct cli *cli);
+int command_revoked(struct cli *cli);
 int cluster_write(const char *path); /* a new cluster file; 0, or an exit code after saying why */
 /* cli_trust.c */
 int command_init(struct cli *cli);

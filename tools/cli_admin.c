@@ -241,6 +241,31 @@ int command_stats(struct cli *cli)
     return code == NEAP_END ? 0 : cli_fail(cli, code, "stats");
 }
 
+int command_revoke(struct cli *cli)
+{
+    const char *const words[] = {"revoke", cli->argv[0]};
+    int result;
+    json_t *json = cli_ask(cli, 2, words, &result);
+
+    json_decref(json);
+    return result;
+}
+
+int command_revoked(struct cli *cli)
+{
+    const char *const words[] = {"revoked", cli->argc ? cli->argv[0] : "list"};
+    size_t index;
+    int result;
+    json_t *json = cli_ask(cli, 2, words, &result), *name;
+
+    if (json && cli->json)
+        print_json(json);
+    json_array_foreach(json_object_get(json, "revoked"), index, name) if (!cli->json)
+        printf("%s\n", json_string_value(name));
+    json_decref(json);
+    return result;
+}
+
 int command_isolate(struct cli *cli)
 {
     const char *const words[] = {"isolate", cli->argv[0]};

@@ -79,6 +79,9 @@ static const struct command commands[] = {
      "", command_join},
     {"cert", "request|sign|take|show|renew WHAT...", "certificates, by files: see neap(1)", 2, 4, 0,
      "k", command_cert},
+    {"revoke", "node|device|client/ID", "end what a certificate gives, everywhere and at once", 1,
+     1, 1, "n", command_revoke},
+    {"revoked", "[list]", "who is", 0, 1, 1, "n", command_revoked},
     {"demo", "", "three nodes on this machine: cut off, killed, healed, equal", 0, 0, 0, "",
      command_demo},
 };
