@@ -70,6 +70,30 @@ static const struct cell_entry *dot_winner(const struct type *type, const struct
     return winner;
 }
 
+uint64_t cell_dot_expires(enum neap_type type, const struct cell *cell, size_t index)
+{
+    const struct type *found = type_find((unsigned)type);
+
+    return found && found->expires ? dot_expires(found, &cell->entries[index]) : 0;
+}
+
+uint64_t cell_lasts(enum neap_type type, const struct cell *cell)
+{
+    const struct type *found = type_find((unsigned)type);
+    uint64_t last = 0;
+
+    if (found && found->latest_wins)
+        return cell_expires(type, cell);
+    for (size_t i = 0; i < cell->count; i++) {
+        uint64_t expires = cell_dot_expires(type, cell, i);
+
+        if (expires == 0)
+            return 0;
+        last = expires > last ? expires : last;
+    }
+    return last;
+}
+
 uint64_t cell_expires(enum neap_type type, const struct cell *cell)
 {
     const struct type *found = type_find((unsigned)type);

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "crdt/expiry.h"
 #include "engine/api.h"
 
 #include <string.h>
@@ -343,9 +344,13 @@ static int next_value(struct neap_iter *iter, struct neap_item *ret_item)
     if (neap_type_holds(iter->type) == NEAP_HOLDS_VALUES) {
         error = register_value(&iter->cell, iter->index, &value);
         if (!error)
-            item = (struct neap_item){.type = iter->type, .value = {value.data, value.size}};
+            item = (struct neap_item){.type = iter->type,
+                                      .value = {value.data, value.size},
+                                      .expires_ms =
+                                          cell_dot_expires(iter->type, &iter->cell, iter->index)};
     } else {
         error = iter->index ? NEAP_END : type_item(iter->type, &iter->cell, &item);
+        item.expires_ms = cell_lasts(iter->type, &iter->cell);
     }
     if (error)
         return error == NEAP_NOTFOUND ? NEAP_END : error == NEAP_INVALID ? NEAP_CORRUPT : error;

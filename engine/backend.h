@@ -70,7 +70,7 @@ struct page_request {
     struct neap_error error;
 };
 
-/* Items as packed: [type, name, number, value] each, see page_item_read(). */
+/* Items as packed, see page_item_read(). */
 struct page {
     struct buffer items;
     struct buffer cursor; /* where the next page starts; empty: this was the last */

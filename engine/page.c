@@ -148,8 +148,10 @@ static int pager_value(struct pager *pager, struct slice path, bool is_cell, str
     (void)cell_hide(type, &pager->cell, pager->request->hide_ms);
     if (!type_is_live(type, &pager->cell))
         return NEAP_END;
-    if (is_cell)
+    if (is_cell) {
         error = type_item(type, &pager->cell, item);
+        item->expires_ms = cell_lasts(type, &pager->cell);
+    }
     /* A sum of many nodes may leave the range: INT64_MAX stands for it. */
     return error && error != NEAP_LIMIT ? NEAP_CORRUPT : 0;
 }

@@ -1,4 +1,5 @@
-/* The items of a page as they travel: [type, name, number, value], one after the other. */
+/* The items of a page as they travel: [type, name, number, value], or [type, name, number, value,
+ * expires], one after the other. */
 #include "base/error.h"
 #include "engine/backend.h"
 
@@ -28,25 +29,31 @@ static struct neap_bytes slice_bytes(struct slice slice)
 
 void page_item_write(struct writer *writer, const struct neap_item *item)
 {
-    write_array(writer, 4);
+    write_array(writer, item->expires_ms ? 5 : 4);
     write_u64(writer, (uint64_t)item->type);
     write_bin(writer, bytes_slice(item->name));
     write_i64(writer, item->number);
     write_bin(writer, bytes_slice(item->value));
+    if (item->expires_ms)
+        write_u64(writer, item->expires_ms);
 }
 
 void page_item_read(struct reader *reader, struct neap_item *ret_item)
 {
     struct neap_item item = {0};
     uint64_t type;
+    uint32_t count = read_array(reader, 5);
 
-    read_array_of(reader, 4);
+    if (count < 4)
+        reader_fail(reader, NEAP_INVALID);
     type = read_u64(reader);
     if (type && (type > UINT8_MAX || !type_find((unsigned)type)))
         reader_fail(reader, NEAP_INVALID);
     item.name = slice_bytes(read_bin(reader, NEAP_PATH_MAX));
     item.number = read_i64(reader);
     item.value = slice_bytes(read_bin(reader, NEAP_VALUE_MAX));
+    if (count == 5 && !(item.expires_ms = read_u64(reader)))
+        reader_fail(reader, NEAP_INVALID); /* then there are four */
     if (reader->error)
         return;
     item.type = (enum neap_type)type;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tools/cli.h"
 
@@ -13,6 +14,7 @@ struct load {
     struct neap_batch *batch;
     struct neap_call call;
     uint64_t queued, done;
+    uint64_t expired; /* lines of what is gone by now */
     const char *what;
 };
 
@@ -140,7 +142,8 @@ int load_dpkg(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_p
     return code;
 }
 
-/* --- JSON lines: {"key": .., "fields": [..], "type": .., "value" | "element" | "number": ..} -- */
+/* --- JSON lines: {"key": .., "fields": [..], "type": .., "value" | "element" | "number": ..,
+ * ["expires": ..]} */
 
 struct line {
     struct neap_bytes key, fields[FIELDS_MAX];
@@ -179,12 +182,27 @@ static const char *line_parse(const json_t *json, struct line *line)
     return line_take(json, line->type, &line->item);
 }
 
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* What has expired since it was exported stays away; other times to live go on as they were. */
 static int line_load(struct load *load, const char *bucket, const struct line *line)
 {
     struct neap_place at = {bucket, line->key, line->fields_count ? line->fields : NULL,
                             line->fields_count};
+    uint64_t expires = line->item.expires_ms, now = expires ? wall_ms() : 0;
 
-    return neap_put(load->neap, &at, line->type, &line->item, load_call(load));
+    if (expires && expires <= now) {
+        load->expired++;
+        return 0;
+    }
+    load->call.ttl_ms = expires - now;
+    return load_queued(load, neap_put(load->neap, &at, line->type, &line->item, load_call(load)));
 }
 
 static int load_json(struct cli *cli, FILE *file)
@@ -206,12 +224,15 @@ static int load_json(struct cli *cli, FILE *file)
         number++;
         wrong = json ? line_parse(json, &line) : "not JSON";
         if (wrong == NULL)
-            code = load_queued(&load, line_load(&load, cli->argv[0], &line));
+            code = line_load(&load, cli->argv[0], &line);
         line_done(&line);
         json_decref(json);
     }
     free(text);
     code = load_end(&load, code);
+    if (load.expired)
+        fprintf(stderr, "neap: import: %llu had expired and are left out\n",
+                (unsigned long long)load.expired);
     if (wrong) {
         fprintf(stderr, "neap: import: line %llu: %s; the lines before it are imported\n",
                 (unsigned long long)number, wrong);

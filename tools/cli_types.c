@@ -65,11 +65,14 @@ void line_put(json_t *line, const struct neap_item *item)
         json_object_set_new(line, "number", json_integer(item->number));
     else if (!(holds & NEAP_HOLDS_ELEMENTS))
         json_object_set_new(line, "value", item_json(item));
+    if (item->expires_ms)
+        json_object_set_new(line, "expires", json_integer((json_int_t)item->expires_ms));
 }
 
 const char *line_take(const json_t *line, enum neap_type type, struct neap_item *ret_item)
 {
     const json_t *number = json_object_get(line, "number"), *value = json_object_get(line, "value");
+    const json_t *expires = json_object_get(line, "expires");
     unsigned holds = neap_type_holds(type);
 
     if (holds & NEAP_HOLDS_FIELDS)
@@ -87,6 +90,9 @@ const char *line_take(const json_t *line, enum neap_type type, struct neap_item 
         return "`element` is missing or not a string";
     if (holds & (NEAP_HOLDS_VALUE | NEAP_HOLDS_VALUES) && json_take_bytes(value, &ret_item->value))
         return "`value` is missing or not a string";
+    if (expires && (!json_is_integer(expires) || json_integer_value(expires) <= 0))
+        return "`expires` is not a time: milliseconds since 1970";
+    ret_item->expires_ms = expires ? (uint64_t)json_integer_value(expires) : 0;
     return NULL;
 }
 

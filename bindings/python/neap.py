@@ -203,6 +203,7 @@ class neap_item(Structure):
         ("name", neap_bytes),
         ("value", neap_bytes),
         ("number", c_int64),
+        ("expires_ms", c_uint64),
     ]
 
 
@@ -503,13 +504,14 @@ class _NeapCalls:
     def values(self, at, type, **call):
         """What is at a place, of whatever type, as items: of a type that NEAP_HOLDS_ELEMENTS or
         _FIELDS the same as neap_items() gives, of all others one item for each value: type, and
-        what neap_type_holds() says: value, or number. None is no error."""
+        what neap_type_holds() says: value, or number; and expires_ms. None is no error."""
         return _run(self, "neap_values", (at, type), call)
 
     def put(self, at, type, item, **call):
         """Writes an item at a place, as neap_values() gave it, of whatever type: sets the value,
-        adds the number or the element, switches on. item->type is not looked at. Of what
-        neap_keys() and neap_items() give, fields of maps are written by going down to them."""
+        adds the number or the element, switches on. Not looked at are item->type and
+        item->expires_ms: with ttl_ms it has a time to live. Of what neap_keys() and neap_items()
+        give, fields of maps are written by going down to them."""
         return _run(self, "neap_put", (at, type, item), call)
 
     def score_set(self, at, member, score, **call):

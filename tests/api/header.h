@@ -57,7 +57,7 @@ static int use_types(struct neap *neap, const struct neap_place *place, struct n
 {
     struct neap_place at = *place;
     struct neap_iter *iter;
-    struct neap_item item = {NEAP_ANY, {NULL, 0}, {NULL, 0}, 0};
+    struct neap_item item = {NEAP_ANY, {NULL, 0}, {NULL, 0}, 0, 0};
     uint64_t count;
     int64_t number;
     int on, failed = 0;

@@ -105,6 +105,59 @@ BOTH(what_has_expired_is_gone_for_every_read)
     CHECK_OK(neap_lww_get(both->neap, &name, &both->value, &both->call));
 }
 
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    CHECK_EQUAL(timespec_get(&now, TIME_UTC), TIME_UTC);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* How many of the items have a time, which is that from now. */
+static size_t timed(struct neap_iter *iter, uint64_t ttl_ms, size_t *ret_items)
+{
+    uint64_t now = wall_ms();
+    struct neap_item item;
+    size_t count = 0;
+    int error;
+    for (*ret_items = 0; !(error = neap_next(iter, &item, 0)); ++*ret_items) {
+        if (!item.expires_ms)
+            continue;
+        count++;
+        CHECK(item.expires_ms > now && item.expires_ms <= now + ttl_ms);
+    }
+    CHECK_ERROR(error, NEAP_END);
+    neap_iter_free(iter);
+    return count;
+}
+
+BOTH(what_has_a_time_to_live_says_when_it_is_over)
+{
+    enum { TTL = 3600 * 1000 };
+    struct neap_place name = place_of("box", "name"), tags = place_of("box", "tags"),
+                      both_at = place_of("box", "both");
+    struct neap_call call = both->call;
+    struct neap_iter *iter;
+    size_t items;
+
+    call.ttl_ms = TTL;
+    CHECK_OK(neap_lww_set(both->neap, &name, bytes_of("tide"), &call));
+    CHECK_OK(neap_set_add(both->neap, &tags, bytes_of("ripe"), &call));
+    CHECK_OK(neap_register_set(both->neap, &both_at, bytes_of("one"), &call));
+    CHECK_OK(neap_set_add(both->neap, &tags, bytes_of("sweet"), &both->call));
+    CHECK_OK(neap_register_set(both->neap, &both_at, bytes_of("two"), &both->call));
+    CHECK_OK(neap_keys(both->neap, "box", (struct neap_bytes){0}, NULL, &iter));
+    CHECK_EQUAL(timed(iter, TTL, &items), 1);
+    CHECK_EQUAL(items, 3);
+    CHECK_OK(neap_values(both->neap, &name, NEAP_LWW, NULL, &iter));
+    CHECK_EQUAL(timed(iter, TTL, &items), 1);
+    CHECK_OK(neap_values(both->neap, &tags, NEAP_SET, NULL, &iter));
+    CHECK_EQUAL(timed(iter, TTL, &items), 1);
+    CHECK_EQUAL(items, 2);
+    CHECK_OK(neap_values(both->neap, &both_at, NEAP_REGISTER, NULL, &iter));
+    CHECK_EQUAL(timed(iter, TTL, &items), 1);
+    CHECK_EQUAL(items, 2);
+}
+
 BOTH(only_what_can_expire_takes_a_time_to_live)
 {
     struct neap_place at = place_of("box", "n");

@@ -64,6 +64,24 @@ many()
 }
 check "more than a batch" many
 
+# A time to live goes on where it was; what it has run out for stays away.
+expires()
+{
+    # By the hundred seconds: so much later it may be there.
+    hour=$(($(date +%s) / 100 + 36))
+    printf '%s\n' '{"element":"e","expires":'"$hour"'50000,"key":"k","type":"set"}' \
+        '{"element":"f","key":"k","type":"set"}' \
+        '{"expires":'"$hour"'50000,"key":"k","type":"register","value":"v"}' \
+        '{"expires":1700000000000,"key":"old","type":"lww","value":"v"}' >"$work/expires" &&
+        "$NEAP" import brief "$work/expires" 2>"$work/err" &&
+        grep -qx 'neap: import: 1 had expired and are left out' "$work/err" || return 1
+    "$NEAP" export brief | "$NEAP" import again && gives 0 export again &&
+        test "$(wc -l <"$work/out")" = 3 && test "$(grep -c '"expires":'"$hour"'[0-9]\{5\},' "$work/out")" = 2 &&
+        grep -qx '{"element":"f","key":"k","type":"set"}' "$work/out" &&
+        gives 0 put --ttl 1h live k v && gives 0 export live && grep -q '"expires":[0-9]\{13\},' "$work/out"
+}
+check "what expires does so in the end" expires
+
 # bad LINE PATTERN: it is refused; the line before it is in.
 bad()
 {
@@ -79,6 +97,8 @@ bad_lines()
         bad '{"key":"k","value":"v"}' '`type. is missing or unknown' &&
         bad '{"key":"k","type":"any","value":"v"}' '`type. is missing or unknown' &&
         bad '{"key":"k","type":"list","value":"v"}' '`type. is missing or unknown' &&
+        bad '{"expires":0,"key":"k","type":"lww","value":"v"}' '`expires. is not a time: milliseconds since 1970' &&
+        bad '{"expires":"1h","key":"k","type":"lww","value":"v"}' '`expires. is not a time: milliseconds since 1970' &&
         bad '{"key":"k","type":"lww"}' '`value. is missing or not a string' && bad '{"key":"k","type":"set"}' '`element. is missing or not a string' &&
         bad '{"key":"k","type":"counter","number":"1"}' '`number. is not a whole number' &&
         bad '{"key":"k","type":"counter","number":1.5}' '`number. is not a whole number' &&

@@ -58,6 +58,24 @@ TEST(a_write_with_a_time_to_live_says_when_it_is_over)
     CHECK_EDIT("a1#5", on, NULL, "x9"); /* written again without: it stays */
 }
 
+static void check_lasts(enum neap_type type, const char *text, uint64_t expected)
+{
+    struct text_cell cell;
+
+    text_cell_init(&cell, text);
+    CHECK_EQUAL(cell_lasts(type, &cell.cell), expected);
+    text_cell_done(&cell);
+}
+
+TEST(it_lasts_until_the_last_of_it_goes)
+{
+    check_lasts(NEAP_SET, "a1#50 b1#70", 70);
+    check_lasts(NEAP_SET, "a1#50 b1", 0);
+    check_lasts(NEAP_FLAG, "a1#50", 50);
+    check_lasts(NEAP_FLAG, "", 0);
+    check_lasts(NEAP_FLAG_DW, "a1", 0); /* such flags have none */
+}
+
 TEST(elements_and_flags_go_one_by_one)
 {
     check_expires(NEAP_SET, "a1#50 b1#70 c1", 50);
@@ -101,6 +119,7 @@ TEST(of_an_lww_the_winner_decides)
     lww_pack(&cell, 'x', 6, 50, &winner);
     CHECK_OK(type_check_cell(NEAP_LWW, &cell));
     CHECK_EQUAL(cell_expires(NEAP_LWW, &cell), 50);
+    CHECK_EQUAL(cell_lasts(NEAP_LWW, &cell), 50);
     CHECK_OK(cell_expire(NEAP_LWW, &cell, &y, 60, false, &edit));
     CHECK(!edit.changes);
     CHECK_OK(cell_expire(NEAP_LWW, &cell, &x, 60, false, &edit));

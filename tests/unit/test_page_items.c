@@ -23,14 +23,35 @@ TEST(items_come_back_as_they_were_written)
     CHECK_EQUAL(back.number, -7);
     page_item_read(&reader, &back);
     CHECK_BYTES(slice_of(back.value.data, back.value.size), slice_text("vv"));
+    CHECK_EQUAL(back.expires_ms, 0);
     CHECK_OK(reader_end(&reader));
+    page_done(&page);
+}
+
+TEST(an_item_that_expires_says_when)
+{
+    struct neap_item item = {.type = NEAP_SET, .name = {"x", 1}, .expires_ms = 300}, back;
+    struct reader reader;
+    struct writer writer;
+    struct page page;
+
+    page_init(&page, 100);
+    writer_init(&writer, &page.items);
+    page_item_write(&writer, &item);
+    CHECK_OK(writer.error);
+    CHECK_HEX(buffer_slice(&page.items), "95 05 c4 01 78 00 c4 00 cd 01 2c");
+    reader_init(&reader, buffer_slice(&page.items));
+    page_item_read(&reader, &back);
+    CHECK_OK(reader_end(&reader));
+    CHECK_EQUAL(back.expires_ms, 300);
     page_done(&page);
 }
 
 TEST(an_item_that_is_none_is_refused)
 {
     static const char *const wrong[] = {"93 04 c4 00 00", "94 63 c4 00 00 c4 00",
-                                        "94 04 a1 61 00 c4 00", "94 04 c4 05 61 00 c4 00"};
+                                        "94 04 a1 61 00 c4 00", "94 04 c4 05 61 00 c4 00",
+                                        "95 05 c4 01 78 00 c4 00 00"};
     struct neap_item item = {.number = 5};
     struct reader reader;
     uint8_t bytes[32];
