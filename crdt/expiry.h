@@ -7,7 +7,8 @@
 /* When the first of what a reader could be shown goes: of a type of which one dot wins, that one.
  * 0: never, or the cell is not of the type. */
 uint64_t cell_expires(enum neap_type type, const struct cell *cell);
-/* When nothing of what a reader could be shown is left; 0: never, or the cell is not of the type. */
+/* When nothing of what a reader could be shown is left; 0: never, or the cell is not of the type.
+ */
 uint64_t cell_lasts(enum neap_type type, const struct cell *cell);
 /* When one of its dots goes; 0: never. */
 uint64_t cell_dot_expires(enum neap_type type, const struct cell *cell, size_t index);

@@ -416,8 +416,8 @@ struct neap_item {
     enum neap_type type;
     struct neap_bytes name, value;
     int64_t number;
-    uint64_t expires_ms; /* of what has a time to live: when all of it is gone, in milliseconds since
-                          * 1970 by the clock of whoever wrote it; 0: it stays */
+    uint64_t expires_ms; /* of what has a time to live: when all of it is gone, in milliseconds
+                          * since 1970 by the clock of whoever wrote it; 0: it stays */
 };
 
 /* ---- Handles ---- */
@@ -636,7 +636,8 @@ NEAP_API int neap_values(struct neap *neap, const struct neap_place *at, enum ne
 
 /* Writes an item at a place, as neap_values() gave it, of whatever type: sets the value, adds the
  * number or the element, switches on. Not looked at are item->type and item->expires_ms: with
- * call->ttl_ms it has a time to live. Of what neap_keys() and neap_items() give, fields of maps are written by going down to them.
+ * call->ttl_ms it has a time to live. Of what neap_keys() and neap_items() give, fields of maps are
+ * written by going down to them.
  * Errors: of writes; those of the type's own function. INVALID: no such type, or a map. */
 NEAP_API int neap_put(struct neap *neap, const struct neap_place *at, enum neap_type type,
                       const struct neap_item *item, const struct neap_call *call);
