@@ -21,15 +21,39 @@ static char *trim(char *text)
     return text;
 }
 
-static int peer_add(struct peer_list *list, const char *address, const char *own,
+int address_check(const char *address, bool trusted, const char *what, struct neap_error *error)
+{
+    int code = net_address_check(address, trusted, what, error);
+
+    if (code || !trusted || net_address_is_tls(address) || !strncmp(address, "ipc://", 6))
+        return code;
+    return error_set(error, NEAP_REFUSED,
+                     "%s: %.100s: this cluster has certificates, and without TLS nobody shows one: "
+                     "use tls+tcp://HOST:PORT",
+                     what, address);
+}
+
+const char *address_told(const char *address)
+{
+    static const char *const anywhere[] = {"0.0.0.0:", "[::]:", "*:", ":"};
+    const char *host = address ? strstr(address, "://") : NULL;
+
+    for (size_t i = 0; host && i < sizeof anywhere / sizeof anywhere[0]; i++)
+        if (!strncmp(host + 3, anywhere[i], strlen(anywhere[i])))
+            return "";
+    return address ? address : "";
+}
+
+static int peer_add(struct peer_list *list, const char *address, const char *own, bool trusted,
                     struct neap_error *error)
 {
+    int code;
+
     if (!*address)
         return error_set(error, NEAP_INVALID, "peers: an address between two commas is empty");
-    if (!net_address_is_local(address))
-        return error_set(error, NEAP_REFUSED,
-                         "peers: %.150s: only loopback, until there is trust between nodes",
-                         address);
+    code = address_check(address, trusted, "peers", error);
+    if (code)
+        return code;
     if (own && !strcmp(own, address))
         return 0;
     for (size_t i = 0; i < list->count; i++)
@@ -41,7 +65,7 @@ static int peer_add(struct peer_list *list, const char *address, const char *own
     return 0;
 }
 
-int peer_list_read(const char *text, const char *own, struct peer_list *ret_list,
+int peer_list_read(const char *text, const char *own, bool trusted, struct peer_list *ret_list,
                    struct neap_error *error)
 {
     struct peer_list list = {.text = mem_text(text)};
@@ -60,7 +84,7 @@ int peer_list_read(const char *text, const char *own, struct peer_list *ret_list
 
         if (comma)
             *comma++ = '\0';
-        code = peer_add(&list, trim(at), own, error);
+        code = peer_add(&list, trim(at), own, trusted, error);
         at = comma;
     }
     if (code)

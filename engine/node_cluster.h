@@ -10,9 +10,14 @@ struct peer_list {
     size_t count;
 };
 
+/* May a node listen or connect there? With certificates (`trusted`) only with TLS, or on a Unix
+ * socket, whose mode says who may; without them only on this machine. `what` begins the message. */
+int address_check(const char *address, bool trusted, const char *what, struct neap_error *error);
+/* What others are told to connect to: not an address that means "anywhere here". */
+const char *address_told(const char *address);
 /* Addresses with commas between them; `own` is left out, so that one list may serve all nodes.
  * Zeroed on error. */
-int peer_list_read(const char *text, const char *own, struct peer_list *ret_list,
+int peer_list_read(const char *text, const char *own, bool trusted, struct peer_list *ret_list,
                    struct neap_error *error);
 void peer_list_done(struct peer_list *list);
 #endif

@@ -152,6 +152,12 @@ static void client_answer(struct node *node, const struct item_net *item)
         return;
     }
     error = ops->who ? ops->who(node->net, link, &principal) : 0;
+    if (principal.kind == PRINCIPAL_CLIENT &&
+        join_is_question(buffer_slice(&item->net.message))) { /* he wants to be certified anew */
+        principal_done(&principal);
+        node_join(node, link, buffer_slice(&item->net.message));
+        return;
+    }
     buffer_init(&reply, MESSAGE_SIZE_MAX);
     granted_init(&granted, &node->clients, &principal);
     if (!error)

@@ -8,6 +8,7 @@
 #include "engine/node_cluster.h"
 #include "store/format.h"
 #include "store/hole.h"
+#include "trust/secret.h"
 
 enum { HEARTBEAT_MS = 1000, SILENCE_MS = 5000, BACKOFF_MS_MAX = 30000, HANDSHAKE_MS = 5000 };
 enum { LINKS_MAX = 512, MEMORY_DEFAULT = 256 << 20, LOG_MAX = 1000000 };
@@ -209,6 +210,7 @@ struct node_opening {
     struct net_nng_options net;
     struct directory_mark mark;
     struct cluster cluster;
+    struct credentials *credentials; /* NULL: no certificates */
     struct peer_list peers;
     char *socket;
 };
@@ -245,9 +247,8 @@ static int opening_socket(struct node_opening *opening, struct neap_error *error
         return error_set(error, NEAP_INVALID, "socket: empty; NULL is for none");
     if (!strstr(from, "://"))
         scheme = "ipc://";
-    else if (!net_address_is_local(from))
-        return error_set(error, NEAP_REFUSED, "socket: %.150s: only a Unix socket or loopback",
-                         from);
+    else if (address_check(from, opening->credentials != NULL, "socket", error))
+        return NEAP_REFUSED;
     size = strlen(scheme) + strlen(from) + 1;
     opening->socket = mem_new(size);
     if (!opening->socket)
@@ -261,16 +262,36 @@ static int opening_check(const struct neap_options *options, struct neap_error *
     const char *others = options->listen ? "listen" : options->peers ? "peers" : NULL;
 
     if (others && !options->cluster)
-        return error_set(error, NEAP_INVALID,
-                         "%s: a node with others needs `cluster`: the file that `neap init` makes",
-                         others);
+        return error_set(
+            error, NEAP_INVALID,
+            "%s: a node with others needs `cluster`: the directory that `neap init` or "
+            "`neap join` makes",
+            others);
     if (others && options->flags & NEAP_READONLY)
         return error_set(error, NEAP_REFUSED,
                          "%s: a node for reading only takes nothing from others", others);
-    if (options->listen && !net_address_is_local(options->listen))
+    return 0;
+}
+
+/* A directory has certificates; a file only the id and the key. */
+static int opening_cluster(struct node_opening *opening, struct neap_error *error)
+{
+    const char *path = opening->options->cluster;
+    const struct principal *own;
+    int code;
+
+    if (!secret_is_directory(path))
+        return cluster_read(path, &opening->cluster, error);
+    code = credentials_open(path, &opening->credentials, error);
+    if (code)
+        return code;
+    own = credentials_principal(opening->credentials);
+    if (own->kind != PRINCIPAL_NODE && own->kind != PRINCIPAL_DEVICE)
         return error_set(error, NEAP_REFUSED,
-                         "listen: %.150s: only loopback, until there is trust between nodes",
-                         options->listen);
+                         "cluster: %.150s: its certificate is for a client, not for a node", path);
+    opening->cluster = *credentials_cluster(opening->credentials);
+    opening->mark.node = own->id;
+    opening->node.directory = path;
     return 0;
 }
 
@@ -281,14 +302,17 @@ static int opening_gossip(struct node_opening *opening, struct neap_error *error
 
     if (!options->cluster)
         return 0;
-    code = cluster_read(options->cluster, &opening->cluster, error);
+    code = opening_cluster(opening, error);
+    if (!code && options->listen)
+        code = address_check(options->listen, opening->credentials != NULL, "listen", error);
     if (!code)
-        code = peer_list_read(options->peers, options->listen, &opening->peers, error);
+        code = peer_list_read(options->peers, options->listen, opening->credentials != NULL,
+                              &opening->peers, error);
     if (code)
         return code;
     opening->node.key = opening->cluster.key;
     opening->gossip = (struct gossip_options){.cluster = opening->cluster.id,
-                                              .address = options->listen ? options->listen : "",
+                                              .address = address_told(options->listen),
                                               .peers = opening->peers.addresses,
                                               .peers_count = opening->peers.count,
                                               .heartbeat_ms = HEARTBEAT_MS,
@@ -299,6 +323,16 @@ static int opening_gossip(struct node_opening *opening, struct neap_error *error
     if (options->listen || opening->peers.count)
         opening->node.gossip = &opening->gossip;
     return 0;
+}
+
+/* Who opens it stays. */
+static int opening_mark(struct node_opening *opening, struct neap_error *error)
+{
+    uint64_t node = opening->mark.node;
+    int code = directory_mark_read(opening->options->path, &opening->mark, error);
+
+    opening->mark.node = node;
+    return code;
 }
 
 static int opening_disk(struct node_opening *opening, struct neap_error *error)
@@ -326,7 +360,7 @@ static int opening_disk(struct node_opening *opening, struct neap_error *error)
         error->code = 0;
     }
     if (!code)
-        code = directory_mark_read(options->path, &opening->mark, error);
+        code = opening_mark(opening, error);
     if (code)
         disk_close(node->disk);
     return code;
@@ -359,7 +393,8 @@ static int opening_run(struct node_opening *opening, struct backend **ret_backen
         opening->net = (struct net_nng_options){.listen = options->listen,
                                                 .clients = opening->socket,
                                                 .handshake_ms = HANDSHAKE_MS,
-                                                .links_max = LINKS_MAX};
+                                                .links_max = LINKS_MAX,
+                                                .credentials = opening->credentials};
         node->net_open = opening_net;
         node->net_arg = opening;
     }
@@ -383,6 +418,8 @@ int node_open(const struct neap_options *options, struct backend **ret_backend,
     code = opening_run(opening, ret_backend, error);
     mem_free(opening->socket);
     peer_list_done(&opening->peers);
+    credentials_close(opening->credentials);
+    secret_wipe(opening, sizeof *opening);
     mem_free(opening);
     return code;
 }

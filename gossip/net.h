@@ -11,7 +11,8 @@
 enum { FRAME_SIZE = 64 << 10, MESSAGE_SIZE_MAX = 16 << 20, HELLO_SIZE_MAX = 4096 };
 enum { PROGRESS_MS = 1000 };
 
-/* Who is at the other end: what the listener was opened for, or a link that was dialled. */
+/* Who is at the other end: what the listener was opened for, or a link that was dialled. Whose
+ * certificate says that he is a client is one on all listeners. */
 enum net_side { NET_DIALED, NET_PEER, NET_CLIENT };
 
 /* NET_PROGRESS: a message is long in coming, but coming; once in PROGRESS_MS at most, and only on
@@ -92,7 +93,7 @@ struct net_nng_options {
     /* tls+tcp://HOST:PORT, or without TLS only on this machine: tcp://127.0.0.1:7400,
      * ipc:///run/x.sock; NULL: none. */
     const char *listen;
-    const char *clients; /* where clients connect: the same, ipc:// has mode 0600; NULL: none */
+    const char *clients;   /* where clients connect: the same, ipc:// has mode 0600; NULL: none */
     uint32_t handshake_ms; /* a link that did not become trusted by then is dropped */
     size_t queue_max;      /* bytes waiting to be sent, a link */
     unsigned links_max;    /* accepted by a listener; more are closed at once, and counted */

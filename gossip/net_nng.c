@@ -210,7 +210,7 @@ static void link_deliver(struct link *link)
         }
         link->holds_message = true;
         link->told = nng_clock();
-        if (link->side == NET_CLIENT)
+        if (link->side == NET_CLIENT && !link->is_token)
             link->trusted = true;
         link_hand_over(link);
     }
@@ -388,7 +388,7 @@ static void net_trust(struct net *base, uint64_t id)
 
     nng_mtx_lock(net->mutex);
     link = net_link_find(net, id);
-    if (link)
+    if (link && !link->is_token)
         link->trusted = true;
     nng_mtx_unlock(net->mutex);
 }

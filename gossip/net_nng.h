@@ -80,7 +80,8 @@ struct link {
      * the mutex does not guard it; afterwards the mutex does. */
     struct tls *tls;
     bool working;
-    bool ending; /* the other side is being told why; then it is over */
+    bool is_token; /* of who may ask once to be let in: never trusted */
+    bool ending;   /* the other side is being told why; then it is over */
     char reason[TLS_REASON_MAX];
     uint64_t checked;     /* net.rechecks, when it was asked whether he is revoked */
     struct intake raw;    /* as it came from the wire */

@@ -177,6 +177,16 @@ static void link_refuse(struct link *link)
         link_down(link, NET_FAULT_NONE, link->reason);
 }
 
+/* Whom a certificate names as a client is one, wherever he connected. */
+static void link_take_side(struct link *link)
+{
+    enum principal_kind kind = tls_principal(link->tls)->kind;
+
+    if (link->side == NET_PEER && kind == PRINCIPAL_CLIENT)
+        link->side = NET_CLIENT;
+    link->is_token = kind == PRINCIPAL_JOIN;
+}
+
 void link_shake(struct link *link)
 {
     struct net_nng *net = link->net;
@@ -203,6 +213,7 @@ void link_shake(struct link *link)
         link_refuse(link);
         break;
     case TLS_IS_UP:
+        link_take_side(link);
         fault = link_count(link);
         if (fault)
             link_down(link, fault, NULL);

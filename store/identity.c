@@ -217,12 +217,25 @@ static int identity_renew(struct identity_record *record, const struct directory
                           struct clock *clock, struct batch *batch, struct buffer *scratch)
 {
     if (record->node == 0)
-        record->node = draw_u64(clock);
+        record->node = mark->node ? mark->node : draw_u64(clock);
     if (record->life)
         record->former = record->life;
     record->life = record->former && BROKEN("life-kept") ? record->former : draw_u64(clock);
     record->mark = *mark;
     return identity_record_write(batch, record, scratch);
+}
+
+/* A certificate names a node, and a directory is of one. */
+static int node_check(const struct identity_record *record, const struct directory_mark *mark,
+                      struct neap_error *error)
+{
+    if (!mark->node || !record->node || record->node == mark->node)
+        return 0;
+    return error_set(error, NEAP_REFUSED,
+                     "this data directory is of node %016llx, and the certificate names node "
+                     "%016llx: use the cluster directory of that node, another data directory, or "
+                     "a certificate for that id",
+                     (unsigned long long)record->node, (unsigned long long)mark->node);
 }
 
 int identity_open(const struct view *view, const struct directory_mark *mark, bool suspect,
@@ -238,6 +251,8 @@ int identity_open(const struct view *view, const struct directory_mark *mark, bo
 
     buffer_init(&scratch, RECORD_SIZE_MAX);
     failed = identity_record_load(view, &scratch, &record, &format, error);
+    if (!failed)
+        failed = node_check(&record, mark, error);
     /* What is written from now on is in the newest form. */
     if (!failed && format != FORMAT_VERSION)
         failed = format_write(batch, FORMAT_VERSION);

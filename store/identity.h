@@ -13,6 +13,7 @@ struct directory_mark {
     uint64_t directory, directory_birth_ns; /* inode; 0: the file system doesn't tell */
     uint64_t file, file_birth_ns;
     uint8_t machine[16]; /* /etc/machine-id; zeroes: there is none */
+    uint64_t node;       /* whoever opens it is that node; 0: whoever it is of. Not recorded */
 };
 
 /* Why the present life began. */
@@ -36,9 +37,9 @@ struct identity {
 
 /* Reads who this directory is, and writes to `batch` what changes. The caller commits it, synced,
  * before anything that carries the life or the nonce leaves the node.
- * FORMAT: of a version that is not read (store/format.h). CORRUPT: the records are damaged, or
- * missing in a directory that is not empty. NOMEM, IO. Nothing is written to the batch then; *error
- * (may be NULL) says more. */
+ * REFUSED: it is of another node than mark->node. FORMAT: of a version that is not read
+ * (store/format.h). CORRUPT: the records are damaged, or missing in a directory that is not empty.
+ * NOMEM, IO. Nothing is written to the batch then; *error (may be NULL) says more. */
 int identity_open(const struct view *view, const struct directory_mark *mark, bool suspect,
                   struct clock *clock, struct batch *batch, struct identity *ret_identity,
                   struct neap_error *error);
