@@ -119,11 +119,13 @@ static int heal_close(struct step *step, struct topic *topic, struct shard *shar
             hole_is_filled(hole) &&
             (context_covers(&shard->context, &hole->got) ||
              members_lack(step->gossip, topic, shard, &hole->got) || BROKEN("hole-closes-early"));
+        bool closed = false;
         if (closes)
-            error = hole_close(shard, step->batch, index);
-        else
-            index++;
-        step->gossip->counts[REASON_holes_closed] += closes;
+            error = hole_close(shard, step->batch, index, &closed);
+        step->gossip->counts[REASON_holes_closed] += closed;
+        if (closes && !closed) /* the rest of it is for another turn */
+            return error ? error : topic_queue(step->gossip, topic);
+        index += !closes;
     }
     if (!error && shard->holes_count == 0)
         heal_done(step, topic, shard);

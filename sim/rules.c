@@ -74,6 +74,8 @@ static const struct rule table[] = {
     {"hole-never", "nobody asks for what is in holes", "rot", NULL, 0},
     {"hole-takes", "events are taken into holes", "rot,cut,oneway,crash", NULL, 269},
     {"hole-closes-early", "a hole is closed although more is known of it", "rot", NULL, 0},
+    {"hole-forgets", "a hole is closed, and with it what was known there alone", "storm,rot,wipe",
+     NULL, 64},
     {"hole-any-page", "a hole is closed by whoever answers first", "rot", NULL, 0},
     /* 8: nothing leaves before it is durable */
     {"names-nothing", "messages do not say that they name events", NULL, NULL, 0},

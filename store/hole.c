@@ -89,14 +89,6 @@ int hole_write(struct batch *batch, uint64_t shard, const struct hole *hole)
                          &hole->got);
 }
 
-static int hole_delete(struct batch *batch, uint64_t shard, struct slice from)
-{
-    struct key key;
-
-    key_hole(&key, shard, from);
-    return batch_delete(batch, DISK_META, key_slice(&key));
-}
-
 static int holes_reserve(struct shard *shard)
 {
     struct hole *holes =
@@ -494,39 +486,4 @@ int hole_take(struct shard *shard, struct batch *batch, struct slice bytes, enum
     hole_done(&filling.rest);
     chunk_done(&page);
     return error;
-}
-
-static void hole_remove(struct shard *shard, size_t index)
-{
-    hole_done(&shard->holes[index]);
-    memmove(shard->holes + index, shard->holes + index + 1,
-            (shard->holes_count - index - 1) * sizeof *shard->holes);
-    shard->holes_count--;
-}
-
-int hole_give_up(struct shard *shard, struct batch *batch, size_t index)
-{
-    struct hole *hole = &shard->holes[index];
-    struct context none = {0}, need = hole->need;
-    int error;
-
-    hole->need = none;
-    error = hole_write(batch, shard->id, hole);
-    hole->need = error ? need : none;
-    if (error)
-        return error;
-    context_done(&need);
-    shard_holes_filled(shard);
-    return 0;
-}
-
-int hole_close(struct shard *shard, struct batch *batch, size_t index)
-{
-    int error = hole_delete(batch, shard->id, buffer_slice(&shard->holes[index].from));
-
-    if (error)
-        return error;
-    hole_remove(shard, index);
-    shard_holes_filled(shard);
-    return 0;
 }

@@ -53,8 +53,9 @@ int hole_page(const struct shard *shard, const struct view *view, struct slice f
 int hole_take(struct shard *shard, struct batch *batch, struct slice page, enum taken *ret_taken);
 /* Nobody can fill more of the hole: what is missing is lost. */
 int hole_give_up(struct shard *shard, struct batch *batch, size_t index);
-/* It is as if it had never been. */
-int hole_close(struct shard *shard, struct batch *batch, size_t index);
+/* It is as if it had never been. What is known there and not by the context is kept with the cells
+ * that have dots of it. Not closed: it is smaller than it was, and to be closed again. */
+int hole_close(struct shard *shard, struct batch *batch, size_t index, bool *ret_closed);
 
 /* A disk that reads holes as damage, for whoever is above: CORRUPT for a key in one, and for a pass
  * that comes to one. Without holes `inner` comes back itself. */

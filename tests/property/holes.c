@@ -131,12 +131,13 @@ static bool step_give(struct place *to, struct place *from, bool own)
 static void holes_close(struct place *place)
 {
     struct shard *shard = place->shard;
+    bool closed;
 
     for (size_t i = shard->holes_count; i-- > 0;) {
         const struct hole *hole = &shard->holes[i];
 
         if (hole_is_filled(hole) && context_covers(&shard->context, &hole->got))
-            CHECK_OK(hole_close(shard, place->batch, i));
+            CHECK_OK(hole_close(shard, place->batch, i, &closed));
     }
     commit(place);
 }

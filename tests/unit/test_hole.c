@@ -1,6 +1,7 @@
 /* Holes: what a damaged file took with it comes back from others, and is never read as absent. */
 #include "store/hole.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -165,6 +166,17 @@ static int pair_fill(struct pair *pair, size_t hole, enum taken *ret_taken)
     return error;
 }
 
+/* As many steps as it takes. */
+static unsigned hole_end(struct place *place)
+{
+    unsigned steps = 0;
+    bool closed = false;
+
+    for (; !closed; steps++)
+        CHECK_OK(hole_close(place->shard, place->batch, 0, &closed));
+    return steps;
+}
+
 TEST(a_hole_reads_as_damage_and_all_else_is_there)
 {
     struct pair pair;
@@ -250,7 +262,7 @@ TEST(a_hole_is_filled_from_who_has_it_and_closed)
     CHECK_OK(place_commit(&pair.hurt));
     CHECK_OK(place_reopen(&pair.hurt, 2, NONCE));
     CHECK_EQUAL(pair.hurt.shard->holes_count, 1);
-    CHECK_OK(hole_close(pair.hurt.shard, pair.hurt.batch, 0));
+    hole_end(&pair.hurt);
     CHECK_OK(place_commit(&pair.hurt));
     CHECK_OK(place_reopen(&pair.hurt, 2, NONCE));
     CHECK_EQUAL(pair.hurt.shard->holes_count, 0);
@@ -297,6 +309,74 @@ TEST(what_only_the_damaged_replica_had_is_given_up)
     CHECK_OK(hole_give_up(pair.hurt.shard, pair.hurt.batch, 0));
     CHECK(hole_is_filled(&pair.hurt.shard->holes[0]));
     CHECK_EQUAL(place_dots(&pair.hurt, "b", NEAP_REGISTER), 1); /* as the other has it */
+    pair_close(&pair);
+}
+
+/* The one who filled it is gone, with events that nobody else has heard of. */
+TEST(what_only_a_hole_knew_stays_with_its_cells)
+{
+    struct pair pair;
+    enum taken taken;
+
+    pair_open(&pair);
+    pair_lose(&pair, "a", "b", "c");
+    CHECK_OK(place_set(&pair.whole, "z", "not there"));
+    CHECK_OK(place_set(&pair.whole, "bb", "4"));
+    CHECK_OK(place_commit(&pair.whole));
+    CHECK_OK(pair_fill(&pair, 0, &taken));
+    CHECK(!context_covers(&pair.hurt.shard->context, &pair.hurt.shard->holes[0].got));
+    CHECK_EQUAL(hole_end(&pair.hurt), 1);
+    CHECK_OK(place_commit(&pair.hurt));
+    CHECK_OK(place_reopen(&pair.hurt, 2, NONCE));
+    CHECK_EQUAL(pair.hurt.shard->holes_count, 0);
+    CHECK_EQUAL(context_get(&pair.hurt.shard->context, 1), 3);
+    CHECK_EQUAL(pair.hurt.shard->residues_count, 1);
+    CHECK_EQUAL(context_get(&pair.hurt.shard->residues[0].context, 1), 5);
+    CHECK_EQUAL(place_dots(&pair.hurt, "bb", NEAP_REGISTER), 1);
+    CHECK_OK(place_remove(&pair.whole, "bb"));
+    CHECK_OK(place_commit(&pair.whole));
+    CHECK_OK(place_pull(&pair.hurt, &pair.whole, CHUNK_SIZE)); /* it is back */
+    while (pair.hurt.shard->settling > 0)
+        CHECK_OK(shard_settle(pair.hurt.shard, pair.hurt.batch));
+    CHECK_EQUAL(pair.hurt.shard->residues_count, 0);
+    CHECK_EQUAL(place_dots(&pair.hurt, "bb", NEAP_REGISTER), 0);
+    CHECK_EQUAL(place_dots(&pair.hurt, "z", NEAP_REGISTER), 1);
+    pair_close(&pair);
+}
+
+TEST(a_hole_with_very_much_in_it_is_closed_in_parts)
+{
+    enum { MANY = 400, NAME = 900 };
+    char name[NAME + 1];
+    struct place writer;
+    struct pair pair;
+    enum taken taken;
+
+    pair_open(&pair);
+    pair_lose(&pair, "a", "b", "c");
+    CHECK_OK(place_set(&pair.whole, "z", "not there"));
+    CHECK_OK(place_set(&pair.whole, "bzz", "4"));
+    CHECK_OK(place_commit(&pair.whole));
+    CHECK_OK(pair_fill(&pair, 0, &taken));
+    CHECK_OK(place_open(&writer, 3));
+    memset(name, 'b', NAME);
+    name[NAME] = '\0';
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name + NAME - 8, 9, "%08u", i);
+        CHECK_OK(place_set(&writer, name, "5"));
+    }
+    CHECK_OK(place_commit(&writer));
+    CHECK_OK(place_pull(&pair.hurt, &writer, CHUNK_SIZE));
+    CHECK_OK(place_commit(&pair.hurt));
+    CHECK(!context_covers(&pair.hurt.shard->context, &pair.hurt.shard->holes[0].got));
+    CHECK(hole_end(&pair.hurt) > 1);
+    CHECK_OK(place_commit(&pair.hurt));
+    CHECK_OK(place_reopen(&pair.hurt, 2, NONCE));
+    CHECK_EQUAL(pair.hurt.shard->holes_count, 0);
+    CHECK_EQUAL(pair.hurt.shard->residues_count, 1);
+    CHECK_EQUAL(place_dots(&pair.hurt, "bzz", NEAP_REGISTER), 1);
+    CHECK_EQUAL(place_dots(&pair.hurt, name, NEAP_REGISTER), 1);
+    place_close(&writer);
     pair_close(&pair);
 }
 
@@ -394,7 +474,7 @@ TEST(what_a_page_knows_by_a_cell_alone_lasts_until_all_is_filled)
     CHECK_OK(place_commit(&pair.hurt));
     CHECK(hole_is_filled(&pair.hurt.shard->holes[0]));
     CHECK_EQUAL(place_dots(&pair.hurt, "b", NEAP_REGISTER), 0);
-    CHECK_OK(hole_close(pair.hurt.shard, pair.hurt.batch, 0));
+    hole_end(&pair.hurt);
     while (pair.hurt.shard->settling > 0)
         CHECK_OK(shard_settle(pair.hurt.shard, pair.hurt.batch));
     CHECK_OK(place_commit(&pair.hurt));
