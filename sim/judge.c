@@ -81,7 +81,8 @@ static bool is_dead(const struct judge *judge, const struct record *record)
 {
     size_t number = (size_t)(record - judge->history->records);
     for (size_t i = 0; i < judge->dead_count; i++) {
-        if (judge->dead[i] == number)
+        if (judge->dead[i] == number ||
+            (judge->dead[i] == (number | JUDGE_HIDDEN) && judge->removes_count == 0))
             return true;
     }
     return false;
@@ -194,12 +195,15 @@ bool judge_is_removed(struct judge *judge, size_t cell)
 __attribute__((format(printf, 3, 4))) static bool
 wrong(struct judge *judge, const struct record *record, const char *format, ...)
 {
-    static const char *const names[RECORD_KINDS] = {
-        [RECORD_COUNTER_ADD] = "counter",   [RECORD_SET_ADD] = "set",
-        [RECORD_SET_REMOVE] = "set",        [RECORD_LWW_SET] = "lww",
-        [RECORD_REGISTER_SET] = "register", [RECORD_FLAG_ON] = "flag",
-        [RECORD_FLAG_OFF] = "flag",         [RECORD_REMOVE] = "place",
-        [RECORD_OTHER] = "other"};
+    static const char *const names[RECORD_KINDS] = {[RECORD_COUNTER_ADD] = "counter",
+                                                    [RECORD_SET_ADD] = "set",
+                                                    [RECORD_SET_REMOVE] = "set",
+                                                    [RECORD_LWW_SET] = "lww",
+                                                    [RECORD_REGISTER_SET] = "register",
+                                                    [RECORD_FLAG_ON] = "flag",
+                                                    [RECORD_FLAG_OFF] = "flag",
+                                                    [RECORD_REMOVE] = "place",
+                                                    [RECORD_OTHER] = "other"};
     int head = snprintf(judge->why, judge->size, "%s %s/%s: ", names[record->kind], record->bucket,
                         record->key);
     va_list arguments;
@@ -475,20 +479,16 @@ bool judge_gone(struct judge *judge, size_t cell)
 
 /* ---- what is gone ---- */
 
-/* What tells of the write is there, or nobody can say; `alone`: nothing else may hide it. */
-static bool is_there(const struct judge *judge, const struct record *write, bool alone)
+/* What tells of the write is there, or nobody can say. */
+static bool is_there(const struct judge *judge, const struct record *write)
 {
-    char value[HISTORY_TEXT];
     switch (write->kind) {
     case RECORD_SET_ADD:
     case RECORD_FLAG_ON:
         return presence(judge, write) != 0;
-    case RECORD_LWW_SET: {
-        int code = lww_read(judge, write, value);
-        return code < 0 || (code == 1 && (!alone || !strcmp(value, write->value)));
-    }
     case RECORD_REGISTER_SET:
         return has_sibling(judge, write) != 0;
+    case RECORD_LWW_SET: /* see is_hidden() */
     case RECORD_COUNTER_ADD:
     case RECORD_SET_REMOVE:
     case RECORD_FLAG_OFF:
@@ -500,15 +500,28 @@ static bool is_there(const struct judge *judge, const struct record *write, bool
     return true;
 }
 
+/* How it is gone, if it is: 1, for good; JUDGE_HIDDEN, by another value of an LWW, that has won.
+ * Only a removal of that, by who has not seen this one, can show it again. */
+static size_t gone_of(const struct judge *judge, const struct record *write)
+{
+    char value[HISTORY_TEXT];
+    if (write->kind != RECORD_LWW_SET)
+        return !is_there(judge, write);
+    int code = lww_read(judge, write, value);
+    if (code == 1)
+        return strcmp(value, write->value) ? JUDGE_HIDDEN : 0;
+    return code == 0;
+}
+
 void judge_find_gone(struct judge *judge, size_t cell, void (*each)(void *arg, size_t number),
                      void *arg)
 {
     judge_load(judge, cell);
     for (size_t i = judge->writes_count; i-- > 0;) {
         const struct record *write = judge->writes[i];
-        if (judged(judge, write) == OUTCOME_SURE &&
-            !is_there(judge, write, judge->removes_count == 0))
-            each(arg, (size_t)(write - judge->history->records));
+        size_t gone = judged(judge, write) == OUTCOME_SURE ? gone_of(judge, write) : 0;
+        if (gone)
+            each(arg, (size_t)(write - judge->history->records) | (gone & JUDGE_HIDDEN));
     }
 }
 

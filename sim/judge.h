@@ -4,6 +4,8 @@
 #define NEAP_SIM_JUDGE_H
 #include "sim/history.h"
 
+#define JUDGE_HIDDEN (SIZE_MAX ^ SIZE_MAX >> 1)
+
 struct judge {
     const struct history *history;
     struct replicas *replicas;
@@ -12,7 +14,9 @@ struct judge {
      * look: what the session wrote itself, and what it has seen. */
     const struct sight *known;
     uint32_t session;
-    const size_t *dead; /* records that the session has found gone: they must not come back */
+    /* Records that the session has found gone, with JUDGE_HIDDEN when only hidden: they must not
+     * come back. */
+    const size_t *dead;
     size_t dead_count;
     uint8_t *calls; /* enum outcome by call: what was found out of those that may have happened */
     char *why;

@@ -1,4 +1,5 @@
 /* The same for values: registers, LWW registers, and maps of all types. */
+#include "sim/judge.h"
 #include "tests/sim/tale.h"
 
 /* ---- LWW registers ---- */
@@ -186,5 +187,49 @@ TEST(a_place_that_no_record_speaks_of_is_found)
     sure(RECORD_REMOVE, A, "m", "");
     there(RECORD_LWW_SET, "m/l", "v1");
     CHECK(!gone() && says("nobody wrote it"));
+    end();
+}
+
+/* ---- what a session has found gone ---- */
+
+struct buried {
+    size_t numbers[4], count;
+};
+
+static void bury(void *arg, size_t number)
+{
+    struct buried *buried = arg;
+    CHECK(buried->count < 4);
+    buried->numbers[buried->count++] = number;
+}
+
+static bool comes_back(const struct buried *buried)
+{
+    struct judge judge;
+    judge_init(&judge, &fake.history, &fake.replicas, 0, fake.why, sizeof fake.why);
+    judge.dead = buried->numbers;
+    judge.dead_count = buried->count;
+    bool gone = judge_gone(&judge, fake.history.records[0].cell);
+    judge_done(&judge);
+    return gone;
+}
+
+TEST(a_value_that_another_one_hid_comes_back_only_when_that_is_removed)
+{
+    struct buried buried = {.count = 0};
+    struct judge judge;
+    begin();
+    sure(RECORD_LWW_SET, A, "l", "v1");
+    sure(RECORD_LWW_SET, B, "l", "v2");
+    there(RECORD_LWW_SET, "l", "v2");
+    judge_init(&judge, &fake.history, &fake.replicas, 0, fake.why, sizeof fake.why);
+    judge_find_gone(&judge, fake.history.records[0].cell, bury, &buried);
+    judge_done(&judge);
+    CHECK_EQUAL(buried.count, 1);
+    nothing();
+    there(RECORD_LWW_SET, "l", "v1");
+    CHECK(!comes_back(&buried) && says("has v1, whose write was refused"));
+    sure(RECORD_REMOVE, B, "l", "");
+    CHECK(comes_back(&buried));
     end();
 }
