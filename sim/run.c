@@ -1,4 +1,5 @@
 #include "sim/run.h"
+#include "gossip/task.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/task.h"
 #include "sim/check.h"
 
 enum { GARBLED_MS = 10000, ROUNDS_FEW = 100, CHUNK_SMALL = 800, CHUNK_USUAL = 65536 };
@@ -19,13 +21,14 @@ uint64_t run_round_ms(const struct plan *plan)
 /* Most worlds need a few rounds (half of them 2, nine of ten 15), a compare in small chunks one for
  * each chunk. Of 6,000 seeds with 1,000 steps none needed more than 49 with chunks as usual, and
  * none more than 370 with the smallest, for which the bound is 900. A limit of what is taken and
- * given may be what all wait for. */
+ * given may be what all wait for, and so may the rest after what an operator has cancelled. */
 uint32_t run_rounds_max(const struct plan *plan)
 {
     uint64_t chunk = plan->world.chunk_size ? plan->world.chunk_size : CHUNK_USUAL;
     if (chunk < CHUNK_SMALL)
         chunk = CHUNK_SMALL;
     uint64_t rounds = ROUNDS_FEW + plan->count * CHUNK_SMALL / chunk;
+    rounds += TASK_CANCEL_REST_MS / run_round_ms(plan);
     if (plan->world.bulk_max) /* of what one node has to give to all others */
         rounds += plan->count * STEP_BYTES * plan->world.nodes * 1000 / plan->world.bulk_max /
                   run_round_ms(plan);
