@@ -22,7 +22,7 @@ case_of()
 
 files()
 {
-    for each in "$includedir/neap.h" "$libdir/libneap.so" "$libdir/libneap.a" \
+    for each in "$includedir/neap.h" "$includedir/neap_trust.h" "$libdir/libneap.so" "$libdir/libneap.a" \
         "$libdir/pkgconfig/neap.pc" "$mandir/man1/neap.1" "$mandir/man8/neapd.8" \
         "$mandir/man1/neap-sim.1" "$bindir/neap-sim" \
         "$bindir/neap" "$bindir/neapd" "$unitdir/neapd.service"; do

@@ -1,6 +1,7 @@
-/* Everything that neap.h defines, used once: compiled as C99 and as C++, with warnings as errors.
- * What is only declared is a test of its declaration. */
+/* Everything that neap.h and neap_trust.h define, used once: compiled as C99 and as C++, with
+ * warnings as errors. What is only declared is a test of its declaration. */
 #include "neap.h"
+#include "neap_trust.h"
 
 #define X(name, code, effect, text) +(NEAP_##name == (code) ? 1 : 0)
 enum { CODES = 0 NEAP_ERRORS(X) };
@@ -100,6 +101,33 @@ static int use_types(struct neap *neap, const struct neap_place *place, struct n
     return failed;
 }
 
+/* Nothing is made: what is asked for is no name. */
+static int use_trust(void)
+{
+    struct neap_buffer buffer = {NULL, 0, 0};
+    struct neap_bytes none = {NULL, 0};
+    struct neap_error error = {NEAP_OK, ""};
+    struct neap_grant grant;
+    int failed = 0;
+
+    grant.size = sizeof grant;
+    grant.kind = NEAP_NODE;
+    grant.id = grant.valid_ms = 0;
+    grant.read = grant.write = NULL;
+    grant.read_count = grant.write_count = 0;
+    failed |= neap_cluster_make("", &error) != NEAP_INVALID;
+    failed |= neap_token_make("", &grant, 0, &buffer, &error) != NEAP_INVALID;
+    failed |= neap_join(none, "", "", 0, &buffer, &error) != NEAP_INVALID;
+    failed |= neap_certificate_request("", &buffer, &error) != NEAP_INVALID;
+    failed |= neap_certificate_sign("", none, &grant, &buffer, &error) != NEAP_INVALID;
+    failed |= neap_certificate_take("", none, &buffer, &error) != NEAP_INVALID;
+    failed |= neap_certificate_renew("", NULL, 0, &buffer, &error) != NEAP_INVALID;
+    failed |= neap_certificate_show(none, &buffer, &error) != NEAP_INVALID;
+    failed |= NEAP_DEVICE == NEAP_CLIENT;
+    neap_secret_free(&buffer);
+    return failed;
+}
+
 static int use(void)
 {
     struct neap_place at = {"bucket", {"key", 3}, NULL, 0};
@@ -152,6 +180,7 @@ static int use(void)
     failed |= neap_once(neap, &buffer, NULL);
     failed |= neap_sync(neap);
     neap_close(neap);
+    failed |= use_trust();
     failed |= neap_connect("tcp://192.0.2.1:1", &neap, &error) != NEAP_REFUSED;
     failed |= !neap_strerror(error.code)[0] || !neap_version()[0];
     failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 42;

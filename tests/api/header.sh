@@ -1,5 +1,5 @@
 #!/bin/sh
-# neap.h compiles alone, as C99 and as C++, and both can use all of it.
+# neap.h and neap_trust.h compile alone, as C99 and as C++, and both can use all of it.
 work=$(mktemp -d "${TMPDIR:-/tmp}/header.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 build=$(pwd)
@@ -34,16 +34,20 @@ compile()
     "$@" $flags -o "$work/program" "$build/.libs/libneap.so" -Wl,-rpath,"$build/.libs"
 }
 
-echo 1..6
+echo 1..8
 ok 'neap.h alone is C99' ${CC:-cc} -std=c99 $flags -fsyntax-only -x c "$source/include/neap.h"
+ok 'neap_trust.h alone is C99' \
+    ${CC:-cc} -std=c99 $flags -fsyntax-only -x c "$source/include/neap_trust.h"
 ok 'a C99 program uses all of it' compile ${CC:-cc} -std=c99 "$source/tests/api/header_c99.c"
 ok 'and runs' "$work/program"
 if command -v $CXX >/dev/null 2>&1; then
     ok 'neap.h alone is C++' $CXX $flags -fsyntax-only -x c++ "$source/include/neap.h"
+    ok 'neap_trust.h alone is C++' \
+        $CXX $flags -fsyntax-only -x c++ "$source/include/neap_trust.h"
     ok 'a C++ program uses all of it' compile $CXX "$source/tests/api/header_cpp.cpp"
     ok 'and runs too' "$work/program"
 else
-    for name in 'neap.h alone is C++' 'a C++ program uses all of it' 'and runs too'; do
+    for name in 'neap.h alone is C++' 'neap_trust.h alone is C++' 'a C++ program uses all of it' 'and runs too'; do
         cases=$((cases + 1))
         echo "ok $cases - $name # SKIP no $CXX here"
     done

@@ -1,0 +1,139 @@
+#!/bin/sh
+# A cluster with TLS: made, joined by tokens and by files, renewed; and who is not let in.
+# shellcheck source=tests/cluster/cluster.sh
+. "${top_srcdir:-.}/tests/cluster/cluster.sh"
+hostile=$build/tests/cluster/hostile
+umask 077
+port_a=$("$hostile" port) port_b=$("$hostile" port) port_x=$("$hostile" port)
+at_a=tls+tcp://127.0.0.1:$port_a at_b=tls+tcp://127.0.0.1:$port_b at_x=tls+tcp://127.0.0.1:$port_x
+
+# on NODE ARGUMENTS...: neap asks that node.
+on()
+{
+    node=$1
+    shift
+    "$NEAP" -n "$work/$node.sock" "$@"
+}
+
+# identity DIRECTORY: as its certificate says.
+identity()
+{
+    "$NEAP" cert show "$1/node.pem" | sed -n '1s/ .*//p'
+}
+
+made()
+{
+    gives 0 init "$work/one" && gives 0 init "$work/other" &&
+        fails 4 'exists' init "$work/one" &&
+        test "$(stat -c %a "$work/one" "$work/one/ca.key" "$work/one/node.key" \
+            "$work/one/cluster" | tr '\n' ' ')" = '700 600 600 600 ' &&
+        prints "$(identity "$work/one")" cert show "$work/one/node.pem" ||
+        case $(identity "$work/one") in node/*) ;; *) false ;; esac
+}
+check "init makes a directory with secret keys, and never over another" made
+
+start_a()
+{
+    daemon a --cluster "$work/one" --listen "$at_a"
+}
+check "its first node listens with TLS" start_a
+
+joined()
+{
+    "$NEAP" token create "$work/one" >"$work/token" && test "$(wc -l <"$work/token")" = 1 &&
+        gives 0 join "$work/token" "$at_a" "$work/two" && grep -q '^node/' "$work/out" &&
+        test "$(stat -c %a "$work/two/node.key" "$work/two/cluster" | tr '\n' ' ')" = '600 600 ' &&
+        cmp "$work/one/ca.pem" "$work/two/ca.pem" && cmp "$work/one/cluster" "$work/two/cluster" &&
+        test ! -e "$work/two/ca.key" && test "$(identity "$work/one")" != "$(identity "$work/two")"
+}
+check "a token lets another node in" joined
+
+replicate()
+{
+    daemon b --cluster "$work/two" --listen "$at_b" --peers "$at_a" && on a put shop apple red &&
+        on b incr shop count 3 && until_true 60 equal a b && prints red -n "$work/b.sock" get shop apple &&
+        prints 3 -n "$work/a.sock" get shop count
+}
+check "the two replicate" replicate
+
+refused()
+{
+    fails 4 'somebody.s already' join "$work/token" "$at_a" "$work/two" &&
+        fails 4 'was used, by another key' join "$work/token" "$at_a" "$work/three" &&
+        test ! -e "$work/three/node.pem" &&
+        "$NEAP" token create "$work/one" >"$work/token" &&
+        fails 4 'not made here|no ca.key' join "$work/token" "$at_b" "$work/three" &&
+        fails 3 . join "$work/token" "$at_x" "$work/three" &&
+        fails 4 'TLS alone' join "$work/token" tcp://127.0.0.1:1 "$work/three" &&
+        fails 2 'no token' join "$work/one/ca.pem" "$at_a" "$work/three" &&
+        chmod 644 "$work/token" && fails 4 'secret' join "$work/token" "$at_a" "$work/three" &&
+        "$NEAP" token create "$work/other" >"$work/foreign" &&
+        fails 3 . join "$work/foreign" "$at_a" "$work/three" &&
+        test ! -e "$work/three/node.pem" && gives 1 cert show "$work/three/node.pem"
+}
+check "used, elsewhere, nobody there, no TLS, no token, open to others, another cluster" refused
+
+# From stdin; what it may is in it.
+device()
+{
+    "$NEAP" token create "$work/one" --kind device --read menu --write orders --valid 2h |
+        "$NEAP" join - "$at_a" "$work/tablet" >"$work/out" &&
+        grep -q '^device/' "$work/out" && grep -q '^may read menu$' "$work/out" &&
+        grep -q '^may write orders$' "$work/out"
+}
+check "a device joins with what it may" device
+
+files()
+{
+    "$NEAP" cert request "$work/till" >"$work/request" &&
+        gives 0 cert sign "$work/one" "$work/request" "$work/papers" --kind client --read '*' &&
+        fails 4 . cert sign "$work/one" "$work/request" "$work/papers" &&
+        test "$(stat -c %a "$work/papers")" = 600 && gives 0 cert take "$work/till" "$work/papers" &&
+        test ! -e "$work/till/cluster" && case $(identity "$work/till") in client/*) ;; *) false ;; esac &&
+        fails 4 'no ca.key' cert sign "$work/two" "$work/request" "$work/papers2" &&
+        fails 2 'not a request' cert sign "$work/one" "$work/papers" "$work/papers2" &&
+        fails 4 . cert take "$work/two" "$work/papers"
+}
+check "a client is let in by files" files
+
+# until SERIAL... of a certificate
+renewed()
+{
+    serial=$("$NEAP" cert show "$work/two/node.pem" | grep serial) && was=$(identity "$work/two") &&
+        gives 0 cert renew "$work/two" "$at_a" && test "$(identity "$work/two")" = "$was" &&
+        test "$("$NEAP" cert show "$work/two/node.pem" | grep serial)" != "$serial" &&
+        gives 0 cert renew "$work/tablet" "$at_a" && grep -q '^may write orders$' "$work/out" &&
+        gives 0 cert renew "$work/one" && fails 4 'no ca.key' cert renew "$work/two"
+}
+check "certificates are renewed, by the node that has the CA, or there" renewed
+
+again()
+{
+    end b TERM && daemon b --cluster "$work/two" --listen "$at_b" --peers "$at_a" &&
+        on b incr shop count 1 && until_true 60 equal a b && prints 4 -n "$work/a.sock" get shop count
+}
+check "and used at the next start" again
+
+stranger()
+{
+    daemon x --cluster "$work/other" --listen "$at_x" --peers "$at_a" && on x put shop apple stolen &&
+        until_true 60 grep -q 'not signed by the CA' "$work/x.log" && prints red -n "$work/a.sock" get shop apple &&
+        prints stolen -n "$work/x.sock" get shop apple
+}
+check "another cluster, crossed on purpose, gets nothing and gives nothing" stranger
+
+commands()
+{
+    fails 2 'usage' token create && fails 2 'usage' token make "$work/one" &&
+        fails 2 'it is request' cert nothing x && fails 2 'usage' cert take x &&
+        fails 2 'means nothing to cert show' cert show x --kind node &&
+        fails 2 'node, device or client' token create "$work/one" --kind king &&
+        fails 2 'given no buckets' token create "$work/one" --read '*' &&
+        fails 2 'hex digits' token create "$work/one" --id 5 &&
+        fails 4 'no ca.key' token create "$work/two" && fails 1 . cert renew "$work/nothing"
+}
+check "mistakes are named" commands
+check "a ends cleanly" end a TERM
+check "b ends cleanly" end b TERM
+check "x ends cleanly" end x TERM
+finish
