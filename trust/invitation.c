@@ -125,7 +125,11 @@ static int invitation_check(const struct invitation *invitation, struct neap_err
         return code == NEAP_NOMEM ? code : fail(error, NEAP_INVALID);
     kind = issued.principal.kind;
     issued_done(&issued);
-    return kind == PRINCIPAL_JOIN ? 0 : fail(error, NEAP_INVALID);
+    if (kind != PRINCIPAL_JOIN)
+        return fail(error, NEAP_INVALID);
+    code =
+        issue_pair(buffer_slice(&invitation->certificate), buffer_slice(&invitation->key), error);
+    return !code || code == NEAP_NOMEM ? code : fail(error, NEAP_INVALID);
 }
 
 int invitation_read(struct slice text, struct invitation *ret_invitation, struct neap_error *error)

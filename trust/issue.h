@@ -67,6 +67,8 @@ int issue_request_print(struct slice request, uint8_t ret_print[FINGERPRINT_SIZE
  * and why. */
 int issue_check(struct slice authority, struct slice certificate, struct slice key,
                 struct neap_error *error);
+/* Is it the key of that certificate? REFUSED, INVALID. */
+int issue_pair(struct slice certificate, struct slice key, struct neap_error *error);
 void fingerprint_text(const uint8_t print[FINGERPRINT_SIZE], char ret_text[FINGERPRINT_TEXT_MAX]);
 
 /* PEM of one block as DER and back, for what must be short. `label`: "CERTIFICATE"... */

@@ -271,11 +271,35 @@ static int check_fail(uint32_t flags, struct neap_error *error)
     return error_set(error, NEAP_REFUSED, "the certificate is not believed:%s", text);
 }
 
+static int pair_check(mbedtls_x509_crt *certificate, struct slice key_pem, struct neap_error *error)
+{
+    mbedtls_pk_context key;
+    int code = mbed_key(key_pem, &key, error);
+
+    if (code)
+        return code;
+    if (mbedtls_pk_check_pair(&certificate->pk, &key))
+        code = error_set(error, NEAP_REFUSED, "the key is not that of the certificate");
+    mbedtls_pk_free(&key);
+    return code;
+}
+
+int issue_pair(struct slice certificate_pem, struct slice key_pem, struct neap_error *error)
+{
+    mbedtls_x509_crt certificate;
+    int code = mbed_certificate(certificate_pem, &certificate, error);
+
+    if (code)
+        return code;
+    code = pair_check(&certificate, key_pem, error);
+    mbedtls_x509_crt_free(&certificate);
+    return code;
+}
+
 int issue_check(struct slice authority_pem, struct slice certificate_pem, struct slice key_pem,
                 struct neap_error *error)
 {
     mbedtls_x509_crt authority, certificate;
-    mbedtls_pk_context key;
     uint32_t flags = 0;
     int code = mbed_certificate(authority_pem, &authority, error);
 
@@ -286,11 +310,8 @@ int issue_check(struct slice authority_pem, struct slice certificate_pem, struct
         if (mbedtls_x509_crt_verify_with_profile(&certificate, &authority, NULL,
                                                  &certificate_profile, NULL, &flags, NULL, NULL))
             code = check_fail(flags, error);
-        if (!code && key_pem.size && !(code = mbed_key(key_pem, &key, error))) {
-            if (mbedtls_pk_check_pair(&certificate.pk, &key))
-                code = error_set(error, NEAP_REFUSED, "the key is not that of the certificate");
-            mbedtls_pk_free(&key);
-        }
+        if (!code && key_pem.size)
+            code = pair_check(&certificate, key_pem, error);
         mbedtls_x509_crt_free(&certificate);
     }
     mbedtls_x509_crt_free(&authority);
