@@ -82,8 +82,8 @@ int join_refuse(const struct neap_error *error, struct buffer *ret_answer)
     return answer_write(error, slice_of(NULL, 0), ret_answer);
 }
 
-int join_serve(const char *directory, const struct principal *who, struct slice message,
-               uint64_t now_s, struct buffer *ret_answer, struct neap_error *ret_error)
+int join_serve(const struct admitting *admitting, const struct principal *who, struct slice message,
+               struct buffer *ret_answer, struct neap_error *ret_error)
 {
     struct neap_error error = {0};
     struct buffer papers = {0};
@@ -93,7 +93,7 @@ int join_serve(const char *directory, const struct principal *who, struct slice 
     /* What is no question at all is no request either: of a token it counts as one that failed. */
     if (question_read(message, &request))
         request = slice_of(NULL, 0);
-    code = admit(directory, who, request, now_s, &papers, &error);
+    code = admit(admitting, who, request, &papers, &error);
     if (code == NEAP_NOMEM) {
         *ret_error = error;
         return code;

@@ -13,8 +13,8 @@ int join_question_write(struct slice request, struct buffer *ret_message);
 /* The whole answer to whatever came on a link with this principal: also why there is none. Secret.
  * *ret_error: what became of it, for the node's own log; code 0: he was admitted. NOMEM: there is
  * no answer. */
-int join_serve(const char *directory, const struct principal *who, struct slice message,
-               uint64_t now_s, struct buffer *ret_answer, struct neap_error *ret_error);
+int join_serve(const struct admitting *admitting, const struct principal *who, struct slice message,
+               struct buffer *ret_answer, struct neap_error *ret_error);
 int join_refuse(const struct neap_error *error, struct buffer *ret_answer); /* NOMEM */
 /* The papers, borrowed; or the code that the node gave, with its text. UNCERTAIN: it cannot be
  * read. */

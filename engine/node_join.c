@@ -34,11 +34,20 @@ static void join_tell(struct node *node, const struct principal *who,
     (void)node_call(node, join_note, &said);
 }
 
+static bool join_is_revoked(void *arg, const struct principal *who)
+{
+    return node_is_revoked(arg, who);
+}
+
 static int join_answer(struct node *node, const struct principal *who, struct slice message,
                        struct buffer *ret_answer, struct neap_error *ret_error)
 {
     static const struct neap_error alone = {
         .code = NEAP_REFUSED, .text = "this node has no cluster directory, so it admits nobody"};
+    struct admitting admitting = {.directory = node->directory,
+                                  .now_s = node->clock->ops->wall_ms(node->clock) / 1000,
+                                  .is_revoked = join_is_revoked,
+                                  .arg = &node->sink};
     int code;
 
     if (!node->directory) {
@@ -46,8 +55,7 @@ static int join_answer(struct node *node, const struct principal *who, struct sl
         return join_refuse(&alone, ret_answer);
     }
     must(!pthread_mutex_lock(&node->joining));
-    code = join_serve(node->directory, who, message, node->clock->ops->wall_ms(node->clock) / 1000,
-                      ret_answer, ret_error);
+    code = join_serve(&admitting, who, message, ret_answer, ret_error);
     must(!pthread_mutex_unlock(&node->joining));
     return code;
 }

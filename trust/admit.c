@@ -111,9 +111,20 @@ static int ticket_keep(const char *tokens, const char *name, const struct ticket
     return code;
 }
 
+static int revoked_check(const struct admitting *admitting, const struct principal *who,
+                         struct neap_error *error)
+{
+    char text[PRINCIPAL_TEXT_MAX];
+
+    if (!admitting->is_revoked || !admitting->is_revoked(admitting->arg, who))
+        return 0;
+    return error_set(error, NEAP_REFUSED, "%s is revoked: it needs a new identity",
+                     principal_text(who, text));
+}
+
 /* What the bearer becomes, once that he did is on the disk. */
-static int ticket_take(const char *tokens, const char *name, struct slice request, uint64_t now_s,
-                       struct ticket *ticket, struct neap_error *error)
+static int ticket_take(const struct admitting *admitting, const char *tokens, const char *name,
+                       struct slice request, struct ticket *ticket, struct neap_error *error)
 {
     uint8_t key[FINGERPRINT_SIZE];
     struct neap_error ignored;
@@ -125,17 +136,19 @@ static int ticket_take(const char *tokens, const char *name, struct slice reques
         (void)ticket_keep(tokens, name, ticket, &ignored);
     }
     if (!code)
-        code = ticket_use(ticket, key, now_s, error);
+        code = revoked_check(admitting, &ticket->grants, error);
+    if (!code)
+        code = ticket_use(ticket, key, admitting->now_s, error);
     if (!code && !was_used)
         code = ticket_keep(tokens, name, ticket, error);
     return code;
 }
 
-static int bearer_admit(const char *directory, const struct desk *desk, const struct principal *who,
-                        struct slice request, uint64_t now_s, struct buffer *ret_papers,
-                        struct neap_error *error)
+static int bearer_admit(const struct admitting *admitting, const struct desk *desk,
+                        const struct principal *who, struct slice request,
+                        struct buffer *ret_papers, struct neap_error *error)
 {
-    char name[TICKET_NAME_MAX], *tokens = secret_path(directory, TICKETS_DIRECTORY);
+    char name[TICKET_NAME_MAX], *tokens = secret_path(admitting->directory, TICKETS_DIRECTORY);
     struct ticket ticket;
     int code;
 
@@ -144,17 +157,17 @@ static int bearer_admit(const char *directory, const struct desk *desk, const st
     ticket_name(who->id, name);
     code = ticket_load(tokens, name, &ticket, error);
     if (!code) {
-        code = ticket_take(tokens, name, request, now_s, &ticket, error);
+        code = ticket_take(admitting, tokens, name, request, &ticket, error);
         if (!code)
-            code =
-                desk_sign(desk, request, &ticket.grants, now_s, ticket.seconds, ret_papers, error);
+            code = desk_sign(desk, request, &ticket.grants, admitting->now_s, ticket.seconds,
+                             ret_papers, error);
         ticket_done(&ticket);
     }
     mem_free(tokens);
     return code;
 }
 
-int admit(const char *directory, const struct principal *who, struct slice request, uint64_t now_s,
+int admit(const struct admitting *admitting, const struct principal *who, struct slice request,
           struct buffer *ret_papers, struct neap_error *error)
 {
     struct desk desk;
@@ -162,7 +175,9 @@ int admit(const char *directory, const struct principal *who, struct slice reque
 
     if (who->kind == PRINCIPAL_NONE)
         return error_set(error, NEAP_REFUSED, "certificates are handed out over TLS alone");
-    code = desk_open(directory, &desk, error);
+    code = revoked_check(admitting, who, error);
+    if (!code)
+        code = desk_open(admitting->directory, &desk, error);
     if (code)
         return code;
     if (who->cluster != desk.id)
@@ -170,9 +185,9 @@ int admit(const char *directory, const struct principal *who, struct slice reque
                          "this is cluster %016" PRIx64 ", and who asks is of %016" PRIx64, desk.id,
                          who->cluster);
     else if (who->kind == PRINCIPAL_JOIN)
-        code = bearer_admit(directory, &desk, who, request, now_s, ret_papers, error);
+        code = bearer_admit(admitting, &desk, who, request, ret_papers, error);
     else
-        code = desk_sign(&desk, request, who, now_s, 0, ret_papers, error);
+        code = desk_sign(&desk, request, who, admitting->now_s, 0, ret_papers, error);
     desk_close(&desk);
     return code;
 }

@@ -22,9 +22,17 @@ int desk_sign(const struct desk *desk, struct slice request, const struct princi
               uint64_t now_s, uint64_t seconds, struct buffer *ret_papers,
               struct neap_error *error);
 
+/* By whom, when, and who is not to be admitted in any case. */
+struct admitting {
+    const char *directory;
+    uint64_t now_s;
+    bool (*is_revoked)(void *arg, const struct principal *who); /* NULL: nobody is */
+    void *arg;
+};
+
 /* One request of a link with this principal. What becomes of a token is durable before this
  * returns; of one directory one call at a time. The papers are secret. Errors: REFUSED: he gets
  * none, and why; INVALID: the request is none; others: try again. */
-int admit(const char *directory, const struct principal *who, struct slice request, uint64_t now_s,
+int admit(const struct admitting *admitting, const struct principal *who, struct slice request,
           struct buffer *ret_papers, struct neap_error *error);
 #endif

@@ -36,11 +36,18 @@ static void bearer_close(struct bearer *bearer)
     principal_done(&bearer->who);
 }
 
+static int admit_at(const struct home *home, const struct principal *who, struct slice request,
+                    struct buffer *ret_papers, struct neap_error *error)
+{
+    const struct admitting admitting = {.directory = home->path, .now_s = home->now_s};
+
+    return admit(&admitting, who, request, ret_papers, error);
+}
+
 static int ask(struct home *home, const struct bearer *bearer, struct buffer *ret_papers,
                struct neap_error *error)
 {
-    return admit(home->path, &bearer->who, buffer_slice(&bearer->request), home->now_s, ret_papers,
-                 error);
+    return admit_at(home, &bearer->who, buffer_slice(&bearer->request), ret_papers, error);
 }
 
 static void check_papers(struct buffer *text, const struct bearer *bearer,
@@ -156,8 +163,7 @@ TEST(three_requests_that_are_none_burn_a_token)
     home_open(&home);
     bearer_open(&home, &grants, &bearer);
     for (size_t i = 0; i < 3; i++)
-        CHECK_ERROR(admit(home.path, &bearer.who, slice_text(bad[i]), home.now_s, &papers, NULL),
-                    NEAP_INVALID);
+        CHECK_ERROR(admit_at(&home, &bearer.who, slice_text(bad[i]), &papers, NULL), NEAP_INVALID);
     CHECK_ERROR(ask(&home, &bearer, &papers, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "burnt"));
     bearer_close(&bearer);
@@ -189,9 +195,8 @@ TEST(a_token_is_good_where_it_was_made)
     CHECK_ERROR(ask(&home, &bearer, &papers, &error), NEAP_REFUSED);
     CHECK(strstr(error.text, "not made here"));
     stranger = (struct principal){0};
-    CHECK_ERROR(
-        admit(home.path, &stranger, buffer_slice(&bearer.request), home.now_s, &papers, &error),
-        NEAP_REFUSED);
+    CHECK_ERROR(admit_at(&home, &stranger, buffer_slice(&bearer.request), &papers, &error),
+                NEAP_REFUSED);
     CHECK(strstr(error.text, "TLS"));
     bearer_close(&bearer);
     home_close(&other);
@@ -214,10 +219,10 @@ TEST(who_is_somebody_stays_who_he_is)
     desk_close(&desk);
     CHECK_OK(issue_key(&bearer.key, NULL));
     CHECK_OK(issue_request(buffer_slice(&bearer.key), &bearer.request, NULL));
-    CHECK_OK(admit(home.path, &who, buffer_slice(&bearer.request), home.now_s, &papers, NULL));
+    CHECK_OK(admit_at(&home, &who, buffer_slice(&bearer.request), &papers, NULL));
     check_papers(&papers, &bearer, &who);
     who.kind = PRINCIPAL_CLIENT;
-    CHECK_OK(admit(home.path, &who, buffer_slice(&bearer.request), home.now_s, &papers, NULL));
+    CHECK_OK(admit_at(&home, &who, buffer_slice(&bearer.request), &papers, NULL));
     /* The key of the cluster is for those who replicate. */
     file_of(home.path, "cluster", &cluster);
     CHECK(!memmem(papers.data, papers.size, "key = ", 6));
@@ -225,6 +230,40 @@ TEST(who_is_somebody_stays_who_he_is)
     check_papers(&papers, &bearer, &who);
     bearer_close(&bearer);
     principal_done(&who);
+    home_close(&home);
+}
+
+static bool is_device_77(void *arg, const struct principal *who)
+{
+    ++*(int *)arg;
+    return who->kind == PRINCIPAL_DEVICE && who->id == 77;
+}
+
+TEST(who_is_revoked_is_not_admitted_again)
+{
+    struct principal grants = {.kind = PRINCIPAL_DEVICE, .id = 77};
+    struct neap_error error = {0};
+    struct bearer bearer;
+    struct buffer papers;
+    struct home home;
+    int asked = 0;
+    struct admitting admitting = {.is_revoked = is_device_77, .arg = &asked};
+
+    home_open(&home);
+    admitting.directory = home.path;
+    admitting.now_s = home.now_s;
+    bearer_open(&home, &grants, &bearer);
+    CHECK_ERROR(admit(&admitting, &bearer.who, buffer_slice(&bearer.request), &papers, &error),
+                NEAP_REFUSED);
+    CHECK(strstr(error.text, "device/000000000000004d is revoked"));
+    CHECK_EQUAL(asked, 2); /* the bearer, and what he would be */
+    /* Over a link that has not ended yet. */
+    CHECK_ERROR(admit(&admitting, &grants, buffer_slice(&bearer.request), &papers, &error),
+                NEAP_REFUSED);
+    /* The token was not used by that. */
+    CHECK_OK(ask(&home, &bearer, &papers, NULL));
+    secret_done(&papers);
+    bearer_close(&bearer);
     home_close(&home);
 }
 

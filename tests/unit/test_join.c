@@ -22,6 +22,13 @@ struct desk_link {
     struct neap_error said; /* in the node's log */
 };
 
+static int desk_serve(struct desk_link *link, struct slice message, struct buffer *ret_answer)
+{
+    const struct admitting admitting = {.directory = link->home->path, .now_s = link->home->now_s};
+
+    return join_serve(&admitting, &link->who, message, ret_answer, &link->said);
+}
+
 static int desk_call(struct transport *transport, struct slice message, uint32_t timeout_ms,
                      struct buffer *ret_answer)
 {
