@@ -297,34 +297,6 @@ static int filling_end(struct filling *filling)
     return buffer_set(&filling->end, whole ? to : filling->page->to);
 }
 
-/* Keys that are here already, from other pages. Very many make the page a shorter one. */
-static int local_collect(struct filling *filling, const struct view *view)
-{
-    struct slice key, value;
-    struct scan *scan;
-    int error = cells_scan(view, filling->change.shard->id, buffer_slice(&filling->hole->from),
-                           buffer_slice(&filling->end), &scan);
-
-    if (error)
-        return error;
-    while (!(error = scan_next(scan, &key, &value))) {
-        struct slice rest = slice_of(key.data + 8, key.size - 8);
-
-        if (!key_cell_is(key))
-            error = NEAP_CORRUPT;
-        if (!error && filling->local.size >= LOCAL_PAGE) {
-            error = buffer_set(&filling->end, rest);
-            break;
-        }
-        if (!error)
-            error = key_page_add(&filling->local, rest);
-        if (error)
-            break;
-    }
-    scan_close(scan);
-    return error == NEAP_END ? 0 : error;
-}
-
 static bool page_has(const struct chunk *page, struct slice key, size_t *at)
 {
     for (; *at < page->cells_count; ++*at) {
@@ -437,8 +409,11 @@ static int filling_run(struct filling *filling, struct shard *shard, struct batc
     filling->change.known = &filling->hole->got;
     if (!error)
         error = filling_end(filling);
+    /* Keys that are here already, from other pages. Very many make the page a shorter one. */
     if (!error)
-        error = local_collect(filling, &view);
+        error =
+            cells_collect(&view, shard->id, buffer_slice(&filling->hole->from),
+                          buffer_slice(&filling->end), LOCAL_PAGE, &filling->local, &filling->end);
     if (!error)
         error = filling_merge(filling);
     filling->change.healed = filling->change.stored;

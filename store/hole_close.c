@@ -64,34 +64,6 @@ static int cell_keep(struct change *change, const struct view *view, struct slic
     return error;
 }
 
-/* Of the hole's cells the first: *ret_rest is where the others begin, empty if there are none. */
-static int keys_collect(const struct hole *hole, const struct view *view, uint64_t shard,
-                        struct buffer *ret_keys, struct buffer *ret_rest)
-{
-    struct slice key, value;
-    struct scan *scan;
-    int error = cells_scan(view, shard, buffer_slice(&hole->from), buffer_slice(&hole->to), &scan);
-
-    if (error)
-        return error;
-    while (!(error = scan_next(scan, &key, &value))) {
-        struct slice rest = slice_of(key.data + 8, key.size - 8);
-
-        if (!key_cell_is(key))
-            error = NEAP_CORRUPT;
-        if (!error && ret_keys->size >= CLOSE_PAGE) {
-            error = buffer_set(ret_rest, rest);
-            break;
-        }
-        if (!error)
-            error = key_page_add(ret_keys, rest);
-        if (error)
-            break;
-    }
-    scan_close(scan);
-    return error == NEAP_END ? 0 : error;
-}
-
 static int cells_keep(struct change *change, const struct hole *hole, struct buffer *rest)
 {
     struct view view = batch_view(change->batch);
@@ -103,7 +75,8 @@ static int cells_keep(struct change *change, const struct hole *hole, struct buf
 
     view.disk = disk_holes_under(view.disk);
     buffer_init(&keys, CLOSE_PAGE + 2 * KEY_SIZE_MAX);
-    error = keys_collect(hole, &view, change->shard->id, &keys, rest);
+    error = cells_collect(&view, change->shard->id, buffer_slice(&hole->from),
+                          buffer_slice(&hole->to), CLOSE_PAGE, &keys, rest);
     while (!error && key_page_next(&keys, &at, &key))
         error = cell_keep(change, &view, key, hole, &common);
     buffer_done(&keys);

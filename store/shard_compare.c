@@ -65,41 +65,19 @@ struct local {
     size_t at;
     struct slice next; /* when has_next */
     bool has_next;
-    struct key end; /* whole key behind the last one that was collected, if there are more */
-    bool cut;
+    struct buffer end; /* behind the last one that was collected, if there are more; else empty */
 };
 
 static int local_collect(struct local *local, const struct shard *shard, const struct batch *batch,
                          const struct chunk *page)
 {
+    struct slice to = page->to_end ? slice_of(NULL, 0) : page->to;
     struct view view = batch_view(batch);
-    struct slice key, value;
-    struct scan *scan;
-    int error;
 
-    if (holes_are_open(shard, page->from, page->to_end ? slice_of(NULL, 0) : page->to))
+    if (holes_are_open(shard, page->from, to))
         return NEAP_CORRUPT;
     view.disk = disk_holes_under(view.disk);
-    error = cells_scan(&view, shard->id, page->from, page->to_end ? slice_of(NULL, 0) : page->to,
-                       &scan);
-    if (error)
-        return error;
-    while (!(error = scan_next(scan, &key, &value))) {
-        if (!key_cell_is(key))
-            error = NEAP_CORRUPT;
-        if (!error && local->keys.size >= LOCAL_PAGE) {
-            local->cut = true;
-            memcpy(local->end.bytes, key.data, key.size);
-            local->end.size = key.size;
-            break;
-        }
-        if (!error)
-            error = key_page_add(&local->keys, slice_of(key.data + 8, key.size - 8));
-        if (error)
-            break;
-    }
-    scan_close(scan);
-    return error == NEAP_END ? 0 : error;
+    return cells_collect(&view, shard->id, page->from, to, LOCAL_PAGE, &local->keys, &local->end);
 }
 
 static void local_step(struct local *local)
@@ -127,7 +105,7 @@ static int present_take(struct change *change, const struct chunk *page,
 /* My cells and those of the page, together in their order. */
 static int page_merge(struct change *change, const struct chunk *page, struct local *local)
 {
-    struct slice end = slice_of(local->end.bytes + 8, local->cut ? local->end.size - 8 : 0);
+    struct slice end = buffer_slice(&local->end);
     uint64_t common = RESIDUE_UNKNOWN;
     struct slice theirs;
     struct key key;
@@ -139,7 +117,7 @@ static int page_merge(struct change *change, const struct chunk *page, struct lo
 
         key_cell(&key, 0, page->cells[i].bucket, page->cells[i].path);
         theirs = slice_of(key.bytes + 8, key.size - 8);
-        if (local->cut && slice_compare(theirs, end) >= 0)
+        if (end.size > 0 && slice_compare(theirs, end) >= 0)
             break;
         while (!error && local->has_next && slice_compare(local->next, theirs) <= 0) {
             absent_here = !slice_equal(local->next, theirs);
@@ -182,8 +160,8 @@ static int page_take(struct shard *shard, struct batch *batch, struct chunk *pag
     struct change change;
     int error = local_collect(local, shard, batch, page);
 
-    if (!error && local->cut)
-        error = buffer_set(cursor, slice_of(local->end.bytes + 8, local->end.size - 8));
+    if (!error && local->end.size > 0)
+        error = buffer_set(cursor, buffer_slice(&local->end));
     else if (!error && !page->to_end)
         error = buffer_set(cursor, page->to);
     if (!error)
@@ -232,8 +210,8 @@ int shard_compare_take(struct shard *shard, struct batch *batch, struct slice by
         return error;
     }
     local.at = 0;
-    local.cut = false;
     buffer_init(&local.keys, LOCAL_PAGE + KEY_SIZE_MAX + 2);
+    buffer_init(&local.end, KEY_CURSOR_MAX);
     buffer_init(&cursor, KEY_CURSOR_MAX);
     error = page_take(shard, batch, &page, &local, &cursor);
     if (!error) {
@@ -241,6 +219,7 @@ int shard_compare_take(struct shard *shard, struct batch *batch, struct slice by
         session_advance(session, &page, &cursor);
     }
     buffer_done(&local.keys);
+    buffer_done(&local.end);
     buffer_done(&cursor);
     chunk_done(&page);
     return error;

@@ -135,6 +135,33 @@ int cells_scan(const struct view *view, uint64_t shard, struct slice from, struc
     return view_scan(view, DISK_CELLS, key_slice(&first), key_slice(&end), ret_scan);
 }
 
+int cells_collect(const struct view *view, uint64_t shard, struct slice from, struct slice to,
+                  size_t size_max, struct buffer *keys, struct buffer *rest)
+{
+    struct slice key, value;
+    struct scan *scan;
+    int error = cells_scan(view, shard, from, to, &scan);
+
+    if (error)
+        return error;
+    while (!(error = scan_next(scan, &key, &value))) {
+        struct slice bare = slice_of(key.data + 8, key.size - 8);
+
+        if (!key_cell_is(key))
+            error = NEAP_CORRUPT;
+        if (!error && keys->size >= size_max) {
+            error = buffer_set(rest, bare);
+            break;
+        }
+        if (!error)
+            error = key_page_add(keys, bare);
+        if (error)
+            break;
+    }
+    scan_close(scan);
+    return error == NEAP_END ? 0 : error;
+}
+
 void slot_done(struct slot *slot)
 {
     cell_done(&slot->cell);

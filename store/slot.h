@@ -42,6 +42,11 @@ int slot_adopt(struct shard *shard, struct batch *batch, const struct slot *slot
 int cells_scan(const struct view *view, uint64_t shard, struct slice from, struct slice to,
                struct scan **ret_scan);
 
+/* Their keys without the shard, for key_page_next(), until there are size_max bytes of them: *rest
+ * is then where the others begin, else it is left as it was. CORRUPT, IO, NOMEM. */
+int cells_collect(const struct view *view, uint64_t shard, struct slice from, struct slice to,
+                  size_t size_max, struct buffer *keys, struct buffer *rest);
+
 /* NULL when it is 0 or settled. */
 const struct residue *residue_find(const struct shard *shard, uint64_t ref);
 int residues_reserve(struct shard *shard, size_t more); /* 1 at least; NOMEM */
