@@ -10,32 +10,9 @@
 #include "base/error.h"
 #include "crdt/path.h"
 #include "sim/find.h"
+#include "sim/losses.h"
 #include "store/ranking.h"
 #include "store/tally.h"
-
-enum { COMMITS = 64 };
-
-struct check_counts {
-    uint64_t commits[NODES_MAX];
-    bool lost[NODES_MAX]; /* something was, since its counts were last found right */
-    bool any;             /* some node ever lost something */
-};
-
-static bool has_lost(const struct sim_node *node)
-{
-    for (size_t i = 0; i < node->door.rot_count; i++) {
-        if (node->door.rot[i].lost)
-            return true;
-    }
-    return false;
-}
-
-static void note_lost(struct check_counts *state, const struct sim_node *node)
-{
-    bool lost = has_lost(node);
-    state->lost[node->index] |= lost;
-    state->any |= lost;
-}
 
 /* ---- how many there are ---- */
 
@@ -228,33 +205,23 @@ static int put_each(void *arg, enum batch_kind kind, enum disk_family family, st
 
 /* ---- the checker ---- */
 
-static void *begin(struct world *world)
-{
-    struct check_counts *state = mem_new(sizeof *state);
-    (void)world;
-    must(state);
-    return state;
-}
-
-static void look(struct world *world, struct check_counts *state, size_t index)
+static void look(struct world *world, struct losses *state, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     char text[200];
-    note_lost(state, node);
+    losses_note(state, node);
     struct why why = {text, sizeof text};
-    if (counts_match(node, why) && (state->any || indexes_match(node, why)))
-        state->lost[index] = has_lost(node);
-    else if (!state->lost[index])
-        world_fail(world, "counts: %s", text);
+    bool right = counts_match(node, why) && (state->any || indexes_match(node, why));
+    losses_judge(state, node, right, "counts", text);
 }
 
 static void commit(struct world *world, void *arg, size_t index, const struct batch *batch,
                    bool sync)
 {
-    struct check_counts *state = arg;
+    struct losses *state = arg;
     struct putting putting = {.node = &world->nodes[index]};
     (void)sync;
-    note_lost(state, putting.node);
+    losses_note(state, putting.node);
     if (batch != putting.node->wheel.batch)
         return;
     must(!batch_each(batch, put_each, &putting));
@@ -264,9 +231,9 @@ static void commit(struct world *world, void *arg, size_t index, const struct ba
 
 static void committed(struct world *world, void *arg, size_t index, bool sync, int error)
 {
-    struct check_counts *state = arg;
+    struct losses *state = arg;
     (void)sync;
-    if (!error && world->nodes[index].up && ++state->commits[index] % COMMITS == 0)
+    if (losses_is_due(state, &world->nodes[index], error))
         look(world, state, index);
 }
 
@@ -291,16 +258,9 @@ static void started(struct world *world, void *arg, size_t index)
         world->starve_at += mem_calls() - calls;
 }
 
-static void replaced(struct world *world, void *arg, size_t index)
-{
-    struct check_counts *state = arg;
-    (void)world;
-    state->lost[index] = state->any; /* as it may have been when the image was made */
-}
-
 static bool holds(struct world *world, void *state, char *ret_why, size_t size)
 {
-    const struct check_counts *checks = state;
+    const struct losses *checks = state;
     struct why why = {ret_why, size};
     for (size_t i = 0; i < world->nodes_count; i++) {
         /* An entry of what was lost without a word may stay. */
@@ -314,10 +274,10 @@ static bool holds(struct world *world, void *state, char *ret_why, size_t size)
 const struct checker check_counts = {
     .name = "counts",
     .promise = "what is kept of how many are in a map or a set is how many are there",
-    .begin = begin,
+    .begin = losses_begin,
     .end = mem_free,
     .commit = commit,
     .committed = committed,
     .started = started,
-    .replaced = replaced,
+    .replaced = losses_replaced,
     .holds = holds};

@@ -8,24 +8,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sim/find.h"
+#include "sim/losses.h"
 #include "store/merkle.h"
-
-enum { COMMITS = 64 };
-
-struct check_trees {
-    uint64_t commits[NODES_MAX];
-    bool lost[NODES_MAX]; /* something was, since its trees were last found right */
-    bool any;             /* some node ever lost something */
-};
-
-static bool has_lost(const struct sim_node *node)
-{
-    for (size_t i = 0; i < node->door.rot_count; i++) {
-        if (node->door.rot[i].lost)
-            return true;
-    }
-    return false;
-}
 
 /* ---- by the sum of all ---- */
 
@@ -130,32 +114,15 @@ static bool leaves_match(struct sim_node *node, const struct shard *shard, struc
 
 /* ---- the checker ---- */
 
-static void *begin(struct world *world)
-{
-    struct check_trees *state = mem_new(sizeof *state);
-    (void)world;
-    must(state);
-    return state;
-}
-
-static void note_lost(struct check_trees *state, const struct sim_node *node)
-{
-    bool lost = has_lost(node);
-    state->lost[node->index] |= lost;
-    state->any |= lost;
-}
-
 /* What this takes of memory is not what the world is short of: the same allocation fails. */
-static void look(struct world *world, struct check_trees *state, size_t index)
+static void look(struct world *world, struct losses *state, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     uint64_t calls = mem_calls();
     char text[200];
-    note_lost(state, node);
-    if (sums_match(node, (struct why){text, sizeof text}))
-        state->lost[index] = has_lost(node);
-    else if (!state->lost[index])
-        world_fail(world, "trees: %s", text);
+    losses_note(state, node);
+    bool right = sums_match(node, (struct why){text, sizeof text});
+    losses_judge(state, node, right, "trees", text);
     if (world->starve_at > calls)
         world->starve_at += mem_calls() - calls;
 }
@@ -164,30 +131,23 @@ static void look(struct world *world, struct check_trees *state, size_t index)
 static void commit(struct world *world, void *arg, size_t index, const struct batch *batch,
                    bool sync)
 {
-    struct check_trees *state = arg;
+    struct losses *state = arg;
     (void)batch;
     (void)sync;
-    note_lost(state, &world->nodes[index]);
+    losses_note(state, &world->nodes[index]);
 }
 
 static void committed(struct world *world, void *arg, size_t index, bool sync, int error)
 {
-    struct check_trees *state = arg;
+    struct losses *state = arg;
     (void)sync;
-    if (!error && world->nodes[index].up && ++state->commits[index] % COMMITS == 0)
+    if (losses_is_due(state, &world->nodes[index], error))
         look(world, state, index);
 }
 
 static void started(struct world *world, void *arg, size_t index)
 {
     look(world, arg, index);
-}
-
-static void replaced(struct world *world, void *arg, size_t index)
-{
-    struct check_trees *state = arg;
-    (void)world;
-    state->lost[index] = state->any; /* as it may have been when the image was made */
 }
 
 static bool holds(struct world *world, void *state, char *ret_why, size_t size)
@@ -207,10 +167,10 @@ static bool holds(struct world *world, void *state, char *ret_why, size_t size)
 
 const struct checker check_trees = {.name = "trees",
                                     .promise = "the tree of a shard is of the cells that it has",
-                                    .begin = begin,
+                                    .begin = losses_begin,
                                     .end = mem_free,
                                     .commit = commit,
                                     .committed = committed,
                                     .started = started,
-                                    .replaced = replaced,
+                                    .replaced = losses_replaced,
                                     .holds = holds};
