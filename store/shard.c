@@ -336,6 +336,7 @@ int shard_new(struct batch *batch, const char *name, uint64_t replica, uint32_t 
     shard->life = replica;
     shard->nonce = nonce;
     shard_set_new_id(shard, replica);
+    shard->collect_to = 0; /* it has made nothing yet */
     error = shard_save(shard, batch);
     if (error) {
         shard_free(shard);

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 
 #include "tests/unit/shard_cases.h"
@@ -92,13 +93,38 @@ TEST(a_shard_without_such_cells_is_not_read)
 
     CHECK_OK(place_open(&place, 1));
     CHECK_OK(place_add(&place, "k", 1));
+    CHECK_OK(place_commit(&place));
+    disk_mem_fault(place.disk, DISK_FAULT_SCAN, 0, UINT_MAX, NEAP_IO);
+    CHECK_OK(shard_collect(place.shard, place.batch, own(&place), &to, &events)); /* it is new */
+    CHECK_EQUAL(to, 1);
+    CHECK_EQUAL(events, 0);
+    disk_mem_fault(place.disk, DISK_FAULT_SCAN, 0, 0, 0);
+    CHECK_OK(place_reopen(&place, 1, 8));
+    disk_mem_fault(place.disk, DISK_FAULT_SCAN, 0, UINT_MAX, NEAP_IO);
     CHECK_EQUAL(place.shard->collect_to, UINT64_MAX); /* nothing is known of what was before */
+    CHECK_ERROR(shard_collect(place.shard, place.batch, own(&place), &to, &events), NEAP_IO);
+    disk_mem_fault(place.disk, DISK_FAULT_SCAN, 0, 0, 0);
     CHECK_OK(shard_collect(place.shard, place.batch, own(&place), &to, &events));
     CHECK_OK(place_add(&place, "k", 1));
     CHECK_EQUAL(place.shard->collect_to, 1);
     CHECK_OK(shard_collect(place.shard, place.batch, own(&place), &to, &events));
     CHECK_EQUAL(to, 2);
     CHECK_EQUAL(events, 0);
+    place_close(&place);
+}
+
+TEST(a_new_shard_is_collected_when_there_is_something)
+{
+    struct place place;
+    uint64_t to = 0, events = 0;
+
+    CHECK_OK(place_open(&place, 1));
+    CHECK_OK(place_add(&place, "k", 1));
+    CHECK_OK(bar(&place, "k", "e", OP_SET_RW_REMOVE));
+    CHECK_EQUAL(place.shard->collect_to, 2);
+    CHECK_OK(all_have(&place));
+    CHECK_OK(shard_collect(place.shard, place.batch, own(&place), &to, &events));
+    CHECK_EQUAL(events, 1);
     place_close(&place);
 }
 
