@@ -242,6 +242,21 @@ static int admin_isolate(struct node *node, const char *word, struct buffer *ret
     return json_into(json_pack("{sb}", "isolated", event.isolated), ret_json);
 }
 
+/* ---- reload ---- */
+
+/* The certificates, as they are in the cluster directory now. */
+static int admin_reload(struct node *node, const char *word, struct buffer *ret_json,
+                        struct neap_error *error)
+{
+    bool has = node->net && node->net->ops->reload && node->directory;
+    int code = has ? node->net->ops->reload(node->net, error) : 0;
+
+    (void)word;
+    if (code)
+        return code;
+    return json_into(json_pack("{sb}", "reloaded", has), ret_json);
+}
+
 /* ---- words ---- */
 
 /* One word at most after its name, or `words` of them. */
@@ -262,7 +277,7 @@ static const struct verb verbs[] = {
     {"tasks", 1, node_tasks, NULL},         {"task", 3, NULL, node_task},
     {"scrub", 2, node_scrub, NULL},         {"repair", 2, node_repair, NULL},
     {"limit", 3, NULL, node_limit},         {"revoke", 2, node_revoke, NULL},
-    {"revoked", 2, node_revoked, NULL}};
+    {"revoked", 2, node_revoked, NULL},     {"reload", 1, admin_reload, NULL}};
 
 static int node_admin_inside(struct node *node, int argc, const char *const argv[],
                              struct buffer *ret_json, struct neap_error *error)
@@ -291,7 +306,7 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "explain BUCKET KEY [TYPE|any [FIELD...]], diff BUCKET KEY [TYPE|any [FIELD...]], "
         "differing BUCKET PEER [LIMIT [FROM]], verify [BUCKET [MS]], tasks, task "
         "pause|resume|cancel ID, scrub [BUCKET], repair "
-        "[BUCKET], limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list]",
+        "[BUCKET], limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list], reload",
         name);
 }
 

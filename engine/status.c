@@ -263,6 +263,35 @@ static json_t *links_json(const struct gossip *gossip, struct net *net)
     return object_end(&links);
 }
 
+/* The latest who were not let in: `number` grows with each, so that a watcher sees what is new. */
+static json_t *refused_json(struct net *net)
+{
+    json_t *array = json_array();
+    struct net_refused refused;
+
+    for (size_t i = 0; net && net->ops->refused && net->ops->refused(net, i, &refused); i++) {
+        struct object entry = object_new();
+
+        put_number(&entry, "number", refused.number);
+        put_number(&entry, "times", refused.times);
+        put_text(&entry, "from", refused.from);
+        put_text(&entry, "reason", refused.reason);
+        if (!array_add(&array, object_end(&entry)))
+            break;
+    }
+    return array;
+}
+
+static uint64_t refused_number(struct net *net)
+{
+    struct net_refused refused;
+    uint64_t number = 0;
+
+    for (size_t i = 0; net && net->ops->refused && net->ops->refused(net, i, &refused); i++)
+        number = refused.number > number ? refused.number : number;
+    return number;
+}
+
 static json_t *trees_json(const struct engine *engine)
 {
     struct object trees = object_new();
@@ -324,6 +353,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "buckets", buckets_json(&engine->store, engine->gossip, now));
     put(&status, "peers", peers_json(engine->gossip, now));
     put(&status, "links", links_json(engine->gossip, wheel->net));
+    put(&status, "refused", refused_json(wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);
     put_number(&status, "client_requests_refused", extra->clients_refused);
     put_text(&status, "last_refused", engine->gossip ? gossip_refused(engine->gossip) : NULL);
@@ -410,6 +440,7 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         {"queue_events", extra->queue},
         {"client_requests_waiting", extra->clients},
         {"net_events_dropped", extra->net_drops},
+        {"links_refused", refused_number(wheel->net)},
         {"client_requests_refused", extra->clients_refused},
     };
     int error = 0;
@@ -419,6 +450,14 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
     for (size_t i = 0; !error && i < sizeof numbers / sizeof *numbers; i++)
         error = each(arg, numbers[i].name, numbers[i].number);
     for (size_t i = 0; engine->gossip && !error && gossip_count(engine->gossip, i, &name, &count);
+         i++) {
+        char link[80];
+
+        snprintf(link, sizeof link, "links.%s", name);
+        error = each(arg, link, count);
+    }
+    for (size_t i = 0; wheel->net && wheel->net->ops->count && !error &&
+                       wheel->net->ops->count(wheel->net, i, &name, &count);
          i++) {
         char link[80];
 

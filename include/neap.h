@@ -861,6 +861,8 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *   repair [BUCKET]             compared with all peers, and mended, without the usual waits
  *   limit [bulk_max|scrub_max N]
  *                               the limits, with one of them changed until the node is closed
+ *   reload                      the certificates are read again from the cluster directory, for
+ *                               links from now on; those that there are go on
  * Of the call: ret_error (timeout_ms is for later).
  * Threads: any; a node in another process has 2 minutes to answer.  Limits: 64 words of 4096 bytes.
  * Errors: those of every function, IO and CORRUPT as for reads; INVALID, NOTFOUND: an unknown verb,

@@ -20,6 +20,7 @@ struct watch {
     char why[PEERS_KNOWN][128];
     json_int_t count;                 /* of connected peers */
     unsigned looks;                   /* since the last full one */
+    json_int_t refused;               /* the latest who was, and is logged */
     int failed_numbers, failed_peers; /* codes of the last looks; 0: they went well */
 };
 
@@ -76,6 +77,31 @@ static void watch_peers(struct watch *watch, json_t *status)
     }
 }
 
+/* Who was not let in since the last look, and why. */
+static void watch_refused(struct watch *watch, json_t *status)
+{
+    json_int_t latest = watch->refused;
+    json_t *refused;
+    size_t index;
+
+    json_array_foreach(json_object_get(status, "refused"), index, refused)
+    {
+        json_int_t number = json_integer_value(json_object_get(refused, "number"));
+        const char *from = json_string_value(json_object_get(refused, "from"));
+        const char *why = json_string_value(json_object_get(refused, "reason"));
+        char source[160], reason[300];
+
+        if (number <= watch->refused)
+            continue;
+        log_line(LOG_WARN, "refused", "from=%s times=%lld reason=%s",
+                 log_quote(from ? from : "", source, sizeof(source)),
+                 (long long)json_integer_value(json_object_get(refused, "times")),
+                 log_quote(why ? why : "", reason, sizeof(reason)));
+        latest = number > latest ? number : latest;
+    }
+    watch->refused = latest;
+}
+
 /* 0 while the node runs. A node whose disk failed has stopped, and so must the daemon; a look that
  * fails says nothing about the node. */
 static int watch_look(struct watch *watch, struct neap *neap)
@@ -83,7 +109,8 @@ static int watch_look(struct watch *watch, struct neap *neap)
     json_t *numbers = watch_ask(neap, "stats", &watch->failed_numbers), *status;
     json_int_t count = json_integer_value(json_object_get(numbers, "peers_connected"));
     int stopped = json_integer_value(json_object_get(numbers, "stopped")) != 0;
-    int full = stopped || count != watch->count || watch->looks == 0;
+    json_int_t refused = json_integer_value(json_object_get(numbers, "links_refused"));
+    int full = stopped || count != watch->count || refused != watch->refused || watch->looks == 0;
     const char *why;
     char text[300];
 
@@ -96,6 +123,7 @@ static int watch_look(struct watch *watch, struct neap *neap)
     status = watch_ask(neap, "status", &watch->failed_peers);
     watch->count = count;
     watch_peers(watch, status);
+    watch_refused(watch, status);
     if (stopped) {
         why = json_string_value(json_object_get(status, "stopped"));
         log_line(LOG_ERROR, "stopped", "text=%s", log_quote(why ? why : "", text, sizeof(text)));
@@ -104,9 +132,18 @@ static int watch_look(struct watch *watch, struct neap *neap)
     return stopped;
 }
 
-static void reload(struct config *config)
+static void reload(struct config *config, struct neap *neap)
 {
-    const char *changed;
+    struct neap_error error = {0};
+    struct neap_call call = {.size = sizeof(call), .ret_error = &error};
+    struct neap_buffer json = {0};
+    const char *changed, *word = "reload";
+    char text[300];
+
+    if (neap_admin(neap, 1, &word, &json, &call))
+        log_line(LOG_ERROR, "reload_failed", "kept=certificates text=%s",
+                 log_quote(error.text, text, sizeof(text)));
+    neap_buffer_free(&json);
 
     if (config_reload(config, &changed)) {
         log_line(LOG_ERROR, "reload_failed", "kept=all");
@@ -131,7 +168,7 @@ static int serve(struct config *config, struct neap *neap, const sigset_t *signa
             return 0;
         }
         if (signal == SIGHUP) {
-            reload(config);
+            reload(config, neap);
         }
         if (watch_look(&watch, neap))
             return 1;
