@@ -109,22 +109,28 @@ int neap_open(const struct neap_options *options, struct neap **ret_neap,
     return handle_new(backend, ours.flags, ret_neap, ret_error);
 }
 
-int neap_connect(const char *address, struct neap **ret_neap, struct neap_error *ret_error)
+int api_connect(const char *address, struct credentials *credentials, struct neap **ret_neap,
+                struct neap_error *ret_error)
 {
     struct backend *backend;
     int error;
 
+    if (ret_error)
+        ret_error->code = 0;
+    error = remote_open(address, credentials, &backend, ret_error);
+    if (error)
+        return open_failed(error, ret_error);
+    return handle_new(backend, 0, ret_neap, ret_error);
+}
+
+int neap_connect(const char *address, struct neap **ret_neap, struct neap_error *ret_error)
+{
     if (!ret_neap)
         return error_set(ret_error, NEAP_INVALID, "ret_neap is NULL");
     if (!address || !address[0])
         return error_set(ret_error, NEAP_INVALID,
                          "the address is empty: give the path of neapd's socket");
-    if (ret_error)
-        ret_error->code = 0;
-    error = remote_open(address, &backend, ret_error);
-    if (error)
-        return open_failed(error, ret_error);
-    return handle_new(backend, 0, ret_neap, ret_error);
+    return api_connect(address, NULL, ret_neap, ret_error);
 }
 
 void neap_close(struct neap *neap)

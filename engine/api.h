@@ -60,6 +60,9 @@ int api_give_token(struct api *api, const struct token *token); /* if it was ask
 
 struct slice api_slice(struct neap_bytes bytes);
 
+/* A client of the node there; the credentials (may be NULL) are held. */
+int api_connect(const char *address, struct credentials *credentials, struct neap **ret_neap,
+                struct neap_error *ret_error);
 /* A handle on a backend, which it takes over; the backend stays the caller's on error. */
 int api_new(struct backend *backend, unsigned flags, struct neap **ret_neap);
 

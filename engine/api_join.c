@@ -1,4 +1,4 @@
-/* neap_trust.h, as far as a node is asked for it. */
+/* neap_trust.h, as far as there is a node at the other end. */
 #include <string.h>
 
 #include "base/error.h"
@@ -152,4 +152,23 @@ int neap_certificate_renew(const char *directory, const char *address, uint32_t 
         credentials_close(credentials);
     }
     return code ? code : api_give_issued(ret_json, &issued, ret_error);
+}
+
+int neap_connect_trusted(const char *address, const char *directory, struct neap **ret_neap,
+                         struct neap_error *ret_error)
+{
+    struct credentials *credentials;
+    int code = api_text_check(address, "the address", ret_error);
+
+    if (!code)
+        code = api_text_check(directory, "the directory", ret_error);
+    if (!code && !ret_neap)
+        code = error_set(ret_error, NEAP_INVALID, "ret_neap is NULL");
+    if (!code)
+        code = credentials_open(directory, &credentials, ret_error);
+    if (code)
+        return code;
+    code = api_connect(address, credentials, ret_neap, ret_error);
+    credentials_close(credentials);
+    return code;
 }

@@ -123,5 +123,8 @@ struct neap {
 
 int node_open(const struct neap_options *options, struct backend **ret_backend,
               struct neap_error *error);
-int remote_open(const char *address, struct backend **ret_backend, struct neap_error *error);
+struct credentials;
+/* `credentials` are held, and shown where there is TLS; NULL: only on this machine. */
+int remote_open(const char *address, struct credentials *credentials, struct backend **ret_backend,
+                struct neap_error *error);
 #endif

@@ -450,15 +450,16 @@ static int address_normal(const char *address, char ret_address[ADDRESS_MAX],
                 : snprintf(ret_address, ADDRESS_MAX, "%s", address);
     if (size < 0 || size >= ADDRESS_MAX)
         return error_set(error, NEAP_LIMIT, "the address has more than %d bytes", ADDRESS_MAX - 8);
-    if (!net_address_is_local(ret_address))
+    if (!net_address_is_local(ret_address) && !net_address_is_tls(ret_address))
         return error_set(error, NEAP_REFUSED,
                          "%.80s: a socket's path, unix:PATH, ipc://PATH or tcp://127.0.0.1:PORT; "
-                         "links to other machines are not encrypted yet",
+                         "to other machines tls+tcp://HOST:PORT, with a cluster directory",
                          address);
     return 0;
 }
 
-int remote_open(const char *address, struct backend **ret_backend, struct neap_error *error)
+int remote_open(const char *address, struct credentials *credentials, struct backend **ret_backend,
+                struct neap_error *error)
 {
     char normal[ADDRESS_MAX];
     struct clock *clock = clock_os();
@@ -473,7 +474,7 @@ int remote_open(const char *address, struct backend **ret_backend, struct neap_e
     if (!net)
         return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
     net->transport = (struct transport){transport_net_call, transport_net_close};
-    code = net_call_open(normal, NULL, CONNECT_MS, &net->call, error);
+    code = net_call_open(normal, credentials, CONNECT_MS, &net->call, error);
     if (code) {
         mem_free(net);
         return code;

@@ -122,10 +122,20 @@ NEAP_API int neap_certificate_take(const char *directory, struct neap_bytes pape
 /* A new certificate for the same identity and the same key, in place of the one in the directory:
  * signed here when `address` is NULL, where ca.key is; else by the node there, to whom this link
  * shows the present one, which must still be valid. A running node reads it when it is told to
- * (`neap cert reload`), or started.
+ * (the verb reload of neap_admin(); neapd: SIGHUP), or started.
  * Blocks and errors: as neap_join(). */
 NEAP_API int neap_certificate_renew(const char *directory, const char *address, uint32_t timeout_ms,
                                     struct neap_buffer *ret_json, struct neap_error *ret_error);
+
+/* neap_connect() with a certificate: to a node on any machine that listens for clients with TLS
+ * (options.socket: tls+tcp://HOST:PORT), as whom this cluster directory is. What he was given he
+ * may do there; anything else is REFUSED, what operators ask for too, unless he is a node. The
+ * directory is read for this call alone. Threads: any; blocks up to 5 s.  Memory: as neap_open().
+ * Errors, nothing happened: REFUSED      the node is not believed, or does not believe this
+ * certificate: *ret_error says why UNAVAILABLE  nobody listens there, or does not answer as a node
+ * would */
+NEAP_API int neap_connect_trusted(const char *address, const char *directory,
+                                  struct neap **ret_neap, struct neap_error *ret_error);
 
 /* What a certificate (PEM) says, as a JSON object: `identity` ("device/00c0ffee00c0ffee", or "ca"),
  * `cluster`, `rights` (objects with `bucket` and `may`: "read" or "write"), `from` and `until`

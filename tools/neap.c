@@ -114,7 +114,8 @@ static void help(void)
     printf("\nFlags:\n"
            "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
            "      --dir DIR         open this data directory instead; no neapd may have it open\n"
-           "      --cluster FILE    the cluster file, for --dir\n"
+           "      --cluster PATH    the cluster directory or file, for --dir; for --node "
+           "tls+tcp://...\n"
            "  -f, --field NAME      a step into a map; may be repeated\n"
            "      --type TYPE       %s\n"
            "  -o, --output FORM     table (default) or json\n"
@@ -273,7 +274,10 @@ int cli_node(struct cli *cli)
     } else {
         if (cli->node == NULL)
             cli->node = getenv("NEAP_NODE");
-        code = neap_connect(cli->node ? cli->node : DEFAULT_NODE, &cli->neap, &cli->error);
+        if (cli->cluster)
+            code = neap_connect_trusted(cli->node, cli->cluster, &cli->neap, &cli->error);
+        else
+            code = neap_connect(cli->node ? cli->node : DEFAULT_NODE, &cli->neap, &cli->error);
     }
     return code ? cli_fail(cli, code, cli->directory ? "open" : "connect") : 0;
 }
@@ -309,8 +313,8 @@ static int flags_fit(const struct cli *cli, const struct command *command)
         }
     if (cli->directory && cli->node)
         return usage("--node and --dir are two ways to a node: give one", NULL);
-    if (cli->cluster && !cli->directory)
-        return usage("--cluster goes with --dir", NULL);
+    if (cli->cluster && !cli->directory && !cli->node)
+        return usage("--cluster goes with --dir or --node", NULL);
     return 0;
 }
 

@@ -123,6 +123,7 @@ static int use_trust(void)
     failed |= neap_certificate_take("", none, &buffer, &error) != NEAP_INVALID;
     failed |= neap_certificate_renew("", NULL, 0, &buffer, &error) != NEAP_INVALID;
     failed |= neap_certificate_show(none, &buffer, &error) != NEAP_INVALID;
+    failed |= neap_connect_trusted("", "", NULL, &error) != NEAP_INVALID;
     failed |= NEAP_DEVICE == NEAP_CLIENT;
     neap_secret_free(&buffer);
     return failed;

@@ -253,7 +253,7 @@ usage()
         fails 2 'means nothing to get' --from x get a b &&
         fails 2 'means nothing to get' --format json get a b &&
         fails 2 'means nothing to init' -n x init "$work/x" &&
-        fails 2 'give one' -n x --dir y get a b && fails 2 'goes with --dir' --cluster x get a b
+        fails 2 'give one' -n x --dir y get a b && fails 2 'goes with --dir or --node' --cluster x get a b
 }
 check "usage: each mistake is named, exit 2" usage
 

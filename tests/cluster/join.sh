@@ -5,6 +5,7 @@
 hostile=$build/tests/cluster/hostile
 umask 077
 port_a=$("$hostile" port) port_b=$("$hostile" port) port_x=$("$hostile" port)
+port_c=$("$hostile" port) at_c=tls+tcp://127.0.0.1:$port_c
 at_a=tls+tcp://127.0.0.1:$port_a at_b=tls+tcp://127.0.0.1:$port_b at_x=tls+tcp://127.0.0.1:$port_x
 
 # on NODE ARGUMENTS...: neap asks that node.
@@ -118,6 +119,24 @@ knows()
 {
     on "$1" status | grep -qE -- "$2"
 }
+
+# A client of the certificate of `files`, and a device: each may what it was given.
+clients()
+{
+    "$NEAPD" --path "$work/c" --create --cluster "$work/one" --socket "$at_c" 2>"$work/c.log" &
+    echo $! >"$work/c.pid"
+    running="$running $!"
+    until_true 60 gives 1 -n "$at_c" --cluster "$work/till" get shop nothing &&
+        fails 4 'may not write' -n "$at_c" --cluster "$work/till" put shop apple red &&
+        gives 0 -n "$at_c" --cluster "$work/tablet" put orders one tea &&
+        prints tea -n "$at_c" --cluster "$work/till" get orders one &&
+        fails 4 'may not read' -n "$at_c" --cluster "$work/tablet" get shop apple &&
+        fails 4 'may not ask' -n "$at_c" --cluster "$work/till" status &&
+        gives 0 -n "$at_c" --cluster "$work/one" status &&
+        fails 4 'another cluster|not signed' -n "$at_c" --cluster "$work/other" get shop apple &&
+        fails 4 . -n "$at_c" get shop apple && end c TERM
+}
+check "clients come with TLS, and may what they were given" clients
 
 stranger()
 {

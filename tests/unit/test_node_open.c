@@ -154,7 +154,7 @@ TEST(a_client_finds_the_socket)
     snprintf(path, sizeof path, "%s/socket", place.directory);
     options.socket = path;
     CHECK_OK(node_open(&options, &backend, &error));
-    CHECK_OK(remote_open(path, &remote, &error));
+    CHECK_OK(remote_open(path, NULL, &remote, &error));
     CHECK_OK(add(remote, 3));
     CHECK_OK(remote->ops->sync(remote));
     CHECK_EQUAL(counter(backend), 3);

@@ -257,12 +257,12 @@ TEST(addresses_are_checked_before_anything_is_dialled)
 
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         error.text[0] = 0;
-        CHECK_ERROR(remote_open(wrong[i].address, &backend, &error), wrong[i].code);
+        CHECK_ERROR(remote_open(wrong[i].address, NULL, &backend, &error), wrong[i].code);
         CHECK(strstr(error.text, wrong[i].address));
     }
     memset(address, 'x', sizeof address - 1);
     address[sizeof address - 1] = 0;
-    CHECK_ERROR(remote_open(address, &backend, &error), NEAP_LIMIT);
+    CHECK_ERROR(remote_open(address, NULL, &backend, &error), NEAP_LIMIT);
 }
 
 static struct remote_test swept;
