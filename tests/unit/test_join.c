@@ -40,8 +40,7 @@ static int desk_call(struct transport *transport, struct slice message, uint32_t
     link->asked++;
     CHECK(join_is_question(message));
     CHECK(message.size <= 4096); /* before it is trusted a link takes no more */
-    code =
-        join_serve(link->home->path, &link->who, message, link->home->now_s, &answer, &link->said);
+    code = desk_serve(link, message, &answer);
     if (code)
         return code;
     code = link->lose_answer ? NEAP_UNCERTAIN : buffer_set(ret_answer, buffer_slice(&answer));
@@ -214,8 +213,7 @@ static void check_said(struct desk_link *link, struct slice message, int code)
     struct buffer answer;
     struct slice papers;
 
-    CHECK_OK(
-        join_serve(link->home->path, &link->who, message, link->home->now_s, &answer, &link->said));
+    CHECK_OK(desk_serve(link, message, &answer));
     CHECK_ERROR(join_answer_read(buffer_slice(&answer), &papers, &error), code);
     CHECK(error.text[0]);
     secret_done(&answer);
