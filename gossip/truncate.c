@@ -83,9 +83,18 @@ static int collect_work(struct step *step, struct topic *topic, struct shard *sh
     return 0;
 }
 
+static bool is_own(const struct shard *shard, uint64_t id)
+{
+    bool own = id == shard->replica;
+    for (size_t i = 0; i < shard->earlier_count && !own; i++)
+        own = shard->earlier[i] == id;
+    return own;
+}
+
 /* A bound was passed: the oldest events of each replica id go, whoever lacks them. What is not
- * confirmed can't. */
-int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut)
+ * confirmed can't, and neither can own ones beyond `told` (NULL: any may). */
+static int log_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max,
+                         const struct context *told, bool *ret_cut)
 {
     uint64_t keep = log_max / 4 * 3, count = shard_log_count(shard);
     struct context stable = {0};
@@ -97,7 +106,10 @@ int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max,
         struct context_entry entry = stable.entries[i];
         uint64_t kept = shard_log_count_of(shard, entry.id);
         kept = (uint64_t)((double)kept * (double)keep / (double)count);
-        context_clip(&stable, entry.id, entry.n - (kept < entry.n ? kept : entry.n), 0);
+        uint64_t to = entry.n - (kept < entry.n ? kept : entry.n);
+        if (told && is_own(shard, entry.id) && context_get(told, entry.id) < to)
+            to = context_get(told, entry.id);
+        context_clip(&stable, entry.id, to, 0);
     }
     if (!error && !context_covers(&shard->horizon, &stable))
         error = shard_truncate(shard, batch, &stable);
@@ -106,11 +118,37 @@ int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max,
     return error;
 }
 
-static int cut_early(struct step *step, struct shard *shard)
+int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut)
+{
+    return log_cut_early(shard, batch, log_max, NULL, ret_cut);
+}
+
+/* What some peer has: of the rest a device is the only one who can tell, and only from its log, as
+ * nobody takes cells from it. */
+static int peers_have(const struct gossip *gossip, const struct topic *topic,
+                      struct context *ret_context)
+{
+    int error = 0;
+    for (size_t i = 0; i < gossip->peers_count && !error; i++) {
+        const struct pair *pair = topic_pair(topic, i);
+        if (pair && pair->known)
+            error = context_join(ret_context, &pair->context);
+    }
+    return error == NEAP_LIMIT ? 0 : error;
+}
+
+static int cut_early(struct step *step, const struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
-    bool cut;
-    int error = gossip_cut_early(shard, step->batch, gossip->options.log_max, &cut);
+    struct context told = {0};
+    bool cut = false, limited = gossip->options.device;
+    int error = 0;
+    if (limited && shard_log_count(shard) > gossip->options.log_max)
+        error = peers_have(gossip, topic, &told);
+    if (!error)
+        error = log_cut_early(shard, step->batch, gossip->options.log_max, limited ? &told : NULL,
+                              &cut);
+    context_done(&told);
     if (error || !cut)
         return error;
     gossip->counts[REASON_log_cut_early]++;
@@ -133,7 +171,7 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
     struct gossip *gossip = step->gossip;
     struct context stable = {0};
     if (shard->session.id) /* it may last, and local events go on */
-        return cut_early(step, shard);
+        return cut_early(step, topic, shard);
     int error = settle_work(step, topic, shard);
     if (error || shard_log_count(shard) == 0 || BROKEN("log-stays"))
         return error;
@@ -151,5 +189,5 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
                   (unsigned long long)shard_log_count(shard));
     }
     context_done(&stable);
-    return error ? error : cut_early(step, shard);
+    return error ? error : cut_early(step, topic, shard);
 }

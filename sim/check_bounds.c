@@ -160,6 +160,8 @@ static bool log_is_bounded(const struct sim_node *node, const struct shard *shar
     bool grew = shard->counts.events_own + shard->counts.events_taken > 0;
     bool over = grew && shard_log_count(shard) > max && !(topic && topic->fault.code);
     uint64_t cut = 0;
+    /* What a device has told nobody stays. */
+    over = over && !node->gossip.device;
     if (shard_log_count(shard) <= max)
         late->falls = node->log_max_falls;
     over = over && late->falls == node->log_max_falls;

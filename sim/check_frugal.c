@@ -38,7 +38,8 @@ static void commit(struct world *world, void *memory, size_t index, const struct
 static bool is_frugal(struct world *world, struct state *state, struct why why)
 {
     const struct sim_node *comparer = NULL;
-    state->excused |= world->amnesia || world->garbles;
+    /* Whoever believes a lie may cut what its device lacks. */
+    state->excused |= world->amnesia || world->garbles || world->options.device;
     for (size_t i = 0; i < world->nodes_count && !state->excused; i++) {
         const struct sim_node *node = &world->nodes[i];
         if (!node->up)

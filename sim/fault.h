@@ -4,7 +4,15 @@
 #define NEAP_SIM_FAULT_H
 #include "sim/world.h"
 
-enum fault_group { FAULTS_NET, FAULTS_NODE, FAULTS_DISK, FAULTS_CLOCK, FAULTS_LIFE, FAULTS_MEMORY };
+enum fault_group {
+    FAULTS_NET,
+    FAULTS_NODE,
+    FAULTS_DISK,
+    FAULTS_CLOCK,
+    FAULTS_LIFE,
+    FAULTS_MEMORY,
+    FAULTS_TRUST
+};
 
 struct faults;
 
@@ -15,7 +23,8 @@ struct fault_kind {
     void (*strike)(struct faults *faults, struct rng *rng);
 };
 
-/* Names or groups ("net", "node", "disk", "clock", "life", "memory"), "all", "none", with commas;
+/* Names or groups ("net", "node", "disk", "clock", "life", "memory", "trust"), "all", "none", with
+ * commas;
  * "-name" takes one away. False: ret_why says which word is unknown. Bit i: kind i. */
 bool faults_parse(const char *list, uint64_t *ret_set, char *ret_why, size_t size);
 size_t faults_count(void); /* of kinds: 64 at most */

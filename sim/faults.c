@@ -8,8 +8,8 @@
 #include "base/error.h"
 
 static const struct fault_group_file *const groups[] = {
-    &faults_of_net,   &faults_of_node, &faults_of_disk,
-    &faults_of_clock, &faults_of_life, &faults_of_memory,
+    &faults_of_net,  &faults_of_node,   &faults_of_disk,  &faults_of_clock,
+    &faults_of_life, &faults_of_memory, &faults_of_trust,
 };
 enum { GROUPS = sizeof groups / sizeof *groups };
 
@@ -120,7 +120,7 @@ const struct fault_kind *faults_at(size_t index)
 
 const char *fault_group_name(enum fault_group group)
 {
-    static const char *const names[] = {"net", "node", "disk", "clock", "life", "memory"};
+    static const char *const names[] = {"net", "node", "disk", "clock", "life", "memory", "trust"};
     return names[group];
 }
 

@@ -64,7 +64,7 @@ struct fault_group_file {
 };
 
 extern const struct fault_group_file faults_of_net, faults_of_node, faults_of_disk, faults_of_clock,
-    faults_of_life, faults_of_memory;
+    faults_of_life, faults_of_memory, faults_of_trust;
 
 struct sim_node *node_draw(struct faults *faults, struct rng *rng);
 /* One of those that are up; NULL, and a note, when none is. */

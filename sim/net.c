@@ -8,8 +8,9 @@
 #include "base/error.h"
 #include "gossip/message.h"
 #include "sim/check.h"
+#include "sim/escrow.h"
 
-enum { DIAL_LOST_MS = 1500 };
+enum { DIAL_LOST_MS = 1500, DEVICE_BUCKETS = 16 };
 
 static struct sim_node *node_of(struct net *net)
 {
@@ -138,6 +139,30 @@ static void dial_fails(struct world *world, const struct thing *thing, const cha
     post_net(world, thing->node, &down);
 }
 
+/* Whom the node at the other end sees: without a device nobody looks. */
+static void principal_make(const struct world *world, size_t index, struct principal *ret_principal)
+{
+    const struct sim_node *node = &world->nodes[index];
+    bool device = index + 1 == world->nodes_count;
+    char text[PRINCIPAL_URI_MAX];
+    if (!world->options.device)
+        return;
+    snprintf(text, sizeof text, "neap://%016llx/%s/%016llx",
+             (unsigned long long)node->gossip.cluster, device ? "device" : "node",
+             (unsigned long long)node->wheel.engine.store.identity.node);
+    must(!principal_add(ret_principal, slice_text(text)));
+    for (unsigned i = 0; device && i < DEVICE_BUCKETS + 2; i++) {
+        if (i < DEVICE_BUCKETS)
+            snprintf(text, sizeof text, "neap://%016llx/write/b%u",
+                     (unsigned long long)node->gossip.cluster, i);
+        else
+            snprintf(text, sizeof text, "neap://%016llx/write/%s",
+                     (unsigned long long)node->gossip.cluster,
+                     i == DEVICE_BUCKETS ? ESCROW_BUCKET : EXPIRY_BUCKET);
+        must(!principal_add(ret_principal, slice_text(text)));
+    }
+}
+
 static void link_make(struct world *world, const struct thing *thing)
 {
     struct sim_link *link = mem_new(sizeof *link);
@@ -159,10 +184,10 @@ static void link_make(struct world *world, const struct thing *thing)
     for (unsigned side = 0; side < 2; side++) {
         const struct sim_end *end = &link->ends[side];
         line_add(&world->nodes[end->node], link, side);
-        post_net(world, end->node,
-                 &(struct net_event){.kind = NET_UP,
-                                     .link = end->number,
-                                     .side = side == 0 ? NET_DIALED : NET_PEER});
+        struct net_event up = {
+            .kind = NET_UP, .link = end->number, .side = side == 0 ? NET_DIALED : NET_PEER};
+        principal_make(world, link->ends[!side].node, &up.principal);
+        post_net(world, end->node, &up);
     }
 }
 
@@ -272,6 +297,19 @@ const struct net_ops sim_net_ops = {.dial = sim_dial,
                                     .free = net_stop};
 
 /* ---- for the world ---- */
+
+bool net_sealed(struct world *world)
+{
+    for (size_t i = 0; world->options.device && i < world->nodes_count; i++) {
+        const struct sim_node *node = &world->nodes[i];
+        const struct shard *system = node->up ? sim_shard(world, i, SYSTEM_BUCKET) : NULL;
+        if (node->up && sim_shard(world, i, "sealed"))
+            world_fail(world, "sealed: %s has a bucket that only a device tells of", node->name);
+        if (system && system->context.count)
+            world_fail(world, "sealed: %s has events of the system's bucket", node->name);
+    }
+    return !world->failed[0];
+}
 
 void net_node_gone(struct world *world, size_t node, bool says)
 {

@@ -99,6 +99,8 @@ void node_init(struct world *world, size_t index)
                                            .peers = node->peers,
                                            .heartbeat_ms = beat,
                                            .silence_ms = 5 * beat,
+                                           .device = world->options.device &&
+                                                     index + 1 == world->options.nodes,
                                            .chunk_size = world->options.chunk_size,
                                            .repair_scan = world->options.chunk_size / 64,
                                            .compare_few = world->options.compare_few,

@@ -143,6 +143,9 @@ void plan_make(struct plan *ret_plan, const struct settings *settings)
     *ret_plan = (struct plan){.count = settings->events};
     world_draw(ret_plan, settings, &rng);
     faults_draw(ret_plan, settings, &rng);
+    for (size_t i = 0; i < faults_count(); i++)
+        ret_plan->world.device |=
+            (ret_plan->faults >> i & 1) && faults_at(i)->group == FAULTS_TRUST;
     ret_plan->steps = mem_new_array(settings->events, sizeof *ret_plan->steps);
     must(ret_plan->steps);
     steps_draw(ret_plan, &rng);

@@ -151,6 +151,10 @@ static const struct rule table[] = {
      "a_disk_that_is_full_stops_the_node_which_comes_back", 0},
     {"credit-early", "the next message is asked for before the commit", NULL, NULL, 0},
     /* links and digests */
+    {"any-right", "a device may write and make any bucket", "lies", NULL, 0},
+    {"any-dots", "a device's events may be of others' ids", "lies", NULL, 0},
+    {"any-knowledge", "a device is believed what it says to have seen of others", "lies", NULL, 0},
+    {"any-id", "a device may claim an id that is another's", "lies", NULL, 0},
     {"any-cluster", "nodes of other clusters are let in", NULL,
      "another_cluster_is_refused_and_both_sides_say_so", 0},
     {"own-peer", "a node that dialled itself is its own peer", NULL, "who_dials_itself_stops_that",

@@ -78,6 +78,8 @@ static bool run_steps(struct world *world, const struct plan *plan, struct fault
         step_do(world, step, faults);
         checks_step(world);
     }
+    if (!net_sealed(world))
+        return false;
     if (world->failed[0])
         return false;
     result->step++;

@@ -109,6 +109,7 @@ struct world_options {
     uint32_t heartbeat_ms; /* 0: 1000. Silence is five of them */
     unsigned delay_ms_max; /* of messages */
     bool print;            /* trace lines to stdout */
+    bool device;           /* the last node is one: its certificate names its buckets */
     bool steady;           /* the world leaves nothing to chance: for stories */
 };
 
@@ -220,6 +221,9 @@ extern const struct net_ops sim_net_ops;
 void net_connect(struct world *world, const struct thing *thing);
 void net_arrive(struct world *world, const struct thing *thing);
 /* Its ends are closed; when it can't say so, the other sides mostly learn it all the same. */
+/* Nothing is where a device wrote and may not, or read and may not. False: world_fail() says what.
+ */
+bool net_sealed(struct world *world);
 void net_node_gone(struct world *world, size_t node, bool says);
 void net_reset(struct world *world, size_t a, size_t b); /* all links between the two break */
 void net_reset_spoilt(struct world *world); /* those that have not been streams at some time */

@@ -53,6 +53,8 @@ TEST(every_fault_changes_what_happens)
         without[seed] = seconds_of(seed, NULL);
     for (size_t i = 0; i < faults_count(); i++) {
         unsigned changed = 0;
+        if (faults_at(i)->group == FAULTS_TRUST)
+            continue; /* only where there is a device: sim/plan.c */
         for (uint64_t seed = 0; seed < SEEDS && !changed; seed++) {
             struct digest with = seconds_of(seed, faults_at(i));
             changed += with.high != without[seed].high || with.low != without[seed].low;
