@@ -339,6 +339,39 @@ static void is_refused(enum principal_kind kind, uint64_t id, enum reason reason
     nodes_close(&nodes);
 }
 
+/* Whatever they dial, and however long: of two clusters nothing but hellos passes, and those have
+ * not a byte of what was written. */
+static void cross(bool certified)
+{
+    static const char text[] = "of-the-other-cluster";
+    struct pair_of_nodes nodes;
+    CHECK_OK(nodes_open(&nodes));
+    nodes.sides[1].gossip->options.cluster = 6;
+    for (size_t i = 0; certified && i < 2; i++)
+        nodes.principals[i] = (struct principal){
+            .kind = PRINCIPAL_NODE, .cluster = 5 + i, .id = nodes.sides[i].store.identity.node};
+    for (size_t i = 0; i < 2; i++)
+        CHECK_OK(nodes_write_to(&nodes, i, "box", text, 1));
+    CHECK_OK(nodes_run(&nodes, 20000));
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_EQUAL(nodes.sides[i].gossip->counts[REASON_wrong_cluster] > 0, true);
+        CHECK_EQUAL(shard_at(&nodes, i, "box")->context.count, 1);
+    }
+    for (unsigned kind = 0; kind < MESSAGE_KINDS; kind++) {
+        if (kind != MESSAGE_HELLO)
+            CHECK_EQUAL(nodes.bytes[kind], 0);
+    }
+    CHECK(nodes.messages[MESSAGE_HELLO] > 0);
+    CHECK(nodes.bytes[MESSAGE_HELLO] <= nodes.messages[MESSAGE_HELLO] * 64);
+    nodes_close(&nodes);
+}
+
+TEST(of_two_clusters_that_are_crossed_no_byte_of_data_passes)
+{
+    cross(false);
+    cross(true);
+}
+
 TEST(hello_says_what_the_certificate_says)
 {
     is_refused(PRINCIPAL_NODE, 77, REASON_other_name);
