@@ -136,3 +136,8 @@ TEST(folding_what_a_removal_may_have_seen_in_part_is_noticed)
 {
     check_noticed("exact-folds", NEAP_COUNTER_EXACT, NEAP_COUNTER_EXACT);
 }
+
+TEST(spending_rights_that_others_have_is_noticed)
+{
+    check_noticed("bounded-spends-any", NEAP_BOUNDED, NEAP_BOUNDED);
+}

@@ -5,6 +5,7 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "crdt/bounded.h"
 #include "tests/laws/oracle.h"
 
 static void state_init(struct state *state)
@@ -176,6 +177,7 @@ static const enum op_kind writes[][2] = {
     [NEAP_COUNTER_EXACT] = {OP_COUNTER_EXACT_ADD, OP_REMOVE},
     [NEAP_SET_RW] = {OP_SET_RW_ADD, OP_SET_RW_REMOVE},
     [NEAP_SCORES] = {OP_SCORE_SET, OP_SCORE_REMOVE},
+    [NEAP_BOUNDED] = {OP_BOUNDED_ADD, OP_REMOVE},
 };
 
 bool history_has(unsigned type)
@@ -189,6 +191,8 @@ static enum op_kind choose_kind(struct history *history)
 
     if (!removes && history->type == NEAP_SCORES && rng_chance(&history->rng, 50))
         return OP_SCORE_ADD;
+    if (!removes && history->type == NEAP_BOUNDED && rng_chance(&history->rng, 25))
+        return OP_BOUNDED_GIVE;
     if (!removes)
         return writes[history->type][0];
     if (type_collects(history->type) && rng_chance(&history->rng, 25))
@@ -303,6 +307,8 @@ static void stable_learn(const struct history *history, const struct replica *re
 
 static bool is_predicted(const struct history *history, const struct op *op)
 {
+    if (history->type == NEAP_BOUNDED)
+        return op->kind == OP_REMOVE; /* which rows are folded is its own affair */
     return history->type != NEAP_COUNTER_EXACT && op->kind != OP_COLLECT;
 }
 
@@ -324,6 +330,22 @@ static bool check_edit(struct history *history, const struct op *op, const struc
     return true;
 }
 
+/* An edit fails when there are too few rights, and only then. */
+static bool check_refused(struct history *history, const struct op *op, const struct cell *old,
+                          const struct editor *editor, int error)
+{
+    int64_t amount = op->kind == OP_BOUNDED_ADD ? -op->number : op->number;
+    struct rights rights;
+
+    if (history->type != NEAP_BOUNDED || op->kind == OP_REMOVE)
+        return !error || fails(history, "an edit fails");
+    must(!bounded_rights(old, editor->id, NULL, 0, &rights));
+    if (error != (amount > 0 && (amount > rights.here || !editor->spends) ? NEAP_NORIGHTS : 0))
+        return fails(history, "%" PRId64 " of %" PRId64 " rights give %d", amount, rights.here,
+                     error);
+    return true;
+}
+
 static bool edit_by(struct history *history, struct replica *replica, unsigned index, struct op *op,
                     events seen)
 {
@@ -334,21 +356,23 @@ static bool edit_by(struct history *history, struct replica *replica, unsigned i
     struct edit edit;
     struct cell old;
     bool holds;
+    int error;
 
     editor.fold_after = rng_chance(&history->rng, 70) ? 0 : replica->counter;
+    editor.spends = !editor.fold_after; /* as of an id that is confirmed */
     editor.fold_write = replica->counter;
-    editor.next = replica->counter + 1;
+    editor.next = editor.birth = replica->counter + 1;
     editor.stable = &stable;
     stable_learn(history, replica, &stable);
     gone = explain_gone(history, op, &editor, here, seen);
     cell_init(&old);
     edit_init(&edit);
     must(!cell_decode(buffer_slice(&state->bytes), &old));
-    if (type_edit(&old, op, &editor, &edit))
-        holds = fails(history, "an edit fails");
-    else
+    error = type_edit(&old, op, &editor, &edit);
+    holds = check_refused(history, op, &old, &editor, error);
+    if (holds && !error)
         holds = check_edit(history, op, &edit, here, gone);
-    if (holds && edit.changes)
+    if (holds && !error && edit.changes)
         event_make(history, replica, index, op, here & ~dots_of(history, &edit.kept), seen, &edit);
     cell_done(&old);
     edit_done(&edit);
@@ -366,7 +390,14 @@ static bool step_edit(struct history *history, struct replica *replica)
     op.kind = choose_kind(history);
     op.number = op.kind == OP_REMOVE ? 0 : (int64_t)pick(history, 21) - 10;
     op.stamp = pick(history, STAMPS);
-    seen = choose_seen(history, &op);
+    if (op.kind == OP_BOUNDED_GIVE) {
+        unsigned other =
+            (replica->id + 1 + pick(history, history->ids_count - 1)) % history->ids_count;
+        op.number = 1 + (int64_t)pick(history, 5);
+        op.also = (int64_t)history->ids[other];
+    }
+    seen = op.kind == OP_BOUNDED_ADD || op.kind == OP_BOUNDED_GIVE ? ~(events)0
+                                                                   : choose_seen(history, &op);
     return edit_by(history, replica, index, &op, seen);
 }
 

@@ -71,6 +71,11 @@ TEST(histories_of_score_sets_hold)
     check_histories(NEAP_SCORES);
 }
 
+TEST(histories_of_bounded_counters_hold)
+{
+    check_histories(NEAP_BOUNDED);
+}
+
 /* Two replicas, a and b, each with a cell and a context. */
 struct pair {
     struct cell cells[2];

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "crdt/bounded.h"
+
 bool fails(struct history *history, const char *format, ...)
 {
     va_list arguments;
@@ -86,6 +88,34 @@ static bool check_counter(struct history *history, const struct cell *cell, unsi
         return fails(history, "counter is %" PRId64 ", not %" PRId64, value, sum);
     if (!history->removals && value != all)
         return fails(history, "counter is %" PRId64 " after %" PRId64 " added", value, all);
+    return true;
+}
+
+/* Has whoever knows these events all that their makers knew? */
+static bool is_closed(const struct history *history, events known)
+{
+    for (size_t i = 0; i < history->events_count; i++)
+        if (known & event_bit(i) && history->events[i].past & ~known)
+            return false;
+    return true;
+}
+
+/* Never below 0; and what was added less what was taken, where nothing is missing. */
+static bool check_bounded(struct history *history, const struct cell *cell, unsigned index,
+                          events live, events known)
+{
+    int64_t sum = 0, value = 0;
+
+    for (size_t i = 0; i < history->events_count; i++) {
+        const struct event *event = &history->events[i];
+
+        if (known & event_bit(i) && event->cell == index && event->kind == OP_BOUNDED_ADD)
+            sum += event->number;
+    }
+    if (bounded_value(cell, &value) != (live ? 0 : NEAP_NOTFOUND) || value < 0)
+        return fails(history, "the bounded counter is %" PRId64, value);
+    if (!history->removals && is_closed(history, known) && value != sum)
+        return fails(history, "the bounded counter is %" PRId64 ", not %" PRId64, value, sum);
     return true;
 }
 
@@ -187,6 +217,8 @@ bool check_value(struct history *history, const struct cell *cell, unsigned inde
 
     if (history->type == NEAP_COUNTER)
         return check_counter(history, cell, index, live, known);
+    if (history->type == NEAP_BOUNDED)
+        return check_bounded(history, cell, index, live, known);
     if (history->type == NEAP_SCORES)
         return check_score(history, cell, live);
     if (history->type == NEAP_COUNTER_EXACT)
