@@ -349,9 +349,12 @@ enum {
 struct neap_options {
     size_t size;         /* sizeof (struct neap_options): neap_options_init() sets it */
     const char *path;    /* the directory; NULL: in memory, gone when closed */
-    const char *cluster; /* file made by `neap init`: who belongs together; NULL: alone */
-    const char *listen;  /* where other nodes connect: tcp://127.0.0.1:7400; NULL: nowhere. Only
-                          * loopback and sockets (ipc://PATH), since links are not encrypted yet */
+    const char *cluster; /* directory made by `neap init` or `neap join` (neap_trust.h): who belongs
+                          * together, with TLS; or a file made by `neap init --file`: without. NULL:
+                          * alone */
+    const char *listen;  /* where other nodes connect: tls+tcp://HOST:PORT, when cluster is a
+                          * directory; else only on this machine: tcp://127.0.0.1:7400, ipc://PATH.
+                          * NULL: nowhere */
     const char *peers;   /* addresses of other nodes, with commas between; NULL: none */
     size_t memory_max;   /* bytes: one budget for caches, memtables and the queue of writes; 8 MiB
                           * or more. Not in it: what waits to be sent, up to 64 MiB in all and 4 MiB
@@ -360,7 +363,8 @@ struct neap_options {
     unsigned flags;      /* NEAP_CREATE, NEAP_NOSYNC, NEAP_READONLY */
     unsigned sync_ms;    /* writes with NEAP_NOSYNC are durable after so long; 1 to 60000 */
     const char *socket;  /* where clients of this node connect: the path of a Unix socket, which
-                          * only the user of this process may open; NULL: nowhere */
+                          * only the user of this process may open; or tls+tcp://HOST:PORT, as for
+                          * listen; NULL: nowhere */
     uint64_t log_max;    /* events, per bucket, kept for members that are away: one that misses more
                           * catches up by comparing whole buckets; 1 or more */
     uint64_t bulk_max;   /* bytes a second that this node takes from other nodes to catch up, and as
@@ -452,7 +456,7 @@ NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_nea
  * handles.
  * Threads: any; blocks up to 5 s, for all of it.  Memory: as neap_open(). Errors, nothing happened:
  *   INVALID      no address, or one that is not understood
- *   REFUSED      an address on another machine: not encrypted yet
+ *   REFUSED      an address on another machine: see neap_connect_trusted() (neap_trust.h)
  *   UNAVAILABLE  nobody listens there, or does not answer as a node would
  *   FORMAT       the node is too old or too new for this library
  *   LIMIT, NOMEM */

@@ -613,8 +613,9 @@ class _NeapCalls:
         them (256); `next` is the FROM of the others. Waits up to 30 s tasks long work that is under
         way or paused task pause|resume|cancel ID scrub [BUCKET] all cells are read again from now
         on repair [BUCKET] compared with all peers, and mended, without the usual waits limit
-        [bulk_max|scrub_max N] the limits, with one of them changed until the node is closed Of the
-        call: ret_error (timeout_ms is for later)."""
+        [bulk_max|scrub_max N] the limits, with one of them changed until the node is closed reload
+        the certificates are read again from the cluster directory, for links from now on; those
+        that there are go on Of the call: ret_error (timeout_ms is for later)."""
         return _run(self, "neap_admin", (words,), call)
 
 

@@ -82,7 +82,7 @@ TEST(an_address_is_needed_to_connect)
     CHECK_ERROR(neap_connect("x", NULL, &error), NEAP_INVALID);
     CHECK_ERROR(neap_connect("tcp://192.168.1.1:7400", &neap, &error), NEAP_REFUSED);
     CHECK_EQUAL(error.code, NEAP_REFUSED);
-    CHECK(strstr(error.text, "not encrypted"));
+    CHECK(strstr(error.text, "cluster directory"));
 }
 
 TEST(closing_nothing_is_fine)
