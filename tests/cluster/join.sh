@@ -146,6 +146,18 @@ stranger()
 }
 check "another cluster, crossed on purpose, gets nothing and gives nothing" stranger
 
+# revoked IDENTITY: no link of his, no certificate anew, not even with a token of the same id.
+revoked()
+{
+    who=$(identity "$work/tablet") && gives 0 -n "$work/a.sock" revoke "$who" &&
+        prints "$who" -n "$work/a.sock" revoked &&
+        fails 4 'revoked|refuse' cert renew "$work/tablet" "$at_a" &&
+        "$NEAP" token create "$work/one" --kind device --id "${who#*/}" >"$work/token2" &&
+        fails 4 "$who is revoked" join "$work/token2" "$at_a" "$work/four" &&
+        test ! -e "$work/four/node.pem"
+}
+check "who is revoked gets no link and no certificate" revoked
+
 commands()
 {
     fails 2 'usage' token create && fails 2 'usage' token make "$work/one" &&
