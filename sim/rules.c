@@ -117,6 +117,8 @@ static const struct rule table[] = {
     {"bounded-takes-twice", "what was taken of a row stays there as well", "stop,kill", NULL, 13},
     {"bounded-spends-unproven", "a restarted node spends before it has heard of its peers",
      "rollback", NULL, 0},
+    {"bounded-meets-one", "a restarted node spends when it has met one of its peers", NULL,
+     "rights_of_before_a_restart_wait_for_all_members", 0},
     /* what expires */
     {"expiry-shows", "what has expired is shown until it is removed", "clock", NULL, 0},
     {"expiry-clock-back", "time goes back for what expires when the wall clock does", "clock", NULL,

@@ -78,6 +78,7 @@ static const struct verb {
     {"allow", OP_SET_RW_ADD, NEAP_SET_RW},
     {"bar", OP_SET_RW_REMOVE, NEAP_SET_RW},
     {"tally", OP_COUNTER_EXACT_ADD, NEAP_COUNTER_EXACT},
+    {"stock", OP_BOUNDED_ADD, NEAP_BOUNDED},
 };
 
 static void line_add(struct story *story, size_t node, const char *words)

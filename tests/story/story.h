@@ -24,7 +24,8 @@ void story_run(struct story *story, uint64_t ms);
  * unless said otherwise; "once ID " before it gives it an id, for callers that ask again:
  *   incr K N, set K VALUE, put K VALUE (a register, in place of what this node has seen), on K,
  *   off K, add K MEMBER, remove K MEMBER, delete K (all that is there); allow K MEMBER and bar K
- *   MEMBER, of a set where removals win; tally K N, of an exact counter */
+ *   MEMBER, of a set where removals win; tally K N, of an exact counter; stock K N, of a bounded
+ *   one */
 void story_do(struct story *story, size_t node, const char *words);
 /* Writes into the text what that node has there. */
 void story_show(struct story *story, size_t node, const char *key);

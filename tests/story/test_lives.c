@@ -516,3 +516,37 @@ TEST(a_removal_that_was_known_of_one_cell_alone_is_kept_by_who_repeats_it)
                "C has tags: nothing\n");
     story_end(&story, true);
 }
+
+/* C may have heard from a future that A has lost: what A's earlier ids have is not spent before C
+ * has been met, though B is there. What A gets from now on is. */
+TEST(rights_of_before_a_restart_wait_for_all_members)
+{
+    story_meet(&story, 3);
+    story_do(&story, A, "stock apples 10");
+    story_run(&story, 3000);
+    sim_stop(&story.world, C);
+    sim_stop(&story.world, A);
+    sim_start(&story.world, A);
+    story_do(&story, A, "stock apples 1");
+    story_run(&story, 9000);
+    story_forget(&story);
+    story_do(&story, A, "stock apples -5");
+    story_forget(&story); /* it said that it may use 1 */
+    story_show(&story, A, "apples");
+    story_do(&story, A, "stock apples -1");
+    sim_start(&story.world, C);
+    story_run(&story, 9000);
+    story_do(&story, A, "stock apples -5");
+    story_run(&story, 3000);
+    story_show_all(&story, "apples");
+    story_told(&story, "A",
+               "A has apples: 11\n"
+               "A stock apples -1\n"
+               "A sim://B: push box 2..2\n"
+               "A sim://C: push box 1..2\n"
+               "A stock apples -5\n"
+               "A sim://B: push box 3..3\n"
+               "A sim://C: push box 3..3\n"
+               "A has apples: 5\n");
+    story_end(&story, true);
+}
