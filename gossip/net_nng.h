@@ -12,7 +12,7 @@
 enum { LISTENERS = 2, SEND_GATHER = 8, RECEIVE_SMALL = 4 << 10, RECEIVE_LARGE = 64 << 10 };
 enum {
     ACCEPT_PAUSE_MS = 100,
-    HANDSHAKE_PATIENCE_MS = 500, /* a slower one makes room for others */
+    HANDSHAKE_PATIENCE_MS = 200, /* a slower one makes room for others */
     REFUSAL_MS = 1000,           /* to tell the other side why it is refused */
     OWNER_SHARE = 16             /* one identity has this part of a listener's links at most */
 };

@@ -109,6 +109,13 @@ bool net_tls_count(struct net_nng *net, size_t index, const char **ret_name, uin
     return true;
 }
 
+static struct slice intake_slice(const struct intake *intake)
+{
+    if (intake->start == intake->end)
+        return slice_of(NULL, 0);
+    return slice_of(intake->bytes + intake->start, intake->end - intake->start);
+}
+
 /* ---- the handshake ---- */
 
 int link_tls(struct link *link)
@@ -198,7 +205,7 @@ void link_shake(struct link *link)
         return;
     link->working = true;
     nng_mtx_unlock(net->mutex);
-    tls_input(link->tls, slice_of(raw->bytes + raw->start, raw->end - raw->start));
+    tls_input(link->tls, intake_slice(raw));
     progress = tls_run(link->tls);
     nng_mtx_lock(net->mutex);
     link->working = false;
@@ -240,7 +247,7 @@ bool link_unseal(struct link *link, enum net_fault *ret_fault)
     }
     if (input->end == input->room)
         return false;
-    tls_input(link->tls, slice_of(raw->bytes + raw->start, raw->end - raw->start));
+    tls_input(link->tls, intake_slice(raw));
     error = tls_read(link->tls, input->bytes + input->end, input->room - input->end, &count);
     raw->start = raw->end - tls_input_left(link->tls);
     if (error && error != NEAP_UNAVAILABLE) { /* that one hangs up in a moment */

@@ -1,12 +1,12 @@
 #!/bin/sh
 # `make nightly` [in a build folder]: what takes long. Closes with "N passed, N failed".
-#   STEPS="crash property vectors sim netns laws fuzz bare"   only those
+#   STEPS="crash property vectors sim netns laws trust fuzz bare"   only those
 #   ROUNDS=500                                  of each crash test, and so on in proportion
 # Logs: nightly-*.log in the build folder. `bare` needs root and debootstrap: it makes a Debian 12 with
 # nothing in it from the mirror that this machine's apt uses, and runs both of the README's commands
 # on a fresh clone there.
 set -u
-steps=${STEPS:-crash property vectors sim netns laws fuzz bare}
+steps=${STEPS:-crash property vectors sim netns laws trust fuzz bare}
 rounds=${ROUNDS:-500}
 build=$(pwd)
 source=$(cd "${top_srcdir:-.}" && pwd) || exit 99
@@ -74,6 +74,12 @@ sim()
     done
     # A device that lies; what only it and a node that went back have seen is lost (0081).
     try sim-lies "$build/neap-sim" --seed "$seed" --seeds $((rounds * 4)) --faults net,node,lies
+}
+
+# Under each attack for a while: every node that comes is in within a second.
+trust()
+{
+    try attack env ATTACK_MS=$((rounds * 60)) "$build/tests/trust/attack"
 }
 
 # Namespaces: half a minute a round.
@@ -165,7 +171,7 @@ bare()
 
 for each in $steps; do
     case $each in
-        crash | property | vectors | sim | netns | laws | fuzz | bare) "$each" ;;
+        crash | property | vectors | sim | netns | laws | trust | fuzz | bare) "$each" ;;
         *)
             failed=$((failed + 1))
             echo "not ok - there is no step $each"
