@@ -8,10 +8,11 @@
 
 enum keep_how { KEEP_NEW, KEEP_REPLACE }; /* NEW: refused when it is there */
 
-/* SECRET_KEY: only its owner may read it, from its first byte on. */
+/* SECRET_KEY: only its owner may read it, from its first byte on. Its owner is the directory's when
+ * it is root who writes: a service that is no root can read what was put there for it. */
 int keep_file(const char *directory, const char *name, struct slice bytes, enum secret_mode mode,
               enum keep_how how, struct neap_error *error);
-/* A directory that only its owner may enter; one that is there is fine. */
+/* A directory that only its owner may enter, who is as above; one that is there is fine. */
 int keep_directory(const char *path, struct neap_error *error);
 bool keep_has(const char *directory, const char *name);
 int keep_remove(const char *directory, const char *name, struct neap_error *error);

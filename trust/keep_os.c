@@ -63,6 +63,18 @@ static int bytes_write(int file, struct slice bytes)
     return 0;
 }
 
+/* What root puts into the directory of a service is for that service. */
+static int owner_give(int directory, int made)
+{
+    struct stat status;
+
+    if (geteuid() != 0)
+        return 0;
+    if (fstat(directory, &status))
+        return -1;
+    return status.st_uid ? fchown(made, status.st_uid, status.st_gid) : 0;
+}
+
 /* Under a name that nobody reads. */
 static int draft_write(int directory, const char *draft, struct slice bytes, enum secret_mode mode)
 {
@@ -73,7 +85,7 @@ static int draft_write(int directory, const char *draft, struct slice bytes, enu
     file = openat(directory, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mask);
     if (file < 0)
         return -1;
-    failed = bytes_write(file, bytes) || fsync(file);
+    failed = owner_give(directory, file) || bytes_write(file, bytes) || fsync(file);
     number = errno;
     if (close(file) && !failed) {
         failed = 1;
@@ -133,6 +145,19 @@ int keep_file(const char *directory, const char *name, struct slice bytes, enum 
     return code;
 }
 
+/* The new directory at that path, whose parent is open. */
+static int directory_settle(int parent, const char *path, struct neap_error *error)
+{
+    int made = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int failed = made < 0 || owner_give(parent, made) || fsync(parent), code = 0;
+
+    if (failed)
+        code = keep_fail(error, path, "", "cannot make the directory");
+    if (made >= 0)
+        (void)close(made);
+    return code;
+}
+
 int keep_directory(const char *path, struct neap_error *error)
 {
     char *parent = mem_text(path), *end;
@@ -151,10 +176,7 @@ int keep_directory(const char *path, struct neap_error *error)
             code = keep_fail(error, path, "", "cannot make the directory");
     } else {
         handle = directory_open(end ? parent : ".", error);
-        if (handle < 0)
-            code = handle;
-        else if (fsync(handle))
-            code = keep_fail(error, parent, "", "cannot sync it");
+        code = handle < 0 ? handle : directory_settle(handle, path, error);
         if (handle >= 0)
             (void)close(handle);
     }

@@ -115,3 +115,28 @@ TEST(a_directory_is_made_once_and_is_its_owners)
                 NEAP_NOTFOUND);
     place_close(&place, (const char *const[]){"made", NULL});
 }
+
+TEST(what_root_puts_into_the_directory_of_a_service_is_the_services)
+{
+    enum { SERVICE = 12345 };
+    struct place place;
+    struct stat status;
+    char path[100];
+
+    if (geteuid() != 0)
+        return;
+    place_open(&place);
+    CHECK(!chown(place.path, SERVICE, SERVICE + 1));
+    CHECK_OK(keep_file(place.path, "key", slice_text("k"), SECRET_KEY, KEEP_NEW, NULL));
+    snprintf(path, sizeof path, "%s/key", place.path);
+    CHECK(!stat(path, &status));
+    CHECK_EQUAL(status.st_uid, SERVICE);
+    CHECK_EQUAL(status.st_gid, SERVICE + 1);
+    CHECK_EQUAL(status.st_mode & 0777, 0600);
+    snprintf(path, sizeof path, "%s/made", place.path);
+    CHECK_OK(keep_directory(path, NULL));
+    CHECK(!stat(path, &status));
+    CHECK_EQUAL(status.st_uid, SERVICE);
+    CHECK(!rmdir(path));
+    place_close(&place, (const char *const[]){"key", NULL});
+}
