@@ -211,6 +211,7 @@ struct node_opening {
     struct directory_mark mark;
     struct cluster cluster;
     struct credentials *credentials; /* NULL: no certificates */
+    bool is_device;
     struct peer_list peers;
     char *socket;
 };
@@ -291,6 +292,7 @@ static int opening_cluster(struct node_opening *opening, struct neap_error *erro
                          "cluster: %.150s: its certificate is for a client, not for a node", path);
     opening->cluster = *credentials_cluster(opening->credentials);
     opening->mark.node = own->id;
+    opening->is_device = own->kind == PRINCIPAL_DEVICE;
     opening->node.directory = path;
     return 0;
 }
@@ -319,6 +321,7 @@ static int opening_gossip(struct node_opening *opening, struct neap_error *error
                                               .silence_ms = SILENCE_MS,
                                               .backoff_ms_max = BACKOFF_MS_MAX,
                                               .log_max = opening->node.log_max,
+                                              .device = opening->is_device,
                                               .bulk_max = options->bulk_max};
     if (options->listen || opening->peers.count)
         opening->node.gossip = &opening->gossip;

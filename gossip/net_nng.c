@@ -29,6 +29,7 @@ static const char *const fault_texts[NET_FAULTS] = {
     [NET_FAULT_GIVEN_UP] = "slow, and others wait",
     [NET_FAULT_OWNER] = "too many links of one identity",
     [NET_FAULT_REVOKED] = "its certificate's owner is revoked",
+    [NET_FAULT_USER] = "a user who may not use this node's sockets",
     [NET_FAULT_TLS] = "what it sent breaks the rules of TLS"};
 
 const char *net_fault_text(enum net_fault fault)
@@ -48,6 +49,7 @@ static const char *const fault_names[LISTENERS][NET_FAULTS] = {
      [NET_FAULT_GIVEN_UP] = "handshake_given_up",
      [NET_FAULT_OWNER] = "over_links_of_identity",
      [NET_FAULT_REVOKED] = "revoked",
+     [NET_FAULT_USER] = "other_user",
      [NET_FAULT_TLS] = "tls_ended"},
     {[NET_FAULT_LINKS] = "client_over_links_max",
      [NET_FAULT_DEADLINE] = "client_handshake_late",
@@ -60,6 +62,7 @@ static const char *const fault_names[LISTENERS][NET_FAULTS] = {
      [NET_FAULT_GIVEN_UP] = "client_handshake_given_up",
      [NET_FAULT_OWNER] = "client_over_links_of_identity",
      [NET_FAULT_REVOKED] = "client_revoked",
+     [NET_FAULT_USER] = "client_other_user",
      [NET_FAULT_TLS] = "client_tls_ended"}};
 
 void net_fault_count(struct net_nng *net, enum net_side side, enum net_fault fault)

@@ -31,7 +31,8 @@ enum net_fault {
     NET_FAULT_GIVEN_UP, /* a slow one, for others that wait */
     NET_FAULT_OWNER,    /* too many links of one identity */
     NET_FAULT_REVOKED,
-    NET_FAULT_TLS, /* what tls_fault() says; counted by itself */
+    NET_FAULT_USER, /* of this machine, and not the node's */
+    NET_FAULT_TLS,  /* what tls_fault() says; counted by itself */
     NET_FAULTS
 };
 

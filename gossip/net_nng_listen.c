@@ -1,6 +1,7 @@
 /* Door: addresses, and listening on them. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "gossip/net_nng.h"
@@ -153,13 +154,24 @@ static void link_put(struct net_nng *net, struct link *link, nng_stream *stream)
     link->receive_busy = true;
 }
 
+/* By a Unix socket come who runs this process, and root; whatever became of its mode. */
+static bool stream_is_of_user(nng_stream *stream)
+{
+    uint64_t uid = 0;
+    int rv = nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid);
+
+    return rv == NNG_ENOTSUP || (rv == 0 && (uid == 0 || uid == geteuid()));
+}
+
 /* A stream was accepted. More links than the limit are closed at once: who is in stays in. */
 static void link_accept(struct net_nng *net, enum net_side side, nng_stream *stream)
 {
     enum net_fault fault = NET_FAULT_NONE;
     struct link *link = NULL;
 
-    if (link_new(net, net->accepted_next, side, &link))
+    if (!stream_is_of_user(stream))
+        fault = NET_FAULT_USER;
+    else if (link_new(net, net->accepted_next, side, &link))
         fault = NET_FAULT_MEMORY;
     else
         fault = link_count(link);

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -176,6 +179,51 @@ TEST(a_client_asks_and_is_answered)
     net->ops->free(net);
     inbox_done(&inbox);
     buffer_done(&reply);
+    unlink(path);
+    rmdir(directory);
+}
+
+/* What another user of this machine does, whom the socket's mode let through: 0 when he is let go
+ * of without a word. */
+static int knock(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char byte;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (fd < 0 || setuid(65534) || connect(fd, (struct sockaddr *)&address, sizeof address))
+        return 1;
+    return read(fd, &byte, 1) > 0 ? 2 : 0;
+}
+
+TEST(another_user_is_not_served_whatever_the_mode_of_the_socket)
+{
+    char directory[] = "/tmp/neap-net-XXXXXX", path[64], address[80];
+    struct inbox inbox;
+    struct net *net;
+    pid_t child;
+    int status;
+
+    if (geteuid() != 0)
+        return; /* only root can be somebody else */
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(path, sizeof(path), "%s/s", directory);
+    snprintf(address, sizeof(address), "ipc://%s", path);
+    inbox_init(&inbox);
+    CHECK_OK(net_nng_open(&(struct net_nng_options){.clients = address}, &inbox.sink, &net, NULL));
+    CHECK(!chmod(directory, 0755) && !chmod(path, 0666));
+    child = fork();
+    if (child == 0)
+        _exit(knock(path));
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_EQUAL(WEXITSTATUS(status), 0);
+    CHECK_EQUAL(net_counted(net, "client_other_user"), 1);
+    CHECK(inbox_is_empty(&inbox));
+    net->ops->stop(net);
+    net->ops->free(net);
+    inbox_done(&inbox);
     unlink(path);
     rmdir(directory);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -138,6 +139,46 @@ TEST(options_that_are_wrong_are_named)
     refused(&options, NEAP_REFUSED, "socket");
     options.socket = "";
     refused(&options, NEAP_INVALID, "socket");
+    place_close(&place);
+}
+
+/* Sockets of this process that others can connect to. */
+static unsigned sockets_open(void)
+{
+    unsigned count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        int accepts = 0;
+        socklen_t size = sizeof accepts;
+
+        count += getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) == 0 && accepts;
+    }
+    return count;
+}
+
+TEST(it_listens_to_nobody_unless_it_is_told_to)
+{
+    struct neap_options options;
+    struct backend *backend;
+    struct place place;
+    char socket[100];
+
+    place_open(&place);
+    neap_options_init(&options);
+    CHECK_OK(node_open(&options, &backend, NULL));
+    CHECK_EQUAL(sockets_open(), 0);
+    backend->ops->close(backend);
+    options.cluster = place.cluster; /* nor does one that others are told of */
+    options.peers = "tcp://127.0.0.1:1";
+    CHECK_OK(node_open(&options, &backend, NULL));
+    CHECK_EQUAL(sockets_open(), 0);
+    backend->ops->close(backend);
+    snprintf(socket, sizeof socket, "%s/socket", place.directory);
+    options.socket = socket;
+    CHECK_OK(node_open(&options, &backend, NULL));
+    CHECK_EQUAL(sockets_open(), 1);
+    backend->ops->close(backend);
+    CHECK_EQUAL(sockets_open(), 0);
     place_close(&place);
 }
 
