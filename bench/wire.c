@@ -1,6 +1,6 @@
-/* wire [FILE.json] [CELLS]: what two nodes send each other to become equal again, in bytes, round
- * trips and CPU, after pushes that were lost and after damage; and what they send when nothing
- * happens. */
+/* wire [FILE.json] [CELLS] [sets]: what two nodes send each other to become equal again, in bytes,
+ * round trips and CPU, after pushes that were lost and after damage; and what they send when
+ * nothing happens. With `sets`, only what additions to a set cost. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,8 +254,25 @@ static void isolated(void)
                   (double)bench.wire.tally.cells / SINGLE_PUSHES, "values", 1.05);
 }
 
-/* Additions to a set, so many at once: all bytes of the pushes, with paths and dots, for each. */
-static void set_adds(unsigned together, const char *work)
+/* Both have seen events of so many replica ids besides their own, and now of so many more events of
+ * each: what is left when other nodes write. */
+static void others_write(unsigned count, uint64_t more)
+{
+    for (size_t node = 0; node < 2; node++) {
+        struct shard *shard = wire_shard(&bench.wire, node, bucket);
+
+        for (unsigned i = 0; i < count; i++) {
+            uint64_t id = mix(i), n = context_get(&shard->context, id) + more;
+
+            wire_check(context_raise(&shard->context, id, n, (uint32_t)id), "others");
+            wire_check(context_raise(&shard->horizon, id, n, 0), "others");
+        }
+    }
+}
+
+/* Additions to a set, so many at once: all bytes of the pushes, with paths, dots and heads of
+ * frames, for each. Others write `meanwhile`, one event each before each push. */
+static void set_adds(unsigned together, unsigned meanwhile, const char *work)
 {
     enum { ADDS = 200, TOGETHER_MAX = 10, PATH = 64 };
     struct wire *wire = &bench.wire;
@@ -274,6 +291,7 @@ static void set_adds(unsigned together, const char *work)
         wire_check(path_element(&path, slice_text(name)), "path");
         op->path = buffer_slice(&path);
         if (i % together == together - 1) {
+            others_write(meanwhile, 1);
             wire_write(wire, 0, ops, together);
             wire_run(wire, SINGLE_MS);
         }
@@ -281,6 +299,21 @@ static void set_adds(unsigned together, const char *work)
     rows_add_most(&bench.rows, work, (double)wire->tally.by_kind[MESSAGE_PUSH] / ADDS, "bytes",
                   100);
     wire_run_until(wire, are_at_rest, 600000, "to be at rest after the additions");
+}
+
+/* With few replica ids, and with many. */
+static void sets(void)
+{
+    enum { FEW = 5, MANY = 50, SEEN = 70000 };
+    const unsigned own = 2;
+
+    set_adds(1, 0, "wire: an addition to a set, pushed alone");
+    set_adds(10, 0, "wire: an addition to a set, pushed with nine others");
+    others_write(FEW - own, SEEN);
+    set_adds(1, 0, "wire: an addition to a set, pushed alone, 5 replica ids");
+    set_adds(1, FEW - own, "wire: an addition to a set, pushed alone, 5 replica ids, all write");
+    others_write(MANY - own, SEEN);
+    set_adds(1, 0, "wire: an addition to a set, pushed alone, 50 replica ids");
 }
 
 /* ---- damage ---- */
@@ -391,16 +424,25 @@ static void more_shards(void)
     }
 }
 
+static bool finish(void)
+{
+    wire_close(&bench.wire);
+    return rows_close(&bench.rows);
+}
+
 int main(int argc, char **argv)
 {
     static const uint64_t differences[DIFFERENCES] = {0, 1, 10, 1000, 100000};
     unsigned count = DIFFERENCES;
-    bool written;
 
     bench.cells = argc > 2 ? strtoull(argv[2], NULL, 10) : CELLS;
     rows_open(&bench.rows, argc > 1 ? argv[1] : "bench.json");
     wire_open(&bench.wire, TREE_BITS);
     fill();
+    if (argc > 3 && strcmp(argv[3], "sets") == 0) {
+        sets();
+        return !finish();
+    }
     while (count > 1 && differences[count - 1] > bench.cells / 10)
         count--;
     idle("1 shard");
@@ -409,15 +451,12 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < count; i++)
         pushes_lost(differences[i]);
     isolated();
-    set_adds(1, "wire: an addition to a set, pushed alone");
-    set_adds(10, "wire: an addition to a set, pushed with nine others");
+    sets();
     for (unsigned i = 0; i < count; i++)
         damage(differences[i]);
     for (unsigned i = 1; i < count; i++)
         behind(differences[i], differences[i] == 1000 ? 1e6 : NAN);
     more_shards();
     idle("64 shards");
-    wire_close(&bench.wire);
-    written = rows_close(&bench.rows);
-    return !written;
+    return !finish();
 }

@@ -49,8 +49,7 @@ static void chunk_tally(struct wire_tally *tally, struct slice bytes)
     if (bytes.size == 0)
         return;
     reader_init(&reader, bytes);
-    read_array_of(&reader, 8);
-    for (int i = 0; i < 7; i++)
+    for (uint32_t i = read_array(&reader, 8); i > 1; i--)
         read_any(&reader);
     count = read_array(&reader, CHUNK_CELLS_MAX);
     for (uint32_t i = 0; i < count; i++) {

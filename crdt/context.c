@@ -289,6 +289,116 @@ int context_read(struct reader *reader, struct context *ret_context)
     return 0;
 }
 
+/* ---- differences ---- */
+
+bool context_follows(const struct context *context, const struct context *base)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < base->count; i++) {
+        const struct context_entry *old = &base->entries[i];
+        const struct context_entry *entry = context_next(context, &at, old->id);
+
+        if (!entry || entry->n < old->n || (entry->n == old->n && entry->nonce != old->nonce))
+            return false;
+    }
+    return true;
+}
+
+/* Entries that go up under the nonce that they have in the base, or (`others`) all else that the
+ * base has not; written when there is a writer. How many there are. */
+static uint32_t after_walk(const struct context *context, const struct context *base, bool others,
+                           struct writer *writer)
+{
+    uint32_t count = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i < context->count; i++) {
+        const struct context_entry *entry = &context->entries[i];
+        const struct context_entry *old = context_next(base, &at, entry->id);
+
+        if (old && old->n == entry->n)
+            continue;
+        if (others == (old && old->nonce == entry->nonce))
+            continue;
+        count++;
+        if (!writer)
+            continue;
+        write_u64(writer, others ? entry->id : at);
+        write_u64(writer, others ? entry->n : entry->n - old->n);
+        if (others)
+            write_u64(writer, entry->nonce);
+    }
+    return count;
+}
+
+void context_write_after(struct writer *writer, const struct context *context,
+                         const struct context *base)
+{
+    write_array(writer, 2 * after_walk(context, base, false, NULL));
+    (void)after_walk(context, base, false, writer);
+    write_array(writer, 3 * after_walk(context, base, true, NULL));
+    (void)after_walk(context, base, true, writer);
+}
+
+static void moves_read(struct reader *reader, const struct context *base, struct context *context)
+{
+    uint32_t count = read_array(reader, CONTEXT_IDS_MAX * 2);
+    uint64_t before = 0;
+
+    if (count % 2 != 0)
+        reader_fail(reader, NEAP_INVALID);
+    for (uint32_t i = 0; i < count / 2 && !reader->error; i++) {
+        uint64_t at = read_u64(reader), by = read_u64(reader);
+
+        if (at < before || at >= base->count || by == 0 ||
+            by > DOT_COUNT_MAX - base->entries[at].n) {
+            reader_fail(reader, NEAP_INVALID);
+            return;
+        }
+        context->entries[at].n += by;
+        before = at + 1;
+    }
+}
+
+static bool others_fit(const struct context *others, const struct context *base,
+                       const struct context *moved)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < others->count; i++) {
+        const struct context_entry *entry = &others->entries[i];
+        const struct context_entry *old = context_next(base, &at, entry->id);
+
+        if (old &&
+            (old->n >= entry->n || old->nonce == entry->nonce || moved->entries[at].n != old->n))
+            return false;
+    }
+    return true;
+}
+
+int context_read_after(struct reader *reader, const struct context *base,
+                       struct context *ret_context)
+{
+    struct context read = {0}, others = {0};
+
+    reader_fail(reader, context_copy(&read, base));
+    if (!reader->error)
+        moves_read(reader, base, &read);
+    if (!context_read(reader, &others) && !others_fit(&others, base, &read))
+        reader_fail(reader, NEAP_INVALID);
+    if (!reader->error)
+        reader_fail(reader, context_join(&read, &others));
+    context_done(&others);
+    if (reader->error) {
+        context_done(&read);
+        return reader->error;
+    }
+    context_done(ret_context);
+    *ret_context = read;
+    return 0;
+}
+
 static const struct context context_empty;
 
 /* The parts of a knowledge; absent ones are empty. */

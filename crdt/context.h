@@ -62,6 +62,16 @@ void context_write(struct writer *writer, const struct context *context);
  * Refuses what is not canonical (unsorted, zero n) and n past DOT_COUNT_MAX. */
 int context_read(struct reader *reader, struct context *ret_context);
 
+/* As a difference to `base`: [at, by, at, by...] says which entries of base, by their places in it,
+ * go up by how much under the nonce that they have; then, as above, those that are new, or go up
+ * under another nonce. Only what follows its base can be told so. */
+bool context_follows(const struct context *context, const struct context *base);
+void context_write_after(struct writer *writer, const struct context *context,
+                         const struct context *base);
+/* As context_read(). What does not go up is refused, as is what could be told in another way. */
+int context_read_after(struct reader *reader, const struct context *base,
+                       struct context *ret_context);
+
 /* What one side of a merge has seen: its context joined with the cell's residue (may be NULL). */
 struct knowledge {
     const struct context *context, *residue;

@@ -25,6 +25,7 @@ struct access_row access_row(enum message_kind kind)
     case MESSAGE_RIGHTS:
         return (struct access_row){ACCESS_WRITER, ACCESS_READER};
     case MESSAGE_PULL:
+    case MESSAGE_PUSHED:
     case MESSAGE_COMPARE:
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:

@@ -88,19 +88,27 @@ int topic_fault(struct step *step, struct topic *topic, const struct shard *shar
     return 0;
 }
 
+int topic_fault_chunk(struct step *step, struct topic *topic, const struct shard *shard, int error,
+                      const struct chunk *chunk)
+{
+    char place[FAULT_TEXT_MAX / 4 + 8];
+    if (error != NEAP_LIMIT && error != NEAP_CORRUPT)
+        return error;
+    fault_place(step, shard, chunk, place, sizeof place);
+    fault_note(step, topic, shard, error, FAULT_TAKING, place);
+    topic->rest_until = step->now.mono_ms + FAULT_AGAIN_MS;
+    return 0;
+}
+
 int topic_fault_taking(struct step *step, struct topic *topic, const struct shard *shard, int error,
                        enum chunk_kind kind, struct slice bytes)
 {
-    char place[FAULT_TEXT_MAX / 4 + 8];
     struct chunk chunk = {0};
     if (error != NEAP_LIMIT && error != NEAP_CORRUPT)
         return error;
     int fault = chunk_decode(bytes, kind, &chunk);
-    if (!fault) {
-        fault_place(step, shard, &chunk, place, sizeof place);
-        fault_note(step, topic, shard, error, FAULT_TAKING, place);
-        topic->rest_until = step->now.mono_ms + FAULT_AGAIN_MS;
-    }
+    if (!fault)
+        fault = topic_fault_chunk(step, topic, shard, error, &chunk);
     chunk_done(&chunk);
     return fault; /* what is no chunk is its sender's fault */
 }

@@ -43,6 +43,8 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     gossip->options.address = NULL;
     if (!gossip->options.chunk_size)
         gossip->options.chunk_size = CHUNK_SIZE;
+    if (!gossip->options.pushed_max)
+        gossip->options.pushed_max = PUSHED_MAX;
     flow_init(&gossip->flow, options->bulk_max);
     if (!gossip->options.repair_scan)
         gossip->options.repair_scan = REPAIR_SCAN_MAX;
@@ -119,7 +121,9 @@ static int take_shard(struct step *step, const struct link *link, const struct m
         pull_received(step->gossip, link->peer, message);
     *ret_reason = REASON_bad_chunk;
     if (message->kind == MESSAGE_PUSH)
-        return push_take(step, link->peer, message);
+        return push_take(step, link, message);
+    if (message->kind == MESSAGE_PUSHED)
+        return push_refused(step, link->peer, message);
     if (message->kind == MESSAGE_PULL)
         return pull_serve(step, link->peer, message);
     if (message->kind == MESSAGE_PULLED)

@@ -25,6 +25,7 @@ struct gossip_options {
     size_t repair_scan;       /* cells looked at in one go; 0: REPAIR_SCAN_MAX */
     size_t compare_few;       /* so many leaves are compared by tree, even if they are all; 0: 64 */
     bool device;              /* what this node made stays in its log until a peer has it */
+    size_t pushed_max;        /* shards of which a peer's last push is kept, each way; 0: 1024 */
     uint64_t bulk_max;        /* bytes a second that it takes, and gives, in bulk; 0: any */
 };
 

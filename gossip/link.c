@@ -81,6 +81,8 @@ int link_forget(struct step *step, uint64_t id)
         return 0;
     link = *found;
     asks_link_ended(gossip, id, ASK_LEFT);
+    if (link.peer != NO_PEER && link.channel == CHANNEL_BULK)
+        pushed_link_ended(gossip, link.peer, id);
     link_back_off(step, &link);
     principal_done(&found->principal);
     *found = gossip->links[--gossip->links_count];

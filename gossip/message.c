@@ -60,7 +60,7 @@ static const struct {
     [MESSAGE_HELLO] = {"hello", OWN_FORM},
     [MESSAGE_HEARTBEAT] = {"heartbeat", OWN_FORM},
     [MESSAGE_DIGEST] = {"digest", OWN_FORM},
-    [MESSAGE_PUSH] = {"push", HAS_BYTES},
+    [MESSAGE_PUSH] = {"push", HAS_SESSION | HAS_BYTES},
     [MESSAGE_PULL] = {"pull", HAS_SESSION | HAS_WHAT | HAS_COMPARES | HAS_SINCE},
     [MESSAGE_PULLED] = {"pulled", HAS_ANSWER | HAS_PAGES | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_COMPARE] = {"compare", HAS_SESSION | HAS_BYTES | HAS_PAGES},
@@ -82,6 +82,7 @@ static const struct {
     [MESSAGE_HOLE] = {"hole", HAS_SESSION | HAS_BYTES},
     [MESSAGE_FILL] = {"fill", HAS_ANSWER | IS_BULK},
     [MESSAGE_RIGHTS] = {"rights", HAS_WHAT | HAS_BYTES},
+    [MESSAGE_PUSHED] = {"pushed", HAS_SESSION | HAS_CODE},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == MESSAGE_KINDS, "each kind has a row");
 

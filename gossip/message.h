@@ -24,7 +24,7 @@ enum message_kind {
     MESSAGE_HELLO = 1, /* both ways, first on every link */
     MESSAGE_HEARTBEAT, /* control */
     MESSAGE_DIGEST,    /* control: what I have of some shards */
-    MESSAGE_PUSH,      /* bulk: a chunk of my own events */
+    MESSAGE_PUSH,      /* bulk: a chunk of my own events, or what comes next after the last push */
     MESSAGE_PULL,      /* bulk: give me what this context lacks */
     MESSAGE_PULLED,    /* bulk: a chunk, or why not */
     MESSAGE_COMPARE,   /* bulk: give me so many pages from this cursor on */
@@ -45,6 +45,7 @@ enum message_kind {
     MESSAGE_HOLE,      /* bulk: give me your cells of this range: mine are damaged */
     MESSAGE_FILL,      /* bulk: a page of them, or why not */
     MESSAGE_RIGHTS,    /* bulk: give me so many rights of this bounded counter */
+    MESSAGE_PUSHED,    /* bulk: I don't know what that push came after */
     MESSAGE_KINDS      /* one past the last */
 };
 
@@ -84,7 +85,7 @@ struct message {
     size_t digests_count;
     bool digests_more; /* the rest follows in further messages */
     uint64_t shard;
-    uint64_t session; /* quoted back */
+    uint64_t session; /* quoted back; PUSH: its number (gossip/pushed.c) */
     /* ASK: an enum ask_kind, or one of a later version; RIGHTS: how many; HEARTBEAT: the sender's
      * clock (store/expiry.h); PULL: 1, only what the other has made itself. */
     uint64_t what;
@@ -93,7 +94,7 @@ struct message {
     unsigned pages;
     struct slice next; /* COMPARED: where the next answer goes on; empty: at the end. Borrowed */
     uint64_t cells;    /* COMPARED, DESCENDED: that there are here; 0: not known */
-    int code;          /* PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
+    int code; /* PUSHED, PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
     /* PULL; TREE, REPAIR: what both must have, no more and no less; TOLD, VERIFY, VERIFIED: what
      * the sender has. */
     struct context since;

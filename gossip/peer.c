@@ -222,6 +222,8 @@ void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channe
     }
     for (size_t i = 0; i < gossip->topics_count; i++) {
         struct pair *pair = topic_pair(gossip->topics[i], index);
+        if (pair)
+            pushed_forget(&pair->pushed);
         if (pair && !BROKEN("overflow-unmarked"))
             pair->behind = true;
     }
@@ -301,6 +303,7 @@ void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
     struct peer *peer = &gossip->peers[index];
     for (size_t i = 0; i < gossip->topics_count; i++)
         topic_drop_pair(gossip->topics[i], index);
+    memset(peer->pushed_count, 0, sizeof peer->pushed_count);
     if (peer->met)
         departed_add(gossip, peer);
     principal_done(&peer->principal);

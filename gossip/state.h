@@ -47,6 +47,7 @@ enum {
     PUSH_EVENTS_MAX = 4096,    /* a peer that lacks more of mine is left to pull... */
     PUSH_AGAIN_MAX = 1024,     /* ... until it lacks no more than that */
     PUSH_BYTES_MAX = 1 << 20,  /* to one peer in one turn */
+    PUSHED_MAX = 1024,         /* shards of which a link's last push is kept, each way */
     UNLISTED_MS = 3600000,     /* the log waits so long for a peer that is not in the list */
     UNLISTED_HELLO_MS = 60000, /* and so long when it has said nothing but hello */
     RELEASE_WAIT_MS = 1000,    /* for those who could confirm that my directory did not go back */
@@ -63,15 +64,17 @@ enum {
     X(unexpected)                                                                                 \
     X(wrong_cluster)                                                                              \
     X(other_name)                                                                                 \
-    X(not_a_peer) X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers)  \
-        X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)     \
+    X(not_a_peer)                                                                                 \
+    X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent)      \
+        X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)               \
             X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)           \
                 X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)       \
                     X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)        \
                         X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)             \
                             X(holes_given_up) X(rights_asked) X(rights_given) X(forbidden)        \
                                 X(hidden) X(not_shared) X(withheld) X(foreign_id) X(foreign_dots) \
-                                    X(ahead) X(unheeded) X(left_out) X(log_short) X(revoked)
+                                    X(ahead) X(unheeded) X(left_out) X(log_short) X(revoked)      \
+                                        X(push_refused)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -96,6 +99,17 @@ struct link {
     uint64_t came;              /* bytes of messages that were received whole... */
     uint64_t part;              /* ... and of the one that is on its way, as last told */
     struct principal principal; /* owned by the entry of the table; NONE: no TLS */
+};
+
+/* pushed.c: the last push of a shard on a link, and what it told. */
+enum pushed_way { PUSHED_THERE, PUSHED_HERE, PUSHED_WAYS };
+
+struct pushed {
+    uint64_t link;   /* 0: none yet */
+    uint64_t number; /* of all pushes of that shard to or from that process */
+    bool known;      /* `base` is what it told */
+    bool counted;    /* in peer.pushed_count */
+    struct chunk_base base;
 };
 
 /* A round of digests goes through all shards in order, a part of them each turn. */
@@ -133,9 +147,10 @@ struct peer {
     struct digest_round round;
     unsigned pulling;
     uint64_t pushed_bytes; /* in this turn */
-    struct tokens rights;  /* that it was given */
-    uint64_t clock_ms;     /* its clock, as it told last; 0: not yet */
-    uint64_t answered;     /* the latest pull.asked that it answered: it answers in order */
+    size_t pushed_count[PUSHED_WAYS];
+    struct tokens rights; /* that it was given */
+    uint64_t clock_ms;    /* its clock, as it told last; 0: not yet */
+    uint64_t answered;    /* the latest pull.asked that it answered: it answers in order */
     uint64_t pushes, pulls, compares, behind;
     char last_error[96];
     struct principal principal; /* of whoever was there last; NONE: nobody looked (access.h) */
@@ -163,6 +178,8 @@ struct pair {
     uint64_t told_turn;    /* the turn of digests that did so */
     bool soon;             /* it waits for a digest */
     uint64_t sent;         /* my events up to here were pushed in this session */
+    struct pushed pushed;  /* to it, last... */
+    struct pushed came;    /* ... and from it */
     bool behind;           /* not pushed to until its digest shows that it caught up... */
     uint64_t pulls_until;  /* ... and, as it was given a part, not before: it asks for the next */
     bool gap;              /* what I lack will not come by push */
@@ -444,6 +461,9 @@ int topic_fault(struct step *step, struct topic *topic, const struct shard *shar
  * sender's fault. */
 int topic_fault_taking(struct step *step, struct topic *topic, const struct shard *shard, int error,
                        enum chunk_kind kind, struct slice bytes);
+/* The same of a chunk that was decoded. */
+int topic_fault_chunk(struct step *step, struct topic *topic, const struct shard *shard, int error,
+                      const struct chunk *chunk);
 void topic_well(struct topic *topic, enum fault_in in);
 
 /* release.c: may my events be told (rule 9)? */
@@ -475,7 +495,20 @@ void digests_refused(struct gossip *gossip, size_t peer);
 
 /* push.c */
 int push_work(struct step *step, struct topic *topic, struct shard *shard);
-int push_take(struct step *step, size_t peer, const struct message *message);
+int push_take(struct step *step, const struct link *link, const struct message *message);
+/* The peer did not know what a push of mine was a difference to. */
+int push_refused(struct step *step, size_t peer, const struct message *message);
+
+/* pushed.c */
+void pushed_done(struct pushed *pushed);
+void pushed_forget(struct pushed *pushed); /* the next push is a whole one */
+/* NOMEM: nothing is kept. */
+int pushed_keep(struct gossip *gossip, size_t peer, struct pair *pair, enum pushed_way way,
+                uint64_t link, uint64_t number, const struct chunk *chunk);
+/* May the push of this number, on this link, be a difference to what is kept? */
+bool pushed_is_base(const struct pushed *pushed, uint64_t link, uint64_t number);
+/* What passed on this link is forgotten, both ways. */
+void pushed_link_ended(struct gossip *gossip, size_t peer, uint64_t link);
 
 /* pull.c, compare.c */
 int pull_work(struct step *step, struct topic *topic, struct shard *shard);

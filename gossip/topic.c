@@ -180,6 +180,8 @@ void topic_drop_pair(struct topic *topic, size_t peer)
         return;
     context_done(&pair->context);
     mem_free(pair->ids);
+    pushed_done(&pair->pushed);
+    pushed_done(&pair->came);
     mem_free(pair);
     topic->pairs[peer] = NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "gossip/state.h"
 #include "sim/oracle.h"
 
 /* A message on its way out. */
@@ -99,6 +100,20 @@ static void chunk_is_durable(const struct letter *letter, struct slice bytes)
     context_done(&horizon);
 }
 
+/* What comes next after another push: its context is a difference to that one's. What it comes to
+ * is what the node has kept, under the number of this push, unless another one has followed it in
+ * the same turn. */
+static void next_is_durable(const struct letter *letter)
+{
+    const struct topic *topic = topic_find(letter->node->wheel.engine.gossip, letter->id);
+    for (size_t i = 0; topic && i < topic->pairs_room; i++) {
+        const struct pair *pair = topic->pairs[i];
+        if (pair && pair->pushed.known && pair->pushed.number == letter->message->session &&
+            !is_known(letter, &pair->pushed.base.context, false))
+            return;
+    }
+}
+
 static struct slice page_of(struct slice packed)
 {
     struct reader reader;
@@ -158,6 +173,12 @@ static void sent(struct world *world, void *state, size_t index, const struct me
             chunk_is_durable(&letter, page_of(message->bytes));
         break;
     case MESSAGE_PUSH:
+        letter.shard = oracle_shard(world->oracle, message->shard);
+        if (chunk_kind_of(message->bytes) == CHUNK_NEXT)
+            next_is_durable(&letter);
+        else
+            chunk_is_durable(&letter, message->bytes);
+        break;
     case MESSAGE_PULLED:
     case MESSAGE_COMPARED:
     case MESSAGE_MEND:
@@ -171,6 +192,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_DESCEND:
     case MESSAGE_DIFFER:
     case MESSAGE_HOLE:
+    case MESSAGE_PUSHED:
     case MESSAGE_KINDS:
         break;
     }

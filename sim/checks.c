@@ -10,9 +10,10 @@
  * check_contexts feeds the oracle, so it is told of everything before those that ask the oracle;
  * but it looks at every cell when it is asked. */
 static const struct checker *const table[] = {
-    &check_contexts, &check_durable,      &check_bounds,  &check_rest,     &check_equal,
-    &check_frugal,   &check_acknowledged, &check_removed, &check_sessions, &check_bounded,
-    &check_expiry,   &check_trees,        &check_counts,  &check_verify,   &check_asks};
+    &check_contexts, &check_durable, &check_bounds,       &check_rest,
+    &check_equal,    &check_frugal,  &check_acknowledged, &check_removed,
+    &check_sessions, &check_bounded, &check_expiry,       &check_trees,
+    &check_counts,   &check_verify,  &check_asks,         &check_pushes};
 enum { CHECKERS = sizeof table / sizeof *table };
 
 struct checks {

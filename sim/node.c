@@ -104,6 +104,7 @@ void node_init(struct world *world, size_t index)
                                            .chunk_size = world->options.chunk_size,
                                            .repair_scan = world->options.chunk_size / 64,
                                            .compare_few = world->options.compare_few,
+                                           .pushed_max = world->options.pushed_max,
                                            .backoff_ms_max = 3000,
                                            .log_max = world->options.log_max,
                                            .bulk_max = world->options.bulk_max};

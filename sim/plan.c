@@ -34,6 +34,8 @@ static void world_draw(struct plan *plan, const struct settings *settings, struc
     plan->world.bulk_max = settings->seed % 16 == 11 ? 2000 + settings->seed % 7 * 2000 : 0;
     plan->world.heartbeat_ms = PICK(rng, beats);
     plan->world.delay_ms_max = PICK(rng, delays);
+    /* There are few shards: so that not all of them have a place. */
+    plan->world.pushed_max = settings->seed % 8 == 5 ? 2 : 0;
     /* Trees are small here: with half of the seeds that is no reason to use them. */
     plan->world.compare_few = settings->seed * UINT64_C(0x9e3779b97f4a7c15) >> 63;
 }

@@ -105,6 +105,7 @@ struct world_options {
     uint64_t log_max;
     size_t chunk_size;     /* 0: as usual */
     size_t compare_few;    /* 0: as usual */
+    size_t pushed_max;     /* shards of which a last push is kept; 0: as usual */
     uint64_t bulk_max;     /* bytes a second; 0: any */
     uint32_t heartbeat_ms; /* 0: 1000. Silence is five of them */
     unsigned delay_ms_max; /* of messages */

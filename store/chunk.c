@@ -6,7 +6,7 @@
 #include "store/keys.h"
 #include "store/shard.h"
 
-enum { CHUNK_FIELDS = 8, CELL_FIELDS = 5, CELL_BYTES_MIN = 7 };
+enum { CHUNK_FIELDS = 8, NEXT_FIELDS = 7, CELL_FIELDS = 5, CELL_BYTES_MIN = 7 };
 
 void chunk_done(struct chunk *chunk)
 {
@@ -70,15 +70,16 @@ static int names_build(const struct chunk *chunk, struct names *names)
 }
 
 static void names_write(struct writer *writer, const struct chunk *chunk, const struct names *names,
-                        size_t cell)
+                        size_t cell, bool next)
 {
     size_t run = 0;
 
-    write_array(writer, names->count[cell] * 2);
+    write_array(writer, names->count[cell] * (next ? 1 : 2));
     for (uint32_t event = names->first[cell]; event != UINT32_MAX; event = names->next[event]) {
         while (run + 1 < chunk->runs_count && chunk->runs[run + 1].first <= event)
             run++;
-        write_u64(writer, run);
+        if (!next)
+            write_u64(writer, run);
         write_u64(writer, event - chunk->runs[run].first);
     }
 }
@@ -106,13 +107,19 @@ static void span_write(struct writer *writer, const struct chunk *chunk)
     case CHUNK_CELL:
         write_array(writer, 0);
         break;
+    case CHUNK_NEXT:
+        must(false); /* it is told as the chunk of events that it is: chunk_encode_next() */
     }
 }
 
-static void cell_write(struct writer *writer, const struct chunk_cell *cell)
+/* A bucket that goes without saying is not said. */
+static void cell_write(struct writer *writer, const struct chunk_cell *cell, const uint64_t *bucket)
 {
     write_array(writer, CELL_FIELDS);
-    write_u64(writer, cell->bucket);
+    if (bucket && cell->bucket == *bucket)
+        write_nil(writer);
+    else
+        write_u64(writer, cell->bucket);
     write_bin(writer, cell->path);
     write_bin(writer, cell->bytes);
     if (cell->residue == CHUNK_SETTLED)
@@ -123,8 +130,15 @@ static void cell_write(struct writer *writer, const struct chunk_cell *cell)
 
 void chunk_write_cell(struct writer *writer, const struct chunk_cell *cell)
 {
-    cell_write(writer, cell);
+    cell_write(writer, cell, NULL);
     write_array(writer, 0);
+}
+
+static void residues_write(struct writer *writer, const struct chunk *chunk)
+{
+    write_array(writer, (uint32_t)chunk->residues_count);
+    for (size_t i = 0; i < chunk->residues_count; i++)
+        context_write(writer, &chunk->residues[i]);
 }
 
 static void head_write(struct writer *writer, const struct chunk *chunk)
@@ -135,10 +149,19 @@ static void head_write(struct writer *writer, const struct chunk *chunk)
     write_u64(writer, chunk->shard);
     context_write(writer, &chunk->context);
     context_write(writer, &chunk->horizon);
-    write_array(writer, (uint32_t)chunk->residues_count);
-    for (size_t i = 0; i < chunk->residues_count; i++)
-        context_write(writer, &chunk->residues[i]);
+    residues_write(writer, chunk);
     span_write(writer, chunk);
+}
+
+static void head_write_next(struct writer *writer, const struct chunk *chunk,
+                            const struct chunk_base *base)
+{
+    write_array(writer, NEXT_FIELDS);
+    write_u64(writer, CHUNK_VERSION);
+    write_u64(writer, CHUNK_NEXT);
+    context_write_after(writer, &chunk->context, &base->context);
+    residues_write(writer, chunk);
+    write_u64(writer, chunk->events_count);
 }
 
 int chunk_encode_page(const struct chunk *chunk, uint32_t cells_count, struct slice cells,
@@ -152,7 +175,8 @@ int chunk_encode_page(const struct chunk *chunk, uint32_t cells_count, struct sl
     return writer.error ? writer.error : buffer_append(ret_bytes, cells);
 }
 
-int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
+static int chunk_write(const struct chunk *chunk, const struct chunk_base *base,
+                       struct buffer *ret_bytes)
 {
     struct names names = {0};
     struct writer writer;
@@ -160,11 +184,14 @@ int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
 
     if (!error) {
         writer_init(&writer, ret_bytes);
-        head_write(&writer, chunk);
+        if (base)
+            head_write_next(&writer, chunk, base);
+        else
+            head_write(&writer, chunk);
         write_array(&writer, (uint32_t)chunk->cells_count);
         for (size_t i = 0; i < chunk->cells_count; i++) {
-            cell_write(&writer, &chunk->cells[i]);
-            names_write(&writer, chunk, &names, i);
+            cell_write(&writer, &chunk->cells[i], base ? &chunk->shard : NULL);
+            names_write(&writer, chunk, &names, i, base != NULL);
         }
         error = writer.error;
     }
@@ -172,9 +199,51 @@ int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
     return error;
 }
 
+int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
+{
+    return chunk_write(chunk, NULL, ret_bytes);
+}
+
+int chunk_encode_next(const struct chunk *chunk, const struct chunk_base *base,
+                      struct buffer *ret_bytes)
+{
+    must(chunk_is_next(chunk, base));
+    return chunk_write(chunk, base, ret_bytes);
+}
+
+/* ---- what comes next ---- */
+
+void chunk_base_done(struct chunk_base *base)
+{
+    context_done(&base->context);
+    *base = (struct chunk_base){0};
+}
+
+int chunk_base_set(struct chunk_base *base, const struct chunk *chunk)
+{
+    const struct chunk_run *run = &chunk->runs[chunk->runs_count - 1];
+    int error = context_copy(&base->context, &chunk->context);
+
+    if (error)
+        return error;
+    base->shard = chunk->shard;
+    base->last = (struct context_entry){.id = run->id, .n = run->to, .nonce = run->nonce};
+    return 0;
+}
+
+bool chunk_is_next(const struct chunk *chunk, const struct chunk_base *base)
+{
+    const struct chunk_run *run = chunk->runs;
+
+    return chunk->kind == CHUNK_EVENTS && chunk->shard == base->shard && chunk->runs_count == 1 &&
+           run->id == base->last.id && run->nonce == base->last.nonce &&
+           run->from == base->last.n + 1 && chunk->horizon.count == 0 &&
+           context_follows(&chunk->context, &base->context);
+}
+
 /* ---- decoding ---- */
 
-static void head_read(struct reader *reader, struct chunk *chunk)
+static enum chunk_kind kind_read(struct reader *reader)
 {
     const struct versions reads = {CHUNK_VERSION_MIN, CHUNK_VERSION};
     uint32_t fields = read_array(reader, UINT32_MAX);
@@ -182,13 +251,38 @@ static void head_read(struct reader *reader, struct chunk *chunk)
     int other = version_check(version, reads);
 
     /* What follows may have changed with the version. */
-    if (other || fields != CHUNK_FIELDS)
+    if (other)
         reader_fail(reader, other == NEAP_FORMAT ? NEAP_FORMAT : NEAP_INVALID);
     kind = read_u64(reader);
-    if (kind < CHUNK_EVENTS || kind > CHUNK_CELL)
+    if (kind < CHUNK_EVENTS || kind > CHUNK_NEXT ||
+        fields != (kind == CHUNK_NEXT ? NEXT_FIELDS : CHUNK_FIELDS)) {
         reader_fail(reader, NEAP_INVALID);
-    else
-        chunk->kind = (enum chunk_kind)kind;
+        return (enum chunk_kind)0;
+    }
+    return (enum chunk_kind)kind;
+}
+
+enum chunk_kind chunk_kind_of(struct slice bytes)
+{
+    struct reader reader;
+
+    reader_init(&reader, bytes);
+    return kind_read(&reader);
+}
+
+/* `base`: NULL for all but what comes next. */
+static void head_read(struct reader *reader, const struct chunk_base *base, struct chunk *chunk)
+{
+    chunk->kind = kind_read(reader);
+    if ((chunk->kind == CHUNK_NEXT) != (base != NULL))
+        reader_fail(reader, NEAP_INVALID);
+    if (reader->error)
+        return;
+    if (base) {
+        chunk->shard = base->shard;
+        context_read_after(reader, &base->context, &chunk->context);
+        return;
+    }
     chunk->shard = read_u64(reader);
     context_read(reader, &chunk->context);
     context_read(reader, &chunk->horizon);
@@ -230,6 +324,20 @@ static bool run_fits(const struct chunk *chunk, size_t index)
     return last->id == run->id && last->to + 1 == run->from && last->nonce != run->nonce;
 }
 
+/* So many events, and that none of them is named so far. */
+static void events_make(struct reader *reader, struct chunk *chunk, uint64_t events)
+{
+    if (reader->error)
+        return;
+    chunk->event_cells = mem_new_array((size_t)events, sizeof *chunk->event_cells);
+    if (!chunk->event_cells)
+        reader_fail(reader, NEAP_NOMEM);
+    else
+        chunk->events_count = (size_t)events;
+    for (size_t i = 0; i < chunk->events_count; i++)
+        chunk->event_cells[i] = UINT32_MAX;
+}
+
 static void runs_read(struct reader *reader, struct chunk *chunk)
 {
     uint32_t count = read_array(reader, CHUNK_RUNS_MAX * 4);
@@ -265,18 +373,34 @@ static void runs_read(struct reader *reader, struct chunk *chunk)
         if (events > reader->left.size / 2)
             reader_fail(reader, NEAP_INVALID);
     }
-    if (reader->error)
-        return;
-    chunk->event_cells = mem_new_array((size_t)events, sizeof *chunk->event_cells);
-    if (!chunk->event_cells)
-        reader_fail(reader, NEAP_NOMEM);
-    else
-        chunk->events_count = (size_t)events;
-    for (size_t i = 0; i < chunk->events_count; i++)
-        chunk->event_cells[i] = UINT32_MAX;
+    events_make(reader, chunk, events);
 }
 
-static void span_read(struct reader *reader, struct chunk *chunk)
+static void next_read(struct reader *reader, const struct chunk_base *base, struct chunk *chunk)
+{
+    uint64_t events = read_u64(reader);
+
+    /* Each is named further on by a byte at least. */
+    if (events == 0 || events > reader->left.size || events > DOT_COUNT_MAX - base->last.n)
+        reader_fail(reader, NEAP_INVALID);
+    if (reader->error)
+        return;
+    chunk->runs = mem_new_array(1, sizeof *chunk->runs);
+    if (!chunk->runs) {
+        reader_fail(reader, NEAP_NOMEM);
+        return;
+    }
+    chunk->runs_count = 1;
+    chunk->runs[0] = (struct chunk_run){.id = base->last.id,
+                                        .from = base->last.n + 1,
+                                        .to = base->last.n + events,
+                                        .nonce = base->last.nonce};
+    if (!run_fits(chunk, 0))
+        reader_fail(reader, NEAP_INVALID);
+    events_make(reader, chunk, events);
+}
+
+static void span_read(struct reader *reader, const struct chunk_base *base, struct chunk *chunk)
 {
     switch (chunk->kind) {
     case CHUNK_EVENTS:
@@ -294,6 +418,9 @@ static void span_read(struct reader *reader, struct chunk *chunk)
     case CHUNK_CELL:
         read_array_of(reader, 0);
         break;
+    case CHUNK_NEXT:
+        next_read(reader, base, chunk);
+        break;
     }
 }
 
@@ -301,12 +428,13 @@ static void span_read(struct reader *reader, struct chunk *chunk)
 static void names_read(struct reader *reader, struct chunk *chunk, uint32_t cell)
 {
     uint32_t count = read_array(reader, UINT32_MAX);
+    bool next = chunk->kind == CHUNK_NEXT;
     size_t after = 0;
 
-    if (count % 2 != 0 || (chunk->kind == CHUNK_EVENTS) != (count > 0))
+    if ((!next && count % 2 != 0) || (next || chunk->kind == CHUNK_EVENTS) != (count > 0))
         reader_fail(reader, NEAP_INVALID);
-    for (uint32_t i = 0; i < count / 2 && !reader->error; i++) {
-        uint64_t run = read_u64(reader), offset = read_u64(reader);
+    for (uint32_t i = 0; i < (next ? count : count / 2) && !reader->error; i++) {
+        uint64_t run = next ? 0 : read_u64(reader), offset = read_u64(reader);
         size_t event;
 
         if (reader->error || run >= chunk->runs_count ||
@@ -344,13 +472,26 @@ static int cell_check(const struct chunk *chunk, const struct chunk_cell *item)
     return error;
 }
 
+static void bucket_read(struct reader *reader, const struct chunk *chunk, struct chunk_cell *cell)
+{
+    bool next = chunk->kind == CHUNK_NEXT;
+
+    if (next && read_nil(reader)) {
+        cell->bucket = chunk->shard;
+        return;
+    }
+    cell->bucket = read_u64(reader);
+    if (next && cell->bucket == chunk->shard)
+        reader_fail(reader, NEAP_INVALID);
+}
+
 static void cell_read_item(struct reader *reader, struct chunk *chunk, uint32_t index)
 {
     struct chunk_cell *cell = &chunk->cells[index];
     uint64_t residue;
 
     read_array_of(reader, CELL_FIELDS);
-    cell->bucket = read_u64(reader);
+    bucket_read(reader, chunk, cell);
     cell->path = read_bin(reader, NEAP_PATH_MAX);
     cell->bytes = read_bin(reader, CELL_SIZE_MAX);
     cell->residue = CHUNK_SETTLED;
@@ -405,7 +546,8 @@ static void cells_read(struct reader *reader, struct chunk *chunk)
     }
 }
 
-int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chunk)
+static int chunk_read(struct slice bytes, enum chunk_kind kind, const struct chunk_base *base,
+                      struct chunk *ret_chunk)
 {
     struct reader reader;
 
@@ -413,13 +555,13 @@ int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chu
     if (bytes.size > CHUNK_BYTES_MAX)
         return NEAP_LIMIT;
     reader_init(&reader, bytes);
-    head_read(&reader, ret_chunk);
+    head_read(&reader, base, ret_chunk);
     if (!reader.error && ret_chunk->kind != kind)
         reader_fail(&reader, NEAP_INVALID);
     if (!reader.error)
         residues_read(&reader, ret_chunk);
     if (!reader.error)
-        span_read(&reader, ret_chunk);
+        span_read(&reader, base, ret_chunk);
     if (!reader.error)
         cells_read(&reader, ret_chunk);
     for (size_t i = 0; i < ret_chunk->events_count && !reader.error; i++) {
@@ -432,7 +574,19 @@ int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chu
         chunk_done(ret_chunk);
         return error;
     }
+    if (kind == CHUNK_NEXT)
+        ret_chunk->kind = CHUNK_EVENTS;
     return 0;
+}
+
+int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chunk)
+{
+    return chunk_read(bytes, kind, NULL, ret_chunk);
+}
+
+int chunk_decode_next(struct slice bytes, const struct chunk_base *base, struct chunk *ret_chunk)
+{
+    return chunk_read(bytes, CHUNK_NEXT, base, ret_chunk);
 }
 
 int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon)
@@ -441,7 +595,7 @@ int chunk_peek(struct slice chunk, struct context *ret_context, struct context *
     struct reader reader;
 
     reader_init(&reader, chunk);
-    head_read(&reader, &peeked);
+    head_read(&reader, NULL, &peeked);
     if (!reader.error) {
         struct context old = *ret_context;
 

@@ -1,19 +1,25 @@
 /* How cells travel: canonical msgpack
  *
  *   [version, kind, shard, context, horizon, residues, span, cells]
+ *   [version, NEXT, moved, others, residues, events, cells]
  *
  * context: what the sender had seen when it read the cells; residues: version vectors that cells
  * refer to by index. A chunk answers a pull: span is its runs of events [id, nonce, from, to...],
  * and each cell names the events that changed it. A page answers a compare: span is the keys
  * [from, to or nil] between which it has every cell. A message is a single cell; span is empty.
  * A cell is [bucket, path, cell, residue or nil, names]; names is flat [run, offset, run,
- * offset...] and empty but in chunks. Cells are sorted by bucket and path. */
+ * offset...] and empty but in chunks. Cells are sorted by bucket and path.
+ *
+ * A chunk that has so many events after the last one that another chunk had, of the same replica id
+ * and nonce, may be told as what comes next after it. It is of the same shard and has no horizon;
+ * its context is told as the difference to the other's (crdt/context.h); the bucket of a cell is
+ * nil when that is the shard, and names are offsets alone. */
 #ifndef NEAP_STORE_CHUNK_H
 #define NEAP_STORE_CHUNK_H
 #include "base/pack.h"
 #include "crdt/types.h"
 
-enum chunk_kind { CHUNK_EVENTS = 1, CHUNK_PAGE, CHUNK_CELL };
+enum chunk_kind { CHUNK_EVENTS = 1, CHUNK_PAGE, CHUNK_CELL, CHUNK_NEXT };
 enum { CHUNK_BYTES_MAX = 16 << 20, CHUNK_VERSION = 1, CHUNK_VERSION_MIN = 1 };
 enum { CHUNK_RUNS_MAX = 4096, CHUNK_CELLS_MAX = 65536 };
 
@@ -48,6 +54,13 @@ struct chunk {
     bool to_end;           /* page: there is nothing after it */
 };
 
+/* What is kept of a chunk, to tell or to read the one that comes next. */
+struct chunk_base {
+    uint64_t shard;
+    struct context context;
+    struct context_entry last; /* its last event */
+};
+
 void chunk_done(struct chunk *chunk); /* zeroed and half-built are fine */
 /* Appends to ret_bytes, which must be limited to CHUNK_BYTES_MAX at most. */
 int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes);
@@ -60,6 +73,19 @@ int chunk_encode_page(const struct chunk *chunk, uint32_t cells_count, struct sl
  * Borrows from bytes. INVALID, LIMIT, NOMEM, FORMAT (of a version that is not read): then the chunk
  * is zeroed. */
 int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chunk);
+/* The kind that bytes say to be, if they are a chunk; 0 when they can't be. */
+enum chunk_kind chunk_kind_of(struct slice bytes);
+void chunk_base_done(struct chunk_base *base);
+/* Of a chunk with events. NOMEM: as it was. */
+int chunk_base_set(struct chunk_base *base, const struct chunk *chunk);
+/* Can the chunk be told as what comes next? */
+bool chunk_is_next(const struct chunk *chunk, const struct chunk_base *base);
+/* Such a chunk of events as CHUNK_NEXT; appends. */
+int chunk_encode_next(const struct chunk *chunk, const struct chunk_base *base,
+                      struct buffer *ret_bytes);
+/* The chunk of events that it was. With another base than it was encoded with, nothing that comes
+ * out means anything: see that this does not happen. Errors as chunk_decode(). */
+int chunk_decode_next(struct slice bytes, const struct chunk_base *base, struct chunk *ret_chunk);
 /* The context and horizon that a chunk (or a page) carries. */
 int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon);
 /* What was known of one of its cells. */

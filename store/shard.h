@@ -216,7 +216,8 @@ void shard_rollback(struct shard *shard, struct shard_mark mark);
  * The view must be one state of context, log and cells, and a durable one (rule 8): the caller
  * syncs before the chunk leaves. */
 enum { CHUNK_SIZE = 48 << 10 }; /* aimed at; one event's cell may exceed it */
-/* What `since` lacks, as much as fits. With only_id != 0: of that replica id alone (push).
+/* What `since` lacks, as much as fits. With only_id != 0: of that replica id alone, and without my
+ * horizon, which nobody looks at there (push).
  * STALE: `since` is below my horizon, compare instead. END: it lacks nothing. BUSY: not released
  * yet (rule 9, below). */
 int shard_chunk(const struct shard *shard, const struct view *view, const struct context *since,
@@ -236,6 +237,10 @@ enum taken {
  * events of ids that are not in it; BUSY, it knows more than this shard of such ids. */
 int shard_take(struct shard *shard, struct batch *batch, struct slice chunk,
                enum chunk_source source, enum taken *ret_taken);
+/* The same of a chunk of events that is decoded: its horizon may be another one then. */
+struct chunk;
+int shard_take_chunk(struct shard *shard, struct batch *batch, struct chunk *chunk,
+                     enum chunk_source source, enum taken *ret_taken);
 
 /* Catching up by comparing (rule 7), as a flat exchange in path order.
  * The side that has: a page of cells from `cursor` on (empty: the start), stateless. */

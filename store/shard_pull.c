@@ -95,6 +95,8 @@ int shard_chunk(const struct shard *shard, const struct view *view, const struct
     error = crate_init(&crate, shard, CHUNK_EVENTS);
     if (error)
         return error;
+    if (only_id != 0)
+        context_clear(&crate.chunk.horizon);
     error = chunk_fill(&crate, view, since, only_id, size_max);
     if (!error)
         error = crate.chunk.events_count == 0 ? NEAP_END : crate_encode(&crate, ret_chunk);

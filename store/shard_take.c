@@ -165,6 +165,21 @@ int take_gone(struct change *change, const struct chunk *chunk, struct slice key
     return take_differing(change, chunk, &item, common);
 }
 
+int take_admit(struct shard *shard, const struct chunk *chunk)
+{
+    int error = chunk->shard == shard->id ? 0 : NEAP_INVALID;
+
+    for (size_t i = 0; i < chunk->cells_count && !error; i++) {
+        if (!shard_has_bucket(shard, chunk->cells[i].bucket))
+            error = NEAP_INVALID;
+    }
+    if (!error)
+        error = guard_check(shard, chunk);
+    if (!error)
+        error = shard_admit(shard, &chunk->context, chunk->residues, chunk->residues_count);
+    return error;
+}
+
 int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
                 struct chunk *ret_chunk)
 {
@@ -172,17 +187,7 @@ int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
 
     if (error)
         return error;
-    if (ret_chunk->shard != shard->id)
-        error = NEAP_INVALID;
-    for (size_t i = 0; i < ret_chunk->cells_count && !error; i++) {
-        if (!shard_has_bucket(shard, ret_chunk->cells[i].bucket))
-            error = NEAP_INVALID;
-    }
-    if (!error)
-        error = guard_check(shard, ret_chunk);
-    if (!error)
-        error =
-            shard_admit(shard, &ret_chunk->context, ret_chunk->residues, ret_chunk->residues_count);
+    error = take_admit(shard, ret_chunk);
     if (error)
         chunk_done(ret_chunk);
     return error;
@@ -342,13 +347,12 @@ static void taken_count(struct shard *shard, enum taken taken)
     shard->counts.behind += taken == TAKEN_BEHIND;
 }
 
-int shard_take(struct shard *shard, struct batch *batch, struct slice bytes,
-               enum chunk_source source, enum taken *ret_taken)
+int shard_take_chunk(struct shard *shard, struct batch *batch, struct chunk *chunk,
+                     enum chunk_source source, enum taken *ret_taken)
 {
-    struct chunk chunk;
     enum taken taken = TAKEN_BUSY;
     bool busy;
-    int error = take_decode(shard, bytes, CHUNK_EVENTS, &chunk);
+    int error = take_admit(shard, chunk);
 
     if (error)
         return error;
@@ -357,15 +361,26 @@ int shard_take(struct shard *shard, struct batch *batch, struct slice bytes,
     else
         busy = shard->session.id != 0 && !(source == CHUNK_PUSH && BROKEN("push-during-compare"));
     if (!busy && source == CHUNK_CHANGED)
-        error = changed_take(shard, batch, &chunk, &taken);
+        error = changed_take(shard, batch, chunk, &taken);
     else if (!busy)
-        error = events_take(shard, batch, &chunk, source, &taken);
+        error = events_take(shard, batch, chunk, source, &taken);
     if (!error) {
         if (source == CHUNK_CHANGED && taken == TAKEN && BROKEN("merge-later-context"))
-            error = context_copy(&shard->session.start, &chunk.context);
+            error = context_copy(&shard->session.start, &chunk->context);
         taken_count(shard, taken);
         *ret_taken = taken;
     }
+    return error;
+}
+
+int shard_take(struct shard *shard, struct batch *batch, struct slice bytes,
+               enum chunk_source source, enum taken *ret_taken)
+{
+    struct chunk chunk;
+    int error = chunk_decode(bytes, CHUNK_EVENTS, &chunk);
+
+    if (!error)
+        error = shard_take_chunk(shard, batch, &chunk, source, ret_taken);
     chunk_done(&chunk);
     return error;
 }

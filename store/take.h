@@ -7,6 +7,8 @@
 /* A chunk for this shard, of a history that it may take from (STALE otherwise). Zeroed on error. */
 int take_decode(struct shard *shard, struct slice bytes, enum chunk_kind kind,
                 struct chunk *ret_chunk);
+/* The same of one that is decoded already. */
+int take_admit(struct shard *shard, const struct chunk *chunk);
 /* Merges a cell by rule 3. */
 int take_cell(struct change *change, const struct chunk *chunk, const struct chunk_cell *item,
               uint64_t *common);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "crdt/path.h"
+#include "tests/golden/scene.h"
 
 void say_context(struct buffer *text, const char *name, const struct context *context)
 {
@@ -78,6 +79,8 @@ const char *chunk_kind_name(enum chunk_kind kind)
         return "page";
     case CHUNK_CELL:
         return "cell";
+    case CHUNK_NEXT:
+        return "next";
     }
     return NULL;
 }
@@ -122,8 +125,14 @@ void say_chunk(struct buffer *text, const struct chunk *chunk)
 
 void chunk_read(struct slice bytes, struct chunk *ret_chunk)
 {
+    struct chunk_base base = {0};
     int error = NEAP_INVALID;
 
+    if (chunk_kind_of(bytes) == CHUNK_NEXT) {
+        scene_base(&base);
+        error = chunk_decode_next(bytes, &base, ret_chunk);
+        chunk_base_done(&base);
+    }
     for (int kind = CHUNK_EVENTS; kind <= CHUNK_CELL && error; kind++)
         error = chunk_decode(bytes, (enum chunk_kind)kind, ret_chunk);
     CHECK_OK(error);

@@ -383,6 +383,50 @@ void scene_cell(struct buffer *ret_bytes)
     buffer_done(&path);
 }
 
+enum { NEXT_EVENTS = 2 };
+
+/* A push before its last events, and before the last event of its peer was here. */
+void scene_base(struct chunk_base *ret_base)
+{
+    const struct context_entry *own, *peer;
+    struct scene scene;
+
+    scene_open(&scene);
+    own = context_find(&scene.shard->context, scene.shard->replica);
+    peer = context_find(&scene.shard->context, PEER);
+    ret_base->shard = scene_shard();
+    ret_base->last = *own;
+    ret_base->last.n -= NEXT_EVENTS;
+    CHECK_OK(context_copy(&ret_base->context, &scene.shard->context));
+    context_clip(&ret_base->context, own->id, own->n - NEXT_EVENTS, own->nonce);
+    context_clip(&ret_base->context, PEER, peer->n - 1, peer->nonce);
+    scene_close(&scene);
+}
+
+void scene_next(struct buffer *ret_bytes)
+{
+    struct context since = {0};
+    struct chunk_base base = {0};
+    struct buffer whole;
+    struct chunk chunk;
+    struct scene scene;
+    struct view view;
+
+    buffer_init(&whole, GOLDEN_BYTES_MAX);
+    scene_base(&base);
+    scene_open(&scene);
+    view = batch_view(scene.batch);
+    CHECK_OK(context_raise(&since, base.last.id, base.last.n, base.last.nonce));
+    CHECK_OK(shard_chunk(scene.shard, &view, &since, scene.shard->replica, CHUNK_SIZE, &whole));
+    CHECK_OK(chunk_decode(buffer_slice(&whole), CHUNK_EVENTS, &chunk));
+    CHECK_OK(chunk_encode_next(&chunk, &base, ret_bytes));
+    scene_close(&scene);
+    chunk_done(&chunk);
+    chunk_base_done(&base);
+    context_done(&since);
+    buffer_done(&whole);
+}
+
 void scene_cursor(struct buffer *ret_bytes)
 {
     struct buffer path;

@@ -34,6 +34,10 @@ void scene_events(struct buffer *ret_bytes);
 void scene_page(struct buffer *ret_bytes);
 void scene_cell(struct buffer *ret_bytes);
 void scene_cursor(struct buffer *ret_bytes);
+/* Its last events, as what comes next after another push, which told of this. */
+struct chunk_base;
+void scene_base(struct chunk_base *ret_base);
+void scene_next(struct buffer *ret_bytes);
 
 /* Where its directory is. */
 extern const struct directory_mark scene_mark;

@@ -99,6 +99,17 @@ static void make_push(struct buffer *ret_bytes)
     make_with_bytes(MESSAGE_PUSH, 0, scene_events, ret_bytes);
 }
 
+/* The same as what comes next after another one. */
+static void make_push_next(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_PUSH, 0, scene_next, ret_bytes);
+}
+
+static void make_pushed(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_PUSHED, NEAP_STALE, NULL, ret_bytes);
+}
+
 static void make_pull(struct buffer *ret_bytes)
 {
     struct message message;
@@ -547,6 +558,8 @@ static const struct golden messages[] = {
     MESSAGE("heartbeat", MESSAGE_HEARTBEAT, make_heartbeat),
     MESSAGE("digests", MESSAGE_DIGEST, make_digest),
     MESSAGE("push", MESSAGE_PUSH, make_push),
+    MESSAGE("push, what comes next", MESSAGE_PUSH, make_push_next),
+    MESSAGE("pushed after what is not known", MESSAGE_PUSHED, make_pushed),
     MESSAGE("pull", MESSAGE_PULL, make_pull),
     MESSAGE("pulled", MESSAGE_PULLED, make_pulled),
     MESSAGE("pulled, below the horizon", MESSAGE_PULLED, make_pulled_stale),
@@ -604,10 +617,14 @@ static void say_any_chunk(struct slice bytes, struct buffer *ret_text)
 
 static void again_chunk(struct slice bytes, struct buffer *ret_bytes)
 {
+    bool next = chunk_kind_of(bytes) == CHUNK_NEXT;
+    struct chunk_base base = {0};
     struct chunk chunk;
 
     chunk_read(bytes, &chunk);
-    CHECK_OK(chunk_encode(&chunk, ret_bytes));
+    scene_base(&base);
+    CHECK_OK(next ? chunk_encode_next(&chunk, &base, ret_bytes) : chunk_encode(&chunk, ret_bytes));
+    chunk_base_done(&base);
     chunk_done(&chunk);
 }
 
@@ -615,6 +632,7 @@ static const struct golden chunks[] = {
     {"events", CHUNK_EVENTS, scene_events, say_any_chunk, again_chunk},
     {"page", CHUNK_PAGE, scene_page, say_any_chunk, again_chunk},
     {"cell", CHUNK_CELL, scene_cell, say_any_chunk, again_chunk},
+    {"next", CHUNK_NEXT, scene_next, say_any_chunk, again_chunk},
 };
 
 TEST(chunks_are_as_they_were)

@@ -278,3 +278,280 @@ TEST(an_addition_to_a_set_travels_in_less_than_100_bytes)
     buffer_done(&wire);
     place_close(&place);
 }
+
+/* ---- what comes next ---- */
+
+/* A place with large ids in its context, a set, and what was pushed of it last. */
+struct pushing {
+    struct place place;
+    struct chunk_base base;
+    struct buffer whole, next;
+    struct chunk chunk; /* the last one */
+};
+
+static void pushing_begin(struct pushing *pushing, unsigned ids)
+{
+    *pushing = (struct pushing){0};
+    buffer_init(&pushing->whole, WIRE_MAX);
+    buffer_init(&pushing->next, WIRE_MAX);
+    CHECK_OK(place_open(&pushing->place, 0xda6d5c2f7ddf7440));
+    for (uint64_t i = 1; i < ids; i++)
+        CHECK_OK(
+            context_raise(&pushing->place.shard->context, i * 0x9e3779b97f4a7c15, 70000, NONCE));
+}
+
+static void pushing_end(struct pushing *pushing)
+{
+    chunk_done(&pushing->chunk);
+    chunk_base_done(&pushing->base);
+    buffer_done(&pushing->whole);
+    buffer_done(&pushing->next);
+    place_close(&pushing->place);
+}
+
+/* So many additions, as one chunk of what the last one has not. */
+static void pushing_add(struct pushing *pushing, unsigned count)
+{
+    static const struct op add = {.kind = OP_SET_ADD};
+    struct shard *shard = pushing->place.shard;
+    struct context since = {0};
+    struct buffer path;
+    struct dot dot;
+
+    if (pushing->chunk.runs_count > 0)
+        CHECK_OK(chunk_base_set(&pushing->base, &pushing->chunk));
+    CHECK_OK(context_copy(&since, &shard->context));
+    buffer_init(&path, NEAP_PATH_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        char element[17];
+        uint64_t n = context_get(&shard->context, shard->replica);
+
+        (void)snprintf(element, sizeof element, "element %08u", (unsigned)n);
+        buffer_clear(&path);
+        CHECK_OK(path_level(&path, slice_text("a set"), NEAP_SET));
+        CHECK_OK(path_element(&path, slice_text(element)));
+        CHECK_OK(
+            shard_write(shard, pushing->place.batch, shard->id, buffer_slice(&path), &add, &dot));
+    }
+    CHECK_OK(place_commit(&pushing->place));
+    chunk_done(&pushing->chunk);
+    CHECK_OK(place_chunk(&pushing->place, &since, shard->replica, CHUNK_SIZE, &pushing->whole));
+    CHECK_OK(chunk_decode(buffer_slice(&pushing->whole), CHUNK_EVENTS, &pushing->chunk));
+    buffer_clear(&pushing->next);
+    context_done(&since);
+    buffer_done(&path);
+}
+
+/* Told as what comes next, it is read as what it was. */
+static void check_next(struct pushing *pushing)
+{
+    struct buffer again;
+    struct chunk chunk;
+
+    buffer_init(&again, WIRE_MAX);
+    CHECK(chunk_is_next(&pushing->chunk, &pushing->base));
+    CHECK_OK(chunk_encode_next(&pushing->chunk, &pushing->base, &pushing->next));
+    CHECK_EQUAL(chunk_kind_of(buffer_slice(&pushing->next)), CHUNK_NEXT);
+    CHECK_EQUAL(chunk_kind_of(buffer_slice(&pushing->whole)), CHUNK_EVENTS);
+    CHECK_OK(chunk_decode_next(buffer_slice(&pushing->next), &pushing->base, &chunk));
+    CHECK_OK(chunk_encode(&chunk, &again));
+    CHECK_BYTES(buffer_slice(&again), buffer_slice(&pushing->whole));
+    chunk_done(&chunk);
+    buffer_done(&again);
+}
+
+TEST(what_comes_next_goes_round)
+{
+    struct pushing pushing;
+
+    pushing_begin(&pushing, 3);
+    pushing_add(&pushing, 2);
+    for (unsigned count = 1; count < 200; count = count * 2 + 1) {
+        pushing_add(&pushing, count);
+        check_next(&pushing);
+    }
+    CHECK_OK(context_raise(&pushing.place.shard->context, 12345, 1, 1)); /* from others */
+    CHECK_OK(context_raise(&pushing.place.shard->context, 0x9e3779b97f4a7c15, 70001, NONCE));
+    pushing_add(&pushing, 1);
+    check_next(&pushing);
+    pushing_end(&pushing);
+}
+
+/* Message and frame take 20 bytes more: see bench/wire.c. */
+TEST(an_addition_alone_takes_the_same_whoever_else_has_written)
+{
+    static const unsigned ids[] = {1, 2, 5, 50, 500};
+    size_t first = 0;
+
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        struct pushing pushing;
+
+        pushing_begin(&pushing, ids[i]);
+        for (unsigned n = 0; n < 300; n += 100)
+            pushing_add(&pushing, 100);
+        pushing_add(&pushing, 1);
+        check_next(&pushing);
+        first = i == 0 ? pushing.next.size : first;
+        CHECK(pushing.next.size < 64);
+        CHECK(pushing.next.size <= first + 2); /* whose place it is */
+        CHECK(pushing.whole.size > ids[i] * 15);
+        pushing_end(&pushing);
+    }
+}
+
+TEST(what_does_not_come_next_is_not_told_so)
+{
+    struct pushing pushing;
+    struct chunk_base *base = &pushing.base;
+
+    pushing_begin(&pushing, 3);
+    pushing_add(&pushing, 2);
+    pushing_add(&pushing, 1);
+    CHECK(chunk_is_next(&pushing.chunk, base));
+    base->shard++;
+    CHECK(!chunk_is_next(&pushing.chunk, base));
+    base->shard--;
+    base->last.n++;
+    CHECK(!chunk_is_next(&pushing.chunk, base));
+    base->last.n -= 2;
+    CHECK(!chunk_is_next(&pushing.chunk, base));
+    base->last.n++;
+    base->last.nonce++;
+    CHECK(!chunk_is_next(&pushing.chunk, base));
+    base->last.nonce--;
+    base->last.id++;
+    CHECK(!chunk_is_next(&pushing.chunk, base));
+    base->last.id--;
+    CHECK(chunk_is_next(&pushing.chunk, base));
+    CHECK_OK(context_raise(&base->context, 77, 1, 1));
+    CHECK(!chunk_is_next(&pushing.chunk, base));
+    context_clip(&base->context, 77, 0, 0);
+    CHECK(chunk_is_next(&pushing.chunk, base));
+    CHECK_OK(context_raise(&pushing.chunk.horizon, 0x9e3779b97f4a7c15, 1, 1));
+    CHECK(!chunk_is_next(&pushing.chunk, base));
+    pushing_end(&pushing);
+}
+
+static void check_next_refused(const struct pushing *pushing, struct slice bytes)
+{
+    struct chunk chunk;
+
+    CHECK_ERROR(chunk_decode_next(bytes, &pushing->base, &chunk), NEAP_INVALID);
+    CHECK(!chunk.cells && !chunk.runs && !chunk.context.entries);
+}
+
+TEST(what_comes_next_to_nothing_known_is_refused)
+{
+    struct context context = {0}, horizon = {0};
+    struct pushing pushing;
+    struct chunk chunk;
+    struct slice next;
+
+    pushing_begin(&pushing, 3);
+    pushing_add(&pushing, 2);
+    pushing_add(&pushing, 1);
+    check_next(&pushing);
+    next = buffer_slice(&pushing.next);
+    for (int kind = CHUNK_EVENTS; kind <= CHUNK_NEXT; kind++)
+        CHECK_ERROR(chunk_decode(next, (enum chunk_kind)kind, &chunk), NEAP_INVALID);
+    CHECK_ERROR(chunk_peek(next, &context, &horizon), NEAP_INVALID);
+    check_next_refused(&pushing, buffer_slice(&pushing.whole));
+    for (size_t size = 0; size < next.size; size++)
+        check_next_refused(&pushing, slice_of(next.data, size));
+    /* A base of which the events are not known, that has no such place, or no number left. */
+    pushing.base.last.n++;
+    check_next_refused(&pushing, next);
+    pushing.base.last.n = DOT_COUNT_MAX;
+    check_next_refused(&pushing, next);
+    pushing.base.last.n = 2;
+    pushing.base.last.id++;
+    check_next_refused(&pushing, next);
+    pushing.base.last.id--;
+    context_clear(&pushing.base.context);
+    check_next_refused(&pushing, next);
+    pushing_end(&pushing);
+}
+
+/* [version, kind, moved, others, residues, events, cells [bucket, path, cell, residue, names]] */
+static void check_hex(const struct pushing *pushing, const char *hex, int expected)
+{
+    uint8_t bytes[128];
+    struct chunk chunk;
+    int error = chunk_decode_next(test_unhex(hex, bytes, sizeof bytes), &pushing->base, &chunk);
+
+    CHECK_EQUAL(error, expected);
+    if (!error)
+        chunk_done(&chunk);
+}
+
+TEST(what_comes_next_has_one_form)
+{
+    struct pushing pushing = {.base = {.shard = 3, .last = {.id = 5, .n = 3, .nonce = 7}}};
+
+    CHECK_OK(context_raise(&pushing.base.context, 5, 3, 7));
+    /* A counter "k" that has been removed. */
+    check_hex(&pushing, "97 01 04 92 00 01 90 90 01 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 00",
+              0);
+    check_hex(&pushing, "97 01 04 92 00 01 90 90 01 91 95 03 c4 04 6b 00 01 04 c4 01 90 c0 91 00",
+              NEAP_INVALID); /* its bucket goes without saying */
+    check_hex(&pushing, "97 01 04 92 00 01 90 90 01 91 95 04 c4 04 6b 00 01 04 c4 01 90 c0 91 00",
+              0); /* another does not */
+    check_hex(&pushing, "97 01 04 92 00 01 90 90 00 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 00",
+              NEAP_INVALID); /* no events */
+    check_hex(&pushing, "97 01 04 92 00 02 90 90 02 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 00",
+              NEAP_INVALID); /* one that is not named */
+    check_hex(&pushing,
+              "97 01 04 92 00 02 90 90 02 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 92 00 01", 0);
+    check_hex(&pushing,
+              "97 01 04 92 00 02 90 90 02 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 92 01 00",
+              NEAP_INVALID); /* not in order */
+    check_hex(&pushing, "97 01 04 92 00 01 90 90 01 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 01",
+              NEAP_INVALID); /* beyond them */
+    check_hex(&pushing, "97 01 04 90 90 90 01 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 00",
+              NEAP_INVALID); /* that the context does not know */
+    check_hex(&pushing,
+              "97 01 04 92 00 01 90 90 cf ff ff ff ff ff ff ff ff 91 95 c0 c4 04 6b 00 01 01 c4 01 "
+              "90 c0 91 00",
+              NEAP_INVALID);
+    check_hex(&pushing,
+              "97 01 04 92 00 01 90 90 ce ff ff ff ff 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 00",
+              NEAP_INVALID);
+    check_hex(&pushing,
+              "98 01 04 92 00 01 90 90 01 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 00 c0",
+              NEAP_INVALID); /* one field more */
+    check_hex(&pushing, "97 02 04 92 00 01 90 90 01 90", NEAP_FORMAT);
+    check_hex(&pushing, "97 01 01 92 00 01 90 90 01 90", NEAP_INVALID);
+    chunk_base_done(&pushing.base);
+}
+
+static int decode_and_encode_next(void *argument)
+{
+    const struct pushing *pushing = argument;
+    struct chunk_base base = {0};
+    struct buffer bytes;
+    struct chunk chunk;
+    int error;
+
+    buffer_init(&bytes, WIRE_MAX);
+    error = chunk_decode_next(buffer_slice(&pushing->next), &pushing->base, &chunk);
+    if (!error)
+        error = chunk_encode_next(&chunk, &pushing->base, &bytes);
+    if (!error)
+        error = chunk_base_set(&base, &chunk);
+    chunk_base_done(&base);
+    buffer_done(&bytes);
+    chunk_done(&chunk);
+    return error;
+}
+
+TEST(what_comes_next_runs_out_of_memory_cleanly)
+{
+    struct pushing pushing;
+
+    pushing_begin(&pushing, 5);
+    pushing_add(&pushing, 2);
+    pushing_add(&pushing, 3);
+    check_next(&pushing);
+    test_alloc_sweep(decode_and_encode_next, &pushing);
+    pushing_end(&pushing);
+}

@@ -376,3 +376,209 @@ TEST(an_empty_context_has_nothing_to_clip)
     CHECK_EQUAL(context.count, 0);
     context_done(&context);
 }
+
+/* ---- differences ---- */
+
+static int write_after(const struct context *context, const struct context *base,
+                       struct buffer *ret_bytes)
+{
+    struct writer writer;
+
+    buffer_clear(ret_bytes);
+    writer_init(&writer, ret_bytes);
+    context_write_after(&writer, context, base);
+    return writer.error;
+}
+
+static int read_after(struct slice bytes, const struct context *base, struct context *ret_context)
+{
+    struct reader reader;
+    int error;
+
+    reader_init(&reader, bytes);
+    error = context_read_after(&reader, base, ret_context);
+    return error ? error : reader_end(&reader);
+}
+
+static bool are_same(const struct context *a, const struct context *b)
+{
+    bool same = context_equal(a, b);
+
+    for (size_t i = 0; same && i < a->count; i++)
+        same = a->entries[i].nonce == b->entries[i].nonce;
+    return same;
+}
+
+/* Written, read, and again what it was. */
+static void check_after(const struct context *context, const struct context *base)
+{
+    struct context back = {0};
+    struct buffer bytes;
+
+    buffer_init(&bytes, 1 << 16);
+    CHECK(context_follows(context, base));
+    CHECK_OK(write_after(context, base, &bytes));
+    CHECK_OK(read_after(buffer_slice(&bytes), base, &back));
+    CHECK(are_same(&back, context));
+    for (size_t size = 0; size < bytes.size; size++)
+        CHECK_ERROR(read_after(slice_of(bytes.data, size), base, &back), NEAP_INVALID);
+    CHECK(are_same(&back, context));
+    context_done(&back);
+    buffer_done(&bytes);
+}
+
+TEST(a_context_goes_round_as_a_difference)
+{
+    struct rng rng;
+
+    rng_init(&rng, 5);
+    for (unsigned round = 0; round < 300; round++) {
+        struct context base = {0}, context = {0};
+        uint64_t ids = rng_below(&rng, 6);
+
+        for (uint64_t i = 0; i < ids; i++)
+            CHECK_OK(context_raise(&base, 1 + rng_below(&rng, 8), 1 + rng_below(&rng, 3), 7));
+        CHECK_OK(context_copy(&context, &base));
+        check_after(&context, &base);
+        for (uint64_t i = rng_below(&rng, 6); i > 0; i--) {
+            uint64_t id = 1 + rng_below(&rng, 8), n = 1 + rng_below(&rng, 1000);
+
+            CHECK_OK(context_raise(&context, id, n, 7 + (uint32_t)rng_below(&rng, 2)));
+        }
+        check_after(&context, &base);
+        context_done(&base);
+        context_done(&context);
+    }
+}
+
+TEST(a_difference_is_as_small_as_what_has_changed)
+{
+    static const struct context nothing;
+    struct context base = {0}, context = {0};
+    struct buffer bytes;
+
+    buffer_init(&bytes, 1 << 16);
+    for (uint64_t i = 1; i <= 50; i++)
+        CHECK_OK(context_raise(&base, i << 56, 70000, 1u << 31));
+    CHECK_OK(context_copy(&context, &base));
+    CHECK_OK(write_after(&context, &base, &bytes));
+    CHECK_EQUAL(bytes.size, 2);
+    CHECK_OK(context_raise(&context, (uint64_t)7 << 56, 70001, 1u << 31));
+    CHECK_OK(context_raise(&context, (uint64_t)9 << 56, 70099, 1u << 31));
+    CHECK_OK(write_after(&context, &base, &bytes));
+    CHECK_EQUAL(bytes.size, 6);
+    CHECK_OK(write_after(&context, &nothing, &bytes));
+    CHECK(bytes.size > 50 * 19);
+    context_done(&base);
+    context_done(&context);
+    buffer_done(&bytes);
+}
+
+TEST(what_goes_back_is_no_difference)
+{
+    struct context base = {0}, context = {0};
+
+    CHECK_OK(context_raise(&base, 5, 3, 7));
+    CHECK(!context_follows(&context, &base));
+    CHECK(context_follows(&base, &context));
+    CHECK_OK(context_raise(&context, 5, 2, 7));
+    CHECK(!context_follows(&context, &base));
+    context_clear(&context);
+    CHECK_OK(context_raise(&context, 5, 3, 8)); /* of another history */
+    CHECK(!context_follows(&context, &base));
+    CHECK_OK(context_raise(&context, 5, 4, 8));
+    CHECK(context_follows(&context, &base));
+    CHECK_OK(context_raise(&base, 6, 1, 8));
+    CHECK(!context_follows(&context, &base));
+    context_done(&base);
+    context_done(&context);
+}
+
+TEST(a_difference_that_is_not_canonical_is_refused)
+{
+    static const struct {
+        const char *hex;
+        int error;
+    } cases[] = {
+        {"90 90", 0},
+        {"92 00 01 90", 0},
+        {"94 00 01 01 01 90", 0},
+        {"90 93 05 04 08", 0},                                 /* under another nonce */
+        {"90 93 06 01 01", 0},                                 /* a new one */
+        {"91 00 90", NEAP_INVALID},                            /* half a pair */
+        {"92 02 01 90", NEAP_INVALID},                         /* there are two */
+        {"92 00 00 90", NEAP_INVALID},                         /* by nothing */
+        {"94 01 01 00 01 90", NEAP_INVALID},                   /* not in order */
+        {"94 00 01 00 01 90", NEAP_INVALID},                   /* twice */
+        {"92 00 cf ff ff ff ff ff ff ff fc 90", NEAP_INVALID}, /* past the last number */
+        {"92 00 cf ff ff ff ff ff ff ff ff 90", NEAP_INVALID},
+        {"90 93 05 04 07", NEAP_INVALID}, /* could be told shorter */
+        {"90 93 05 03 08", NEAP_INVALID}, /* does not go up */
+        {"90 93 05 02 08", NEAP_INVALID},
+        {"92 00 01 93 05 09 08", NEAP_INVALID}, /* both */
+        {"90 93 05 00 08", NEAP_INVALID},
+        {"90", NEAP_INVALID},
+        {"c0 90", NEAP_INVALID},
+        {"dd 00 01 00 00 90", NEAP_LIMIT},
+    };
+    struct context base = {0}, context = {0};
+    uint8_t bytes[64];
+
+    CHECK_OK(context_raise(&base, 5, 3, 7));
+    CHECK_OK(context_raise(&base, 9, 1, 7));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int error = read_after(test_unhex(cases[i].hex, bytes, sizeof bytes), &base, &context);
+
+        CHECK_EQUAL(error, cases[i].error);
+    }
+    context_done(&base);
+    context_done(&context);
+}
+
+TEST(a_difference_keeps_the_limit_of_ids)
+{
+    struct context base = {0}, context = {0};
+    uint8_t bytes[16];
+
+    for (uint64_t i = 1; i <= CONTEXT_IDS_MAX; i++)
+        CHECK_OK(context_raise(&base, i, 1, 7));
+    CHECK_ERROR(
+        read_after(test_unhex("90 93 cd 50 00 01 01", bytes, sizeof bytes), &base, &context),
+        NEAP_LIMIT);
+    CHECK_EQUAL(context.count, 0);
+    context_done(&base);
+    context_done(&context);
+}
+
+static int differ(void *argument)
+{
+    struct context base = {0}, context = {0}, back = {0};
+    struct buffer bytes;
+    int error = 0;
+
+    (void)argument;
+    buffer_init(&bytes, 1 << 10);
+    for (uint64_t i = 1; i < 9 && !error; i++)
+        error = context_raise(&base, i, i, 7);
+    if (!error)
+        error = context_copy(&context, &base);
+    if (!error)
+        error = context_raise(&context, 4, 9, 7);
+    if (!error)
+        error = context_raise(&context, 40, 9, 7);
+    if (!error)
+        error = write_after(&context, &base, &bytes);
+    if (!error)
+        error = read_after(buffer_slice(&bytes), &base, &back);
+    CHECK(error || are_same(&back, &context));
+    context_done(&base);
+    context_done(&context);
+    context_done(&back);
+    buffer_done(&bytes);
+    return error;
+}
+
+TEST(a_difference_survives_failed_allocations)
+{
+    test_alloc_sweep(differ, NULL);
+}

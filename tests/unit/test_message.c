@@ -122,7 +122,8 @@ TEST(the_other_messages_go_round)
         MESSAGE_PUSH,      MESSAGE_PULL,   MESSAGE_PULLED,   MESSAGE_COMPARE,  MESSAGE_COMPARED,
         MESSAGE_TREE,      MESSAGE_TREED,  MESSAGE_REPAIR,   MESSAGE_REPAIRED, MESSAGE_MEND,
         MESSAGE_ASK,       MESSAGE_TOLD,   MESSAGE_VERIFY,   MESSAGE_VERIFIED, MESSAGE_DESCEND,
-        MESSAGE_DESCENDED, MESSAGE_DIFFER, MESSAGE_DIFFERED, MESSAGE_HOLE,     MESSAGE_FILL};
+        MESSAGE_DESCENDED, MESSAGE_DIFFER, MESSAGE_DIFFERED, MESSAGE_HOLE,     MESSAGE_FILL,
+        MESSAGE_PUSHED};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct message message, back;
         message_init(&message);
@@ -139,6 +140,7 @@ TEST(the_other_messages_go_round)
         CHECK_OK(round_trip(&message, &back));
         CHECK_EQUAL(back.kind, kinds[i]);
         CHECK_EQUAL(back.shard, 99);
+        CHECK_EQUAL(back.session, kinds[i] == MESSAGE_MEND ? 0 : 12);
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
         CHECK_EQUAL(back.what, kinds[i] == MESSAGE_ASK || kinds[i] == MESSAGE_PULL ? 3 : 0);
         CHECK_EQUAL(back.next.size, kinds[i] == MESSAGE_COMPARED ? 4 : 0);
@@ -182,8 +184,9 @@ TEST(what_is_not_a_message_is_refused)
     CHECK_ERROR(decode_hex("93 03 00 dc 01 00 00"), NEAP_INVALID); /* 256 items in one byte */
     CHECK_ERROR(decode_hex("93 03 02 90"), NEAP_INVALID);          /* more: neither 0 nor 1 */
     CHECK_OK(decode_hex("93 03 01 90"));
-    CHECK_OK(decode_hex("93 04 05 c4 00"));               /* push */
-    CHECK_ERROR(decode_hex("93 04 05 a0"), NEAP_INVALID); /* str for bin */
+    CHECK_OK(decode_hex("94 04 05 01 c4 00"));               /* push */
+    CHECK_ERROR(decode_hex("94 04 05 01 a0"), NEAP_INVALID); /* str for bin */
+    CHECK_ERROR(decode_hex("93 04 05 c4 00"), NEAP_INVALID); /* no number */
     CHECK_ERROR(decode_hex("96 06 05 01 fe c4 00 00"),
                 NEAP_INVALID);                       /* a code that no peer sends */
     CHECK_OK(decode_hex("96 06 05 01 ff c4 00 00")); /* END */
@@ -220,5 +223,6 @@ TEST(messages_have_names)
     CHECK_TEXT(message_name(MESSAGE_COMPARED), "compared");
     CHECK_TEXT(message_name(MESSAGE_MEND), "mend");
     CHECK_TEXT(message_name(MESSAGE_FILL), "fill");
+    CHECK_TEXT(message_name(MESSAGE_PUSHED), "pushed");
     CHECK_TEXT(message_name((enum message_kind)77), "unknown");
 }
