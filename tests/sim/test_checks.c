@@ -374,6 +374,34 @@ TEST(who_compares_after_a_cut_is_not)
     bench_end(&bench);
 }
 
+TEST(ends_that_remember_a_push_otherwise_are_noticed)
+{
+    struct bench bench;
+    bench_begin(&bench);
+    const struct topic *topic =
+        topic_find(bench.world.nodes[B].wheel.engine.gossip, box(&bench, B)->id);
+    unsigned known = 0;
+    for (size_t i = 0; i < topic->pairs_room; i++) {
+        struct pair *pair = topic->pairs[i];
+        if (!pair || !pair->came.known)
+            continue;
+        known++;
+        pair->came.base.context.entries[0].nonce++;
+    }
+    CHECK(known > 0);
+    checks_step(&bench.world);
+    bench_finds(&bench, "pushes: B takes push ");
+}
+
+TEST(who_refuses_a_push_without_need_is_noticed)
+{
+    struct bench bench;
+    bench_begin(&bench);
+    bench.world.nodes[B].wheel.engine.gossip->counts[REASON_push_refused]++;
+    checks_step(&bench.world);
+    bench_finds(&bench, "pushes: B refuses one");
+}
+
 /* As if A had asked, and one peer had answered. */
 static void bench_verified(struct bench *bench, enum verify_verdict verdict)
 {
