@@ -63,10 +63,10 @@ beyond()
     "$NEAP" init --file "$work/cluster" >/dev/null
     for address in tcp://0.0.0.0:7400 tcp://192.0.2.1:7400 'tcp://[::]:7400' tcp://:7400 \
         tcp://localhost.example.org:7400 tcp://127.example.org:7400 tls+tcp://0.0.0.0:7400; do
-        refuses 4 'event=open_failed .*loopback' --path "$work/never" --create \
+        refuses 4 'event=open_failed .*TLS' --path "$work/never" --create \
             --cluster "$work/cluster" --listen "$address" || return 1
     done
-    refuses 4 'event=open_failed .*loopback' --path "$work/never" --create \
+    refuses 4 'event=open_failed .*TLS' --path "$work/never" --create \
         --socket tcp://0.0.0.0:7400 && test ! -e "$work/never"
 }
 check "a listener beyond loopback is refused, exit 4" beyond
