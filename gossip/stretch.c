@@ -79,21 +79,18 @@ static void stretch_forget(struct stretches *stretches, struct stretch *stretch)
     buffer_init(&stretch->keys, COMPARE_KEYS_MAX);
 }
 
-/* In as much memory as they take. */
-static int stretch_keep(struct stretches *stretches, struct stretch *stretch, uint64_t *sums,
-                        size_t count)
+static void stretch_keep(struct stretches *stretches, struct stretch *stretch, uint64_t *sums,
+                         size_t count)
 {
-    uint64_t *fit = mem_resize(sums, (count + 1) * sizeof *sums);
-    if (!fit)
-        return NEAP_NOMEM;
     stretch->state = STRETCH_WAITS;
-    stretch->sums = fit;
+    stretch->sums = sums;
     stretch->sums_count = count;
     stretches->sums_count += count;
     stretches->keys_size += stretch->keys.size;
-    return 0;
 }
 
+/* The next one begins where it ends: the last thing that can fail, or what is in it would be left
+ * out. */
 static int stretch_end_at(struct stretches *stretches, struct stretch *stretch)
 {
     int error = buffer_set(&stretch->end, buffer_slice(&stretch->to));
@@ -117,15 +114,21 @@ int stretch_look(struct stretches *stretches, struct stretch *stretch, stretch_l
         buffer_clear(&stretch->end);
     if (!error)
         error = list(arg, stretch, stretches->sums_max, sums, &count);
+    /* In as much memory as they take. */
+    uint64_t *fit = error ? NULL : mem_resize(sums, (count + 1) * sizeof *sums);
+    if (!error && !fit)
+        error = NEAP_NOMEM;
+    if (fit)
+        sums = fit;
     if (!error && new)
         error = stretch_end_at(stretches, stretch);
-    if (!error)
-        error = stretch_keep(stretches, stretch, sums, count);
     if (error) {
         mem_free(sums);
         buffer_clear(&stretch->keys);
+        return error;
     }
-    return error;
+    stretch_keep(stretches, stretch, sums, count);
+    return 0;
 }
 
 int stretch_ask(struct stretches *stretches, struct stretch *stretch,
