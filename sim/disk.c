@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "crdt/types.h"
 #include "sim/check.h"
 #include "sim/load.h"
 #include "store/salvage.h"
@@ -136,12 +137,14 @@ static bool disk_has_live(const struct sim_disk *disk, struct slice key, struct 
            !is_bare(buffer_slice(value));
 }
 
-/* What expires is removed by the node that wrote it, wherever it is lost: once nobody has it, there
- * is nothing that could come back. */
+/* What expires, and a no that is spent, is removed by the node that wrote it, wherever it is lost:
+ * once nobody has it, there is nothing that could come back. */
 static bool is_over(const struct sim_disk *disk, struct slice key, struct buffer *value)
 {
     const struct world *world = disk->node->world;
-    if (bytes_get_u64(key.data) != bucket_id(EXPIRY_BUCKET))
+    enum neap_type type;
+    if (bytes_get_u64(key.data) != bucket_id(EXPIRY_BUCKET) &&
+        (path_check(key_cell_path(key), &type) || !type_collects(type)))
         return false;
     for (size_t i = 0; i < world->nodes_count; i++)
         if (disk_has_live(&world->nodes[i].door, key, value))
