@@ -379,10 +379,10 @@ static bool is_lost(const struct look *look, uint32_t path)
     struct slice key = look->state->oracle->paths[path].key;
     struct world *world = look->state->world;
     bool spreads = false;
-    if (disk_find_lost(&look->node->door, key))
+    if (disk_lacks(&look->node->door, key))
         return true;
     for (size_t i = 0; i < world->nodes_count; i++)
-        spreads |= disk_find_lost(&world->nodes[i].door, key) != NULL;
+        spreads |= disk_lacks(&world->nodes[i].door, key);
     return spreads && disk_lose_too(&look->node->door, key);
 }
 

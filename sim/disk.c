@@ -152,7 +152,7 @@ static bool is_over(const struct sim_disk *disk, struct slice key, struct buffer
     return true;
 }
 
-const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix)
+static const struct disk_rot *lost_find(const struct sim_disk *disk, struct slice prefix, bool over)
 {
     struct buffer value;
     const struct disk_rot *found = NULL;
@@ -163,11 +163,21 @@ const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice 
         if (!rot->lost || rot->size < prefix.size ||
             !slice_equal(slice_of(rot->key, prefix.size), prefix))
             continue;
-        if (!disk_has_live(disk, key, &value) && !is_over(disk, key, &value))
+        if (!disk_has_live(disk, key, &value) && (over || !is_over(disk, key, &value)))
             found = rot;
     }
     buffer_done(&value);
     return found;
+}
+
+const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix)
+{
+    return lost_find(disk, prefix, false);
+}
+
+bool disk_lacks(const struct sim_disk *disk, struct slice key)
+{
+    return lost_find(disk, key, true);
 }
 
 static void rot_drop(struct sim_disk *disk, size_t at)

@@ -87,8 +87,10 @@ bool disk_lose(struct sim_disk *disk, struct slice key);
 /* The loss has spread to here: what this node has of the cell came from one that lost it, and it
  * was written by nobody since (a limit of rule 7). False: there is no room to remember that. */
 bool disk_lose_too(struct sim_disk *disk, struct slice key);
-/* The first lost cell whose key begins so; NULL: none is. */
+/* The first lost cell whose key begins so, that must come back; NULL: there is none. */
 const struct disk_rot *disk_find_lost(const struct sim_disk *disk, struct slice prefix);
+/* Was this one lost, and is it not there, be it that it need not come back? */
+bool disk_lacks(const struct sim_disk *disk, struct slice key);
 void disk_slow(struct sim_disk *disk, uint64_t sync_ms, uint64_t until_ms);
 /* Power fails after so many effects of turns, when there is something to tear. `mark`: of the
  * history, now. */
