@@ -81,6 +81,28 @@ TEST(a_new_directory_gets_a_node_and_a_life)
     disk_close(disk);
 }
 
+TEST(a_directory_is_of_the_node_that_a_certificate_names)
+{
+    struct directory_mark mark = {
+        .directory = 1, .file = 2, .machine = "machine one", .node = 0xa1};
+    struct disk *disk = disk_new();
+    struct identity identity = opened(disk, &mark, false);
+    struct neap_error error = {0};
+
+    CHECK_EQUAL(identity.node, 0xa1);
+    CHECK_EQUAL(opened(disk, &mark, false).life, identity.life);
+    CHECK_EQUAL(opened(disk, &home, false).node, 0xa1); /* without a certificate it stays */
+    mark.node = 0xa2;
+    identity.life = 5;
+    CHECK_ERROR(open_at(disk, &mark, false, &identity, &error), NEAP_REFUSED);
+    CHECK_EQUAL(identity.life, 5);
+    CHECK(strstr(error.text, "is of node 00000000000000a1, and the certificate names node "
+                             "00000000000000a2"));
+    mark.directory = 9; /* a copy is of the same node, with another life */
+    CHECK_ERROR(open_at(disk, &mark, false, &identity, &error), NEAP_REFUSED);
+    disk_close(disk);
+}
+
 TEST(the_next_opening_keeps_the_life_and_draws_a_nonce)
 {
     struct disk *disk = disk_new();
