@@ -115,6 +115,31 @@ static int count(struct place *place, const char *at)
     return error ? error : count_all(place, 3);
 }
 
+/* A set of so many, counted. */
+static void open_counted(struct place *place, const char *at, unsigned elements)
+{
+    CHECK_OK(place_open(place, 1));
+    CHECK_OK(fill(place, at, 0, elements));
+    CHECK_OK(count(place, at));
+}
+
+/* What a rollback goes back to. */
+struct before {
+    batch_mark mark;
+    struct shard_mark shard_mark;
+};
+
+static struct before before_now(const struct place *place)
+{
+    return (struct before){batch_set_mark(place->batch), shard_set_mark(place->shard)};
+}
+
+static void before_again(struct place *place, struct before before)
+{
+    batch_rollback(place->batch, before.mark);
+    shard_rollback(place->shard, before.shard_mark);
+}
+
 static int get(const struct place *place, const char *at, uint64_t *ret_count)
 {
     struct named named;
@@ -158,9 +183,7 @@ TEST(the_number_of_a_set_moves_with_its_elements)
 {
     struct place place;
 
-    CHECK_OK(place_open(&place, 1));
-    CHECK_OK(fill(&place, "s", 0, 10));
-    CHECK_OK(count(&place, "s"));
+    open_counted(&place, "s", 10);
     CHECK_COUNT(&place, "s", 10);
     CHECK_OK(fill(&place, "s", 5, 15)); /* five are in already */
     CHECK_COUNT(&place, "s", 15);
@@ -181,9 +204,7 @@ TEST(a_set_that_is_removed_has_no_elements)
     struct short_path path;
     uint64_t events;
 
-    CHECK_OK(place_open(&place, 1));
-    CHECK_OK(fill(&place, "s", 0, 10));
-    CHECK_OK(count(&place, "s"));
+    open_counted(&place, "s", 10);
     CHECK_OK(shard_remove(place.shard, place.batch, place.shard->id, path_of("s", NULL, &path),
                           NULL, &events));
     CHECK_COUNT(&place, "s", 0);
@@ -287,19 +308,14 @@ TEST(a_field_that_a_step_ends_in_counts_once)
 TEST(what_is_rolled_back_was_never_counted)
 {
     struct place place;
-    struct shard_mark shard_mark;
-    batch_mark mark;
+    struct before before;
 
-    CHECK_OK(place_open(&place, 1));
-    CHECK_OK(fill(&place, "s", 0, 10));
-    CHECK_OK(count(&place, "s"));
-    mark = batch_set_mark(place.batch);
-    shard_mark = shard_set_mark(place.shard);
+    open_counted(&place, "s", 10);
+    before = before_now(&place);
     CHECK_OK(fill(&place, "s", 10, 15));
     CHECK_OK(drop(&place, "s", "0001"));
     CHECK_COUNT(&place, "s", 14);
-    batch_rollback(place.batch, mark);
-    shard_rollback(place.shard, shard_mark);
+    before_again(&place, before);
     CHECK_COUNT(&place, "s", 10);
     place_close(&place);
 }
@@ -307,20 +323,17 @@ TEST(what_is_rolled_back_was_never_counted)
 TEST(what_a_pass_has_seen_and_is_rolled_back_is_counted_again)
 {
     struct place place;
-    struct shard_mark shard_mark;
-    batch_mark mark;
+    struct before before;
 
     CHECK_OK(place_open(&place, 1));
     CHECK_OK(fill(&place, "s", 0, 10));
     CHECK_OK(begin(&place, "s"));
     CHECK_OK(tally_step(place.shard, place.batch, 5));
-    mark = batch_set_mark(place.batch);
-    shard_mark = shard_set_mark(place.shard);
+    before = before_now(&place);
     CHECK_OK(fill(&place, "s", 10, 15));
     CHECK_OK(count_all(&place, 5));
     CHECK_COUNT(&place, "s", 15);
-    batch_rollback(place.batch, mark);
-    shard_rollback(place.shard, shard_mark);
+    before_again(&place, before);
     CHECK(tally_is_due(place.shard));
     CHECK_OK(count_all(&place, 5));
     CHECK_COUNT(&place, "s", 10);
@@ -333,9 +346,7 @@ TEST(after_a_clean_close_the_number_is_there)
 {
     struct place place;
 
-    CHECK_OK(place_open(&place, 1));
-    CHECK_OK(fill(&place, "s", 0, 10));
-    CHECK_OK(count(&place, "s"));
+    open_counted(&place, "s", 10);
     CHECK_OK(place_commit(&place));
     CHECK_OK(save(&place));
     CHECK_OK(place_reopen(&place, 1, NONCE));
@@ -371,19 +382,14 @@ TEST(after_a_crash_what_had_changed_is_counted_again)
 TEST(a_change_that_is_rolled_back_leaves_the_number_on_disk)
 {
     struct place place;
-    struct shard_mark shard_mark;
-    batch_mark mark;
+    struct before before;
 
-    CHECK_OK(place_open(&place, 1));
-    CHECK_OK(fill(&place, "s", 0, 10));
-    CHECK_OK(count(&place, "s"));
+    open_counted(&place, "s", 10);
     CHECK_OK(place_commit(&place));
     CHECK_OK(save(&place));
-    mark = batch_set_mark(place.batch);
-    shard_mark = shard_set_mark(place.shard);
+    before = before_now(&place);
     CHECK_OK(fill(&place, "s", 10, 12));
-    batch_rollback(place.batch, mark);
-    shard_rollback(place.shard, shard_mark);
+    before_again(&place, before);
     CHECK_OK(place_commit(&place));
     CHECK_OK(place_reopen(&place, 1, NONCE));
     CHECK_COUNT(&place, "s", 10);
@@ -399,9 +405,7 @@ TEST(a_number_costs_a_write_once_and_then_nothing)
 {
     struct place place;
 
-    CHECK_OK(place_open(&place, 1));
-    CHECK_OK(fill(&place, "s", 0, 10));
-    CHECK_OK(count(&place, "s"));
+    open_counted(&place, "s", 10);
     CHECK_OK(place_commit(&place));
     CHECK_OK(save(&place));
     for (unsigned i = 0; i < 3; i++) {
@@ -423,9 +427,7 @@ TEST(a_shard_that_is_reset_has_none)
     struct place place;
     uint64_t found;
 
-    CHECK_OK(place_open(&place, 1));
-    CHECK_OK(fill(&place, "s", 0, 10));
-    CHECK_OK(count(&place, "s"));
+    open_counted(&place, "s", 10);
     CHECK_OK(place_commit(&place));
     CHECK_OK(save(&place));
     CHECK_OK(shard_reset(place.shard, place.batch, 2));
