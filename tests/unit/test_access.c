@@ -298,6 +298,41 @@ TEST(a_device_is_not_believed_what_it_says_to_have_seen_of_others)
     nodes_close(&nodes);
 }
 
+/* It says to have seen all that the node has, so what it has beside that, the node must have lost.
+ */
+TEST(a_device_does_not_bring_back_what_was_removed)
+{
+    static const struct context nothing;
+    const struct op op = {.kind = OP_REGISTER_SET, .value = slice_text("new"), .seen = &nothing};
+    const uint64_t own = 2;
+    const struct shard_guard guard = {&own, 1};
+    struct place node, device;
+    struct buffer chunk;
+    struct dot dot;
+    for (unsigned guarded = 0; guarded < 2; guarded++) {
+        enum taken taken = TAKEN_NOTHING;
+        CHECK_OK(place_open(&node, 1));
+        CHECK_OK(place_open(&device, own));
+        CHECK_OK(place_set(&node, "x", "old"));
+        CHECK_OK(place_commit(&node));
+        CHECK_OK(place_pull(&device, &node, CHUNK_SIZE));
+        CHECK_OK(place_remove(&node, "x"));
+        CHECK_OK(context_join(&device.shard->context, &node.shard->context));
+        CHECK_OK(place_write(&device, "x", NEAP_REGISTER, &op, &dot));
+        CHECK_OK(place_commit(&device));
+        buffer_init(&chunk, WIRE_MAX);
+        CHECK_OK(place_chunk(&device, &node.shard->context, 0, CHUNK_SIZE, &chunk));
+        node.shard->guard = guarded ? &guard : NULL;
+        CHECK_OK(shard_take(node.shard, node.batch, buffer_slice(&chunk), CHUNK_PULL, &taken));
+        CHECK_EQUAL(taken, TAKEN);
+        CHECK_EQUAL(place_dots(&node, "x", NEAP_REGISTER), guarded ? 1 : 2);
+        node.shard->guard = NULL;
+        buffer_done(&chunk);
+        place_close(&node);
+        place_close(&device);
+    }
+}
+
 TEST(a_device_makes_a_node_take_another_id_only_so_often)
 {
     struct pair_of_nodes nodes;
