@@ -215,6 +215,37 @@ void holes_clip(struct shard *shard, uint64_t id, uint64_t n)
     }
 }
 
+/* What of the hole is outside of [from, to) stays as it is. */
+static int hole_carve(struct batch *batch, uint64_t shard, const struct hole *hole,
+                      struct slice from, struct slice to)
+{
+    struct slice begin = buffer_slice(&hole->from), end = buffer_slice(&hole->to);
+    struct key key;
+    int error;
+
+    if (!is_before(begin, to) || !is_before(from, end))
+        return 0;
+    key_hole(&key, shard, begin);
+    error = batch_delete(batch, DISK_META, key_slice(&key));
+    if (!error && slice_compare(begin, from) < 0)
+        error = hole_write_as(batch, shard, hole, begin, from, &hole->got);
+    if (!error && to.size > 0 && is_before(to, end))
+        error = hole_write_as(batch, shard, hole, to, end, &hole->got);
+    return error;
+}
+
+int holes_carve(const struct view *view, struct batch *batch, uint64_t shard, struct slice from,
+                struct slice to)
+{
+    struct shard scratch = {.id = shard};
+    int error = holes_load(&scratch, view);
+
+    for (size_t i = 0; i < scratch.holes_count && !error; i++)
+        error = hole_carve(batch, shard, &scratch.holes[i], from, to);
+    holes_done(&scratch);
+    return error;
+}
+
 /* ---- giving ---- */
 
 static int page_fill(struct crate *crate, struct scan *scan, size_t size_max,

@@ -29,6 +29,10 @@ int hole_write(struct batch *batch, uint64_t shard, const struct hole *hole);
 int holes_load(struct shard *shard, const struct view *view);
 void holes_done(struct shard *shard);
 
+/* Records on disk: [from, to) is in none of them any more. Holes of one shard do not overlap. */
+int holes_carve(const struct view *view, struct batch *batch, uint64_t shard, struct slice from,
+                struct slice to);
+
 bool hole_has(const struct hole *hole, struct slice key); /* without the shard */
 /* Does it hold all that it held before? */
 bool hole_is_filled(const struct hole *hole);

@@ -312,8 +312,10 @@ int salvage_copy(struct disk *from, struct disk *to, struct gaps *ret_gaps)
 
 /* ---- records ---- */
 
-static int hole_add(struct batch *batch, uint64_t shard, const struct context *context,
-                    struct slice after, struct slice before, const char *cause)
+/* What was a hole there before is part of this one: what had been filled is gone again. */
+static int hole_add(const struct view *view, struct batch *batch, uint64_t shard,
+                    const struct context *context, struct slice after, struct slice before,
+                    const char *cause)
 {
     struct hole hole = {0};
     int error = 0;
@@ -329,6 +331,8 @@ static int hole_add(struct batch *batch, uint64_t shard, const struct context *c
     if (!error)
         error = context_copy(&hole.need, context);
     snprintf(hole.cause, sizeof hole.cause, "%s", cause);
+    if (!error)
+        error = holes_carve(view, batch, shard, buffer_slice(&hole.from), buffer_slice(&hole.to));
     if (!error)
         error = hole_write(batch, shard, &hole);
     hole_done(&hole);
@@ -354,7 +358,7 @@ static int shard_salvage(const struct view *view, struct batch *batch, uint64_t 
     for (size_t i = 0; i < gaps->count && !error && context.count > 0; i++) {
         if (gaps->items[i].family == DISK_CELLS && !BROKEN("salvage-silent") &&
             gap_in_shard(&gaps->items[i], shard, &after, &before))
-            error = hole_add(batch, shard, &context, after, before, cause);
+            error = hole_add(view, batch, shard, &context, after, before, cause);
     }
     context_done(&context);
     return error;

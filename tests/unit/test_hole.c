@@ -380,6 +380,35 @@ TEST(a_hole_with_very_much_in_it_is_closed_in_parts)
     pair_close(&pair);
 }
 
+/* In a hole that is filled, is not closed, and is damaged again. */
+TEST(holes_do_not_overlap_when_there_is_more_damage)
+{
+    const struct hole *holes;
+    struct pair pair;
+    enum taken taken;
+
+    pair_open(&pair);
+    CHECK_OK(place_set(&pair.whole, "d", "4"));
+    CHECK_OK(place_commit(&pair.whole));
+    CHECK_OK(place_pull(&pair.hurt, &pair.whole, CHUNK_SIZE));
+    CHECK_OK(place_commit(&pair.hurt));
+    pair_lose(&pair, "a", "b", "d");
+    CHECK_OK(place_set(&pair.whole, "z", "not there"));
+    CHECK_OK(place_commit(&pair.whole));
+    CHECK_OK(pair_fill(&pair, 0, &taken));
+    CHECK_OK(place_commit(&pair.hurt));
+    pair_lose(&pair, "b", "c", "d");
+    holes = pair.hurt.shard->holes;
+    CHECK_EQUAL(pair.hurt.shard->holes_count, 2);
+    CHECK_BYTES(buffer_slice(&holes[0].to), buffer_slice(&holes[1].from));
+    CHECK(hole_is_filled(&holes[0]));
+    CHECK(!hole_is_filled(&holes[1]));
+    CHECK_OK(pair_fill(&pair, 1, &taken));
+    CHECK(hole_is_filled(&pair.hurt.shard->holes[1]));
+    CHECK_EQUAL(place_dots(&pair.hurt, "c", NEAP_REGISTER), 1);
+    pair_close(&pair);
+}
+
 TEST(a_page_of_less_fills_a_part)
 {
     struct pair pair;
