@@ -228,6 +228,7 @@ static void received(void *arg)
 
     nng_mtx_lock(net->mutex);
     rv = nng_aio_result(link->receive);
+    link->spoke |= rv == 0;
     if (rv == 0)
         (link->tls ? &link->raw : &link->input)->end += nng_aio_count(link->receive);
     if (rv == NNG_ETIMEDOUT && link->trusted)

@@ -13,6 +13,7 @@ enum { LISTENERS = 2, SEND_GATHER = 8, RECEIVE_SMALL = 4 << 10, RECEIVE_LARGE = 
 enum {
     ACCEPT_PAUSE_MS = 100,
     HANDSHAKE_PATIENCE_MS = 200, /* a slower one makes room for others */
+    SILENCE_PATIENCE_MS = 50,    /* one that has not begun yet */
     REFUSAL_MS = 1000,           /* to tell the other side why it is refused */
     OWNER_SHARE = 16             /* one identity has this part of a listener's links at most */
 };
@@ -74,6 +75,7 @@ struct link {
     bool up;                    /* the sink was told of it */
     bool counted;               /* among the accepted ones */
     bool guarded;               /* its handshake is in flight for the guard */
+    bool spoke;                 /* something came */
     unsigned pinned;            /* somebody looks at it without the mutex */
     struct guard_source source; /* of an accepted one */
     char from[NET_FROM_MAX];    /* the same for people */

@@ -103,8 +103,14 @@ static enum net_fault guard_fault(enum guard_answer answer)
     return NET_FAULT_RATE;
 }
 
-/* Of the handshakes in flight (of that address, when there is one) the one that is at it longest,
- * if that is long. */
+/* Since when somebody else may have its place: who has said nothing at all is soon too slow. */
+static nng_time link_slow_at(const struct net_nng *net, const struct link *link)
+{
+    return link->deadline - net->handshake_ms +
+           (link->spoke ? HANDSHAKE_PATIENCE_MS : SILENCE_PATIENCE_MS);
+}
+
+/* Of the handshakes in flight (of that address, when there is one) the slowest, if one is slow. */
 static struct link *link_slowest(struct net_nng *net, const struct guard_source *source)
 {
     struct link *slowest = NULL;
@@ -112,11 +118,9 @@ static struct link *link_slowest(struct net_nng *net, const struct guard_source 
     for (struct link *link = net->links; link; link = link->next)
         if (link->guarded && !link->dead && !link->ending &&
             (!source || !memcmp(source, &link->source, sizeof(*source))) &&
-            (!slowest || link->deadline < slowest->deadline))
+            (!slowest || link_slow_at(net, link) < link_slow_at(net, slowest)))
             slowest = link;
-    if (slowest && nng_clock() + net->handshake_ms < slowest->deadline + HANDSHAKE_PATIENCE_MS)
-        slowest = NULL;
-    return slowest;
+    return slowest && link_slow_at(net, slowest) <= nng_clock() ? slowest : NULL;
 }
 
 /* Whoever says nothing keeps his place only until somebody else wants it. */
