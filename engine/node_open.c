@@ -272,7 +272,7 @@ static int opening_check(const struct neap_options *options, struct neap_error *
         return error_set(error, NEAP_REFUSED,
                          "%s: a node for reading only takes nothing from others", others);
     /* What is refused with certificates is refused whatever the cluster turns out to be. */
-    return options->listen ? address_check(options->listen, true, "listen", error) : 0;
+    return options->listen ? net_address_check(options->listen, true, "listen", error) : 0;
 }
 
 /* A directory has certificates; a file only the id and the key. */
