@@ -451,12 +451,12 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < count; i++)
         pushes_lost(differences[i]);
     isolated();
-    sets();
     for (unsigned i = 0; i < count; i++)
         damage(differences[i]);
     for (unsigned i = 1; i < count; i++)
         behind(differences[i], differences[i] == 1000 ? 1e6 : NAN);
     more_shards();
     idle("64 shards");
+    sets(); /* at the end: contexts have many replica ids from then on */
     return !finish();
 }

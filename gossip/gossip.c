@@ -161,7 +161,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
     int error;
     *ret_reason = REASON_unexpected;
     if (message->kind == MESSAGE_HEARTBEAT) {
-        gossip->peers[link->peer].clock_ms = message->what ? message->what : 1;
+        if (control) /* the other one has none */
+            gossip->peers[link->peer].clock_ms = message->what ? message->what : 1;
         return 0;
     }
     if (message->kind == MESSAGE_HELLO || control != (message->kind == MESSAGE_DIGEST))

@@ -257,8 +257,8 @@ static int peer_beat(struct step *step, size_t index)
     int error = 0;
     message_init(&message);
     message.kind = MESSAGE_HEARTBEAT;
-    message.what = gossip->store->expiry.clock;
     for (unsigned channel = 0; channel < CHANNELS && !error; channel++) {
+        message.what = channel == CHANNEL_CONTROL ? gossip->store->expiry.clock : 0;
         if (peer->links[channel])
             error = link_tell(step, peer->links[channel], &message, false);
     }
