@@ -5,6 +5,7 @@
 #include <stdalign.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* The functions of libsodium that are called here need no sodium_init. */
 
@@ -50,37 +51,11 @@ bool checksum_equal(const struct checksum *a, const struct checksum *b)
 
 void checksum_text(const struct checksum *sum, char ret_text[CHECKSUM_DIGITS + 1])
 {
-    static const char hex[] = "0123456789abcdef";
-    size_t i;
-
-    for (i = 0; i < CHECKSUM_SIZE; i++) {
-        ret_text[2 * i] = hex[sum->bytes[i] >> 4];
-        ret_text[2 * i + 1] = hex[sum->bytes[i] & 15];
-    }
-    ret_text[CHECKSUM_DIGITS] = 0;
-}
-
-static int digit_value(uint8_t digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+    hex_write(slice_of(sum->bytes, sizeof sum->bytes), ret_text);
 }
 
 bool checksum_parse(struct slice text, struct checksum *ret_sum)
 {
-    struct checksum sum;
-    size_t i;
-
-    if (text.size != CHECKSUM_DIGITS)
-        return false;
-    for (i = 0; i < CHECKSUM_SIZE; i++) {
-        int high = digit_value(text.data[2 * i]), low = digit_value(text.data[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        sum.bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    *ret_sum = sum;
-    return true;
+    return text.size == CHECKSUM_DIGITS &&
+           hex_read((const char *)text.data, ret_sum->bytes, sizeof ret_sum->bytes);
 }

@@ -2,6 +2,8 @@
 
 #include <sodium/crypto_shorthash_siphash24.h>
 
+#include "base/text.h"
+
 /* The functions of libsodium that are called here need no sodium_init. */
 
 uint64_t hash_64(const struct hash_key *key, struct slice bytes)
@@ -44,14 +46,11 @@ bool digest_equal(struct digest a, struct digest b)
 
 void digest_text(struct digest digest, char ret_text[33])
 {
-    static const char hex[] = "0123456789abcdef";
-    int i;
+    uint8_t bytes[16];
 
-    for (i = 0; i < 16; i++) {
-        ret_text[i] = hex[digest.high >> (60 - 4 * i) & 15];
-        ret_text[16 + i] = hex[digest.low >> (60 - 4 * i) & 15];
-    }
-    ret_text[32] = 0;
+    bytes_put_u64(bytes, digest.high);
+    bytes_put_u64(bytes + 8, digest.low);
+    hex_write(slice_of(bytes, sizeof bytes), ret_text);
 }
 
 uint64_t hash_name(struct slice name)

@@ -4,22 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 
 /* Gossip keeps the other half of its table for nodes that dial in. */
 enum { PEERS_LISTED_MAX = PEERS_MAX / 2 };
-
-static const char blanks[] = " \t\r";
-
-static char *trim(char *text)
-{
-    char *end;
-
-    text += strspn(text, blanks);
-    end = text + strlen(text);
-    while (end > text && strchr(blanks, end[-1]))
-        *--end = '\0';
-    return text;
-}
 
 int address_check(const char *address, bool trusted, const char *what, struct neap_error *error)
 {
@@ -84,7 +72,7 @@ int peer_list_read(const char *text, const char *own, bool trusted, struct peer_
 
         if (comma)
             *comma++ = '\0';
-        code = peer_add(&list, trim(at), own, trusted, error);
+        code = peer_add(&list, text_trim(at), own, trusted, error);
         at = comma;
     }
     if (code)

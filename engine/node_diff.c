@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "engine/node_ask.h"
 #include "engine/node_explain.h"
 #include "engine/status.h"
@@ -33,37 +34,26 @@ struct differing {
 
 /* ---- words ---- */
 
-static int hex_digit(char digit)
+static int cursor_read(const char *text, struct buffer *ret_cursor)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *found = digit ? strchr(digits, digit) : NULL;
+    uint8_t bytes[KEY_CURSOR_MAX];
+    size_t size = strlen(text) / 2;
 
-    return found ? (int)(found - digits) : -1;
-}
-
-static int hex_read(const char *text, struct buffer *ret_bytes)
-{
-    for (; *text; text += 2) {
-        int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
-        uint8_t byte;
-
-        if (low < 0)
-            return NEAP_INVALID;
-        byte = (uint8_t)(16 * high + low);
-        if (buffer_append(ret_bytes, slice_of(&byte, 1)))
-            return NEAP_INVALID;
-    }
-    return ret_bytes->size > 8 ? 0 : NEAP_INVALID;
+    if (size <= 8 || size > sizeof bytes || strlen(text) % 2 || !hex_read(text, bytes, size))
+        return NEAP_INVALID;
+    return buffer_append(ret_cursor, slice_of(bytes, size)) ? NEAP_INVALID : 0;
 }
 
 /* A word has 4096 characters; what a longer cursor begins with is before it. */
-static json_t *hex_json(struct slice bytes)
+static json_t *cursor_json(struct slice cursor)
 {
     char text[2 * DIFF_CURSOR_MAX + 1];
 
-    for (size_t i = 0; i < bytes.size && i < DIFF_CURSOR_MAX; i++)
-        snprintf(text + 2 * i, 3, "%02x", bytes.data[i]);
-    return bytes.size ? json_string(text) : json_null();
+    if (!cursor.size)
+        return json_null();
+    hex_write(slice_of(cursor.data, cursor.size < DIFF_CURSOR_MAX ? cursor.size : DIFF_CURSOR_MAX),
+              text);
+    return json_string(text);
 }
 
 static int differing_words(struct differing *differing, const char *verb, int argc,
@@ -85,7 +75,7 @@ static int differing_words(struct differing *differing, const char *verb, int ar
                              "%s: %.60s: not a number of cells from 1 to %d", verb, argv[2],
                              VERIFY_KEYS_MAX);
     }
-    if (argc > DIFF_WORDS_LEAST + 1 && hex_read(argv[3], &differing->from))
+    if (argc > DIFF_WORDS_LEAST + 1 && cursor_read(argv[3], &differing->from))
         return error_set(explaining->error, NEAP_INVALID,
                          "%s: %.60s: not where an answer said that there is more", verb, argv[3]);
     differing->limit = (size_t)number;
@@ -353,7 +343,7 @@ static json_t *differing_json(struct differing *differing)
     put(differing, json, "damaged", json_number(differing->damaged));
     put(differing, json, "behind", json_number(differing->behind));
     put(differing, json, "ahead", json_number(differing->ahead));
-    put(differing, json, "next", hex_json(buffer_slice(&differing->next)));
+    put(differing, json, "next", cursor_json(buffer_slice(&differing->next)));
     put(differing, json, "cells", json_incref(differing->cells));
     if (!differing->failed)
         return json;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "store/disk_rocks.h"
 #include "store/manifest.h"
 
@@ -48,18 +49,12 @@ static int errno_set(struct neap_error *error, const char *path, const char *wha
 /* The name of a new directory is in its parent, and durable when that is synced. */
 static int directory_sync_parent(const char *path, struct neap_error *error)
 {
-    char *parent = mem_text(path), *end;
+    char *parent = text_parent(path);
     int handle, failed;
 
     if (!parent)
         return NEAP_NOMEM;
-    end = parent + strlen(parent);
-    while (end > parent + 1 && end[-1] == '/')
-        *--end = 0;
-    end = strrchr(parent, '/');
-    if (end)
-        end[end == parent] = 0;
-    handle = open(end ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    handle = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     mem_free(parent);
     if (handle < 0)
         return errno_set(error, path, "cannot open its parent");

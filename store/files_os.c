@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "store/files.h"
 
 enum { PIECE = 256 << 10 };
@@ -101,20 +102,14 @@ int files_sync(struct files *files, struct neap_error *error)
 /* Of what has this name: a handle, or a code. */
 static int parent_open(const char *path, struct neap_error *error)
 {
-    char *parent = mem_text(path), *end;
+    char *parent = text_parent(path);
     int handle;
 
     if (!parent)
         return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
-    end = parent + strlen(parent);
-    while (end > parent + 1 && end[-1] == '/')
-        *--end = 0;
-    end = strrchr(parent, '/');
-    if (end)
-        end[end == parent] = 0;
-    handle = open(end ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    handle = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (handle < 0)
-        handle = files_fail(error, end ? parent : ".", NULL, "cannot open the directory");
+        handle = files_fail(error, parent, NULL, "cannot open the directory");
     mem_free(parent);
     return handle;
 }

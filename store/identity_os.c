@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "store/format.h"
 #include "store/identity.h"
 
@@ -51,36 +52,20 @@ static int mark_of(int directory, const char *name, uint64_t *ret_inode, uint64_
     return 0;
 }
 
-static int digit_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 /* Zeroes when there is none, or not in the form that machine-id(5) gives. */
 static void machine_read(uint8_t ret_machine[16])
 {
-    uint8_t machine[16];
     char text[33] = {0};
-    unsigned i;
     FILE *file;
 
-    memset(ret_machine, 0, sizeof machine);
+    memset(ret_machine, 0, 16);
     file = fopen("/etc/machine-id", "re");
     if (!file)
         return;
     if (fread(text, 1, 32, file) != 32)
         text[0] = 0;
     (void)fclose(file);
-    for (i = 0; i < sizeof machine; i++) {
-        int high = digit_value(text[2 * i]), low = high < 0 ? -1 : digit_value(text[2 * i + 1]);
-
-        if (low < 0)
-            return;
-        machine[i] = (uint8_t)(high << 4 | low);
-    }
-    memcpy(ret_machine, machine, sizeof machine);
+    (void)hex_read(text, ret_machine, 16);
 }
 
 int directory_mark_read(const char *path, struct directory_mark *ret_mark, struct neap_error *error)

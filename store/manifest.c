@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/version.h"
 
 static const struct versions reads = {1, MANIFEST_VERSION};
@@ -199,20 +200,9 @@ static bool take_number(struct slice *text, uint64_t *ret_number)
 static bool take_node(struct slice *text, uint64_t *ret_node)
 {
     char word[17];
-    uint64_t node = 0;
-    size_t i;
 
-    if (!take_until(text, '\n', word, sizeof word - 1) || strlen(word) != sizeof word - 1)
-        return false;
-    for (i = 0; word[i]; i++) {
-        const char *digit = strchr("0123456789abcdef", word[i]);
-
-        if (!digit)
-            return false;
-        node = node << 4 | (uint64_t)(digit - "0123456789abcdef");
-    }
-    *ret_node = node;
-    return true;
+    return take_until(text, '\n', word, sizeof word - 1) && strlen(word) == sizeof word - 1 &&
+           hex_read_u64(word, ret_node);
 }
 
 /* The last line, which is taken off: is all as it was written? */

@@ -9,6 +9,7 @@
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "store/keys.h"
 
 enum { ONCE_OVERHEAD = 64, LINE_SIZE_MAX = 256, DIGEST_SIZE = 16 };
@@ -34,20 +35,7 @@ void once_name_text(struct once_name name, uint64_t random, char ret_text[ONCE_N
 /* A dash and so many digits, of which one has a value. */
 static bool part_read(const uint8_t *at, uint64_t *ret_number)
 {
-    static const char digits[] = "0123456789abcdef";
-    uint64_t number = 0;
-
-    if (at[0] != '-')
-        return false;
-    for (size_t i = 1; i <= NAME_DIGITS; i++) {
-        const char *digit = at[i] ? strchr(digits, at[i]) : NULL;
-
-        if (!digit)
-            return false;
-        number = number << 4 | (uint64_t)(digit - digits);
-    }
-    *ret_number = number;
-    return true;
+    return at[0] == '-' && hex_read_u64((const char *)at + 1, ret_number);
 }
 
 bool once_name_read(struct slice id, struct once_name *ret_name)

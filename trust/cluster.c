@@ -4,43 +4,21 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "trust/secret.h"
 
 enum { KEY_DIGITS_MAX = 64, ID_DIGITS = 16 };
 
-static int hex_digit(char digit)
+/* Exactly so many digits, at least two for each byte: the bytes are those of the first. */
+static bool key_read(const char *text, size_t digits, uint8_t *ret_bytes, size_t size)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = digit ? strchr(digits, digit) : NULL;
+    uint8_t all[KEY_DIGITS_MAX / 2];
+    bool fits = strlen(text) == digits && hex_read(text, all, digits / 2);
 
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Exactly `count` digits and no more; the first 2 * size of them are kept. */
-static bool hex_read(const char *text, size_t count, uint8_t *ret_bytes, size_t size)
-{
-    for (size_t i = 0; i < count; i++) {
-        int digit = hex_digit(text[i]);
-
-        if (digit < 0)
-            return false;
-        if (i / 2 < size)
-            ret_bytes[i / 2] = (uint8_t)(i % 2 ? ret_bytes[i / 2] | digit : digit << 4);
-    }
-    return text[count] == '\0';
-}
-
-static const char blanks[] = " \t\r";
-
-static char *trim(char *text)
-{
-    char *end;
-
-    text += strspn(text, blanks);
-    end = text + strlen(text);
-    while (end > text && strchr(blanks, end[-1]))
-        *--end = '\0';
-    return text;
+    if (fits)
+        memcpy(ret_bytes, all, size);
+    secret_wipe(all, sizeof all);
+    return fits;
 }
 
 /* One line, which is changed. */
@@ -48,31 +26,29 @@ static int cluster_line(char *line, const char *path, struct cluster *cluster, b
                         bool *ret_key, struct neap_error *error)
 {
     char *comment = strchr(line, '#'), *equals, *name, *value;
-    uint8_t id[8];
 
     if (comment)
         *comment = '\0';
-    name = trim(line);
+    name = text_trim(line);
     if (!*name)
         return 0;
     equals = strchr(name, '=');
     if (!equals)
         return error_set(error, NEAP_INVALID, "cluster: %.150s: a line is not NAME = VALUE", path);
     *equals = '\0';
-    value = trim(equals + 1);
-    name = trim(name);
+    value = text_trim(equals + 1);
+    name = text_trim(name);
     if (!strcmp(name, "cluster")) {
-        *ret_id = hex_read(value, ID_DIGITS, id, sizeof id);
-        cluster->id = *ret_id ? bytes_get_u64(id) : 0;
-        if (cluster->id)
+        *ret_id = strlen(value) == ID_DIGITS && hex_read_u64(value, &cluster->id);
+        if (*ret_id && cluster->id)
             return 0;
         return error_set(error, NEAP_INVALID,
                          "cluster: %.150s: `cluster` is 16 hex digits, and not 0", path);
     }
     if (!strcmp(name, "key")) {
         *ret_key =
-            hex_read(value, KEY_DIGITS_MAX, cluster->key.bytes, sizeof cluster->key.bytes) ||
-            hex_read(value, KEY_DIGITS_MAX / 2, cluster->key.bytes, sizeof cluster->key.bytes);
+            key_read(value, KEY_DIGITS_MAX, cluster->key.bytes, sizeof cluster->key.bytes) ||
+            key_read(value, KEY_DIGITS_MAX / 2, cluster->key.bytes, sizeof cluster->key.bytes);
         if (*ret_key)
             return 0;
         return error_set(error, NEAP_INVALID, "cluster: %.150s: `key` is 64 hex digits", path);

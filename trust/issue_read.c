@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "trust/credentials_parts.h"
 #include "trust/issue_mbed.h"
 #include "trust/secret.h"
@@ -199,20 +200,20 @@ int stamp_write(uint64_t seconds, char ret_text[STAMP_MAX], struct neap_error *e
 
 void fingerprint_text(const uint8_t print[FINGERPRINT_SIZE], char ret_text[FINGERPRINT_TEXT_MAX])
 {
-    for (size_t i = 0; i < FINGERPRINT_SIZE; i++)
-        snprintf(ret_text + 2 * i, 3, "%02x", print[i]);
+    hex_write(slice_of(print, FINGERPRINT_SIZE), ret_text);
 }
 
 static int issued_take(const mbedtls_x509_crt *from, struct issued *issued,
                        struct neap_error *error)
 {
     int code = from->ca_istrue ? 0 : certificate_principal(from, &issued->principal);
+    size_t room = sizeof issued->serial / 2 - 1;
+    size_t serial = from->serial.len < room ? from->serial.len : room;
 
     issued->authority = from->ca_istrue;
     issued->span = (struct issue_span){certificate_time_ms(&from->valid_from) / 1000,
                                        certificate_time_ms(&from->valid_to) / 1000};
-    for (size_t i = 0; i < from->serial.len && 2 * i + 3 <= sizeof issued->serial; i++)
-        snprintf(issued->serial + 2 * i, 3, "%02x", from->serial.p[i]);
+    hex_write(slice_of(from->serial.p, serial), issued->serial);
     certificate_fingerprint(from, issued->fingerprint);
     if (code)
         return error_set(error, code, "the certificate does not say who it is for, as neap does");

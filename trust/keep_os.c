@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "trust/keep.h"
 
 static int errno_code(int number)
@@ -160,22 +161,16 @@ static int directory_settle(int parent, const char *path, struct neap_error *err
 
 int keep_directory(const char *path, struct neap_error *error)
 {
-    char *parent = mem_text(path), *end;
+    char *parent = text_parent(path);
     int handle, code = 0;
 
     if (!parent)
         return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
-    end = parent + strlen(parent);
-    while (end > parent + 1 && end[-1] == '/')
-        *--end = '\0';
-    end = strrchr(parent, '/');
-    if (end)
-        end[end == parent] = '\0';
     if (mkdir(path, 0700)) {
         if (errno != EEXIST || !secret_is_directory(path))
             code = keep_fail(error, path, "", "cannot make the directory");
     } else {
-        handle = directory_open(end ? parent : ".", error);
+        handle = directory_open(parent, error);
         code = handle < 0 ? handle : directory_settle(handle, path, error);
         if (handle >= 0)
             (void)close(handle);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 
 enum { NUMBER_DIGITS = 16, BUCKET_MAX = 255 };
 
@@ -40,20 +41,10 @@ static int digit_value(uint8_t digit, char ten)
 
 static bool take_number(struct slice *text, uint64_t *ret_number)
 {
-    uint64_t number = 0;
-
-    if (text->size < NUMBER_DIGITS)
+    if (text->size < NUMBER_DIGITS || !hex_read_u64((const char *)text->data, ret_number))
         return false;
-    for (unsigned i = 0; i < NUMBER_DIGITS; i++) {
-        int digit = digit_value(text->data[i], 'a');
-
-        if (digit < 0)
-            return false;
-        number = number << 4 | (unsigned)digit;
-    }
     *text = slice_of(text->data + NUMBER_DIGITS, text->size - NUMBER_DIGITS);
-    *ret_number = number;
-    return number != 0;
+    return *ret_number != 0;
 }
 
 static bool is_unreserved(uint8_t byte)

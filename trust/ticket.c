@@ -4,30 +4,10 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "trust/secret.h"
 
 enum { LINE_MAX_SIZE = PRINCIPAL_URI_MAX + 32 };
-
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-static bool key_read(const char *text, uint8_t ret_key[FINGERPRINT_SIZE])
-{
-    if (strlen(text) != (size_t)2 * FINGERPRINT_SIZE)
-        return false;
-    for (size_t i = 0; i < FINGERPRINT_SIZE; i++) {
-        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        ret_key[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
 
 static bool number_read(const char *text, uint64_t most, uint64_t *ret_number)
 {
@@ -69,7 +49,8 @@ static int line_take(struct ticket *ticket, char *line)
         code = number_read(value, UINT32_MAX, &number) ? 0 : NEAP_INVALID;
         ticket->failures = (unsigned)number;
     } else if (!strcmp(line, "used-by")) {
-        ticket->used = key_read(value, ticket->key);
+        ticket->used = strlen(value) == (size_t)2 * FINGERPRINT_SIZE &&
+                       hex_read(value, ticket->key, FINGERPRINT_SIZE);
         code = ticket->used ? 0 : NEAP_INVALID;
     } else {
         code = NEAP_INVALID;
