@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,4 +49,29 @@ int error_set(struct neap_error *error, int code, const char *format, ...)
     (void)vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
     return code;
+}
+
+int errno_code(int number)
+{
+    switch (number) {
+    case ENOENT:
+        return NEAP_NOTFOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case EEXIST:
+    case ENOTEMPTY:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return NEAP_REFUSED;
+    case ENOTDIR:
+    case ENAMETOOLONG:
+    case ELOOP:
+        return NEAP_INVALID;
+    case ENOMEM:
+        return NEAP_NOMEM;
+    default:
+        return NEAP_IO;
+    }
 }

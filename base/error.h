@@ -14,4 +14,7 @@ const char *error_text(int code);
  * `return error_set(...)`. A text that is too long is cut. */
 int error_set(struct neap_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* What the number that a file's call left means: NOTFOUND, REFUSED (rights, room, it is there
+ * already), INVALID (the path), NOMEM, IO. */
+int errno_code(int number);
 #endif

@@ -12,46 +12,15 @@
 #include "store/slot.h"
 #include "store/store.h"
 
-enum { ID_DIGITS = 16 };
-
-static const struct {
-    enum principal_kind kind;
-    const char *word;
-} kinds[] = {
-    {PRINCIPAL_NODE, "node/"}, {PRINCIPAL_DEVICE, "device/"}, {PRINCIPAL_CLIENT, "client/"}};
-
-static bool id_read(const char *text, uint64_t *ret_id)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint64_t id = 0;
-
-    if (strlen(text) != ID_DIGITS)
-        return false;
-    for (; *text; text++) {
-        const char *digit = strchr(digits, *text);
-
-        if (!digit)
-            return false;
-        id = id << 4 | (uint64_t)(digit - digits);
-    }
-    *ret_id = id;
-    return id != 0;
-}
-
 int revoked_parse(const char *text, struct revoked_name *ret_name)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        size_t size = strlen(kinds[i].word);
-        uint64_t id;
+    struct principal principal;
 
-        if (strncmp(text, kinds[i].word, size) != 0)
-            continue;
-        if (!id_read(text + size, &id))
-            return NEAP_INVALID;
-        *ret_name = (struct revoked_name){kinds[i].kind, id};
-        return 0;
-    }
-    return NEAP_INVALID;
+    /* A token is used up by itself, or is withdrawn where it is kept. */
+    if (principal_named(slice_text(text), &principal) || principal.kind == PRINCIPAL_JOIN)
+        return NEAP_INVALID;
+    *ret_name = (struct revoked_name){principal.kind, principal.id};
+    return 0;
 }
 
 int revoked_place(struct buffer *ret_path)

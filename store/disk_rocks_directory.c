@@ -19,7 +19,7 @@ static bool name_ends(const char *name, const char *end)
     return name_size > end_size && strcmp(name + name_size - end_size, end) == 0;
 }
 
-static int errno_code(int number)
+static int open_code(int number)
 {
     switch (number) {
     case ENOENT:
@@ -43,7 +43,7 @@ static int errno_set(struct neap_error *error, const char *path, const char *wha
 {
     int number = errno;
 
-    return error_set(error, errno_code(number), "%s: %s: %s", path, what, strerror(number));
+    return error_set(error, open_code(number), "%s: %s: %s", path, what, strerror(number));
 }
 
 /* The name of a new directory is in its parent, and durable when that is synced. */

@@ -20,31 +20,6 @@ struct files {
     int handle;
 };
 
-static int errno_code(int number)
-{
-    switch (number) {
-    case ENOENT:
-        return NEAP_NOTFOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case EEXIST:
-    case ENOTEMPTY:
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return NEAP_REFUSED;
-    case ENOTDIR:
-    case ENAMETOOLONG:
-    case ELOOP:
-        return NEAP_INVALID;
-    case ENOMEM:
-        return NEAP_NOMEM;
-    default:
-        return NEAP_IO;
-    }
-}
-
 static int files_fail(struct neap_error *error, const char *path, const char *name,
                       const char *what)
 {

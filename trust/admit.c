@@ -8,24 +8,13 @@
 #include "trust/credentials.h"
 #include "trust/keep.h"
 
-static int file_read(const char *directory, const char *name, enum secret_mode mode,
-                     struct buffer *ret_text, struct neap_error *error)
-{
-    char *path = secret_path(directory, name);
-    int code = path ? secret_read(path, mode, "cluster", ret_text, error)
-                    : error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
-
-    mem_free(path);
-    return code;
-}
-
 int desk_open(const char *directory, struct desk *ret_desk, struct neap_error *error)
 {
     struct desk desk = {0};
     struct cluster cluster;
     int code;
 
-    code = file_read(directory, CREDENTIALS_CA_KEY, SECRET_KEY, &desk.key, error);
+    code = secret_file(directory, CREDENTIALS_CA_KEY, SECRET_KEY, &desk.key, error);
     if (code == NEAP_NOTFOUND)
         return error_set(error, NEAP_REFUSED,
                          "there is no " CREDENTIALS_CA_KEY
@@ -33,9 +22,9 @@ int desk_open(const char *directory, struct desk *ret_desk, struct neap_error *e
                          "is where `neap init` made the cluster",
                          directory);
     if (!code)
-        code = file_read(directory, CREDENTIALS_CA, SECRET_PUBLIC, &desk.ca, error);
+        code = secret_file(directory, CREDENTIALS_CA, SECRET_PUBLIC, &desk.ca, error);
     if (!code)
-        code = file_read(directory, CREDENTIALS_CLUSTER, SECRET_KEY, &desk.cluster, error);
+        code = secret_file(directory, CREDENTIALS_CLUSTER, SECRET_KEY, &desk.cluster, error);
     if (!code)
         code = cluster_parse((const char *)desk.cluster.data, directory, &cluster, error);
     if (code) {
@@ -85,7 +74,7 @@ static int ticket_load(const char *tokens, const char *name, struct ticket *ret_
                        struct neap_error *error)
 {
     struct buffer text;
-    int code = file_read(tokens, name, SECRET_KEY, &text, error);
+    int code = secret_file(tokens, name, SECRET_KEY, &text, error);
 
     if (code == NEAP_NOTFOUND)
         return error_set(error, NEAP_REFUSED,

@@ -1,9 +1,12 @@
 #include "trust/certificate.h"
 
+#include <inttypes.h>
 #include <mbedtls/asn1.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/pem.h>
+#include <mbedtls/sha256.h>
 #include <mbedtls/ssl.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -64,6 +67,10 @@ int certificate_principal(const mbedtls_x509_crt *certificate, struct principal 
     return error;
 }
 
+/* ---- moments: the calendar as of 1582, after Howard Hinnant's days_from_civil ---- */
+
+enum { DAY_S = 86400, DAYS_OF_400_YEARS = 146097, DAYS_TO_1970 = 719468 };
+
 /* Days from 1970-01-01 to a date of the Gregorian calendar: years begin in March, so that the day
  * that comes and goes is the last. */
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
@@ -72,7 +79,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
 
     year -= month <= 2;
     return 365 * year + year / 4 - year / 100 + year / 400 + (153 * from_march + 2) / 5 + day - 1 -
-           719468;
+           DAYS_TO_1970;
 }
 
 uint64_t certificate_time_ms(const mbedtls_x509_time *time)
@@ -82,6 +89,23 @@ uint64_t certificate_time_ms(const mbedtls_x509_time *time)
     if (days < 0)
         return 0;
     return (uint64_t)(((days * 24 + time->hour) * 60 + time->min) * 60 + time->sec) * 1000;
+}
+
+int certificate_stamp(uint64_t seconds, char ret_text[STAMP_MAX], struct neap_error *error)
+{
+    uint64_t days = seconds / DAY_S + DAYS_TO_1970, of_day = seconds % DAY_S;
+    uint64_t era = days / DAYS_OF_400_YEARS, of_era = days % DAYS_OF_400_YEARS;
+    uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    uint64_t month = (5 * of_year + 2) / 153, day = of_year - (153 * month + 2) / 5 + 1;
+
+    year += era * 400 + (month >= 10);
+    month = month < 10 ? month + 3 : month - 9;
+    if (seconds / DAY_S > 3000000 || year > 9999)
+        return error_set(error, NEAP_LIMIT, "a certificate does not last beyond the year 9999");
+    snprintf(ret_text, STAMP_MAX, "%04" PRIu64 "%06" PRIu64 "%04" PRIu64, year,
+             month * 10000 + day * 100 + of_day / 3600, of_day / 60 % 60 * 100 + of_day % 60);
+    return 0;
 }
 
 /* A positive result counts the certificates that could not be read. */
@@ -97,6 +121,18 @@ int certificate_parse(struct slice pem, mbedtls_x509_crt *ret_certificate)
     return certificate_error(rv, NEAP_INVALID);
 }
 
+bool certificate_key_is_ours(const mbedtls_pk_context *key)
+{
+    return mbedtls_pk_get_type(key) == MBEDTLS_PK_ECKEY &&
+           mbedtls_pk_ec(*key)->grp.id == MBEDTLS_ECP_DP_SECP256R1;
+}
+
+void certificate_fingerprint(const mbedtls_x509_crt *certificate,
+                             uint8_t ret_fingerprint[FINGERPRINT_SIZE])
+{
+    must(!mbedtls_sha256_ret(certificate->raw.p, certificate->raw.len, ret_fingerprint, 0));
+}
+
 int certificate_key_parse(struct slice pem, mbedtls_pk_context *ret_key)
 {
     int rv;
@@ -104,8 +140,7 @@ int certificate_key_parse(struct slice pem, mbedtls_pk_context *ret_key)
     must(pem.data[pem.size] == 0);
     mbedtls_pk_init(ret_key);
     rv = mbedtls_pk_parse_key(ret_key, pem.data, pem.size + 1, NULL, 0);
-    if (rv == 0 && (!mbedtls_pk_can_do(ret_key, MBEDTLS_PK_ECDSA) ||
-                    mbedtls_pk_ec(*ret_key)->grp.id != MBEDTLS_ECP_DP_SECP256R1))
+    if (rv == 0 && !certificate_key_is_ours(ret_key))
         rv = MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE;
     if (rv)
         mbedtls_pk_free(ret_key);

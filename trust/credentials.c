@@ -1,17 +1,10 @@
 #include "trust/credentials_parts.h"
 
-#include <mbedtls/sha256.h>
 #include <mbedtls/version.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "trust/secret.h"
-
-void certificate_fingerprint(const mbedtls_x509_crt *certificate,
-                             uint8_t ret_fingerprint[CREDENTIALS_FINGERPRINT])
-{
-    must(!mbedtls_sha256_ret(certificate->raw.p, certificate->raw.len, ret_fingerprint, 0));
-}
 
 static int fail(struct neap_error *error, int code, const char *what, const char *why)
 {
@@ -27,7 +20,7 @@ static int ca_read(struct credentials *credentials, const struct credentials_par
     int code;
 
     if (!parts->ca.size) {
-        memcpy(credentials->ca_fingerprint, parts->ca_fingerprint, CREDENTIALS_FINGERPRINT);
+        memcpy(credentials->ca_fingerprint, parts->ca_fingerprint, FINGERPRINT_SIZE);
         return 0;
     }
     code = certificate_parse(parts->ca, ca);
@@ -142,20 +135,6 @@ int credentials_make(const struct credentials_parts *parts, const char *what,
 
 /* ---- from a directory ---- */
 
-static int file_read(const char *directory, const char *name, enum secret_mode mode,
-                     struct buffer *ret_bytes, struct neap_error *error)
-{
-    char *path = secret_path(directory, name);
-    int code = NEAP_NOMEM;
-
-    if (path)
-        code = secret_read(path, mode, "cluster", ret_bytes, error);
-    else
-        fail(error, code, directory, "");
-    mem_free(path);
-    return code;
-}
-
 /* Who only uses a cluster needs no key of its hashes: the file may be missing for clients, which
  * shows when the certificate is read. */
 static int cluster_file(const char *directory, struct cluster *ret_cluster, bool *ret_has,
@@ -191,11 +170,11 @@ int credentials_open(const char *directory, struct credentials **ret_credentials
 
     if (code && code != NEAP_NOTFOUND)
         return error_set(error, code, "%s", missing.text);
-    code = file_read(directory, CREDENTIALS_CA, SECRET_PUBLIC, &ca, error);
+    code = secret_file(directory, CREDENTIALS_CA, SECRET_PUBLIC, &ca, error);
     if (!code)
-        code = file_read(directory, CREDENTIALS_CERTIFICATE, SECRET_PUBLIC, &certificate, error);
+        code = secret_file(directory, CREDENTIALS_CERTIFICATE, SECRET_PUBLIC, &certificate, error);
     if (!code)
-        code = file_read(directory, CREDENTIALS_KEY, SECRET_KEY, &key, error);
+        code = secret_file(directory, CREDENTIALS_KEY, SECRET_KEY, &key, error);
     if (!code) {
         parts = (struct credentials_parts){.ca = buffer_slice(&ca),
                                            .certificate = buffer_slice(&certificate),

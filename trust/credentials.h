@@ -17,8 +17,6 @@
 #define CREDENTIALS_KEY "node.key"
 #define CREDENTIALS_CA_KEY "ca.key"
 
-enum { CREDENTIALS_FINGERPRINT = 32 };
-
 struct credentials;
 
 /* Keys that others may read are REFUSED; NOTFOUND, INVALID (also: the parts do not belong

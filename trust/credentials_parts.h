@@ -15,9 +15,7 @@ struct credentials {
     mbedtls_x509_crt ca;    /* when has_ca */
     mbedtls_x509_crt chain; /* own, and that of the CA, which who knows its fingerprint needs */
     mbedtls_pk_context key;
-    uint8_t ca_fingerprint[CREDENTIALS_FINGERPRINT];
+    uint8_t ca_fingerprint[FINGERPRINT_SIZE];
 };
 
-void certificate_fingerprint(const mbedtls_x509_crt *certificate,
-                             uint8_t ret_fingerprint[CREDENTIALS_FINGERPRINT]);
 #endif

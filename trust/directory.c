@@ -14,28 +14,16 @@ static int fail(struct neap_error *error, int code)
     return error_set(error, code, "%s", error_text(code));
 }
 
-static int file_read(const char *directory, const char *name, enum secret_mode mode,
-                     struct buffer *ret_text, struct neap_error *error)
-{
-    char *path = secret_path(directory, name);
-    int code = path ? secret_read(path, mode, "cluster", ret_text, error) : fail(error, NEAP_NOMEM);
-
-    mem_free(path);
-    return code;
-}
-
 /* ---- a new cluster ---- */
 
 int cluster_text(uint64_t id, struct buffer *ret_text, struct neap_error *error)
 {
-    uint64_t key[4] = {0};
+    uint64_t key[4];
     char text[400];
-    int code = 0, size;
+    int code, size;
 
-    for (size_t i = 0; i < 4 && !code; i++)
-        code = issue_id(&key[i], error);
-    if (code)
-        return code;
+    for (size_t i = 0; i < 4; i++)
+        key[i] = issue_id();
     size = snprintf(text, sizeof text,
                     "# A neap cluster. Every node of it needs this file; keep it secret.\n"
                     "cluster = %016" PRIx64 "\nkey = %016" PRIx64 "%016" PRIx64 "%016" PRIx64
@@ -66,12 +54,10 @@ static int first_node(struct buffer parts[PARTS], uint64_t cluster, uint64_t now
                       struct neap_error *error)
 {
     const struct issuer issuer = {buffer_slice(&parts[PART_CA]), buffer_slice(&parts[PART_CA_KEY])};
-    struct principal node = {.kind = PRINCIPAL_NODE, .cluster = cluster};
+    const struct principal node = {.kind = PRINCIPAL_NODE, .cluster = cluster, .id = issue_id()};
     struct buffer request;
-    int code = issue_id(&node.id, error);
+    int code = issue_request(buffer_slice(&parts[PART_KEY]), &request, error);
 
-    if (!code)
-        code = issue_request(buffer_slice(&parts[PART_KEY]), &request, error);
     if (code)
         return code;
     code = issue_sign(&issuer, buffer_slice(&request), &node, issue_span(node.kind, now_s, 0),
@@ -82,11 +68,9 @@ static int first_node(struct buffer parts[PARTS], uint64_t cluster, uint64_t now
 
 static int parts_make(struct buffer parts[PARTS], uint64_t now_s, struct neap_error *error)
 {
-    uint64_t cluster;
-    int code = issue_id(&cluster, error);
+    uint64_t cluster = issue_id();
+    int code = cluster_text(cluster, &parts[PART_CLUSTER], error);
 
-    if (!code)
-        code = cluster_text(cluster, &parts[PART_CLUSTER], error);
     if (!code)
         code = issue_key(&parts[PART_CA_KEY], error);
     if (!code)
@@ -142,7 +126,9 @@ static int grants_fill(struct principal *grants, const struct desk *desk, struct
     if (grants->kind == PRINCIPAL_NODE && grants->rights_count)
         return error_set(error, NEAP_INVALID, "a node may everything: it is given no buckets");
     grants->cluster = desk->id;
-    return grants->id ? 0 : issue_id(&grants->id, error);
+    if (!grants->id)
+        grants->id = issue_id();
+    return 0;
 }
 
 /* The certificate with which the bearer comes. */
@@ -180,7 +166,7 @@ static int made_by(const char *directory, uint64_t *ret_node, struct neap_error 
     *ret_node = 0;
     if (!keep_has(directory, CREDENTIALS_CERTIFICATE))
         return 0;
-    code = file_read(directory, CREDENTIALS_CERTIFICATE, SECRET_PUBLIC, &certificate, error);
+    code = secret_file(directory, CREDENTIALS_CERTIFICATE, SECRET_PUBLIC, &certificate, error);
     if (code)
         return code;
     code = issue_read(buffer_slice(&certificate), &issued, error);
@@ -266,7 +252,7 @@ static int key_open(const char *directory, struct buffer *ret_key, struct neap_e
     int code;
 
     if (keep_has(directory, CREDENTIALS_KEY))
-        return file_read(directory, CREDENTIALS_KEY, SECRET_KEY, ret_key, error);
+        return secret_file(directory, CREDENTIALS_KEY, SECRET_KEY, ret_key, error);
     code = issue_key(&key, error);
     if (code)
         return code;
@@ -299,7 +285,7 @@ static int file_try(const char *directory, const char *name, enum secret_mode mo
                     struct buffer *text, struct neap_error *error)
 {
     *text = (struct buffer){0};
-    return keep_has(directory, name) ? file_read(directory, name, mode, text, error) : 0;
+    return keep_has(directory, name) ? secret_file(directory, name, mode, text, error) : 0;
 }
 
 static int fingerprint_check(struct slice ca, const uint8_t fingerprint[FINGERPRINT_SIZE],
@@ -367,7 +353,7 @@ int directory_take(const char *directory, struct slice text,
     if (!code)
         code = fingerprint_check(papers.ca, fingerprint, error);
     if (!code)
-        code = file_read(directory, CREDENTIALS_KEY, SECRET_KEY, &key, error);
+        code = secret_file(directory, CREDENTIALS_KEY, SECRET_KEY, &key, error);
     if (!code)
         code = file_try(directory, CREDENTIALS_CA, SECRET_PUBLIC, &ca, error);
     if (!code)
@@ -391,7 +377,7 @@ int directory_renew(const char *directory, uint64_t now_s, struct issued *ret_is
 {
     struct buffer certificate, request, papers;
     struct issued issued;
-    int code = file_read(directory, CREDENTIALS_CERTIFICATE, SECRET_PUBLIC, &certificate, error);
+    int code = secret_file(directory, CREDENTIALS_CERTIFICATE, SECRET_PUBLIC, &certificate, error);
 
     if (code)
         return code;

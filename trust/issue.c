@@ -20,8 +20,6 @@ enum { CERTIFICATE_MAX = 8 << 10, NAMES_MAX = 6 << 10, SUBJECT_MAX = 64, SERIAL_
 
 static const char key_begin[] = "-----BEGIN EC PRIVATE KEY-----\n";
 static const char key_end[] = "-----END EC PRIVATE KEY-----\n";
-static const char certificate_begin[] = "-----BEGIN CERTIFICATE-----\n";
-static const char certificate_end[] = "-----END CERTIFICATE-----\n";
 
 /* Text that mbedTLS has written, or is about to write: room for it, all at once, so that nothing
  * secret stays behind in memory that was too small. */
@@ -59,47 +57,32 @@ struct issue_span issue_span(enum principal_kind kind, uint64_t now_s, uint64_t 
                                now_s + (seconds ? seconds : usual[kind])};
 }
 
-int issue_id(uint64_t *ret_id, struct neap_error *error)
+uint64_t issue_id(void)
 {
-    struct chance chance;
-    uint8_t bytes[8] = {0};
-    int code = chance_open(&chance, error), number = 0;
+    uint8_t bytes[8];
 
-    if (code)
-        return code;
     do
-        number = mbedtls_ctr_drbg_random(&chance.drbg, bytes, sizeof bytes);
-    while (!number && !bytes_get_u64(bytes));
-    chance_close(&chance);
-    if (number)
-        return mbed_fail(error, number, "no chance");
-    *ret_id = bytes_get_u64(bytes);
-    return 0;
+        certificate_random(NULL, bytes, sizeof bytes);
+    while (!bytes_get_u64(bytes));
+    return bytes_get_u64(bytes);
 }
 
 int issue_key(struct buffer *ret_key, struct neap_error *error)
 {
-    struct chance chance;
     mbedtls_pk_context key;
     struct buffer text;
     int code = text_open(&text, error), number;
 
     if (code)
         return code;
-    code = chance_open(&chance, error);
-    if (code) {
-        secret_done(&text);
-        return code;
-    }
     mbedtls_pk_init(&key);
     number = mbedtls_pk_setup(&key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
     if (!number)
         number = mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(key),
-                                     mbedtls_ctr_drbg_random, &chance.drbg);
+                                     certificate_random, NULL);
     if (!number)
         number = mbedtls_pk_write_key_pem(&key, text.data, text.room);
     mbedtls_pk_free(&key);
-    chance_close(&chance);
     return text_close(&text, number, "cannot make a key", ret_key, error);
 }
 
@@ -107,15 +90,12 @@ int issue_request(struct slice key_pem, struct buffer *ret_request, struct neap_
 {
     mbedtls_x509write_csr request;
     mbedtls_pk_context key;
-    struct chance chance;
     struct buffer text;
     int code = mbed_key(key_pem, &key, error), number;
 
     if (code)
         return code;
     code = text_open(&text, error);
-    if (!code && (code = chance_open(&chance, error)))
-        buffer_done(&text);
     if (code) {
         mbedtls_pk_free(&key);
         return code;
@@ -125,11 +105,10 @@ int issue_request(struct slice key_pem, struct buffer *ret_request, struct neap_
     mbedtls_x509write_csr_set_key(&request, &key);
     number = mbedtls_x509write_csr_set_subject_name(&request, "O=neap");
     if (!number)
-        number = mbedtls_x509write_csr_pem(&request, text.data, text.room, mbedtls_ctr_drbg_random,
-                                           &chance.drbg);
+        number =
+            mbedtls_x509write_csr_pem(&request, text.data, text.room, certificate_random, NULL);
     mbedtls_x509write_csr_free(&request);
     mbedtls_pk_free(&key);
-    chance_close(&chance);
     return text_close(&text, number, "cannot make a request", ret_request, error);
 }
 
@@ -232,14 +211,13 @@ static int extensions_set(mbedtls_x509write_cert *certificate, const struct maki
     return number;
 }
 
-static int serial_set(mbedtls_x509write_cert *certificate, struct chance *chance)
+static int serial_set(mbedtls_x509write_cert *certificate)
 {
     uint8_t bytes[SERIAL_SIZE];
     mbedtls_mpi serial;
-    int number = mbedtls_ctr_drbg_random(&chance->drbg, bytes, sizeof bytes);
+    int number;
 
-    if (number)
-        return number;
+    certificate_random(NULL, bytes, sizeof bytes);
     bytes[0] = (uint8_t)((bytes[0] & 0x3f) | 0x40); /* a positive number, always as long */
     mbedtls_mpi_init(&serial);
     number = mbedtls_mpi_read_binary(&serial, bytes, sizeof bytes);
@@ -250,7 +228,7 @@ static int serial_set(mbedtls_x509write_cert *certificate, struct chance *chance
 }
 
 static int certificate_fill(mbedtls_x509write_cert *certificate, const struct making *making,
-                            struct chance *chance, const char *from, const char *until)
+                            const char *from, const char *until)
 {
     int number;
 
@@ -264,7 +242,7 @@ static int certificate_fill(mbedtls_x509write_cert *certificate, const struct ma
     if (!number)
         number = mbedtls_x509write_crt_set_validity(certificate, from, until);
     if (!number)
-        number = serial_set(certificate, chance);
+        number = serial_set(certificate);
     return number ? number : extensions_set(certificate, making);
 }
 
@@ -273,27 +251,21 @@ static int certificate_make(const struct making *making, struct buffer *ret_cert
 {
     char from[STAMP_MAX], until[STAMP_MAX];
     mbedtls_x509write_cert certificate;
-    struct chance chance;
     struct buffer text = {0};
-    int code = stamp_write(making->span.from_s, from, error), number;
+    int code = certificate_stamp(making->span.from_s, from, error), number;
 
     if (!code)
-        code = stamp_write(making->span.until_s, until, error);
+        code = certificate_stamp(making->span.until_s, until, error);
     if (!code)
         code = text_open(&text, error);
-    if (!code)
-        code = chance_open(&chance, error);
-    if (code) {
-        buffer_done(&text);
+    if (code)
         return code;
-    }
     mbedtls_x509write_crt_init(&certificate);
-    number = certificate_fill(&certificate, making, &chance, from, until);
+    number = certificate_fill(&certificate, making, from, until);
     if (!number)
         number = mbedtls_x509write_crt_pem(&certificate, text.data, CERTIFICATE_MAX,
-                                           mbedtls_ctr_drbg_random, &chance.drbg);
+                                           certificate_random, NULL);
     mbedtls_x509write_crt_free(&certificate);
-    chance_close(&chance);
     return text_close(&text, number, "cannot make a certificate", ret_certificate, error);
 }
 
@@ -382,8 +354,8 @@ int issue_pem(struct slice der, bool key, struct buffer *ret_pem, struct neap_er
 
     if (code)
         return code;
-    number = mbedtls_pem_write_buffer(key ? key_begin : certificate_begin,
-                                      key ? key_end : certificate_end, der.data, der.size,
+    number = mbedtls_pem_write_buffer(key ? key_begin : PEM_CERTIFICATE_BEGIN,
+                                      key ? key_end : PEM_CERTIFICATE_END, der.data, der.size,
                                       text.data, text.room, &size);
     return text_close(&text, number, "too long for PEM", ret_pem, error);
 }

@@ -3,8 +3,8 @@
  * who somebody is stands in URIs (trust/principal.h), as subject's alternative names. PEM that
  * comes out ends with a zero byte which its size does not count; PEM that goes in needs none.
  * Buffers of keys end with secret_done() (trust/secret.h). Errors of all: NOMEM; INVALID: text that
- * is not what it should be; LIMIT: larger than a handshake may carry; REFUSED: the system has no
- * chance, or the key does not fit; *error says more. */
+ * is not what it should be; LIMIT: larger than a handshake may carry; REFUSED: the key
+ * does not fit; *error says more. */
 #ifndef NEAP_TRUST_ISSUE_H
 #define NEAP_TRUST_ISSUE_H
 #include "neap.h"
@@ -19,8 +19,9 @@ enum {
     ISSUE_JOIN_S = 10 * 60,
     ISSUE_AUTHORITY_S = 20 * 365 * 86400
 };
+#define PEM_CERTIFICATE_BEGIN "-----BEGIN CERTIFICATE-----\n"
+#define PEM_CERTIFICATE_END "-----END CERTIFICATE-----\n"
 enum { ISSUE_CLIENT = 1, ISSUE_SERVER = 2, ISSUE_BOTH = 3 }; /* which end of a link */
-enum { FINGERPRINT_SIZE = 32, FINGERPRINT_TEXT_MAX = 2 * FINGERPRINT_SIZE + 1 };
 
 /* When it is valid: seconds since 1970, both included; to the year 2049. */
 struct issue_span {
@@ -69,11 +70,10 @@ int issue_check(struct slice authority, struct slice certificate, struct slice k
                 struct neap_error *error);
 /* Is it the key of that certificate? REFUSED, INVALID. */
 int issue_pair(struct slice certificate, struct slice key, struct neap_error *error);
-void fingerprint_text(const uint8_t print[FINGERPRINT_SIZE], char ret_text[FINGERPRINT_TEXT_MAX]);
 
 /* PEM of one block as DER and back, for what must be short. `label`: "CERTIFICATE"... */
 int issue_der(struct slice pem, struct buffer *ret_der, struct neap_error *error);
 int issue_pem(struct slice der, bool key, struct buffer *ret_pem, struct neap_error *error);
 /* 64 unpredictable bits that are not 0. */
-int issue_id(uint64_t *ret_id, struct neap_error *error);
+uint64_t issue_id(void);
 #endif

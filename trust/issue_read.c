@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "trust/credentials_parts.h"
+#include "trust/certificate.h"
 #include "trust/issue_mbed.h"
 #include "trust/secret.h"
 
@@ -30,28 +30,6 @@ int mbed_fail(struct neap_error *error, int number, const char *what)
         return error_set(error, NEAP_LIMIT, "%s: too many or too long names of buckets", what);
     mbedtls_strerror(number, text, sizeof text);
     return error_set(error, NEAP_INVALID, "%s: %s", what, text);
-}
-
-int chance_open(struct chance *ret_chance, struct neap_error *error)
-{
-    static const uint8_t name[] = "neap";
-    int number;
-
-    mbedtls_entropy_init(&ret_chance->entropy);
-    mbedtls_ctr_drbg_init(&ret_chance->drbg);
-    number = mbedtls_ctr_drbg_seed(&ret_chance->drbg, mbedtls_entropy_func, &ret_chance->entropy,
-                                   name, sizeof name);
-    if (!number)
-        return 0;
-    chance_close(ret_chance);
-    return error_set(error, NEAP_REFUSED, "the system gives no random bytes (mbedTLS: -0x%04x)",
-                     (unsigned)-number);
-}
-
-void chance_close(struct chance *chance)
-{
-    mbedtls_ctr_drbg_free(&chance->drbg);
-    mbedtls_entropy_free(&chance->entropy);
 }
 
 /* ---- text ---- */
@@ -89,13 +67,6 @@ int mbed_certificate(struct slice pem, mbedtls_x509_crt *ret_certificate, struct
     return code;
 }
 
-/* Ours, and the only ones that links admit. */
-static bool key_is_ours(const mbedtls_pk_context *key)
-{
-    return mbedtls_pk_get_type(key) == MBEDTLS_PK_ECKEY &&
-           mbedtls_pk_ec(*key)->grp.id == MBEDTLS_ECP_DP_SECP256R1;
-}
-
 int mbed_key(struct slice pem, mbedtls_pk_context *ret_key, struct neap_error *error)
 {
     struct buffer text;
@@ -108,7 +79,7 @@ int mbed_key(struct slice pem, mbedtls_pk_context *ret_key, struct neap_error *e
     secret_done(&text);
     if (number)
         code = mbed_fail(error, number, "not a private key");
-    else if (!key_is_ours(ret_key))
+    else if (!certificate_key_is_ours(ret_key))
         code = error_set(error, NEAP_INVALID, "the key is not ECDSA on P-256");
     if (code)
         mbedtls_pk_free(ret_key);
@@ -119,7 +90,7 @@ static int request_verify(mbedtls_x509_csr *request, struct neap_error *error)
 {
     uint8_t hash[32];
 
-    if (!key_is_ours(&request->pk))
+    if (!certificate_key_is_ours(&request->pk))
         return error_set(error, NEAP_INVALID, "the request's key is not ECDSA on P-256");
     if (request->sig_md != MBEDTLS_MD_SHA256 ||
         mbedtls_sha256_ret(request->cri.p, request->cri.len, hash, 0) ||
@@ -175,33 +146,7 @@ int issue_der(struct slice pem, struct buffer *ret_der, struct neap_error *error
     return code ? error_set(error, code, "%s", error_text(code)) : 0;
 }
 
-/* ---- moments: the calendar as of 1582, after Howard Hinnant's days_from_civil ---- */
-
-enum { DAY_S = 86400, DAYS_OF_400_YEARS = 146097, DAYS_TO_1970 = 719468 };
-
-int stamp_write(uint64_t seconds, char ret_text[STAMP_MAX], struct neap_error *error)
-{
-    uint64_t days = seconds / DAY_S + DAYS_TO_1970, of_day = seconds % DAY_S;
-    uint64_t era = days / DAYS_OF_400_YEARS, of_era = days % DAYS_OF_400_YEARS;
-    uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    uint64_t month = (5 * of_year + 2) / 153, day = of_year - (153 * month + 2) / 5 + 1;
-
-    year += era * 400 + (month >= 10);
-    month = month < 10 ? month + 3 : month - 9;
-    if (seconds / DAY_S > 3000000 || year > 9999)
-        return error_set(error, NEAP_LIMIT, "a certificate does not last beyond the year 9999");
-    snprintf(ret_text, STAMP_MAX, "%04" PRIu64 "%06" PRIu64 "%04" PRIu64, year,
-             month * 10000 + day * 100 + of_day / 3600, of_day / 60 % 60 * 100 + of_day % 60);
-    return 0;
-}
-
 /* ---- what it says ---- */
-
-void fingerprint_text(const uint8_t print[FINGERPRINT_SIZE], char ret_text[FINGERPRINT_TEXT_MAX])
-{
-    hex_write(slice_of(print, FINGERPRINT_SIZE), ret_text);
-}
 
 static int issued_take(const mbedtls_x509_crt *from, struct issued *issued,
                        struct neap_error *error)

@@ -12,29 +12,6 @@
 #include "base/text.h"
 #include "trust/keep.h"
 
-static int errno_code(int number)
-{
-    switch (number) {
-    case ENOENT:
-        return NEAP_NOTFOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case EEXIST:
-    case ENOSPC:
-    case EDQUOT:
-        return NEAP_REFUSED;
-    case ENOTDIR:
-    case ENAMETOOLONG:
-    case ELOOP:
-        return NEAP_INVALID;
-    case ENOMEM:
-        return NEAP_NOMEM;
-    default:
-        return NEAP_IO;
-    }
-}
-
 static int keep_fail(struct neap_error *error, const char *directory, const char *name,
                      const char *what)
 {

@@ -3,9 +3,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "trust/cluster.h"
+#include "trust/issue.h"
 #include "trust/secret.h"
-
-static const char begin[] = "-----BEGIN CERTIFICATE-----\n", end[] = "-----END CERTIFICATE-----\n";
 
 int papers_write(const struct papers *papers, struct buffer *ret_text)
 {
@@ -32,12 +31,12 @@ static const uint8_t *text_find(struct slice text, const char *word)
 /* Takes the block at the front of `text` off. */
 static bool block_take(struct slice *text, struct slice *ret_block)
 {
-    const uint8_t *last = text_find(*text, end);
+    const uint8_t *last = text_find(*text, PEM_CERTIFICATE_END);
     size_t size;
 
-    if (!last || !slice_starts(*text, slice_text(begin)))
+    if (!last || !slice_starts(*text, slice_text(PEM_CERTIFICATE_BEGIN)))
         return false;
-    size = (size_t)(last - text->data) + strlen(end);
+    size = (size_t)(last - text->data) + strlen(PEM_CERTIFICATE_END);
     *ret_block = slice_of(text->data, size);
     *text = slice_of(text->data + size, text->size - size);
     return true;
@@ -46,7 +45,7 @@ static bool block_take(struct slice *text, struct slice *ret_block)
 int papers_read(struct slice text, struct papers *ret_papers, struct neap_error *error)
 {
     struct papers papers = {0};
-    const uint8_t *first = text_find(text, begin);
+    const uint8_t *first = text_find(text, PEM_CERTIFICATE_BEGIN);
 
     if (first) {
         papers.cluster = slice_of(text.data, (size_t)(first - text.data));

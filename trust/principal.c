@@ -93,7 +93,7 @@ static bool bucket_read(struct slice text, char ret_bucket[BUCKET_MAX + 1])
 
 /* ---- what a URI adds ---- */
 
-static int name_add(struct principal *principal, uint64_t cluster, struct slice text)
+int principal_named(struct slice text, struct principal *ret_principal)
 {
     for (unsigned kind = PRINCIPAL_NODE; kind < KINDS; kind++) {
         struct slice rest = text;
@@ -103,12 +103,19 @@ static int name_add(struct principal *principal, uint64_t cluster, struct slice 
             continue;
         if (!take_number(&rest, &id) || rest.size)
             return NEAP_INVALID;
-        principal->kind = (enum principal_kind)kind;
-        principal->cluster = cluster;
-        principal->id = id;
+        *ret_principal = (struct principal){.kind = (enum principal_kind)kind, .id = id};
         return 0;
     }
     return NEAP_INVALID;
+}
+
+static int name_add(struct principal *principal, uint64_t cluster, struct slice text)
+{
+    int code = principal_named(text, principal);
+
+    if (!code)
+        principal->cluster = cluster;
+    return code;
 }
 
 static struct principal_right *right_find(const struct principal *principal, const char *bucket)
@@ -178,6 +185,11 @@ int principal_add(struct principal *principal, struct slice uri)
 }
 
 /* ---- writing ---- */
+
+void fingerprint_text(const uint8_t print[FINGERPRINT_SIZE], char ret_text[FINGERPRINT_TEXT_MAX])
+{
+    hex_write(slice_of(print, FINGERPRINT_SIZE), ret_text);
+}
 
 static void bucket_write(const char *bucket, char *ret_text)
 {

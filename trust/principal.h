@@ -17,6 +17,10 @@
 
 #include "base/bytes.h"
 
+/* SHA-256 of a certificate, or of a public key. */
+enum { FINGERPRINT_SIZE = 32, FINGERPRINT_TEXT_MAX = 2 * FINGERPRINT_SIZE + 1 };
+void fingerprint_text(const uint8_t print[FINGERPRINT_SIZE], char ret_text[FINGERPRINT_TEXT_MAX]);
+
 enum principal_kind {
     PRINCIPAL_NONE,
     PRINCIPAL_NODE,
@@ -52,6 +56,8 @@ bool principal_uri(const struct principal *principal, size_t index,
 /* RIGHT_... for this bucket: all for nodes, and for NONE (who is admitted without TLS is local);
  * nothing for a token, whatever it lists: those are for the certificate that is asked for. */
 unsigned principal_may(const struct principal *principal, const char *bucket);
+/* KIND/ID, as principal_text() writes it; neither cluster nor rights. INVALID. */
+int principal_named(struct slice text, struct principal *ret_principal);
 int principal_copy(const struct principal *from, struct principal *ret_to); /* NOMEM */
 void principal_done(struct principal *principal);
 bool principal_equal(const struct principal *a, const struct principal *b); /* the same name */

@@ -12,6 +12,9 @@ enum { SECRET_FILE_MAX = 64 << 10 };
  * a file, too long), IO, NOMEM: *error says what. */
 int secret_read(const char *path, enum secret_mode mode, const char *what, struct buffer *ret_bytes,
                 struct neap_error *error);
+/* "DIRECTORY/NAME" of a cluster directory, like secret_read(). */
+int secret_file(const char *directory, const char *name, enum secret_mode mode,
+                struct buffer *ret_bytes, struct neap_error *error);
 /* Ends the buffer; nothing of its bytes stays in memory. */
 void secret_done(struct buffer *buffer);
 void secret_wipe(void *bytes, size_t size);

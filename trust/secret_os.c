@@ -103,3 +103,14 @@ bool secret_is_directory(const char *path)
 
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
+
+int secret_file(const char *directory, const char *name, enum secret_mode mode,
+                struct buffer *ret_bytes, struct neap_error *error)
+{
+    char *path = secret_path(directory, name);
+    int code = path ? secret_read(path, mode, "cluster", ret_bytes, error)
+                    : error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
+
+    mem_free(path);
+    return code;
+}

@@ -94,7 +94,7 @@ static enum tls_fault leaf_fault(struct tls *tls, const mbedtls_x509_crt *certif
 
 static bool is_pinned(const struct tls *tls, const mbedtls_x509_crt *certificate)
 {
-    uint8_t fingerprint[CREDENTIALS_FINGERPRINT];
+    uint8_t fingerprint[FINGERPRINT_SIZE];
 
     if (tls->credentials->has_ca || !certificate->ca_istrue)
         return false;

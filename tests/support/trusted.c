@@ -59,7 +59,7 @@ struct credentials *trusted_credentials(const struct trusted *trusted,
     struct credentials_parts parts = {0};
     struct neap_error error = {0};
     struct buffer certificate, key;
-    uint8_t print[CREDENTIALS_FINGERPRINT];
+    uint8_t print[FINGERPRINT_SIZE];
     struct issued issued;
 
     trusted_issue(trusted, principal, odd, &certificate, &key);

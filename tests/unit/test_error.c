@@ -60,3 +60,15 @@ TEST(must_stops_the_process)
     must_hold(&one);
     CHECK_DIES(must_hold, &two);
 }
+
+TEST(numbers_of_file_calls_become_codes)
+{
+    static const struct {
+        int number, code;
+    } rows[] = {{ENOENT, NEAP_NOTFOUND}, {EACCES, NEAP_REFUSED},  {EEXIST, NEAP_REFUSED},
+                {ENOSPC, NEAP_REFUSED},  {ENOTDIR, NEAP_INVALID}, {ENOMEM, NEAP_NOMEM},
+                {EIO, NEAP_IO},          {EINTR, NEAP_IO}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_EQUAL(errno_code(rows[i].number), rows[i].code);
+}
