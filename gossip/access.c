@@ -152,11 +152,7 @@ bool access_gives(const struct gossip *gossip, const struct pair *pair, size_t p
 {
     if (!access_is_limited(gossip, peer) || BROKEN("any-dots"))
         return true;
-    for (size_t i = 0; i < pair->ids_count; i++) {
-        if (pair->ids[i] == id)
-            return true;
-    }
-    return false;
+    return guard_has(&(struct shard_guard){pair->ids, pair->ids_count}, id);
 }
 
 bool pair_has_more(const struct gossip *gossip, const struct pair *pair, size_t peer,
@@ -178,16 +174,9 @@ bool pair_has_more(const struct gossip *gossip, const struct pair *pair, size_t 
 bool access_is_ahead(const struct gossip *gossip, const struct pair *pair, size_t peer,
                      const struct shard *shard)
 {
-    size_t at = 0;
-    if (!access_is_limited(gossip, peer))
-        return false;
-    for (size_t i = 0; i < pair->context.count; i++) {
-        const struct context_entry *entry = &pair->context.entries[i];
-        const struct context_entry *known = context_next(&shard->context, &at, entry->id);
-        if ((!known || entry->n > known->n) && !access_gives(gossip, pair, peer, entry->id))
-            return true;
-    }
-    return false;
+    const struct shard_guard guard = {pair->ids, pair->ids_count};
+    return access_is_limited(gossip, peer) && !BROKEN("any-dots") &&
+           !shard_covers_but(shard, &pair->context, &guard);
 }
 
 void access_guard(const struct gossip *gossip, const struct pair *pair, size_t peer,
@@ -223,10 +212,7 @@ int access_taken(struct step *step, size_t peer, struct topic *topic, struct pai
 
 static bool shard_uses(const struct shard *shard, uint64_t id)
 {
-    bool uses = shard->replica == id || shard->life == id;
-    for (size_t i = 0; i < shard->earlier_count && !uses; i++)
-        uses = shard->earlier[i] == id;
-    return uses;
+    return shard->life == id || shard_is_own(shard, id);
 }
 
 static bool peer_is_owner(const struct peer *peer, const struct owner *owner)

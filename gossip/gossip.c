@@ -51,6 +51,7 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     if (!gossip->options.compare_few)
         gossip->options.compare_few = COMPARE_FEW;
     gossip->store = store;
+    gossip->system = bucket_id(SYSTEM_BUCKET);
     gossip->trace = trace;
     gossip->link_next = gossip->revoked_version = 1;
     rng_init(&gossip->rng, seed);
@@ -175,7 +176,7 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return 0;
     gossip->store->hidden = verdict == ACCESS_HIDE ? message->shard : 0;
     error = take_shard(step, link, message, ret_reason);
-    gossip->revoked_stale |= message->shard == bucket_id(SYSTEM_BUCKET);
+    gossip->revoked_stale |= message->shard == gossip->system;
     gossip->store->hidden = 0;
     return error;
 }
@@ -363,7 +364,7 @@ uint64_t gossip_deadline(const struct gossip *gossip)
 void gossip_touched(struct gossip *gossip, uint64_t shard)
 {
     struct topic *topic;
-    gossip->revoked_stale |= shard == bucket_id(SYSTEM_BUCKET);
+    gossip->revoked_stale |= shard == gossip->system;
     if (topic_get(gossip, shard, &topic) || topic_touch(gossip, topic))
         gossip->touched_all = true;
     else

@@ -68,10 +68,7 @@ static int giving_own(struct giving *giving)
     int error = 0;
     for (size_t i = 0; i < shard->context.count && !error; i++) {
         const struct context_entry *entry = &shard->context.entries[i];
-        bool own = entry->id == shard->replica;
-        for (size_t k = 0; k < shard->earlier_count && !own; k++)
-            own = shard->earlier[k] == entry->id;
-        if (!own)
+        if (!shard_is_own(shard, entry->id))
             error = context_raise(&giving->since, entry->id, entry->n, entry->nonce);
     }
     return error;

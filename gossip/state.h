@@ -65,16 +65,16 @@ enum {
     X(wrong_cluster)                                                                              \
     X(other_name)                                                                                 \
     X(not_a_peer)                                                                                 \
-    X(wire_version) X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent)      \
-        X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page)               \
-            X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)           \
-                X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)       \
-                    X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)        \
-                        X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)             \
-                            X(holes_given_up) X(rights_asked) X(rights_given) X(forbidden)        \
-                                X(hidden) X(not_shared) X(withheld) X(foreign_id) X(foreign_dots) \
-                                    X(ahead) X(unheeded) X(left_out) X(log_short) X(revoked)      \
-                                        X(push_refused)
+    X(wire_version)                                                                               \
+    X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate)         \
+        X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards)         \
+            X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) \
+                X(log_cut_early) X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given)      \
+                    X(bad_repair) X(bad_question) X(repairs) X(nothing_lost) X(bad_verify)        \
+                        X(holes_filled) X(holes_closed) X(holes_given_up) X(rights_asked)         \
+                            X(rights_given) X(forbidden) X(hidden) X(not_shared) X(withheld)      \
+                                X(foreign_id) X(foreign_dots) X(ahead) X(unheeded) X(left_out)    \
+                                    X(log_short) X(revoked) X(push_refused)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -330,8 +330,9 @@ struct gossip {
     bool wanting; /* some of them are still to be asked for */
     uint64_t counts[REASONS];
     struct revoked revoked;
-    uint64_t revoked_version; /* grows when they were read anew */
-    bool revoked_stale;       /* the system's bucket has changed */
+    uint64_t revoked_version;     /* grows when they were read anew */
+    uint64_t system;              /* the shard of its bucket */
+    bool revoked_stale;           /* the system's bucket has changed */
     char refused[FAULT_TEXT_MAX]; /* what was, last, and why */
     char healed[FAULT_TEXT_MAX];  /* the last cell that was: key, peer, cause */
     struct buffer message;        /* scratch for encoding */

@@ -83,14 +83,6 @@ static int collect_work(struct step *step, struct topic *topic, struct shard *sh
     return 0;
 }
 
-static bool is_own(const struct shard *shard, uint64_t id)
-{
-    bool own = id == shard->replica;
-    for (size_t i = 0; i < shard->earlier_count && !own; i++)
-        own = shard->earlier[i] == id;
-    return own;
-}
-
 /* A bound was passed: the oldest events of each replica id go, whoever lacks them. What is not
  * confirmed can't, and neither can own ones beyond `told` (NULL: any may). */
 static int log_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max,
@@ -107,7 +99,7 @@ static int log_cut_early(struct shard *shard, struct batch *batch, uint64_t log_
         uint64_t kept = shard_log_count_of(shard, entry.id);
         kept = (uint64_t)((double)kept * (double)keep / (double)count);
         uint64_t to = entry.n - (kept < entry.n ? kept : entry.n);
-        if (told && is_own(shard, entry.id) && context_get(told, entry.id) < to)
+        if (told && shard_is_own(shard, entry.id) && context_get(told, entry.id) < to)
             to = context_get(told, entry.id);
         context_clip(&stable, entry.id, to, 0);
     }

@@ -119,11 +119,7 @@ static bool victim_draw(const struct lie *lie, const struct shard *shard, const 
     if (!shard->context.count)
         return false;
     *ret_victim = shard->context.entries[rng_below(lie->rng, shard->context.count)];
-    for (size_t i = 0; own && i < own->earlier_count; i++) {
-        if (own->earlier[i] == ret_victim->id)
-            return false;
-    }
-    return !own || ret_victim->id != own->replica;
+    return !own || !shard_is_own(own, ret_victim->id);
 }
 
 static void strike_lies(struct faults *faults, struct rng *rng)

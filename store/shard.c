@@ -202,6 +202,15 @@ static void formers_load(struct shard *shard, const struct shard_record *record)
     shard->formers_count = record->formers_count;
 }
 
+bool shard_is_own(const struct shard *shard, uint64_t id)
+{
+    bool own = id == shard->replica;
+
+    for (size_t i = 0; i < shard->earlier_count && !own; i++)
+        own = shard->earlier[i] == id;
+    return own;
+}
+
 void shard_add_earlier(struct shard *shard, uint64_t id)
 {
     for (size_t i = 0; i < shard->earlier_count; i++)

@@ -63,6 +63,7 @@ struct shard_guard {
     const uint64_t *ids;
     size_t count;
 };
+bool guard_has(const struct shard_guard *guard, uint64_t id);
 
 /* What shows that nothing was made of the rights of this directory's ids in a future that it has
  * lost: nothing yet; this opening has had all that each member said to have; there is nobody who
@@ -111,7 +112,7 @@ struct shard {
                                     * before `replica`, for whoever asks whose they are */
     size_t earlier_count;
     const struct shard_guard *guard; /* the caller's, while it takes; NULL: who sends is believed */
-    struct context_entry heard; /* what has shown it; id 0: another name of my events */
+    struct context_entry heard;      /* what has shown it; id 0: another name of my events */
     struct opening openings[OPENINGS_MAX]; /* since opened_at: those that made events, and this */
     size_t openings_count;
     struct promise *promises; /* what members have told of their openings */
@@ -166,6 +167,10 @@ int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);
 
 /* Is nothing in it but own events of this id? */
 bool shard_is_alone(const struct shard *shard);
+bool shard_is_own(const struct shard *shard, uint64_t id); /* this directory's, now or earlier */
+/* Has it all that the context has, those ids apart? */
+bool shard_covers_but(const struct shard *shard, const struct context *context,
+                      const struct shard_guard *guard);
 /* May cells of this bucket live in the shard? */
 bool shard_has_bucket(const struct shard *shard, uint64_t bucket);
 

@@ -8,7 +8,7 @@
 
 /* ---- from somebody who may speak for some ids alone ---- */
 
-static bool guard_has(const struct shard_guard *guard, uint64_t id)
+bool guard_has(const struct shard_guard *guard, uint64_t id)
 {
     for (size_t i = 0; i < guard->count; i++)
         if (guard->ids[i] == id)
@@ -17,7 +17,8 @@ static bool guard_has(const struct shard_guard *guard, uint64_t id)
 }
 
 /* What he says of others' events can't be checked until they are here. */
-static bool guard_covers(const struct shard *shard, const struct context *context)
+bool shard_covers_but(const struct shard *shard, const struct context *context,
+                      const struct shard_guard *guard)
 {
     size_t at = 0;
 
@@ -25,7 +26,7 @@ static bool guard_covers(const struct shard *shard, const struct context *contex
         const struct context_entry *entry = &context->entries[i];
         const struct context_entry *known = context_next(&shard->context, &at, entry->id);
 
-        if ((!known || entry->n > known->n) && !guard_has(shard->guard, entry->id))
+        if ((!known || entry->n > known->n) && !guard_has(guard, entry->id))
             return false;
     }
     return true;
@@ -41,10 +42,10 @@ static int guard_check(const struct shard *shard, const struct chunk *chunk)
             return NEAP_REFUSED;
     if (BROKEN("any-knowledge") || BROKEN("any-dots"))
         return 0;
-    if (!guard_covers(shard, &chunk->context))
+    if (!shard_covers_but(shard, &chunk->context, shard->guard))
         return NEAP_BUSY;
     for (size_t i = 0; i < chunk->residues_count; i++)
-        if (!guard_covers(shard, &chunk->residues[i]))
+        if (!shard_covers_but(shard, &chunk->residues[i], shard->guard))
             return NEAP_BUSY;
     return 0;
 }
