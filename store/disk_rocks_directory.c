@@ -19,23 +19,20 @@ static bool name_ends(const char *name, const char *end)
     return name_size > end_size && strcmp(name + name_size - end_size, end) == 0;
 }
 
+/* Of a database's own directory: what stands there is in the way, and no room is a fault. */
 static int open_code(int number)
 {
     switch (number) {
-    case ENOENT:
-        return NEAP_NOTFOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return NEAP_REFUSED;
-    case ENOTDIR:
     case EEXIST:
-    case ENAMETOOLONG:
         return NEAP_INVALID;
-    case ENOMEM:
-        return NEAP_NOMEM;
-    default:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case ENOTEMPTY:
+    case ELOOP:
         return NEAP_IO;
+    default:
+        return errno_code(number);
     }
 }
 
