@@ -23,16 +23,24 @@ struct remote {
 /* One request and its reply. */
 struct asking {
     struct remote *remote;
+    bool changes; /* what was asked: to ask twice may be once too often */
     struct buffer request, reply;
     struct writer writer;
     struct reader reader; /* what follows the reply's text */
     struct neap_error *error;
 };
 
+static bool verb_changes(enum request_verb verb)
+{
+    return verb != REQUEST_HELLO && verb != REQUEST_READ && verb != REQUEST_PAGE &&
+           verb != REQUEST_WAIT && verb != REQUEST_ONCE;
+}
+
 static void ask_begin(struct asking *asking, struct backend *backend, enum request_verb verb,
                       uint32_t elements, struct neap_error *error)
 {
-    *asking = (struct asking){.remote = (struct remote *)backend, .error = error};
+    *asking = (struct asking){
+        .remote = (struct remote *)backend, .changes = verb_changes(verb), .error = error};
     buffer_init(&asking->request, REQUEST_SIZE_MAX);
     buffer_init(&asking->reply, REQUEST_SIZE_MAX);
     writer_init(&asking->writer, &asking->request);
@@ -49,7 +57,8 @@ static void ask_end(struct asking *asking)
 
 static int reply_malformed(struct asking *asking)
 {
-    return error_set(asking->error, NEAP_UNCERTAIN, "the node's reply cannot be read");
+    return error_set(asking->error, asking->changes ? NEAP_UNCERTAIN : NEAP_UNAVAILABLE,
+                     "the node's reply cannot be read");
 }
 
 static bool code_is_known(int64_t code)
@@ -81,11 +90,12 @@ static int call_failed(struct asking *asking, int code, uint32_t timeout_ms)
 {
     switch (code) {
     case NEAP_UNAVAILABLE:
-        return error_set(asking->error, code,
-                         "the connection to the node is closed: nothing was sent; connect again");
+        return error_set(asking->error, code, "the node cannot be reached: %s",
+                         asking->changes ? "nothing was sent" : "no answer came");
     case NEAP_UNCERTAIN:
         return error_set(asking->error, code,
-                         "the connection broke, or no answer came within %u ms: connect again",
+                         "the connection broke, or no answer came within %u ms: it may have "
+                         "been done",
                          (unsigned)timeout_ms);
     case NEAP_LIMIT:
         return error_set(asking->error, code, "the request is over %d bytes", REQUEST_SIZE_MAX);
@@ -94,14 +104,31 @@ static int call_failed(struct asking *asking, int code, uint32_t timeout_ms)
     }
 }
 
+/* A node that was started again has closed the connection, which often shows only when an answer
+ * should come. What changes nothing is asked once more then, over a new connection. */
+static int call_again(struct asking *asking, uint32_t patience)
+{
+    struct transport *transport = asking->remote->transport;
+    struct slice request = buffer_slice(&asking->request);
+    struct clock *clock = clock_os();
+    uint64_t until_ms = clock->ops->now_ms(clock) + patience, now_ms;
+    int code = transport->call(transport, request, patience, &asking->reply);
+
+    if (code != NEAP_UNCERTAIN || asking->changes)
+        return code;
+    now_ms = clock->ops->now_ms(clock);
+    if (now_ms < until_ms)
+        code = transport->call(transport, request, (uint32_t)(until_ms - now_ms), &asking->reply);
+    return code == NEAP_UNCERTAIN ? NEAP_UNAVAILABLE : code;
+}
+
 /* Sends what was written, and opens a reply of so many elements. */
 static int ask_within(struct asking *asking, uint32_t patience, uint32_t elements)
 {
-    struct transport *transport = asking->remote->transport;
     int code = asking->writer.error;
 
     if (!code)
-        code = transport->call(transport, buffer_slice(&asking->request), patience, &asking->reply);
+        code = call_again(asking, patience);
     if (code)
         return call_failed(asking, code, patience);
     return reply_open(asking, elements);
@@ -380,9 +407,8 @@ static int remote_hello(struct remote *remote, uint32_t patience, struct neap_er
                              (unsigned)version);
     }
     ask_end(&asking);
-    /* Nothing was asked that could have an effect. */
-    if (code == NEAP_UNCERTAIN)
-        code = error_set(error, NEAP_UNAVAILABLE, "no hello from there: is it a neapd?");
+    if (code == NEAP_UNAVAILABLE)
+        code = error_set(error, code, "no hello from there: is it a neapd?");
     return code;
 }
 

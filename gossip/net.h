@@ -125,8 +125,9 @@ struct net_call;
 int net_call_open(const char *address, struct credentials *credentials, uint32_t timeout_ms,
                   struct net_call **ret_call, struct neap_error *error);
 /* BUSY when other calls had the connection until timeout_ms was over: nothing was sent. UNCERTAIN
- * when the request was sent and no reply came in time, or none that could be kept: the connection
- * is closed then and later calls give UNAVAILABLE. */
+ * when the request was sent and no reply came in time, or none that could be kept. The connection
+ * is closed then, so that no late reply is taken for another's, and the next call makes a new one;
+ * UNAVAILABLE: it could not, and nothing was sent. */
 int net_call(struct net_call *call, struct slice request, uint32_t timeout_ms,
              struct buffer *ret_reply);
 void net_call_close(struct net_call *call);

@@ -8,51 +8,85 @@
 #include "gossip/net_nng.h"
 
 struct net_call {
-    nng_mtx *mutex; /* guards `busy` and `broken` */
-    nng_cv *turn;   /* told when the connection is free */
-    bool busy;      /* a call has the connection */
+    char *address;
+    struct credentials *credentials; /* held; NULL: none */
+    nng_mtx *mutex;                  /* guards `busy` */
+    nng_cv *turn;                    /* told when the connection is free */
+    bool busy;                       /* a call has the connection, and all that follows */
     nng_stream_dialer *dialer;
-    nng_stream *stream;
+    nng_stream *stream; /* NULL: broken, a reply might still have come: the next call has another */
     nng_aio *aio;
-    bool broken;     /* a reply may still be on its way: nothing more may be asked here */
     struct tls *tls; /* NULL: without */
     uint8_t raw[RECEIVE_LARGE];
     size_t raw_start, raw_end; /* received, and not yet taken by TLS */
 };
 
-void net_call_close(struct net_call *call)
+static void call_hang_up(struct net_call *call)
 {
-    if (call == NULL)
-        return;
     if (call->stream) {
         nng_stream_close(call->stream);
         nng_stream_free(call->stream);
     }
     if (call->dialer)
         nng_stream_dialer_free(call->dialer);
+    tls_free(call->tls);
+    call->stream = NULL;
+    call->dialer = NULL;
+    call->tls = NULL;
+    call->raw_start = call->raw_end = 0;
+}
+
+void net_call_close(struct net_call *call)
+{
+    if (call == NULL)
+        return;
+    call_hang_up(call);
     if (call->aio)
         nng_aio_free(call->aio);
     if (call->turn)
         nng_cv_free(call->turn);
     if (call->mutex)
         nng_mtx_free(call->mutex);
-    tls_free(call->tls);
+    credentials_close(call->credentials);
+    mem_free(call->address);
     mem_free(call);
 }
 
-static int call_dial(struct net_call *call, const char *address, uint32_t timeout_ms)
+static int call_new(const char *address, struct credentials *credentials,
+                    struct net_call **ret_call)
 {
-    int rv = nng_mtx_alloc(&call->mutex);
+    struct net_call *call = mem_new(sizeof(*call));
+    int rv = NNG_ENOMEM;
 
+    if (call) {
+        call->credentials = credentials ? credentials_hold(credentials) : NULL;
+        call->address = mem_text(address);
+        if (call->address)
+            rv = nng_mtx_alloc(&call->mutex);
+    }
     if (rv == 0)
         rv = nng_cv_alloc(&call->turn, call->mutex);
     if (rv == 0)
         rv = nng_aio_alloc(&call->aio, NULL, NULL);
+    if (rv) {
+        net_call_close(call);
+        return NEAP_NOMEM;
+    }
+    *ret_call = call;
+    return 0;
+}
+
+static int call_dial(struct net_call *call, nng_time deadline)
+{
+    nng_time now = nng_clock();
+    int rv = now < deadline ? 0 : NNG_ETIMEDOUT;
+
     if (rv == 0)
-        rv = nng_stream_dialer_alloc(&call->dialer, address_of_nng(address));
+        rv = nng_stream_dialer_alloc(&call->dialer, address_of_nng(call->address));
     if (rv)
         return rv;
-    nng_aio_set_timeout(call->aio, timeout_ms ? (nng_duration)timeout_ms : NNG_DURATION_INFINITE);
+    nng_aio_set_timeout(call->aio, deadline - now > INT32_MAX ? NNG_DURATION_INFINITE
+                                                              : (nng_duration)(deadline - now));
     nng_stream_dialer_dial(call->dialer, call->aio);
     nng_aio_wait(call->aio);
     rv = nng_aio_result(call->aio);
@@ -187,8 +221,7 @@ static int call_move(struct net_call *call, uint8_t *bytes, size_t size, bool se
 
 /* ---- opening ---- */
 
-static int call_shake(struct net_call *call, const char *address, nng_time deadline,
-                      struct neap_error *error)
+static int call_shake(struct net_call *call, nng_time deadline, struct neap_error *error)
 {
     enum tls_progress progress = tls_run(call->tls);
     char reason[TLS_REASON_MAX];
@@ -203,25 +236,38 @@ static int call_shake(struct net_call *call, const char *address, nng_time deadl
         call_tls_taken(call);
     }
     if (rv)
-        return error_set(error, nng_to_error(rv), "cannot connect to %.100s: %s", address,
+        return error_set(error, nng_to_error(rv), "cannot connect to %.100s: %s", call->address,
                          nng_strerror(rv));
     (void)call_tls_send(call, deadline);
     if (progress == TLS_IS_UP)
         return 0;
     return error_set(error, tls_fault(call->tls) == TLS_no_memory ? NEAP_NOMEM : NEAP_REFUSED,
-                     "cannot connect to %.100s: %s", address, tls_reason(call->tls, reason));
+                     "cannot connect to %.100s: %s", call->address, tls_reason(call->tls, reason));
 }
 
-static int call_tls(struct net_call *call, const char *address, struct credentials *credentials,
-                    nng_time deadline, struct neap_error *error)
+static int call_tls(struct net_call *call, nng_time deadline, struct neap_error *error)
 {
     struct clock *clock = clock_os();
-    struct tls_options options = {.credentials = credentials,
+    struct tls_options options = {.credentials = call->credentials,
                                   .wall_ms = clock->ops->wall_ms(clock)};
 
     if (tls_new(&options, &call->tls))
         return error_set(error, NEAP_NOMEM, "out of memory");
-    return call_shake(call, address, deadline, error);
+    return call_shake(call, deadline, error);
+}
+
+static int call_connect(struct net_call *call, nng_time deadline, struct neap_error *error)
+{
+    int rv = call_dial(call, deadline), code = 0;
+
+    if (rv)
+        code = error_set(error, nng_to_error(rv), "cannot connect to %s: %s: is neapd running?",
+                         call->address, nng_strerror(rv));
+    else if (net_address_is_tls(call->address))
+        code = call_tls(call, deadline, error);
+    if (code)
+        call_hang_up(call);
+    return code;
 }
 
 int net_call_open(const char *address, struct credentials *credentials, uint32_t timeout_ms,
@@ -229,19 +275,13 @@ int net_call_open(const char *address, struct credentials *credentials, uint32_t
 {
     nng_time deadline = timeout_ms ? nng_clock() + timeout_ms : UINT64_MAX;
     struct net_call *call;
-    int rv, code = net_address_check(address, credentials != NULL, "connect", error);
+    int code = net_address_check(address, credentials != NULL, "connect", error);
 
     if (code)
         return code;
-    call = mem_new(sizeof(*call));
-    if (call == NULL)
+    if (call_new(address, credentials, &call))
         return error_set(error, NEAP_NOMEM, "out of memory");
-    rv = call_dial(call, address, timeout_ms);
-    if (rv)
-        code = error_set(error, nng_to_error(rv), "cannot connect to %s: %s: is neapd running?",
-                         address, nng_strerror(rv));
-    else if (net_address_is_tls(address))
-        code = call_tls(call, address, credentials, deadline, error);
+    code = call_connect(call, deadline, error);
     if (code) {
         net_call_close(call);
         return code;
@@ -309,7 +349,44 @@ static bool call_turn(struct net_call *call, nng_time deadline)
     return nng_clock() < deadline;
 }
 
+/* Between calls nothing comes but the end: nng looks at once, and need not wait for it. What ended
+ * before anything was sent leaves nobody in doubt. */
+static bool call_is_over(struct net_call *call)
+{
+    uint8_t byte;
+    nng_iov iov = {.iov_buf = &byte, .iov_len = 1};
+
+    if (call->raw_start != call->raw_end)
+        return true;
+    (void)nng_aio_set_iov(call->aio, 1, &iov);
+    nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
+    nng_stream_recv(call->stream, call->aio);
+    nng_aio_cancel(call->aio);
+    nng_aio_wait(call->aio);
+    return nng_aio_result(call->aio) != NNG_ECANCELED;
+}
+
 /* Once it is sent, the other side may have done what was asked, whatever goes wrong here. */
+static int call_ask(struct net_call *call, struct slice request, nng_time deadline,
+                    struct buffer *ret_reply)
+{
+    struct neap_error ignored;
+    int error = 0;
+
+    if (call->stream && call_is_over(call))
+        call_hang_up(call);
+    if (!call->stream)
+        error = call_connect(call, deadline, &ignored);
+    if (error)
+        return error == NEAP_NOMEM ? error : NEAP_UNAVAILABLE;
+    error = call_send(call, request, deadline);
+    if (error == 0)
+        error = call_receive(call, ret_reply, deadline);
+    if (error)
+        call_hang_up(call);
+    return error ? NEAP_UNCERTAIN : 0;
+}
+
 int net_call(struct net_call *call, struct slice request, uint32_t timeout_ms,
              struct buffer *ret_reply)
 {
@@ -319,23 +396,16 @@ int net_call(struct net_call *call, struct slice request, uint32_t timeout_ms,
     if (request.size > MESSAGE_SIZE_MAX)
         return NEAP_LIMIT;
     nng_mtx_lock(call->mutex);
-    if (!call_turn(call, deadline) || call->broken) {
-        error = call->broken ? NEAP_UNAVAILABLE : NEAP_BUSY;
+    if (!call_turn(call, deadline)) {
         nng_mtx_unlock(call->mutex);
-        return error;
+        return NEAP_BUSY;
     }
     call->busy = true;
     nng_mtx_unlock(call->mutex);
-    error = call_send(call, request, deadline);
-    if (error == 0)
-        error = call_receive(call, ret_reply, deadline);
+    error = call_ask(call, request, deadline, ret_reply);
     nng_mtx_lock(call->mutex);
     call->busy = false;
-    if (error) {
-        call->broken = true;
-        nng_stream_close(call->stream);
-    }
     nng_cv_wake(call->turn);
     nng_mtx_unlock(call->mutex);
-    return error ? NEAP_UNCERTAIN : 0;
+    return error;
 }

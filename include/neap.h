@@ -194,8 +194,8 @@
  *     REFUSED      a level that is not there yet; bucket names that begin with '_', which are
  *                  neap's own                                                  nothing happened
  *     NOMEM        out of memory                                               nothing happened
- *     UNAVAILABLE  the connection to the node is closed (connect again), the node is being closed;
- *                  what call.after names has not come in time                  nothing happened
+ *     UNAVAILABLE  the node of this handle cannot be reached, or is being closed; what call.after
+ *                  names has not come in time                                  nothing happened
  *     STALE        call.after has a submitted write of another opening         nothing happened
  *
  *   Errors of reads: these, and
@@ -451,8 +451,9 @@ NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_nea
                        struct neap_error *ret_error);
 
 /* Connects to a node that listens for clients: "unix:PATH" or just its path, ipc://PATH, or
- * tcp://127.0.0.1:PORT. A connection that broke stays so (UNAVAILABLE): close the handle and
- * connect again. Calls of several threads on one handle take turns; for more at once connect more
+ * tcp://127.0.0.1:PORT. When the connection breaks, the call that was under way says UNCERTAIN
+ * (if it changes something; what only reads is asked once more), and each later call first tries to
+ * connect again: UNAVAILABLE when the node is not there. Calls of several threads on one handle take turns; for more at once connect more
  * handles.
  * Threads: any; blocks up to 5 s, for all of it.  Memory: as neap_open(). Errors, nothing happened:
  *   INVALID      no address, or one that is not understood

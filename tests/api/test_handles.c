@@ -148,6 +148,37 @@ TEST(a_client_of_a_socket_does_what_the_node_does)
     path_remove(folder);
 }
 
+/* The node is started again, and its clients go on. */
+TEST(a_client_connects_again_by_itself)
+{
+    struct neap_place at = place_of("b", "k");
+    struct neap_options options;
+    struct neap_buffer value = {0};
+    struct neap *node, *client;
+    char folder[200], path[256];
+
+    snprintf(path, sizeof path, "%s/socket", path_new(folder, sizeof folder));
+    neap_options_init(&options);
+    options.socket = path;
+    CHECK_OK(neap_open(&options, &node, NULL));
+    CHECK_OK(neap_connect(path, &client, NULL));
+    neap_close(node);
+    CHECK_ERROR(neap_lww_get(client, &at, &value, NULL), NEAP_UNAVAILABLE);
+    CHECK_ERROR(neap_lww_set(client, &at, bytes_of("v"), NULL), NEAP_UNAVAILABLE);
+    CHECK_OK(neap_open(&options, &node, NULL));
+    CHECK_OK(neap_lww_set(client, &at, bytes_of("v"), NULL));
+    neap_close(node);
+    CHECK_OK(neap_open(&options, &node, NULL));
+    /* What ended before anything was sent leaves no doubt, even about a write. */
+    CHECK_OK(neap_lww_set(client, &at, bytes_of("w"), NULL));
+    CHECK_OK(neap_lww_get(client, &at, &value, NULL));
+    CHECK_TEXT(value.data, "w");
+    neap_close(client);
+    neap_close(node);
+    neap_buffer_free(&value);
+    path_remove(folder);
+}
+
 static int open_sweep(void *argument)
 {
     struct neap_options options;

@@ -148,12 +148,12 @@ TEST(a_reply_that_is_lost_is_asked_for_again)
     loopback_init(&line, node->backend);
     CHECK_OK(loopback_open(&line, &client, NULL));
     call.once = bytes_of("7c0d5b");
-    line.loses = true;
+    line.loses = 1;
     CHECK_ERROR(neap_counter_add(client, &at, 5, &call), NEAP_UNCERTAIN);
     CHECK_OK(neap_counter_get(node, &at, &number, NULL));
     CHECK_EQUAL(number, 5);
     neap_close(client);
-    line.loses = false;
+    line.loses = 0;
     CHECK_OK(loopback_open(&line, &client, NULL));
     call.ret_token = &token;
     CHECK_OK(neap_counter_add(client, &at, 5, &call));

@@ -14,7 +14,10 @@ static int loopback_call(struct transport *transport, struct slice request, uint
     if (loopback->replies)
         return buffer_set(ret_reply, buffer_slice(loopback->replies));
     error = request_serve(loopback->backend, request, ret_reply);
-    return !error && loopback->loses ? NEAP_UNCERTAIN : error;
+    if (error || !loopback->loses)
+        return error;
+    loopback->loses--;
+    return NEAP_UNCERTAIN;
 }
 
 static void loopback_close(struct transport *transport)

@@ -7,7 +7,7 @@ struct loopback {
     struct transport transport;
     struct backend *backend; /* the server's; borrowed */
     int fails;              /* a code that every call gives, without reaching the server */
-    bool loses;             /* the request arrives, the reply is lost: UNCERTAIN */
+    unsigned loses;         /* so many requests arrive, and their replies are lost: UNCERTAIN */
     struct buffer *replies; /* given instead of asking the server, when not NULL */
 };
 

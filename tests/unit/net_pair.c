@@ -122,3 +122,24 @@ uint64_t net_counted(struct net *net, const char *name)
             return count;
     test_failed(__FILE__, __LINE__, "nothing is counted as %s", name);
 }
+
+static void *asking_main(void *arg)
+{
+    struct asking *asking = arg;
+
+    asking->error = net_call(asking->call, slice_text(asking->question), 60000, &asking->reply);
+    return NULL;
+}
+
+void asking_start(struct asking *asking, struct net_call *call, const char *question)
+{
+    *asking = (struct asking){.call = call, .question = question};
+    buffer_init(&asking->reply, MESSAGE_SIZE_MAX);
+    must(!pthread_create(&asking->thread, NULL, asking_main, asking));
+}
+
+int asking_end(struct asking *asking)
+{
+    must(!pthread_join(asking->thread, NULL));
+    return asking->error;
+}

@@ -34,6 +34,18 @@ void pair_listen(struct pair *pair, const struct net_nng_options *near,
                  const struct net_nng_options *far);
 void pair_dial(struct pair *pair);
 void pair_close(struct pair *pair);
+
+/* A client's call that goes on beside: a thread of its own asks and waits for the answer. */
+struct asking {
+    struct net_call *call;
+    const char *question;
+    pthread_t thread;
+    struct buffer reply;
+    int error;
+};
+
+void asking_start(struct asking *asking, struct net_call *call, const char *question);
+int asking_end(struct asking *asking); /* what net_call() said; then `reply` is the caller's */
 struct slice pattern(uint8_t *bytes, size_t size);
 int raw_connect(struct net *net);
 /* How often that was counted. */

@@ -150,6 +150,8 @@ TEST(a_client_asks_and_is_answered)
     struct inbox inbox;
     struct net *net;
     struct net_call *call;
+    uint64_t link;
+    struct asking asking;
     struct net_event *event;
     struct buffer reply;
     struct stat status;
@@ -166,17 +168,27 @@ TEST(a_client_asks_and_is_answered)
     CHECK_EQUAL(net_call_open(address, NULL, 5000, &call, NULL), 0);
     event = inbox_take(&inbox);
     CHECK_EQUAL(event->side, NET_CLIENT);
-    /* The answer is queued first: one thread plays both sides. */
-    CHECK_EQUAL(net->ops->send(net, event->link, pattern(bytes, sizeof(bytes))), 0);
-    CHECK_EQUAL(net_call(call, slice_text("question"), 5000, &reply), 0);
-    CHECK(slice_equal(buffer_slice(&reply), pattern(bytes, sizeof(bytes))));
-    CHECK(slice_equal(buffer_slice(&inbox_take(&inbox)->message), slice_text("question")));
+    link = event->link;
+    asking_start(&asking, call, "question");
+    CHECK_SLICE(buffer_slice(&inbox_take(&inbox)->message), "question");
+    CHECK_OK(net->ops->send(net, link, pattern(bytes, sizeof(bytes))));
+    CHECK_OK(asking_end(&asking));
+    CHECK(slice_equal(buffer_slice(&asking.reply), pattern(bytes, sizeof(bytes))));
+    buffer_done(&asking.reply);
+    net->ops->ready(net, link);
     /* No answer in time: it may have been done, and the connection is of no more use. */
     CHECK_EQUAL(net_call(call, slice_text("again"), 20, &reply), NEAP_UNCERTAIN);
-    CHECK_EQUAL(net_call(call, slice_text("again"), 20, &reply), NEAP_UNAVAILABLE);
-    net_call_close(call);
+    CHECK_EQUAL(net_call(call, slice_text("anew"), 20, &reply), NEAP_UNCERTAIN);
+    do
+        event = inbox_take(&inbox);
+    while (event->kind != NET_MESSAGE ||
+           slice_equal(buffer_slice(&event->message), slice_text("again")));
+    CHECK_SLICE(buffer_slice(&event->message), "anew");
+    CHECK(event->link != link);
     net->ops->stop(net);
     net->ops->free(net);
+    CHECK_EQUAL(net_call(call, slice_text("nobody"), 5000, &reply), NEAP_UNAVAILABLE);
+    net_call_close(call);
     inbox_done(&inbox);
     buffer_done(&reply);
     unlink(path);
@@ -228,30 +240,14 @@ TEST(another_user_is_not_served_whatever_the_mode_of_the_socket)
     rmdir(directory);
 }
 
-struct waiting_call {
-    struct net_call *call;
-    int error;
-};
-
-static void *call_run(void *arg)
-{
-    struct waiting_call *waiting = arg;
-    struct buffer reply;
-
-    buffer_init(&reply, MESSAGE_SIZE_MAX);
-    waiting->error = net_call(waiting->call, slice_text("slow"), 60000, &reply);
-    buffer_done(&reply);
-    return NULL;
-}
-
 TEST(a_call_that_gets_no_turn_is_busy_and_harms_nobody)
 {
     char directory[] = "/tmp/neap-net-XXXXXX", path[64], address[80];
-    struct waiting_call slow = {0};
+    struct net_call *call;
+    struct asking slow;
     struct inbox inbox;
     struct net *net;
     struct buffer reply;
-    pthread_t thread;
     uint64_t link;
 
     CHECK(mkdtemp(directory) != NULL);
@@ -260,15 +256,15 @@ TEST(a_call_that_gets_no_turn_is_busy_and_harms_nobody)
     inbox_init(&inbox);
     buffer_init(&reply, MESSAGE_SIZE_MAX);
     CHECK_OK(net_nng_open(&(struct net_nng_options){.clients = address}, &inbox.sink, &net, NULL));
-    CHECK_OK(net_call_open(address, NULL, 5000, &slow.call, NULL));
+    CHECK_OK(net_call_open(address, NULL, 5000, &call, NULL));
     link = inbox_take(&inbox)->link;
-    pthread_create(&thread, NULL, call_run, &slow);
+    asking_start(&slow, call, "slow");
     CHECK_EQUAL(inbox_take(&inbox)->kind, NET_MESSAGE); /* the slow one has the connection */
-    CHECK_EQUAL(net_call(slow.call, slice_text("quick"), 20, &reply), NEAP_BUSY);
+    CHECK_EQUAL(net_call(call, slice_text("quick"), 20, &reply), NEAP_BUSY);
     CHECK_OK(net->ops->send(net, link, slice_text("answer")));
-    pthread_join(thread, NULL);
-    CHECK_OK(slow.error);
-    net_call_close(slow.call);
+    CHECK_OK(asking_end(&slow));
+    buffer_done(&slow.reply);
+    net_call_close(call);
     net->ops->stop(net);
     net->ops->free(net);
     inbox_done(&inbox);

@@ -378,7 +378,7 @@ TEST(a_client_calls_over_tls)
     struct trusted trusted, evil;
     struct net_call *call = NULL;
     struct net_event *event;
-    struct buffer reply;
+    struct asking asking;
     struct inbox inbox;
     char address[64];
     struct net *net;
@@ -388,7 +388,6 @@ TEST(a_client_calls_over_tls)
     client = trusted_credentials(&trusted, &human, NULL, NULL);
     node = trusted_node(&trusted, 2);
     inbox_init(&inbox);
-    buffer_init(&reply, MESSAGE_SIZE_MAX);
     snprintf(address, sizeof address, "tls+tcp://127.0.0.1:%d", 20000 + getpid() % 20000);
     CHECK_OK(net_nng_open(&(struct net_nng_options){.clients = address, .credentials = node},
                           &inbox.sink, &net, &error));
@@ -399,10 +398,12 @@ TEST(a_client_calls_over_tls)
     CHECK_OK(net->ops->who(net, event->link, &who));
     CHECK(principal_equal(&who, &human));
     net->ops->trust(net, event->link);
-    CHECK_OK(net->ops->send(net, event->link, pattern(bytes, sizeof bytes)));
-    CHECK_OK(net_call(call, slice_text("question"), 5000, &reply));
-    CHECK(slice_equal(buffer_slice(&reply), slice_of(bytes, sizeof bytes)));
+    asking_start(&asking, call, "question");
     CHECK_SLICE(buffer_slice(&inbox_take(&inbox)->message), "question");
+    CHECK_OK(net->ops->send(net, event->link, pattern(bytes, sizeof bytes)));
+    CHECK_OK(asking_end(&asking));
+    CHECK(slice_equal(buffer_slice(&asking.reply), slice_of(bytes, sizeof bytes)));
+    buffer_done(&asking.reply);
     net_call_close(call);
     credentials_close(client);
     client = trusted_credentials(&evil, &human, NULL, &trusted);
@@ -414,7 +415,6 @@ TEST(a_client_calls_over_tls)
     net->ops->stop(net);
     net->ops->free(net);
     inbox_done(&inbox);
-    buffer_done(&reply);
     trusted_close(&trusted);
     trusted_close(&evil);
 }
