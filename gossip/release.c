@@ -82,6 +82,7 @@ static int release_redot(struct step *step, struct topic *topic, struct shard *s
         return release_fault(step, topic, shard, error);
     topic_well(topic, FAULT_KEEPING);
     topic_set_due(gossip, topic, false);
+    topic->redot_why = NULL;
     gossip->counts[REASON_redotted]++;
     trace(gossip->trace, "%s: new replica id, %s, %llu events", shard->name, why,
           (unsigned long long)count);
@@ -98,6 +99,16 @@ static int release_redot(struct step *step, struct topic *topic, struct shard *s
     }
     error = topic_touch(gossip, topic);
     return error ? error : topic_queue(gossip, topic);
+}
+
+/* What shows that it is another's history now may not be said again: if it fails, it is tried until
+ * it is done. */
+static int release_disowned(struct step *step, struct topic *topic, struct shard *shard,
+                            const char *why)
+{
+    topic->redot_why = why;
+    shard_disown(shard);
+    return release_redot(step, topic, shard, why);
 }
 
 /* What one event adds to the batch that would re-dot it, at most. */
@@ -205,7 +216,11 @@ int release_work(struct step *step, struct topic *topic, struct shard *shard)
     size_t members, open, first;
     bool much = false;
     release_meet(gossip, topic, shard);
-    if (shard->confirmed) {
+    if (topic->redot_why && step->now.mono_ms >= topic->redot_after)
+        return release_redot(step, topic, shard, topic->redot_why);
+    if (topic->redot_why)
+        topic_wake(gossip, topic, topic->redot_after);
+    if (shard->confirmed || topic->redot_why) {
         topic_set_due(gossip, topic, false);
         return 0;
     }
@@ -285,8 +300,7 @@ int release_check(struct step *step, struct topic *topic, struct shard *shard,
     if (*ret_fine)
         return 0;
     step->gossip->counts[REASON_rollbacks]++;
-    shard_disown(shard);
-    return release_redot(step, topic, shard, "rolled back");
+    return release_disowned(step, topic, shard, "rolled back");
 }
 
 int release_show(struct step *step, struct topic *topic, struct shard *shard,
@@ -300,8 +314,7 @@ int release_show(struct step *step, struct topic *topic, struct shard *shard,
         error = release_prove(step, topic, shard, seen);
     if (error || !shard_is_renamed(shard, &item->context))
         return error;
-    shard_disown(shard);
-    return release_redot(step, topic, shard, "another directory did");
+    return release_disowned(step, topic, shard, "another directory did");
 }
 
 int release_refused(struct step *step, struct topic *topic, struct shard *shard)
@@ -314,8 +327,7 @@ int release_refused(struct step *step, struct topic *topic, struct shard *shard)
     }
     if (shard->went_back) {
         step->gossip->counts[REASON_rollbacks]++;
-        shard_disown(shard);
-        return release_redot(step, topic, shard, "rolled back");
+        return release_disowned(step, topic, shard, "rolled back");
     }
     step->gossip->counts[REASON_other_history]++;
     trace(step->gossip->trace, "%s: of another history, not taken", shard->name);

@@ -251,6 +251,7 @@ struct topic {
         enum fault_in in;
         char text[FAULT_TEXT_MAX];
     } fault;
+    const char *redot_why; /* it has to be, whatever is said from now on; NULL: it has not */
     struct pull {
         enum pull_state state;
         size_t peer;

@@ -1,6 +1,8 @@
 /* What nodes tell each other of what they have. */
 #include <stdio.h>
 
+#include "base/alloc.h"
+#include "base/error.h"
 #include "tests/unit/gossip_nodes.h"
 
 TEST(many_buckets_are_told_of_in_several_messages)
@@ -210,4 +212,55 @@ TEST(two_who_cannot_mend_their_ids_do_not_answer_each_other_for_ever)
     CHECK(nodes.sides[1].gossip->counts[REASON_rollbacks] > 0);
     CHECK(nodes.digests <= 20); /* there were 389 once */
     nodes_close(&nodes);
+}
+
+/* What shows that a directory went back may be said once: memory runs out at the call `fails`, and
+ * nobody says it again. */
+static int rollback_is_told(struct pair_of_nodes *nodes, uint64_t fails)
+{
+    struct side *side = &nodes->sides[0];
+    struct step step = {side->gossip, nodes->now, side->batch, &side->outbox};
+    struct shard *shard = box(nodes, 0);
+    const struct context_entry *mine = context_find(&shard->context, shard->replica);
+    struct digest_item item = {.shard = shard->id,
+                               .name = "box",
+                               .replica = box_pair(nodes)->replica,
+                               .quote = {shard->replica, mine->n + 1, ~mine->nonce}};
+    CHECK_OK(context_copy(&item.context, &shard->context));
+    mem_fail_at(fails, 0);
+    int error = digest_take(&step, 0, &item);
+    mem_fail_at(0, 0);
+    context_done(&item.context);
+    return error;
+}
+
+static bool rollback_is_mended(uint64_t fails)
+{
+    struct pair_of_nodes nodes;
+    meet_with_box(&nodes);
+    CHECK_OK(nodes_write(&nodes, 0, "pears", 1));
+    CHECK_OK(nodes_run(&nodes, 1500));
+    const uint64_t *counts = nodes.sides[0].gossip->counts;
+    uint64_t old = box(&nodes, 0)->replica;
+    int error = rollback_is_told(&nodes, fails);
+    if (error)
+        CHECK_EQUAL(error, NEAP_NOMEM);
+    bool found = counts[REASON_rollbacks] > 0;
+    CHECK_OK(side_commit(&nodes.sides[0]));
+    CHECK_OK(nodes_run(&nodes, 2 * FAULT_AGAIN_MS));
+    CHECK_EQUAL(counts[REASON_redotted], found);
+    CHECK_EQUAL(box(&nodes, 0)->replica != old, found);
+    CHECK_OK(nodes_write(&nodes, 0, "pears", 1));
+    CHECK_OK(nodes_run(&nodes, 1500));
+    CHECK(context_equal(&box(&nodes, 0)->context, &box(&nodes, 1)->context));
+    nodes_close(&nodes);
+    return !error;
+}
+
+TEST(a_rollback_that_was_found_is_mended_although_that_failed_at_first)
+{
+    uint64_t fails = 1;
+    while (!rollback_is_mended(fails))
+        fails++;
+    CHECK(fails > 5);
 }
