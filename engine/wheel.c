@@ -165,6 +165,9 @@ static void wheel_send(struct wheel *wheel)
         case EFFECT_TRUST:
             wheel->net->ops->trust(wheel->net, effect->link);
             break;
+        case EFFECT_READY:
+            wheel->net->ops->ready(wheel->net, effect->link);
+            break;
         }
         if (error)
             gossip_send_failed(wheel->engine.gossip, effect->link, error);
@@ -174,7 +177,8 @@ static void wheel_send(struct wheel *wheel)
 static void wheel_ready(struct wheel *wheel, const struct event *event)
 {
     if (wheel->net && event->kind == EVENT_NET && event->net->kind == NET_MESSAGE &&
-        !wheel->stopped && !wheel->crashed)
+        !wheel->stopped && !wheel->crashed &&
+        !(wheel->engine.gossip && gossip_rests(wheel->engine.gossip, event->net->link)))
         wheel->net->ops->ready(wheel->net, event->net->link);
 }
 

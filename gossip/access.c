@@ -12,6 +12,8 @@
 /* A device's word that this node's directory went back costs an id each time it is believed; so
  * does each id that it claims. */
 enum { HEEDS_MAX = 8, HEEDS_REST_MS = 600000, CLAIMS_MAX = 1024 };
+/* Whoever sends what he may not, again and again, is heard less often. */
+enum { REFUSALS_A_SECOND = 20, REFUSALS_AT_ONCE = 100, REFUSAL_REST_MS_MAX = 1000 };
 
 struct access_row access_row(enum message_kind kind)
 {
@@ -94,7 +96,11 @@ void access_refused(struct step *step, size_t peer, const char *bucket, enum mes
 {
     struct gossip *gossip = step->gossip;
     char name[PRINCIPAL_TEXT_MAX];
+    if (!gossip->peers[peer].refusals.rate)
+        tokens_init(&gossip->peers[peer].refusals, REFUSALS_A_SECOND, REFUSALS_AT_ONCE);
+    tokens_take(&gossip->peers[peer].refusals, step->now.mono_ms, 1);
     gossip->counts[reason]++;
+    gossip->refusals++;
     gossip->peers[peer].refused++;
     principal_text(&gossip->peers[peer].principal, name);
     snprintf(gossip->refused, sizeof gossip->refused, "%s: %s of bucket %.64s refused: %s", name,
@@ -102,6 +108,22 @@ void access_refused(struct step *step, size_t peer, const char *bucket, enum mes
     snprintf(gossip->peers[peer].last_error, sizeof gossip->peers[peer].last_error,
              "%s of bucket %.32s refused: %s", message_name(kind), bucket, why);
     trace(gossip->trace, "%s: %s", peer_text(gossip, peer), gossip->refused);
+}
+
+/* The bytes stay with him: no more than one message of each link is here. Others, and what else he
+ * says on his other link, do not wait. */
+void access_rest(struct step *step, uint64_t link_id)
+{
+    struct gossip *gossip = step->gossip;
+    struct link *link = link_find(gossip, link_id);
+    uint64_t now = step->now.mono_ms;
+    if (!link || link->peer == NO_PEER)
+        return;
+    uint64_t at = tokens_at(&gossip->peers[link->peer].refusals, now, 0);
+    if (at <= now)
+        return;
+    link->ready_at = at < now + REFUSAL_REST_MS_MAX ? at : now + REFUSAL_REST_MS_MAX;
+    gossip->counts[REASON_slowed]++;
 }
 
 enum access_verdict access_in(struct step *step, size_t peer, const struct message *message)

@@ -237,8 +237,10 @@ static int event_message(struct step *step, const struct net_event *event)
     if (error)
         return link_drop(step, event->link, REASON_malformed);
     struct link copy = *link;
-    uint64_t version = gossip->version_next;
+    uint64_t version = gossip->version_next, refusals = gossip->refusals;
     error = take_message(step, &copy, &message);
+    if (!error && gossip->refusals != refusals)
+        access_rest(step, event->link);
     /* Of a compare only the end changes what is known. */
     gossip->news += message.kind != MESSAGE_COMPARED || gossip->version_next != version;
     message_done(&message);
@@ -320,6 +322,12 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
 uint64_t gossip_news(const struct gossip *gossip)
 {
     return gossip->news;
+}
+
+bool gossip_rests(struct gossip *gossip, uint64_t link_id)
+{
+    const struct link *link = link_find(gossip, link_id);
+    return link && link->ready_at != 0;
 }
 
 int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox)

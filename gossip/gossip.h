@@ -43,6 +43,9 @@ int gossip_event(struct gossip *gossip, struct now now, const struct net_event *
                  struct batch *batch, struct outbox *outbox);
 /* Counts events after which a context, here or at a peer, may be another: others need not look. */
 uint64_t gossip_news(const struct gossip *gossip);
+/* Is the next message of this link not to be taken yet? Its peer sends what it may not, again and
+ * again: a later tick says when (EFFECT_READY). */
+bool gossip_rests(struct gossip *gossip, uint64_t link);
 /* Heartbeats, dials, deadlines, digests that are due, truncation. */
 int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
 uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next tick it wants */

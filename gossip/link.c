@@ -221,6 +221,17 @@ static uint64_t link_expires(const struct gossip *gossip, const struct link *lin
     return BROKEN("silence-forgiven") ? UINT64_MAX : link->heard_ms + silence;
 }
 
+/* It has rested: its next message may come. */
+static int link_go_on(struct step *step, struct link *link)
+{
+    if (!link->ready_at || step->now.mono_ms < link->ready_at)
+        return 0;
+    int error = outbox_ready(step->outbox, link->id);
+    if (!error)
+        link->ready_at = 0;
+    return error;
+}
+
 int links_tick(struct step *step)
 {
     struct gossip *gossip = step->gossip;
@@ -229,7 +240,8 @@ int links_tick(struct step *step)
         if (i >= gossip->links_count)
             continue; /* more than one went */
         const struct link *link = &gossip->links[i];
-        if (step->now.mono_ms >= link_expires(gossip, link))
+        error = link_go_on(step, &gossip->links[i]);
+        if (!error && step->now.mono_ms >= link_expires(gossip, link))
             error = link_drop(step, link->id,
                               link->state == LINK_OPEN ? REASON_silent : REASON_no_hello);
     }
@@ -249,6 +261,8 @@ uint64_t links_deadline(const struct gossip *gossip)
     for (size_t i = 0; i < gossip->links_count; i++) {
         uint64_t expires = link_expires(gossip, &gossip->links[i]);
         deadline = expires < deadline ? expires : deadline;
+        if (gossip->links[i].ready_at && gossip->links[i].ready_at < deadline)
+            deadline = gossip->links[i].ready_at;
     }
     for (size_t i = 0; i < gossip->peers_count; i++) {
         for (unsigned channel = 0; channel < CHANNELS; channel++) {

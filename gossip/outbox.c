@@ -72,3 +72,8 @@ int outbox_trust(struct outbox *outbox, uint64_t link)
 {
     return outbox_add(outbox, EFFECT_TRUST, link, slice_of(NULL, 0));
 }
+
+int outbox_ready(struct outbox *outbox, uint64_t link)
+{
+    return outbox_add(outbox, EFFECT_READY, link, slice_of(NULL, 0));
+}

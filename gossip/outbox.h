@@ -3,7 +3,7 @@
 #define NEAP_GOSSIP_OUTBOX_H
 #include "gossip/net.h"
 
-enum effect_kind { EFFECT_DIAL, EFFECT_SEND, EFFECT_CLOSE, EFFECT_TRUST };
+enum effect_kind { EFFECT_DIAL, EFFECT_SEND, EFFECT_CLOSE, EFFECT_TRUST, EFFECT_READY };
 
 struct effect {
     enum effect_kind kind;
@@ -26,4 +26,5 @@ int outbox_dial(struct outbox *outbox, uint64_t link, const char *address);
 int outbox_send(struct outbox *outbox, uint64_t link, struct slice message, bool names_events);
 int outbox_close(struct outbox *outbox, uint64_t link);
 int outbox_trust(struct outbox *outbox, uint64_t link);
+int outbox_ready(struct outbox *outbox, uint64_t link); /* after a rest: gossip_rests() */
 #endif

@@ -308,6 +308,7 @@ void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
         departed_add(gossip, peer);
     principal_done(&peer->principal);
     peer->refused = 0;
+    peer->refusals = (struct tokens){0};
     peer->promises = ++gossip->promises_next;
     peer->forget_at = 0;
     peer->clock_ms = 0;

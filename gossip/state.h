@@ -59,22 +59,23 @@ enum {
     RIGHTS_A_SECOND = 64             /* answers to such, to one peer */
 };
 
-#define GOSSIP_REASONS(X)                                                                         \
-    X(malformed)                                                                                  \
-    X(unexpected)                                                                                 \
-    X(wrong_cluster)                                                                              \
-    X(other_name)                                                                                 \
-    X(not_a_peer)                                                                                 \
-    X(wire_version)                                                                               \
-    X(dialled_self) X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate)         \
-        X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards)         \
-            X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) \
-                X(log_cut_early) X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given)      \
-                    X(bad_repair) X(bad_question) X(repairs) X(nothing_lost) X(bad_verify)        \
-                        X(holes_filled) X(holes_closed) X(holes_given_up) X(rights_asked)         \
-                            X(rights_given) X(forbidden) X(hidden) X(not_shared) X(withheld)      \
-                                X(foreign_id) X(foreign_dots) X(ahead) X(unheeded) X(left_out)    \
-                                    X(log_short) X(revoked) X(push_refused)
+#define GOSSIP_REASONS(X)                                                                          \
+    X(malformed)                                                                                   \
+    X(unexpected)                                                                                  \
+    X(wrong_cluster)                                                                               \
+    X(other_name)                                                                                  \
+    X(not_a_peer)                                                                                  \
+    X(wire_version)                                                                                \
+    X(dialled_self)                                                                                \
+    X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) \
+        X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) \
+            X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early) X(nothing_new)    \
+                X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair) X(bad_question)         \
+                    X(repairs) X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)       \
+                        X(holes_given_up) X(rights_asked) X(rights_given) X(forbidden) X(hidden)   \
+                            X(not_shared) X(withheld) X(foreign_id) X(foreign_dots) X(ahead)       \
+                                X(unheeded) X(left_out) X(log_short) X(revoked) X(push_refused)    \
+                                    X(slowed)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -98,6 +99,7 @@ struct link {
     uint64_t since_ms, heard_ms;
     uint64_t came;              /* bytes of messages that were received whole... */
     uint64_t part;              /* ... and of the one that is on its way, as last told */
+    uint64_t ready_at;          /* mono_ms: the next message is not taken before; 0: it may be */
     struct principal principal; /* owned by the entry of the table; NONE: no TLS */
 };
 
@@ -155,6 +157,7 @@ struct peer {
     char last_error[96];
     struct principal principal; /* of whoever was there last; NONE: nobody looked (access.h) */
     uint64_t refused;           /* that it sent and may not */
+    struct tokens refusals;     /* the same, a second */
     uint64_t heeds_from, claims_from;
     unsigned heeds, claims; /* since then */
 };
@@ -336,6 +339,7 @@ struct gossip {
     bool revoked_stale;           /* the system's bucket has changed */
     char refused[FAULT_TEXT_MAX]; /* what was, last, and why */
     char healed[FAULT_TEXT_MAX];  /* the last cell that was: key, peer, cause */
+    uint64_t refusals;            /* how many there were */
     struct buffer message;        /* scratch for encoding */
 };
 
@@ -401,6 +405,8 @@ enum access_verdict access_in(struct step *step, size_t peer, const struct messa
 bool access_out(struct gossip *gossip, uint64_t link, const struct message *message);
 void access_refused(struct step *step, size_t peer, const char *bucket, enum message_kind kind,
                     enum reason reason, const char *why);
+/* After a message on that link of which something was refused: is the next one to wait? */
+void access_rest(struct step *step, uint64_t link);
 /* May events of this id come from the peer? */
 bool access_gives(const struct gossip *gossip, const struct pair *pair, size_t peer, uint64_t id);
 /* Does the context, of the peer, have events that are lacking here and that it may give? */

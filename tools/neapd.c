@@ -18,6 +18,7 @@ enum { LOOK_SECONDS = 1, LOOKS_FULL = 5, PEERS_KNOWN = 64 };
 struct watch {
     int connected[PEERS_KNOWN];
     char why[PEERS_KNOWN][128];
+    json_int_t messages[PEERS_KNOWN]; /* of it, that were refused for want of rights */
     json_int_t count;                 /* of connected peers */
     unsigned looks;                   /* since the last full one */
     json_int_t refused;               /* the latest who was, and is logged */
@@ -41,6 +42,21 @@ static void watch_peer(struct watch *watch, size_t index, json_t *peer)
         log_line(LOG_WARN, "peer_unreachable", "address=%s reason=%s", quoted, reason);
     watch->connected[index] = connected;
     snprintf(watch->why[index], sizeof(watch->why[index]), "%s", why ? why : "");
+}
+
+/* A peer goes on, but for what it sends and may not. */
+static void watch_rights(struct watch *watch, size_t index, json_t *peer)
+{
+    const char *principal = json_string_value(json_object_get(peer, "principal"));
+    const char *why = json_string_value(json_object_get(peer, "last_error"));
+    json_int_t messages = json_integer_value(json_object_get(peer, "refused"));
+    char who[160], reason[160];
+
+    if (messages > watch->messages[index])
+        log_line(LOG_WARN, "peer_refused", "from=%s times=%lld reason=%s",
+                 log_quote(principal ? principal : "", who, sizeof(who)), (long long)messages,
+                 log_quote(why ? why : "", reason, sizeof(reason)));
+    watch->messages[index] = messages;
 }
 
 /* NULL: what went wrong is logged, once for as long as it goes on. */
@@ -72,8 +88,10 @@ static void watch_peers(struct watch *watch, json_t *status)
 
     json_array_foreach(json_object_get(status, "peers"), index, peer)
     {
-        if (index < PEERS_KNOWN)
+        if (index < PEERS_KNOWN) {
             watch_peer(watch, index, peer);
+            watch_rights(watch, index, peer);
+        }
     }
 }
 

@@ -138,6 +138,19 @@ clients()
 }
 check "clients come with TLS, and may what they were given" clients
 
+# It goes on with the rest; the node says in status and log who sent what, and why it is refused.
+forbidden()
+{
+    daemon t --cluster "$work/tablet" --peers "$at_a" && on a put menu soup hot &&
+        until_true 60 prints hot -n "$work/t.sock" get menu soup && on t put menu soup mine &&
+        on t put orders two soup && until_true 60 prints soup -n "$work/a.sock" get orders two &&
+        until_true 60 grep -q 'event=peer_refused from="device/.* of bucket menu refused: it may not write' \
+            "$work/a.log" &&
+        prints hot -n "$work/a.sock" get menu soup &&
+        "$NEAP" -o json -n "$work/a.sock" status | grep -q '"last_refused": *"device/.* of bucket menu' && end t TERM
+}
+check "a device that sends what it may not write is refused and named" forbidden
+
 stranger()
 {
     daemon x --cluster "$work/other" --listen "$at_x" --peers "$at_a" && on x put shop apple stolen &&

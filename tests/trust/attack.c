@@ -3,7 +3,6 @@
  * their own (127.0.x.y), as they would in a network. ATTACK_MS=30000 lets each go on for longer and
  * has nodes come again and again; without it one comes. */
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,16 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/rng.h"
 #include "gossip/frame.h"
-#include "gossip/message.h"
 #include "neap.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/test.h"
 #include "tests/support/trusted.h"
+#include "tests/trust/attack_member.h"
 #include "trust/credentials_parts.h"
-#include "trust/tls.h"
 
 enum { CLUSTER = 0xc1, THREADS = 4, CONNECT_MS_MAX = 1000, SYNC_MS_MAX = 10000, WAIT_MS = 60000 };
 /* In `make check` others use the processor as well, and so many may come too late before one. */
@@ -110,11 +107,17 @@ static struct neap_place place_of(const char *key)
     return (struct neap_place){.bucket = "shop", .key = {key, strlen(key)}};
 }
 
-static void write_key(struct neap *neap, const char *key, struct neap_bytes value)
+static void write_to(struct neap *neap, const char *bucket, const char *key,
+                     struct neap_bytes value)
 {
-    struct neap_place at = place_of(key);
+    struct neap_place at = {.bucket = bucket, .key = {key, strlen(key)}};
 
     CHECK_OK(neap_lww_set(neap, &at, value, NULL));
+}
+
+static void write_key(struct neap *neap, const char *key, struct neap_bytes value)
+{
+    write_to(neap, "shop", key, value);
 }
 
 static bool has_key(struct neap *neap, const char *key)
@@ -126,6 +129,31 @@ static bool has_key(struct neap *neap, const char *key)
         return false;
     neap_buffer_free(&value);
     return true;
+}
+
+/* What an operator is told, as text. */
+static struct neap_buffer told(struct neap *neap, const char *verb, const char *what)
+{
+    const char *const words[] = {verb, what};
+    struct neap_buffer json = {0};
+
+    CHECK_OK(neap_admin(neap, what ? 2 : 1, words, &json, NULL));
+    return json;
+}
+
+/* Of the status; -1: it has none of that name. */
+static int64_t status_number(struct neap *neap, const char *name)
+{
+    struct neap_buffer json = told(neap, "status", NULL);
+    char quoted[60];
+    const char *found;
+    int64_t number;
+
+    snprintf(quoted, sizeof quoted, "\"%s\":", name);
+    found = strstr((const char *)json.data, quoted);
+    number = found ? strtoll(found + strlen(quoted), NULL, 10) : -1;
+    neap_buffer_free(&json);
+    return number;
 }
 
 /* Somebody who belongs there comes, gets what is there, and gives what he has. Was it in time? */
@@ -152,88 +180,6 @@ static bool good_node(struct attack *attack)
     return connected < limit;
 }
 
-/* ---- connections ---- */
-
-/* From an address of its own, for each `source`. -1: it was not let in. */
-static int dial_from(const struct attack *attack, unsigned source)
-{
-    struct sockaddr_in own = {.sin_family = AF_INET}, there = {.sin_family = AF_INET};
-    int raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_usec = 500000};
-
-    if (raw < 0)
-        return -1;
-    own.sin_addr.s_addr = htonl(0x7f000000u | (1 + source / 200) << 8 | (1 + source % 200));
-    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    there.sin_port = htons(attack->port);
-    (void)setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    (void)setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (bind(raw, (struct sockaddr *)&own, sizeof own) ||
-        connect(raw, (struct sockaddr *)&there, sizeof there)) {
-        close(raw);
-        return -1;
-    }
-    return raw;
-}
-
-static bool is_over(int raw)
-{
-    struct pollfd look = {.fd = raw, .events = POLLIN};
-    uint8_t bytes[512];
-
-    return poll(&look, 1, 0) > 0 && recv(raw, bytes, sizeof bytes, MSG_DONTWAIT) <= 0;
-}
-
-/* A handshake as it should be, with these credentials, over a connection that waits. */
-static struct tls *shake_hands(int raw, struct credentials *credentials)
-{
-    struct tls_options options = {.credentials = credentials, .wall_ms = trusted_now_s() * 1000};
-    enum tls_progress progress = TLS_GOES_ON;
-    uint8_t bytes[8192];
-    struct tls *tls;
-
-    CHECK_OK(tls_new(&options, &tls));
-    while (progress == TLS_GOES_ON) {
-        struct buffer out;
-        ssize_t got;
-
-        progress = tls_run(tls);
-        tls_output(tls, &out);
-        got = send(raw, out.data, out.size, MSG_NOSIGNAL);
-        buffer_done(&out);
-        if (got < 0 || progress != TLS_GOES_ON)
-            break;
-        got = recv(raw, bytes, sizeof bytes, 0);
-        if (got <= 0)
-            break;
-        tls_input(tls, slice_of(bytes, (size_t)got));
-        progress = tls_run(tls);
-    }
-    if (progress == TLS_IS_UP)
-        return tls;
-    tls_free(tls);
-    return NULL;
-}
-
-static bool say(int raw, struct tls *tls, struct slice bytes)
-{
-    struct buffer out;
-    size_t count;
-    ssize_t sent;
-
-    while (bytes.size) {
-        if (tls_write(tls, bytes, &count))
-            return false;
-        bytes = slice_of(bytes.data + count, bytes.size - count);
-        tls_output(tls, &out);
-        sent = send(raw, out.data, out.size, MSG_NOSIGNAL);
-        buffer_done(&out);
-        if (sent < 0)
-            return false;
-    }
-    return true;
-}
-
 /* ---- attacks: each is run by some threads until it is told to end ---- */
 
 /* Each thread has its part of 500 connections on which nothing is said; those that are ended are
@@ -253,7 +199,7 @@ static void *attack_silent(void *arg)
                 continue;
             if (raw[i] >= 0)
                 close(raw[i]);
-            raw[i] = dial_from(attack, thread * SILENT + i);
+            raw[i] = dial_from(attack->port, thread * SILENT + i);
             if (atomic_fetch_add(&attack->tries, 1) >= 500)
                 pause_ms(1000 * THREADS / 500);
         }
@@ -275,7 +221,7 @@ static void *attack_handshakes(void *arg)
 
     mbedtls_x509_crt_free(&none->chain);
     while (!atomic_load(&attack->ends)) {
-        int raw = dial_from(attack, thread * 25 + source++ % 25);
+        int raw = dial_from(attack->port, thread * 25 + source++ % 25);
 
         if (raw >= 0) {
             tls_free(shake_hands(raw, none));
@@ -307,7 +253,7 @@ static void *attack_records(void *arg)
                 continue;
             if (raw[i] >= 0)
                 close(raw[i]);
-            raw[i] = dial_from(attack, thread * 50 + source++ % 50);
+            raw[i] = dial_from(attack->port, thread * 50 + source++ % 50);
             if (raw[i] >= 0 && i % 2)
                 (void)!send(raw[i], half, sizeof half, MSG_NOSIGNAL);
             else if (raw[i] >= 0)
@@ -337,7 +283,7 @@ static void *attack_junk(void *arg)
         for (size_t i = 0; i < sizeof bytes; i++)
             bytes[i] = (uint8_t)rng_u64(&rng);
         if (raw < 0)
-            raw = dial_from(attack, thread * 50 + source++ % 50);
+            raw = dial_from(attack->port, thread * 50 + source++ % 50);
         if (raw >= 0 && send(raw, bytes, sizeof bytes, MSG_NOSIGNAL) < 0) {
             close(raw);
             raw = -1;
@@ -367,7 +313,7 @@ static void *attack_frames(void *arg)
         tls_free(tls[i]);
         if (raw[i] >= 0)
             close(raw[i]);
-        raw[i] = dial_from(attack, thread);
+        raw[i] = dial_from(attack->port, thread);
         tls[i] = raw[i] >= 0 ? shake_hands(raw[i], bad) : NULL;
         if (tls[i])
             (void)say(raw[i], tls[i],
@@ -385,46 +331,113 @@ static void *attack_frames(void *arg)
     return NULL;
 }
 
-/* A member that says hello as it should, on both channels, and never reads a byte afterwards. */
+/* A member that says hello as it should, opens what there is, asks for all of it again and again,
+ * and never reads a byte afterwards. */
 static void *attack_deaf(void *arg)
 {
+    enum { QUESTIONS = 50 };
     struct attack *attack = arg;
     unsigned thread = atomic_fetch_add(&attack->started, 1);
     struct credentials *bad = trusted_node(&attack->trusted, 0x66 + thread);
-    struct tls *tls[CHANNELS] = {0};
-    int raw[CHANNELS] = {0};
+    struct member member = {
+        .credentials = bad, .ends = &attack->ends, .cluster = CLUSTER, .node = 0x66 + thread};
+    uint64_t other = 0;
 
-    for (unsigned channel = 0; channel < CHANNELS; channel++) {
-        uint8_t framed[FRAME_HEAD + HELLO_SIZE_MAX];
-        struct message message;
-        struct buffer bytes;
-        struct slice body;
+    while (!other && !atomic_load(&attack->ends)) {
+        if (member_open(&member, attack->port, thread))
+            other = member_learn(&member, "shop");
+        if (!other)
+            member_close(&member);
+    }
+    if (other)
+        (void)member_claim(&member, "shop", 0xdea0 + thread, other);
+    for (unsigned i = 0; other && i < QUESTIONS; i++) {
+        struct message question;
 
-        message_init(&message);
-        message.kind = MESSAGE_HELLO;
-        message.hello = (struct hello){.cluster = CLUSTER,
-                                       .node = 0x66 + thread,
-                                       .nonce = 7,
-                                       .wire_version = WIRE_VERSION,
-                                       .channel = (enum channel)channel,
-                                       .address = ""};
-        buffer_init(&bytes, HELLO_SIZE_MAX);
-        CHECK_OK(message_encode(&message, &bytes));
-        body = frame_next(buffer_slice(&bytes), 0, framed);
-        memcpy(framed + FRAME_HEAD, body.data, body.size);
-        raw[channel] = dial_from(attack, thread);
-        tls[channel] = raw[channel] >= 0 ? shake_hands(raw[channel], bad) : NULL;
-        if (tls[channel] &&
-            say(raw[channel], tls[channel], slice_of(framed, FRAME_HEAD + body.size)))
-            atomic_fetch_add(&attack->tries, 1);
-        buffer_done(&bytes);
+        message_init(&question);
+        question.kind = i % 2 ? MESSAGE_PULL : MESSAGE_COMPARE;
+        question.shard = bucket_id("shop");
+        question.session = i + 1;
+        question.pages = i % 2 ? 0 : 4;
+        if (!member_tell(&member, CHANNEL_BULK, &question))
+            break;
+        atomic_fetch_add(&attack->tries, 1);
     }
     while (!atomic_load(&attack->ends))
         pause_ms(10);
-    for (unsigned channel = 0; channel < CHANNELS; channel++) {
-        tls_free(tls[channel]);
-        if (raw[channel] >= 0)
-            close(raw[channel]);
+    if (other)
+        member_close(&member);
+    credentials_close(bad);
+    return NULL;
+}
+
+/* A device may read "shop", write "own", and has no part in "hidden". */
+static struct credentials *device_of(struct attack *attack, uint64_t id)
+{
+    struct principal device = {.kind = PRINCIPAL_DEVICE, .cluster = CLUSTER, .id = id};
+    struct credentials *credentials;
+
+    CHECK_OK(principal_give(&device, "shop", RIGHT_READ));
+    CHECK_OK(principal_give(&device, "own", RIGHT_WRITE));
+    credentials = trusted_credentials(&attack->trusted, &device, NULL, NULL);
+    principal_done(&device);
+    return credentials;
+}
+
+static bool push(struct member *member, const char *bucket, uint64_t number, struct slice chunk)
+{
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_PUSH;
+    message.shard = bucket_id(bucket);
+    message.session = number;
+    message.bytes = chunk;
+    return member_tell(member, CHANNEL_BULK, &message);
+}
+
+/* What it may not write, what it may not even see, and in what it may write, events as if others
+ * had made them; and it says to be somebody else. As often as it can. */
+static void lie(struct attack *attack, struct member *member, uint64_t own, uint64_t other)
+{
+    enum { LIES = 4 };
+    static const char *const buckets[LIES] = {"shop", "hidden", "own", "own"};
+    const uint64_t ids[LIES] = {own, own, own ^ 0xf000, other};
+    struct buffer chunks[LIES];
+    /* The other has one id for all that is there. */
+    bool fine = member_claim(member, "own", own, other) && member_claim(member, "shop", own, other);
+
+    for (unsigned i = 0; i < LIES; i++)
+        events_make(buckets[i], ids[i], "lie", 3, &chunks[i]);
+    for (uint64_t number = 1; fine && !atomic_load(&attack->ends); number++) {
+        unsigned i = number % LIES;
+
+        fine = push(member, buckets[i], number, buffer_slice(&chunks[i]));
+        if (fine && number % 100 == 0)
+            fine = member_claim(member, "own", other, other);
+        member_ignore(member);
+        atomic_fetch_add(&attack->tries, 1);
+    }
+    for (unsigned i = 0; i < LIES; i++)
+        buffer_done(&chunks[i]);
+}
+
+static void *attack_forbidden(void *arg)
+{
+    struct attack *attack = arg;
+    unsigned thread = atomic_fetch_add(&attack->started, 1);
+    struct credentials *bad = device_of(attack, 0xd0 + thread);
+    struct member member = {
+        .credentials = bad, .ends = &attack->ends, .cluster = CLUSTER, .node = 0xd0 + thread};
+
+    while (!atomic_load(&attack->ends)) {
+        uint64_t other = 0;
+
+        if (member_open(&member, attack->port, thread))
+            other = member_learn(&member, "own");
+        if (other)
+            lie(attack, &member, 0x11e0 + thread, other);
+        member_close(&member);
     }
     credentials_close(bad);
     return NULL;
@@ -442,6 +455,17 @@ static void attack_open(struct attack *attack)
     snprintf(attack->address, sizeof attack->address, "tls+tcp://127.0.0.1:%u", attack->port);
     attack->victim = node_open_at(attack, attack->address, NULL);
     write_key(attack->victim, "before", (struct neap_bytes){"x", 1});
+    write_to(attack->victim, "own", "before", (struct neap_bytes){"x", 1});
+    write_to(attack->victim, "hidden", "before", (struct neap_bytes){"x", 1});
+}
+
+/* Of each kind some was refused, and those who sent it are slowed. */
+static bool lies_came(struct attack *attack)
+{
+    return status_number(attack->victim, "slowed") >= 50 &&
+           status_number(attack->victim, "forbidden") > 0 &&
+           status_number(attack->victim, "foreign_dots") > 0 &&
+           status_number(attack->victim, "foreign_id") > 0;
 }
 
 /* The victim also keeps writing, which the deaf are sent. */
@@ -456,9 +480,11 @@ static void attack_go_on(struct attack *attack, void *(*run)(void *))
     for (int i = 0; i < THREADS; i++)
         CHECK(!pthread_create(&threads[i], NULL, run, attack));
     /* It is well under way. */
-    while (atomic_load(&attack->started) < THREADS ||
-           atomic_load(&attack->tries) < (run == attack_deaf ? THREADS * CHANNELS : 50))
+    while (atomic_load(&attack->started) < THREADS || atomic_load(&attack->tries) < 50)
         pause_ms(1);
+    for (uint64_t until = clock_ms() + WAIT_MS; run == attack_forbidden && !lies_came(attack);
+         pause_ms(1))
+        CHECK(clock_ms() < until);
     do {
         for (int i = 0; i < 20; i++)
             write_key(attack->victim, "large", (struct neap_bytes){large, sizeof large});
@@ -514,4 +540,62 @@ TEST(a_node_comes_in_while_members_send_frames_too_large_or_cut)
 TEST(a_node_comes_in_while_members_never_read)
 {
     withstands(attack_deaf);
+}
+
+/* What the victim has in a bucket that nobody else writes to. */
+static struct neap_buffer digest_of(struct attack *attack, const char *bucket)
+{
+    return told(attack->victim, "digest", bucket);
+}
+
+static void is_as_before(struct attack *attack, const char *bucket, struct neap_buffer *before)
+{
+    struct neap_buffer now = digest_of(attack, bucket);
+    const char *from = "\"residues\":"; /* and the digest; of the log others may have all by now */
+    const char *left = strstr((const char *)before->data, from);
+    const char *right = strstr((const char *)now.data, from);
+
+    CHECK(left && right);
+    CHECK_BYTES(slice_of(right, strcspn(right, "}")), slice_of(left, strcspn(left, "}")));
+    neap_buffer_free(&now);
+    neap_buffer_free(before);
+}
+
+static void has_no_lie(struct neap *neap, const char *bucket)
+{
+    struct neap_place at = {.bucket = bucket, .key = {"lie", 3}};
+    int64_t number = 0;
+    int code = neap_counter_get(neap, &at, &number, NULL);
+
+    CHECK(code == NEAP_NOTFOUND || (!code && !number));
+}
+
+/* All of it is refused, counted and named, nothing of it is kept, and who sends it is slowed. */
+TEST(a_node_comes_in_while_devices_send_what_they_may_not_write)
+{
+    struct neap_buffer own, hidden, status;
+    uint64_t began = clock_ms();
+    struct attack attack;
+    int64_t refused;
+
+    attack_open(&attack);
+    own = digest_of(&attack, "own");
+    hidden = digest_of(&attack, "hidden");
+    attack_go_on(&attack, attack_forbidden);
+    is_as_before(&attack, "own", &own);
+    is_as_before(&attack, "hidden", &hidden);
+    has_no_lie(attack.victim, "shop");
+    has_no_lie(attack.victim, "own");
+    has_no_lie(attack.victim, "hidden");
+    /* 100 at once and 20 a second of each of them, by two links. */
+    refused = status_number(attack.victim, "forbidden") +
+              status_number(attack.victim, "foreign_dots") +
+              status_number(attack.victim, "foreign_id");
+    CHECK(refused < THREADS * (120 + 40 * (int64_t)(clock_ms() - began) / 1000));
+    status = told(attack.victim, "status", NULL);
+    CHECK(strstr((const char *)status.data, "\"last_refused\":"));
+    CHECK(strstr((const char *)status.data, ": push of bucket "));
+    CHECK(strstr((const char *)status.data, "device/00000000000000d"));
+    neap_buffer_free(&status);
+    attack_close(&attack);
 }

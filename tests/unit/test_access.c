@@ -173,6 +173,48 @@ TEST(nothing_is_taken_of_what_a_device_may_not_write_and_the_rest_goes_on)
     nodes_close(&nodes);
 }
 
+/* Of each that is refused, and until when the link rests then; 0: it does not. */
+static uint64_t push_forbidden(struct pair_of_nodes *nodes)
+{
+    const struct gossip *gossip = nodes->sides[0].gossip;
+    struct message message;
+    message_init(&message);
+    message.kind = MESSAGE_PUSH;
+    message.shard = bucket_id("news");
+    send(nodes, &message);
+    uint64_t id = gossip->peers[0].links[CHANNEL_BULK];
+    for (size_t i = 0; i < gossip->links_count; i++) {
+        CHECK_EQUAL(gossip_rests(nodes->sides[0].gossip, gossip->links[i].id),
+                    gossip->links[i].ready_at != 0);
+        if (gossip->links[i].id == id)
+            return gossip->links[i].ready_at;
+        CHECK(!gossip->links[i].ready_at);
+    }
+    CHECK(false);
+    return 0;
+}
+
+TEST(who_sends_what_he_may_not_again_and_again_is_heard_less_often)
+{
+    struct pair_of_nodes nodes;
+    meet(&nodes);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQUAL(push_forbidden(&nodes), 0);
+    CHECK_EQUAL(count_of(&nodes, REASON_slowed), 0);
+    CHECK_EQUAL(push_forbidden(&nodes), nodes.now.mono_ms + 50);
+    CHECK_EQUAL(push_forbidden(&nodes), nodes.now.mono_ms + 100);
+    for (int i = 0; i < 30; i++)
+        push_forbidden(&nodes);
+    CHECK_EQUAL(push_forbidden(&nodes), nodes.now.mono_ms + 1000);
+    CHECK_EQUAL(count_of(&nodes, REASON_slowed), 33);
+    CHECK(gossip_deadline(nodes.sides[0].gossip) <= nodes.now.mono_ms + 1000);
+    CHECK_OK(nodes_run(&nodes, 1100));
+    CHECK(
+        !gossip_rests(nodes.sides[0].gossip, nodes.sides[0].gossip->peers[0].links[CHANNEL_BULK]));
+    CHECK_EQUAL(shard_at(&nodes, 0, "news")->context.count, 1);
+    nodes_close(&nodes);
+}
+
 /* What side 0 answers to a question about a bucket of that name; its id is made one and the same.
  */
 static void ask_about(struct pair_of_nodes *nodes, enum message_kind kind, const char *bucket,

@@ -15,6 +15,8 @@ static int fill(void *argument)
         error = outbox_send(&outbox, 1, slice_text("hello"), false);
     if (!error)
         error = outbox_trust(&outbox, 1);
+    if (!error)
+        error = outbox_ready(&outbox, 1);
     for (uint64_t link = 2; link < 40 && !error; link++)
         error = outbox_close(&outbox, link);
     outbox_done(&outbox);
@@ -30,8 +32,9 @@ TEST(an_outbox_keeps_effects_in_order_and_copies_them)
     CHECK_OK(outbox_send(&outbox, 7, slice_text(text), false));
     CHECK_OK(outbox_trust(&outbox, 7));
     CHECK_OK(outbox_close(&outbox, 8));
+    CHECK_OK(outbox_ready(&outbox, 9));
     text[0] = 'x';
-    CHECK_EQUAL(outbox.count, 4);
+    CHECK_EQUAL(outbox.count, 5);
     CHECK_EQUAL(outbox.effects[0].kind, EFFECT_DIAL);
     CHECK_TEXT((const char *)outbox.effects[0].bytes.data, "sim://a");
     CHECK_EQUAL(outbox.effects[1].kind, EFFECT_SEND);
@@ -39,6 +42,8 @@ TEST(an_outbox_keeps_effects_in_order_and_copies_them)
     CHECK_EQUAL(outbox.effects[2].kind, EFFECT_TRUST);
     CHECK_EQUAL(outbox.effects[3].kind, EFFECT_CLOSE);
     CHECK_EQUAL(outbox.effects[3].link, 8);
+    CHECK_EQUAL(outbox.effects[4].kind, EFFECT_READY);
+    CHECK_EQUAL(outbox.effects[4].link, 9);
     outbox_done(&outbox);
 }
 
