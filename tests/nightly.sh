@@ -2,6 +2,7 @@
 # `make nightly` [in a build folder]: what takes long. Closes with "N passed, N failed".
 #   STEPS="crash property vectors sim netns laws trust fuzz bare"   only those
 #   ROUNDS=500                                  of each crash test, and so on in proportion
+#   FUZZ="first join"                           of the step fuzz only those
 # Logs: nightly-*.log in the build folder. `bare` needs root and debootstrap: it makes a Debian 12 with
 # nothing in it from the mirror that this machine's apt uses, and runs both of the README's commands
 # on a fresh clone there.
@@ -93,17 +94,74 @@ laws()
     try laws env SEED="$seed" HISTORIES=$((rounds * 200)) "$build/tests/laws/laws"
 }
 
-# From the corpus on, a while for each decoder; what is read before anybody is known, and what a
-# token lets in, together 10^8 times with the usual ROUNDS.
+# How often each target is run, as a multiple of ROUNDS. The first four are every byte that comes
+# before it is known from whom, at full speed: frames, hellos and names; tokens, questions and
+# answers of joining; certificates; TLS. With the usual ROUNDS they are 10^8 together. A handshake
+# that somebody changes (shake) takes milliseconds; the rest is read of those who are believed.
+fuzz_runs()
+{
+    case $1 in
+        first) echo $((rounds * 80000)) ;;
+        join) echo $((rounds * 60000)) ;;
+        shown) echo $((rounds * 40000)) ;;
+        tls) echo $((rounds * 20000)) ;;
+        shake) echo $((rounds * 40)) ;;
+        request) echo $((rounds * 10000)) ;;
+        *) echo $((rounds * 2000)) ;;
+    esac
+}
+
+# From the corpus on; the same ones for the same SEED. Fails when fewer ran than should.
 fuzz_one()
 {
-    mkdir -p "found/$1"
     case $1 in
-    fuzz_first | fuzz_join) limit=-runs=$((rounds * 100000)) ;;
-    *) limit=-max_total_time=$((rounds / 2)) ;;
+        first) size=4200 ;;
+        shake) size=64 ;;
+        *) size=2048 ;;
     esac
-    "tests/fuzz/$1" "$limit" -timeout=10 "found/$1" \
-        "$source/tests/fuzz/corpus/${1#fuzz_}"
+    rm -rf "found/$1"
+    mkdir -p "found/$1"
+    "tests/fuzz/fuzz_$1" -runs="$(fuzz_runs "$1")" -seed="$seed" -max_len=$size -timeout=60 \
+        -print_final_stats=1 "found/$1" "$source/tests/fuzz/corpus/$1" || return 1
+}
+fuzz_count()
+{
+    ran=$(sed -n 's/^stat::number_of_executed_units: //p' "$build/nightly-fuzz_$1.log" 2>/dev/null)
+    echo "# fuzz_$1: ${ran:=0} executions"
+    case $1 in
+        first | join | shown | tls) strange=$((strange + ran)) ;;
+    esac
+    [ "$ran" -ge "$(fuzz_runs "$1")" ]
+}
+
+# Rules broken on purpose are noticed, each by a small part of the executions: TARGET RULE.
+fuzz_broken='first any-cluster
+first hello-any-size
+first name-any-size
+join answer-unread
+shown any-usage
+shown any-time
+shown any-cluster
+shake any-peer'
+fuzz_notices()
+{
+    rm -rf noticed
+    mkdir noticed
+    echo "$fuzz_broken" | while read -r target rule; do
+        if BROKEN=$rule "tests/fuzz/fuzz_$target" -runs="$(($(fuzz_runs "$target") / 40))" \
+            -seed="$seed" -max_len=4200 noticed "$source/tests/fuzz/corpus/$target" >notices.log 2>&1 ||
+            ! grep -qE 'must hold|Sanitizer' notices.log; then
+            tail -n 5 notices.log
+            echo "$rule was not noticed by fuzz_$target"
+            exit 1
+        fi
+        echo "$rule: $(grep -m 1 -E 'must hold|Sanitizer' notices.log)"
+    done
+}
+fuzz_configure()
+{
+    mkdir -p "$1" && cd "$1" || exit 99
+    test -f Makefile || "$source/configure" -q CC=clang --enable-fuzz --enable-sanitize "$2"
 }
 fuzz()
 {
@@ -111,13 +169,25 @@ fuzz()
         echo "# fuzz: clang is not installed"
         return
     }
-    mkdir -p "$build/fuzz" && cd "$build/fuzz" || exit 99
-    test -f Makefile || "$source/configure" -q CC=clang --enable-fuzz --enable-sanitize
+    strange=0
+    # What frees much would keep it all for a while.
+    export ASAN_OPTIONS="${ASAN_OPTIONS:-quarantine_size_mb=8}"
+    fuzz_configure "$build/fuzz-broken" CPPFLAGS=-DNEAP_BROKEN
+    try fuzz-broken-build make -j"$(nproc)" tests/fuzz/fuzz_first tests/fuzz/fuzz_join \
+        tests/fuzz/fuzz_shown tests/fuzz/fuzz_shake
+    try fuzz-notices fuzz_notices
+    fuzz_configure "$build/fuzz" CPPFLAGS=
     try fuzz-build make -j"$(nproc)"
-    for each in "$source"/tests/fuzz/fuzz_*.c; do
-        each=$(basename "$each" .c)
-        try "$each" fuzz_one "$each"
+    for each in ${FUZZ:-first join shown tls shake cell chunk context look message pack path \
+        request token verify}; do
+        try "fuzz_$each" fuzz_one "$each"
+        try "fuzz_$each-count" fuzz_count "$each"
+        grep '^#' "$build/nightly-fuzz_$each-count.log"
     done
+    if [ -z "${FUZZ:-}" ]; then
+        echo "# bytes of strangers: $strange executions"
+        try fuzz-strange [ "$strange" -ge $((rounds * 200000)) ]
+    fi
     cd "$build" || exit 99
 }
 

@@ -1,4 +1,4 @@
-/* The insides of credentials. Only for the files of this folder. */
+/* The insides of credentials. Only for the files of this folder, and for tests of them. */
 #ifndef NEAP_TRUST_CREDENTIALS_PARTS_H
 #define NEAP_TRUST_CREDENTIALS_PARTS_H
 #include <stdatomic.h>
@@ -18,4 +18,7 @@ struct credentials {
     uint8_t ca_fingerprint[FINGERPRINT_SIZE];
 };
 
+/* What mbedTLS asks of a session (trust/tls.h) for each certificate that the other side shows, the
+ * one that is its own (depth 0) last. */
+int tls_verify(void *tls, mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
 #endif

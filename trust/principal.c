@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -84,7 +85,7 @@ static bool bucket_read(struct slice text, char ret_bucket[BUCKET_MAX + 1])
         memcpy(ret_bucket, "*", 2);
         return true;
     }
-    while (text.size && size < BUCKET_MAX)
+    while (text.size && (size < BUCKET_MAX || BROKEN("name-any-size")))
         if (!take_byte(&text, &ret_bucket[size++]))
             return false;
     ret_bucket[size] = '\0';

@@ -13,7 +13,7 @@ static bool answer(struct slice input)
     if (join_answer_read(input, &papers, NULL))
         return false;
     must(papers.size && papers.data >= input.data &&
-         papers.data + papers.size <= input.data + input.size);
+         papers.data + papers.size == input.data + input.size);
     (void)papers_read(papers, &parts, NULL);
     return true;
 }
@@ -75,9 +75,27 @@ static bool pem(struct slice input)
     return true;
 }
 
+/* What somebody without a certificate asks is answered, with a no. */
+static bool question(struct slice input)
+{
+    static const struct admitting admitting = {.directory = "/nowhere"};
+    static const struct principal nobody = {0};
+    struct neap_error error = {0}, told = {0};
+    struct slice papers = {0};
+    struct buffer answer;
+
+    must(!join_serve(&admitting, &nobody, input, &answer, &error));
+    must(error.code == NEAP_REFUSED && answer.size <= JOIN_ANSWER_MAX);
+    must(join_answer_read(buffer_slice(&answer), &papers, &told) == NEAP_REFUSED);
+    must(!strcmp(told.text, error.text) && !papers.size);
+    buffer_done(&answer);
+    return join_is_question(input);
+}
+
 FUZZ(join)
 {
-    static bool (*const targets[])(struct slice input) = {answer, invitation, papers, ticket, pem};
+    static bool (*const targets[])(struct slice input) = {answer, invitation, papers,
+                                                          ticket, pem,        question};
     enum { TARGETS = sizeof targets / sizeof *targets };
 
     if (!input.size || input.data[0] < '0' || input.data[0] >= '0' + TARGETS)

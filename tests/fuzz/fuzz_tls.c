@@ -3,38 +3,10 @@
  * the session go on. Keys are made once, so the same bytes may be another path tomorrow. */
 #include "base/clock.h"
 #include "tests/fuzz/fuzz.h"
-#include "trust/credentials.h"
-#include "trust/issue.h"
-#include "trust/secret.h"
+#include "tests/fuzz/fuzz_trust.h"
 #include "trust/tls.h"
 
 enum { PART = 512, RUNS_MAX = 3000 };
-
-static struct credentials *credentials_new(uint64_t now_s)
-{
-    struct principal node = {.kind = PRINCIPAL_NODE, .cluster = 5, .id = 1};
-    struct buffer ca_key, ca, key, request, certificate;
-    struct credentials *credentials = NULL;
-    struct credentials_parts parts = {0};
-
-    must(!issue_key(&ca_key, NULL) && !issue_key(&key, NULL));
-    must(!issue_authority(buffer_slice(&ca_key), 5, issue_span(PRINCIPAL_NONE, now_s, 0), &ca,
-                          NULL));
-    must(!issue_request(buffer_slice(&key), &request, NULL));
-    must(!issue_sign(&(struct issuer){buffer_slice(&ca), buffer_slice(&ca_key)},
-                     buffer_slice(&request), &node, issue_span(PRINCIPAL_NODE, now_s, 0),
-                     ISSUE_BOTH, &certificate, NULL));
-    parts.ca = buffer_slice(&ca);
-    parts.certificate = buffer_slice(&certificate);
-    parts.key = buffer_slice(&key);
-    must(!credentials_make(&parts, "fuzz", &credentials, NULL));
-    secret_done(&ca_key);
-    secret_done(&key);
-    buffer_done(&ca);
-    buffer_done(&request);
-    buffer_done(&certificate);
-    return credentials;
-}
 
 FUZZ(tls)
 {
@@ -55,7 +27,7 @@ FUZZ(tls)
         return false;
 #endif
     if (!credentials)
-        credentials = credentials_new(options.wall_ms / 1000);
+        credentials = credentials_new(1, options.wall_ms / 1000);
     options.credentials = credentials;
     options.server = input.size && input.data[0] == 'l';
     must(!tls_new(&options, &tls));
