@@ -8,10 +8,18 @@
 #include "engine/api.h"
 #include "engine/api_trust.h"
 #include "engine/status.h"
+#include "trust/credentials.h"
 #include "trust/directory.h"
+#include "trust/keep.h"
 #include "trust/secret.h"
+#include "trust/tickets.h"
 
-enum { DIRECTORY_MAX = 4000, SHOWN_MAX = 256 << 10, VALID_S_MAX = 20 * 365 * 86400 };
+enum {
+    DIRECTORY_MAX = 4000,
+    SHOWN_MAX = 256 << 10,
+    LISTED_MAX = 64 << 20,
+    VALID_S_MAX = 20 * 365 * 86400
+};
 
 uint64_t api_now_s(void)
 {
@@ -184,6 +192,74 @@ int neap_token_make(const char *directory, const struct neap_grant *grant, uint6
                            ret_error);
     principal_done(&who);
     return api_give_secret(ret_token, &line, code, ret_error);
+}
+
+/* What a list is made of. */
+struct listed {
+    json_t *tokens;
+    uint64_t now_s;
+};
+
+static int listed_add(void *arg, const struct ticket *ticket)
+{
+    struct listed *listed = arg;
+    char id[TICKET_NAME_MAX], who[PRINCIPAL_TEXT_MAX], key[FINGERPRINT_TEXT_MAX];
+    json_t *json;
+
+    ticket_name(ticket->grants.id, id);
+    json = json_pack(
+        "{ss, ss, so, so, ss, so}", "id", id, "identity", principal_text(&ticket->grants, who),
+        "rights", rights_json(&ticket->grants), "until", json_number(ticket->until_s * 1000),
+        "state", ticket_state(ticket, listed->now_s), "failures", json_number(ticket->failures));
+    if (!json || json_array_append(listed->tokens, json)) {
+        json_decref(json);
+        return NEAP_NOMEM;
+    }
+    json_decref(json);
+    fingerprint_text(ticket->key, key);
+    if (ticket->used && json_object_set_new(json, "used_by", json_string(key)))
+        return NEAP_NOMEM;
+    return 0;
+}
+
+int neap_token_list(const char *directory, struct neap_buffer *ret_json,
+                    struct neap_error *ret_error)
+{
+    struct listed listed = {.now_s = api_now_s()};
+    struct buffer json;
+    size_t damaged;
+    int code = api_text_check(directory, "the directory", ret_error);
+
+    if (!code && !ret_json)
+        code = error_set(ret_error, NEAP_INVALID, "ret_json is NULL");
+    if (!code && !keep_has(directory, CREDENTIALS_CA_KEY))
+        code = error_set(ret_error, NEAP_REFUSED,
+                         "there is no " CREDENTIALS_CA_KEY " in %.150s: tokens are made, and kept, "
+                         "where it is",
+                         directory);
+    if (code)
+        return code;
+    listed.tokens = json_array();
+    if (!listed.tokens)
+        return error_set(ret_error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
+    code = tickets_each(directory, listed_add, &listed, &damaged, ret_error);
+    if (code) {
+        json_decref(listed.tokens);
+        return code;
+    }
+    buffer_init(&json, LISTED_MAX);
+    code = json_into(
+        json_pack("{so, so}", "tokens", listed.tokens, "damaged", json_number(damaged)), &json);
+    if (code)
+        error_set(ret_error, code, "%s", error_text(code));
+    return api_give_secret(ret_json, &json, code, ret_error);
+}
+
+int neap_token_revoke(const char *directory, uint64_t id, struct neap_error *ret_error)
+{
+    int code = api_text_check(directory, "the directory", ret_error);
+
+    return code ? code : tickets_remove(directory, id, ret_error);
 }
 
 int neap_certificate_request(const char *directory, struct neap_buffer *ret_request,

@@ -83,11 +83,23 @@ struct neap_grant {
 NEAP_API int neap_cluster_make(const char *directory, struct neap_error *ret_error);
 
 /* A token, one line of text without a newline: its bearer becomes what `grant` says, once, within
- * ttl_ms (0: 10 minutes). It is good at the node whose cluster directory this is. Removing the file
- * tokens/ID (the identity's id) takes it back.
+ * ttl_ms (0: 10 minutes). It is good at the node whose cluster directory this is. What is kept
+ * of it is the file tokens/ID (the identity's id), until a week after its time.
  * Errors: REFUSED: there is no ca.key in that directory. */
 NEAP_API int neap_token_make(const char *directory, const struct neap_grant *grant, uint64_t ttl_ms,
                              struct neap_buffer *ret_token, struct neap_error *ret_error);
+
+/* The tokens that were made in that directory and are still remembered, as a JSON object: `tokens`,
+ * an array of objects with `id` (16 hex digits), `identity` (who its bearer becomes), `rights` (as
+ * in neap_certificate_show()), `until` (milliseconds since 1970), `state` ("open", "used",
+ * "expired", "burnt": tried three times in vain), `failures` and, if used, `used_by` (SHA-256 of
+ * the public key); and `damaged`, how many files could not be read. Nothing of it is secret. */
+NEAP_API int neap_token_list(const char *directory, struct neap_buffer *ret_json,
+                             struct neap_error *ret_error);
+
+/* Takes a token back: from now on it admits nobody. Who was admitted already stays; for him there
+ * is `neap revoke`. Errors: NOTFOUND: there is no such token. */
+NEAP_API int neap_token_revoke(const char *directory, uint64_t id, struct neap_error *ret_error);
 
 /* Asks the node at `address` (tls+tcp://HOST:PORT, where it listens for nodes) for what the token
  * gives, and writes the cluster directory. The node must show a certificate of the token's CA.

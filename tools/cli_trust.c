@@ -184,15 +184,12 @@ static int usage_of(const char *text)
     return EXIT_USAGE;
 }
 
-int command_token(struct cli *cli)
+static int token_create(struct cli *cli)
 {
     struct neap_buffer token = {0};
     struct neap_grant grant;
-    int result, code;
+    int result = grant_take(cli, &grant), code;
 
-    if (strcmp(cli->argv[0], "create"))
-        return usage_of("token create DIRECTORY");
-    result = grant_take(cli, &grant);
     if (result)
         return result;
     code = neap_token_make(cli->argv[1], &grant, cli->call.ttl_ms, &token, &cli->error);
@@ -204,6 +201,90 @@ int command_token(struct cli *cli)
         printf("%s\n", (const char *)token.data);
     neap_secret_free(&token);
     return fflush(stdout) ? text_fail("stdout", strerror(errno), EXIT_DIFFERS) : 0;
+}
+
+/* One token, one line: its id, how it stands, who its bearer becomes, until when, and his rights.
+ */
+static void print_token(const json_t *token)
+{
+    json_t *right;
+    size_t i;
+
+    printf("%s  %-7s  %s  ", text_of(token, "id"), text_of(token, "state"),
+           text_of(token, "identity"));
+    print_time(number_of(token, "until"));
+    json_array_foreach(json_object_get(token, "rights"), i, right)
+        printf("%s%s %s", i ? ", " : "  ", text_of(right, "may"), text_of(right, "bucket"));
+    putchar('\n');
+}
+
+static int token_list(struct cli *cli)
+{
+    struct neap_buffer text = {0};
+    int code = neap_token_list(cli->argv[1], &text, &cli->error);
+    json_t *json, *token;
+    size_t i;
+
+    if (code)
+        return cli_fail(cli, code, "token list");
+    json = json_loadb(text.data, text.size, 0, NULL);
+    neap_buffer_free(&text);
+    if (!json)
+        return text_fail("tokens", "out of memory", EXIT_DIFFERS);
+    if (cli->json) {
+        print_json(json);
+    } else {
+        json_array_foreach(json_object_get(json, "tokens"), i, token) print_token(token);
+    }
+    code = number_of(json, "damaged") ? EXIT_DIFFERS : 0;
+    if (code)
+        fprintf(stderr, "neap: %s/tokens: files that cannot be read: %.0f\n", cli->argv[1],
+                (double)number_of(json, "damaged"));
+    json_decref(json);
+    return code;
+}
+
+/* The id as lists have it, or the whole name: device/ID. */
+static int token_revoke(struct cli *cli)
+{
+    const char *slash = strchr(cli->argv[2], '/'), *text = slash ? slash + 1 : cli->argv[2];
+    char *end;
+    uint64_t id = strtoull(text, &end, 16);
+    int code;
+
+    if (strlen(text) != 16 || *end || strspn(text, "0123456789abcdef") != 16 || !id)
+        return text_fail(cli->argv[2],
+                         "not the id of a token: 16 hex digits, as in `neap token list`",
+                         EXIT_USAGE);
+    code = neap_token_revoke(cli->argv[1], id, &cli->error);
+    return code ? cli_fail(cli, code, "token revoke") : 0;
+}
+
+int command_token(struct cli *cli)
+{
+    static const struct {
+        const char *verb, *usage;
+        int count, grants;
+        command_run run;
+    } verbs[] = {{"create", "token create DIRECTORY", 2, 1, token_create},
+                 {"list", "token list DIRECTORY", 2, 0, token_list},
+                 {"revoke", "token revoke DIRECTORY ID", 3, 0, token_revoke}};
+    int given = cli->kind || cli->id || cli->read_count || cli->write_count || cli->valid_ms ||
+                cli->call.ttl_ms;
+
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(cli->argv[0], verbs[i].verb))
+            continue;
+        if (cli->argc != verbs[i].count)
+            return usage_of(verbs[i].usage);
+        if (given && !verbs[i].grants) {
+            fprintf(stderr, "neap: who it is for means nothing to token %s\n", verbs[i].verb);
+            return EXIT_USAGE;
+        }
+        return verbs[i].run(cli);
+    }
+    fprintf(stderr, "neap: token %s: it is create, list or revoke\n", cli->argv[0]);
+    return EXIT_USAGE;
 }
 
 int command_join(struct cli *cli)

@@ -8,6 +8,7 @@
 #include "trust/cluster.h"
 #include "trust/credentials.h"
 #include "trust/keep.h"
+#include "trust/tickets.h"
 
 static int fail(struct neap_error *error, int code)
 {
@@ -219,6 +220,8 @@ int directory_token(const char *directory, struct principal *grants, uint64_t no
         code = invitation_write(&invitation, &line, error);
     invitation_done(&invitation);
     ticket.grants = *grants;
+    if (!code)
+        code = tickets_prune(directory, now_s, error);
     if (!code)
         code = ticket_first(directory, &ticket, error);
     if (code)

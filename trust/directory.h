@@ -14,7 +14,7 @@ int cluster_text(uint64_t id, struct buffer *ret_text, struct neap_error *error)
 
 /* A token: its bearer becomes `grants`, whose cluster is filled in, and whose id too when it is 0.
  * He has `ttl_s` for it (0: ISSUE_JOIN_S), and his certificate is valid for `seconds` (0: what is
- * usual). */
+ * usual). Tokens that were over long ago go (trust/tickets.h). */
 int directory_token(const char *directory, struct principal *grants, uint64_t now_s, uint64_t ttl_s,
                     uint64_t seconds, struct buffer *ret_line, struct neap_error *error);
 /* The same for a request that came as a file. */

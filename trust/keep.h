@@ -15,5 +15,9 @@ int keep_file(const char *directory, const char *name, struct slice bytes, enum 
 /* A directory that only its owner may enter, who is as above; one that is there is fine. */
 int keep_directory(const char *path, struct neap_error *error);
 bool keep_has(const char *directory, const char *name);
+/* The names in it, in any order, without those that begin with a dot; what `each` says that is not
+ * 0 ends it, and is returned. */
+int keep_each(const char *directory, int (*each)(void *arg, const char *name), void *arg,
+              struct neap_error *error);
 int keep_remove(const char *directory, const char *name, struct neap_error *error);
 #endif

@@ -1,4 +1,5 @@
 /* Door: files that are written. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -175,5 +176,23 @@ int keep_remove(const char *directory, const char *name, struct neap_error *erro
     if (unlinkat(handle, name, 0) || fsync(handle))
         code = keep_fail(error, directory, name, "cannot remove it");
     (void)close(handle);
+    return code;
+}
+
+int keep_each(const char *directory, int (*each)(void *arg, const char *name), void *arg,
+              struct neap_error *error)
+{
+    DIR *folder = opendir(directory);
+    struct dirent *entry;
+    int code = 0;
+
+    if (!folder)
+        return keep_fail(error, directory, "", "cannot open it");
+    for (errno = 0; !code && (entry = readdir(folder)) != NULL; errno = 0)
+        if (entry->d_name[0] != '.' && (code = each(arg, entry->d_name)) != 0)
+            error_set(error, code, "%s", error_text(code));
+    if (!code && errno)
+        code = keep_fail(error, directory, "", "cannot read it");
+    (void)closedir(folder);
     return code;
 }

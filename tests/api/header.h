@@ -117,6 +117,8 @@ static int use_trust(void)
     grant.read_count = grant.write_count = 0;
     failed |= neap_cluster_make("", &error) != NEAP_INVALID;
     failed |= neap_token_make("", &grant, 0, &buffer, &error) != NEAP_INVALID;
+    failed |= neap_token_list("", &buffer, &error) != NEAP_INVALID;
+    failed |= neap_token_revoke("", 1, &error) != NEAP_INVALID;
     failed |= neap_join(none, "", "", 0, &buffer, &error) != NEAP_INVALID;
     failed |= neap_certificate_request("", &buffer, &error) != NEAP_INVALID;
     failed |= neap_certificate_sign("", none, &grant, &buffer, &error) != NEAP_INVALID;

@@ -74,6 +74,20 @@ refused()
 }
 check "used, elsewhere, nobody there, no TLS, no token, open to others, another cluster" refused
 
+# What is open and for whom, never the secret; one that was taken back admits nobody.
+listed()
+{
+    "$NEAP" token create "$work/one" --kind device --read menu >"$work/open" &&
+        gives 0 token list "$work/one" && grep -q ' used  *node/' "$work/out" &&
+        grep ' open  *device/' "$work/out" | grep -q 'read menu' && ! grep -q neap-token "$work/out" &&
+        id=$(sed -n 's/ .*device.*//p' "$work/out") && fails 2 'not the id' token revoke "$work/one" x &&
+        fails 4 'no ca.key' token list "$work/two" && fails 2 'means nothing' token list "$work/one" --read x &&
+        gives 0 token revoke "$work/one" "$id" && gives 1 token revoke "$work/one" "$id" &&
+        fails 4 'taken back' join "$work/open" "$at_a" "$work/three" && gives 0 token list "$work/one" &&
+        ! grep -q "$id" "$work/out"
+}
+check "tokens are listed without their secret, and taken back" listed
+
 # From stdin; what it may is in it.
 device()
 {
@@ -173,7 +187,7 @@ check "who is revoked gets no link and no certificate" revoked
 
 commands()
 {
-    fails 2 'usage' token create && fails 2 'usage' token make "$work/one" &&
+    fails 2 'usage' token create && fails 2 'create, list or revoke' token make "$work/one" &&
         fails 2 'it is request' cert nothing x && fails 2 'usage' cert take x &&
         fails 2 'means nothing to cert show' cert show x --kind node &&
         fails 2 'node, device or client' token create "$work/one" --kind king &&
