@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "crdt/types.h"
 #include "sim/check.h"
+#include "sim/escrow.h"
 #include "sim/load.h"
 #include "store/salvage.h"
 #include "store/slot.h"
@@ -680,8 +681,11 @@ static int salvage_to(struct sim_disk *disk, struct disk *copy)
         world_note(node->world, "%s: its directory is salvaged: %zu gaps", node->name, gaps.count);
         error = salvage_record(copy, &gaps, "it rots", &suspect);
     }
-    if (!error && gaps.count > 0 && node->world->load)
+    if (!error && gaps.count > 0 && node->world->load) {
         history_doubt(load_history(node->world->load), node->index);
+        if (load_escrow(node->world->load))
+            escrow_doubt(load_escrow(node->world->load), node->index);
+    }
     if (!error && suspect) { /* it may have forgotten how far its own events went */
         disk->suspect = node->world->amnesia = true;
         sim_leave(node);

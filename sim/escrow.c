@@ -190,16 +190,32 @@ static bool is_unknown(const struct world *world, size_t node, int code, bool lo
     return lost || code == NEAP_IO || code == NEAP_UNCERTAIN || world->nodes[node].wheel.stopped;
 }
 
-static void stock_end(struct stock *stock, const struct escrow_write *write, bool unknown)
+static void stock_end(struct stock *stock, const struct escrow_write *write, size_t node,
+                      bool unknown)
 {
     int code = write->event.code;
     int64_t *maybe = write->kind == ADDS ? &stock->added_maybe : &stock->taken_maybe;
     int64_t *sure = write->kind == ADDS ? &stock->added : &stock->taken;
+    int64_t *at = write->kind == ADDS ? &stock->added_at[node] : &stock->taken_at[node];
     if (unknown || (write->kind != ADDS && write->kind != TAKES))
         return;
     *maybe -= write->amount;
-    if (!code)
-        *sure += write->amount;
+    if (code)
+        return;
+    *sure += write->amount;
+    *at += write->amount;
+}
+
+void escrow_doubt(struct escrow *escrow, size_t node)
+{
+    for (size_t i = 0; i < STOCKS; i++) {
+        struct stock *stock = &escrow->stocks[i];
+        stock->added_maybe += stock->added_at[node];
+        stock->added -= stock->added_at[node];
+        stock->taken_maybe += stock->taken_at[node];
+        stock->taken -= stock->taken_at[node];
+        stock->added_at[node] = stock->taken_at[node] = 0;
+    }
 }
 
 void escrow_done(struct escrow *escrow, size_t node, struct event *event, bool lost)
@@ -215,7 +231,7 @@ void escrow_done(struct escrow *escrow, size_t node, struct event *event, bool l
         world_fail(world, "%s: a write with rights or an end gives %s: %s", world->nodes[node].name,
                    error_name(event->code), write->write.error.text);
     if (write->kind < POSTS)
-        stock_end(&escrow->stocks[write->stock], write, unknown);
+        stock_end(&escrow->stocks[write->stock], write, node, unknown);
     escrow->pending--;
     token_done(&write->write.token);
     mem_free(write);

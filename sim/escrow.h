@@ -13,6 +13,7 @@ enum { STOCKS = 3, PARCELS = 64 };
 /* A bounded counter: what callers were told of it. */
 struct stock {
     int64_t added, added_maybe, taken, taken_maybe;
+    int64_t added_at[NODES_MAX], taken_at[NODES_MAX]; /* of it, by callers of that node */
     bool removed; /* it may have been, some time */
 };
 
@@ -37,6 +38,9 @@ void escrow_init(struct escrow *escrow, struct world *world);
 void escrow_call(struct escrow *escrow, uint64_t seed);
 /* One of its writes has ended: those have a waiter. */
 void escrow_done(struct escrow *escrow, size_t node, struct event *event, bool lost);
+
+/* The node may have lost what it has told nobody: what its callers were told may be so. */
+void escrow_doubt(struct escrow *escrow, size_t node);
 
 void stock_path(size_t stock, struct buffer *ret_path);     /* replaces */
 void parcel_path(uint64_t serial, struct buffer *ret_path); /* the same */

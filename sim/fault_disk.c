@@ -72,6 +72,13 @@ static bool others_rot(const struct world *world, const struct sim_node *node)
     return rot;
 }
 
+/* Whoever lacks events of a node whose log has gaps catches up by comparing with it, and what it has
+ * lost without a word is lost by that on all: the limit of rule 7. So no node has both. */
+static bool disk_has_lost(const struct sim_node *node)
+{
+    return disk_find_lost(&node->door, slice_of(NULL, 0)) != NULL;
+}
+
 static void strike_rot(struct faults *faults, struct rng *rng)
 {
     static const enum disk_family families[] = {DISK_CELLS, DISK_CELLS, DISK_CELLS, DISK_LOG,
@@ -81,7 +88,7 @@ static void strike_rot(struct faults *faults, struct rng *rng)
     family = family == DISK_LOG && faults->copied ? DISK_CELLS : family;
     size_t count = disk_rot_candidates(&node->door, family);
     uint64_t at = count ? rng_below(rng, count) : 0;
-    if (others_rot(faults->world, node))
+    if (others_rot(faults->world, node) || (family == DISK_LOG && disk_has_lost(node)))
         return;
     if (!disk_rot_at(&node->door, family, at))
         return;
@@ -139,7 +146,8 @@ static void strike_lose(struct faults *faults, struct rng *rng)
     uint64_t at = rng_below(rng, 64);
     struct buffer key;
     char text[120];
-    if (!node || world->nodes_count < 3 || !load_is_done(world->load) || sim_lost(world))
+    if (!node || world->nodes_count < 3 || !load_is_done(world->load) || sim_lost(world) ||
+        disk_rots(&node->door, DISK_LOG))
         return;
     buffer_init(&key, 1 << 20);
     if ((lose_at(node, at, &key) || lose_at(node, 0, &key)) &&
