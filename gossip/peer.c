@@ -38,10 +38,12 @@ static bool peer_has_links(const struct peer *peer)
     return peer->links[CHANNEL_CONTROL] || peer->links[CHANNEL_BULK];
 }
 
-/* An address under which there is, as it turned out, a process that is connected already. */
+/* An address under which there is, as it turned out, a process that is connected already. But who
+ * used to live there may have links of its own by now, from elsewhere: the entry is that one's. */
 static bool peer_is_alias(const struct gossip *gossip, const struct peer *peer)
 {
-    return peer->alias != NO_PEER && peer_has_links(&gossip->peers[peer->alias]);
+    return peer->alias != NO_PEER && peer_has_links(&gossip->peers[peer->alias]) &&
+           !peer_has_links(peer);
 }
 
 /* Another process has come to where this one was. */

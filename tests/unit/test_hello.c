@@ -61,3 +61,48 @@ TEST(who_says_hello_is_who_his_certificate_names)
     CHECK_EQUAL(hello_by(&nodes, nobody, 0xab), REASONS);
     nodes_close(&nodes);
 }
+
+static void say_hello(struct pair_of_nodes *nodes, uint64_t link, uint64_t node,
+                      enum channel channel, const char *address)
+{
+    struct message message;
+    struct buffer bytes;
+
+    message_init(&message);
+    message.kind = MESSAGE_HELLO;
+    message.hello = (struct hello){.cluster = nodes->sides[1].gossip->options.cluster,
+                                   .node = node,
+                                   .nonce = 7,
+                                   .wire_version = WIRE_VERSION,
+                                   .channel = channel,
+                                   .address = address};
+    buffer_init(&bytes, MESSAGE_SIZE_MAX);
+    CHECK_OK(message_encode(&message, &bytes));
+    CHECK_OK(give(nodes, 1, NET_UP, link, slice_of(NULL, 0)));
+    CHECK_OK(give(nodes, 1, NET_MESSAGE, link, buffer_slice(&bytes)));
+    buffer_done(&bytes);
+}
+
+/* Node 8 lived at the listed address, and has a link from wherever it lives now. Node 9, which is
+ * known, answers at that address. */
+TEST(who_left_an_address_to_another_keeps_one_entry)
+{
+    static const char listed[] = "test://listed";
+    struct pair_of_nodes nodes;
+
+    CHECK_OK(nodes_open(&nodes));
+    struct gossip *gossip = nodes.sides[1].gossip;
+    size_t entry = gossip->peers_count++;
+    peer_init(gossip, listed, true, &gossip->peers[entry]);
+    say_hello(&nodes, 100, 8, CHANNEL_CONTROL, listed);
+    CHECK_EQUAL(gossip->peers[entry].node, 8);
+    say_hello(&nodes, 101, 9, CHANNEL_CONTROL, listed);
+    CHECK_EQUAL(gossip->peers_count, entry + 2);
+    CHECK_EQUAL(gossip->peers[entry + 1].node, 9);
+    gossip->peers[entry].alias = entry + 1; /* its address was dialled: there is node 9 */
+    CHECK(peer_is_member(gossip, entry));
+    say_hello(&nodes, 102, 8, CHANNEL_BULK, "test://elsewhere");
+    CHECK_EQUAL(gossip->peers_count, entry + 2);
+    CHECK(peer_is_up(gossip, entry));
+    nodes_close(&nodes);
+}
