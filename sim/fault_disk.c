@@ -72,8 +72,8 @@ static bool others_rot(const struct world *world, const struct sim_node *node)
     return rot;
 }
 
-/* Whoever lacks events of a node whose log has gaps catches up by comparing with it, and what it has
- * lost without a word is lost by that on all: the limit of rule 7. So no node has both. */
+/* Whoever lacks events of a node whose log has gaps catches up by comparing with it, and what it
+ * has lost without a word is lost by that on all: the limit of rule 7. So no node has both. */
 static bool disk_has_lost(const struct sim_node *node)
 {
     return disk_find_lost(&node->door, slice_of(NULL, 0)) != NULL;
