@@ -1,6 +1,9 @@
 #include "engine/granted.h"
 
+#include <string.h>
+
 #include "base/error.h"
+#include "store/store.h"
 
 static struct granted *granted_of(struct backend *backend)
 {
@@ -43,6 +46,42 @@ static bool granted_may(const struct granted *granted, unsigned right, const cha
     return bucket && bucket[0] != '_' && (principal_may(granted->principal, bucket) & right);
 }
 
+/* Has a certificate that names this shard, or all that are not the system's? Of what a token is
+ * made only the shard is told, and it is enough. */
+static bool granted_shard(const struct granted *granted, uint64_t shard)
+{
+    const struct principal *principal = granted->principal;
+
+    for (size_t i = 0; i < principal->rights_count; i++) {
+        const char *bucket = principal->rights[i].bucket;
+
+        if (strcmp(bucket, "*")
+                ? bucket_id(bucket) == shard && granted_may(granted, RIGHT_READ, bucket)
+                : shard != bucket_id(SYSTEM_BUCKET) && principal_may(principal, "*"))
+            return true;
+    }
+    return false;
+}
+
+/* Waiting for what others have written tells that they did. */
+static int granted_token(struct granted *granted, const struct token *token,
+                         struct neap_error *error)
+{
+    char name[PRINCIPAL_TEXT_MAX];
+
+    for (size_t i = 0; token && i < token->count && !granted_all(granted); i++) {
+        if (granted_shard(granted, token->parts[i].shard))
+            continue;
+        granted->refused++;
+        return error_set(error, NEAP_REFUSED,
+                         "%s may not wait for what its token names: that is of a bucket (%016llx) "
+                         "that it may not read: nothing was done",
+                         principal_text(granted->principal, name),
+                         (unsigned long long)token->parts[i].shard);
+    }
+    return 0;
+}
+
 static int granted_write(struct backend *backend, struct write *write)
 {
     struct granted *granted = granted_of(backend);
@@ -59,6 +98,8 @@ static int granted_read(struct backend *backend, struct read *read, struct buffe
 
     if (!granted_may(granted, RIGHT_READ, read->bucket))
         return granted_refuse(granted, "read", read->bucket, &read->error);
+    if (granted_token(granted, read->after, &read->error))
+        return NEAP_REFUSED;
     return granted->inner->ops->read(granted->inner, read, ret_cell);
 }
 
@@ -71,6 +112,8 @@ static int granted_page(struct backend *backend, struct page_request *request,
         return granted_refuse_all(granted, "a node's numbers", &request->error);
     if (!request->stats && !granted_may(granted, RIGHT_READ, request->bucket))
         return granted_refuse(granted, "read", request->bucket, &request->error);
+    if (granted_token(granted, request->after, &request->error))
+        return NEAP_REFUSED;
     return granted->inner->ops->page(granted->inner, request, ret_page);
 }
 
@@ -86,6 +129,8 @@ static int granted_wait(struct backend *backend, const struct token *token, enum
 {
     struct granted *granted = granted_of(backend);
 
+    if (granted_token(granted, token, error))
+        return NEAP_REFUSED;
     return granted->inner->ops->wait(granted->inner, token, level, timeout_ms, error);
 }
 

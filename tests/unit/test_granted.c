@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "store/store.h"
 #include "tests/support/fake_backend.h"
 #include "tests/support/test.h"
 
@@ -101,6 +102,64 @@ TEST(a_client_does_what_its_certificate_gives)
     CHECK_EQUAL(client.fake.calls, calls); /* none of these came through */
     CHECK_EQUAL(client.granted.refused, 5);
     client_end(&client);
+}
+
+static void token_of(struct token *token, const char *bucket)
+{
+    CHECK_OK(token_dot(token, bucket_id(bucket), (struct dot){1, 1}, 1));
+}
+
+/* By each of the three ways that a token comes. */
+static void waits(struct client *client, const struct token *token, int code)
+{
+    struct backend *backend = &client->granted.backend;
+    struct read read = {.bucket = "b", .after = token};
+    struct page_request request = {.bucket = "b", .after = token};
+    struct neap_error error;
+    struct buffer cell;
+    struct page page;
+    unsigned calls = client->fake.calls;
+    buffer_init(&cell, 1 << 10);
+    page_init(&page, 1 << 10);
+    CHECK_ERROR(backend->ops->read(backend, &read, &cell), code);
+    CHECK_ERROR(backend->ops->page(backend, &request, &page), code);
+    CHECK_ERROR(backend->ops->wait(backend, token, NEAP_ONE, 0, &error), code);
+    CHECK_EQUAL(client->fake.calls, calls + (code ? 0 : 3));
+    if (code) {
+        CHECK(strstr(error.text, "may not wait") && strstr(error.text, "client/"));
+        CHECK(strstr(read.error.text, "may not wait") &&
+              strstr(request.error.text, "may not wait"));
+    }
+    buffer_done(&cell);
+    page_done(&page);
+}
+
+TEST(a_client_waits_only_for_what_it_may_read)
+{
+    struct client client;
+    struct token token;
+    token_init(&token);
+    client_begin(&client, "neap://0000000000000005/client/0000000000000007");
+    waits(&client, &token, 0);
+    token_of(&token, "b");
+    token_of(&token, "news");
+    waits(&client, &token, 0);
+    token_of(&token, "secret");
+    waits(&client, &token, NEAP_REFUSED);
+    CHECK_EQUAL(client.granted.refused, 3);
+    client_end(&client);
+    client_begin(&client, "neap://0000000000000005/client/0000000000000009"); /* reads all */
+    waits(&client, &token, 0);
+    token_of(&token, SYSTEM_BUCKET);
+    waits(&client, &token, NEAP_REFUSED);
+    client_end(&client);
+    client_begin(&client, "neap://0000000000000005/node/0000000000000007");
+    waits(&client, &token, 0);
+    client_end(&client);
+    client_begin(&client, NULL);
+    waits(&client, &token, 0);
+    client_end(&client);
+    token_done(&token);
 }
 
 TEST(all_buckets_are_not_those_of_the_system)
