@@ -11,6 +11,7 @@
 #include "trust/secret.h"
 
 enum { HEARTBEAT_MS = 1000, SILENCE_MS = 5000, BACKOFF_MS_MAX = 30000, HANDSHAKE_MS = 5000 };
+enum { SOCKET_USERS_MAX = 64, SOCKET_MODES = 0777 };
 enum { LINKS_MAX = 512, MEMORY_DEFAULT = 256 << 20, LOG_MAX = 1000000 };
 
 /* ---- a disk that may only be read ---- */
@@ -214,6 +215,7 @@ struct node_opening {
     bool is_device;
     struct peer_list peers;
     char *socket;
+    uint32_t users[SOCKET_USERS_MAX];
 };
 
 static bool opening_is_revoked(void *arg, const struct principal *principal)
@@ -248,13 +250,52 @@ static int opening_socket(struct node_opening *opening, struct neap_error *error
         return error_set(error, NEAP_INVALID, "socket: empty; NULL is for none");
     if (!strstr(from, "://"))
         scheme = "ipc://";
-    else if (address_check(from, opening->credentials != NULL, "socket", error))
+    else if (net_address_check_clients(from, opening->credentials != NULL, "socket", error))
         return NEAP_REFUSED;
     size = strlen(scheme) + strlen(from) + 1;
     opening->socket = mem_new(size);
     if (!opening->socket)
         return error_set(error, NEAP_NOMEM, "socket: %s", error_text(NEAP_NOMEM));
     snprintf(opening->socket, size, "%s%s", scheme, from);
+    return 0;
+}
+
+static int users_refuse(const char *users, struct neap_error *error)
+{
+    return error_set(
+        error, NEAP_INVALID,
+        "socket_users: %.100s: numbers of users (`id -u NAME`) with commas between, %d "
+        "at most, or * for all whom socket_mode lets in",
+        users, SOCKET_USERS_MAX);
+}
+
+/* Who may come by the socket besides root and who runs this process. */
+static int opening_users(struct node_opening *opening, struct neap_error *error)
+{
+    const char *text = opening->options->socket_users, *at = text;
+    struct net_users *users = &opening->net.users;
+
+    opening->net.mode = opening->options->socket_mode;
+    if (opening->options->socket_mode & ~(unsigned)SOCKET_MODES)
+        return error_set(error, NEAP_INVALID, "socket_mode: 0%o: bits of 0777 alone",
+                         opening->options->socket_mode);
+    if (!text)
+        return 0;
+    users->ids = opening->users;
+    users->anybody = !strcmp(text, "*");
+    while (!users->anybody) {
+        uint64_t number = 0;
+
+        if (*at < '0' || *at > '9' || users->count == SOCKET_USERS_MAX)
+            return users_refuse(text, error);
+        while (*at >= '0' && *at <= '9' && number <= UINT32_MAX)
+            number = number * 10 + (uint64_t)(*at++ - '0');
+        if (number >= UINT32_MAX || (*at && *at != ','))
+            return users_refuse(text, error);
+        opening->users[users->count++] = (uint32_t)number;
+        if (!*at++)
+            break;
+    }
     return 0;
 }
 
@@ -398,11 +439,15 @@ static int opening_run(struct node_opening *opening, struct backend **ret_backen
                                                 .clients = opening->socket,
                                                 .handshake_ms = HANDSHAKE_MS,
                                                 .links_max = LINKS_MAX,
+                                                .peers = opening->peers.count,
+                                                .disk_files = options->path ? DISK_ROCKS_FILES : 0,
                                                 .credentials = opening->credentials};
+        code = opening_users(opening, error);
         node->net_open = opening_net;
         node->net_arg = opening;
     }
-    code = opening_disk(opening, error);
+    if (!code)
+        code = opening_disk(opening, error);
     if (!code)
         code = node_open_with(node, ret_backend, error);
     if (!code && options->path && !node->readonly)

@@ -476,10 +476,10 @@ static int address_normal(const char *address, char ret_address[ADDRESS_MAX],
                 : snprintf(ret_address, ADDRESS_MAX, "%s", address);
     if (size < 0 || size >= ADDRESS_MAX)
         return error_set(error, NEAP_LIMIT, "the address has more than %d bytes", ADDRESS_MAX - 8);
-    if (!net_address_is_local(ret_address) && !net_address_is_tls(ret_address))
+    if (strncmp(ret_address, "ipc://", 6) && !net_address_is_tls(ret_address))
         return error_set(error, NEAP_REFUSED,
-                         "%.80s: a socket's path, unix:PATH, ipc://PATH or tcp://127.0.0.1:PORT; "
-                         "to other machines tls+tcp://HOST:PORT, with a cluster directory",
+                         "%.80s: a socket's path, unix:PATH or ipc://PATH; by TCP, here and "
+                         "to other machines, tls+tcp://HOST:PORT, with a cluster directory",
                          address);
     return 0;
 }

@@ -89,14 +89,26 @@ struct net_ops {
     bool (*refused)(struct net *net, size_t index, struct net_refused *ret_refused);
 };
 
+/* Who may come by a Unix socket, whatever its mode is: who runs this process, and root, always. */
+struct net_users {
+    const uint32_t *ids; /* and these */
+    size_t count;
+    bool anybody; /* whom the mode lets in */
+};
+
 struct net_nng_options {
     /* tls+tcp://HOST:PORT, or without TLS only on this machine: tcp://127.0.0.1:7400,
      * ipc:///run/x.sock; NULL: none. */
     const char *listen;
-    const char *clients;   /* where clients connect: the same, ipc:// has mode 0600; NULL: none */
+    const char *clients; /* where clients connect: ipc:// or tls+tcp://; NULL: none */
+    unsigned mode;       /* of Unix sockets; 0: 0600 */
+    struct net_users users;
+    size_t peers;        /* how many will be dialled... */
+    unsigned disk_files; /* ... and descriptors that the disk needs: less of them is let in then */
     uint32_t handshake_ms; /* a link that did not become trusted by then is dropped */
     size_t queue_max;      /* bytes waiting to be sent, a link */
-    unsigned links_max;    /* accepted by a listener; more are closed at once, and counted */
+    unsigned links_max;    /* accepted by a listener; more are closed at once, and counted. Fewer
+                            * when this process may not have as many files open */
     /* For tls+tcp://HOST:PORT, which alone may be beyond loopback. Held by the door. NULL: none. */
     struct credentials *credentials;
     /* Asked when somebody has shown a certificate, and by net_ops.recheck(); on the door's threads
@@ -106,9 +118,12 @@ struct net_nng_options {
 };
 
 /* INVALID: an address that is not understood. REFUSED: beyond loopback without TLS, or TLS without
- * credentials. */
+ * credentials; or too few files may be open. */
 int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, struct net **ret_net,
                  struct neap_error *error);
+/* May clients come by this one? REFUSED: plain TCP, where nobody can be told from anybody. */
+int net_address_check_clients(const char *address, bool has_credentials, const char *what,
+                              struct neap_error *error);
 /* The TCP port that was bound (listening on port 0 picks one); 0 for others. */
 int net_nng_port(struct net *net);
 /* Is this an address that may be listened on or dialled without TLS? */

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 enum { DEFAULT_HANDSHAKE_MS = 5000, DEFAULT_LINKS = 512 };
-enum { DEFAULT_QUEUE = 4 << 20 };
+enum { DEFAULT_QUEUE = 4 << 20, MODE_DEFAULT = 0600 };
 
 static struct net_nng *net_of(struct net *net)
 {
@@ -30,6 +30,7 @@ static const char *const fault_texts[NET_FAULTS] = {
     [NET_FAULT_OWNER] = "too many links of one identity",
     [NET_FAULT_REVOKED] = "its certificate's owner is revoked",
     [NET_FAULT_USER] = "a user who may not use this node's sockets",
+    [NET_FAULT_FILES] = "no descriptors are left for it: raise the limit of open files",
     [NET_FAULT_TLS] = "what it sent breaks the rules of TLS"};
 
 const char *net_fault_text(enum net_fault fault)
@@ -50,6 +51,7 @@ static const char *const fault_names[LISTENERS][NET_FAULTS] = {
      [NET_FAULT_OWNER] = "over_links_of_identity",
      [NET_FAULT_REVOKED] = "revoked",
      [NET_FAULT_USER] = "other_user",
+     [NET_FAULT_FILES] = "no_descriptors",
      [NET_FAULT_TLS] = "tls_ended"},
     {[NET_FAULT_LINKS] = "client_over_links_max",
      [NET_FAULT_DEADLINE] = "client_handshake_late",
@@ -63,6 +65,7 @@ static const char *const fault_names[LISTENERS][NET_FAULTS] = {
      [NET_FAULT_OWNER] = "client_over_links_of_identity",
      [NET_FAULT_REVOKED] = "client_revoked",
      [NET_FAULT_USER] = "client_other_user",
+     [NET_FAULT_FILES] = "client_no_descriptors",
      [NET_FAULT_TLS] = "client_tls_ended"}};
 
 void net_fault_count(struct net_nng *net, enum net_side side, enum net_fault fault)
@@ -75,8 +78,13 @@ static bool net_count(struct net *base, size_t index, const char **ret_name, uin
     struct net_nng *net = net_of(base);
     size_t side = index / (NET_FAULTS - 1), fault = index % (NET_FAULTS - 1) + 1;
 
+    if (side == LISTENERS && fault <= LISTENERS) {
+        *ret_name = fault == 1 ? "accepted_max" : "client_accepted_max";
+        *ret_count = net->links_max[fault - 1];
+        return true;
+    }
     if (side >= LISTENERS)
-        return net_tls_count(net, index - LISTENERS * (NET_FAULTS - 1), ret_name, ret_count);
+        return net_tls_count(net, index - LISTENERS * NET_FAULTS, ret_name, ret_count);
     *ret_name = fault_names[side][fault];
     nng_mtx_lock(net->mutex);
     *ret_count = net->faults[side][fault];
@@ -456,6 +464,7 @@ static void net_free(struct net *base)
     if (net->mutex)
         nng_mtx_free(net->mutex);
     credentials_close(net->credentials);
+    mem_free((void *)(uintptr_t)net->users.ids);
     mem_free(net);
 }
 
@@ -472,6 +481,47 @@ static const struct net_ops net_nng_ops = {.dial = net_dial,
                                            .reload = net_reload,
                                            .refused = net_refused};
 
+static int users_copy(const struct net_users *users, struct net_users *ret_copy)
+{
+    uint32_t *ids = NULL;
+
+    if (users->count) {
+        ids = mem_new_array(users->count, sizeof *ids);
+        if (ids == NULL)
+            return NEAP_NOMEM;
+        memcpy(ids, users->ids, users->count * sizeof *ids);
+    }
+    *ret_copy = (struct net_users){.ids = ids, .count = users->count, .anybody = users->anybody};
+    return 0;
+}
+
+static bool is_tls(const char *address)
+{
+    return address && net_address_is_tls(address);
+}
+
+static int net_share_out(struct net_nng *net, const struct net_nng_options *options,
+                         struct neap_error *error)
+{
+    struct net_needs needs = {.listens = options->listen != NULL,
+                              .serves = options->clients || is_tls(options->listen),
+                              .has_tls = is_tls(options->listen) || is_tls(options->clients),
+                              .peers = options->peers,
+                              .disk = options->disk_files,
+                              .links_max = options->links_max ? options->links_max : DEFAULT_LINKS};
+    struct net_share share;
+    int code;
+
+    /* Clients with a certificate also come where nodes do. */
+    code = net_share(&needs, files_limit(), &share, error);
+
+    if (code)
+        return code;
+    net->links_max[0] = share.links_max;
+    net->links_max[1] = share.clients_max;
+    return 0;
+}
+
 int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, struct net **ret_net,
                  struct neap_error *error)
 {
@@ -485,13 +535,15 @@ int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, s
     net->accepted_next = NET_ACCEPTED;
     net->handshake_ms = options->handshake_ms ? options->handshake_ms : DEFAULT_HANDSHAKE_MS;
     net->queue_max = options->queue_max ? options->queue_max : DEFAULT_QUEUE;
-    net->links_max = options->links_max ? options->links_max : DEFAULT_LINKS;
+    net->mode = options->mode ? options->mode : MODE_DEFAULT;
     net->is_revoked = options->is_revoked;
     net->is_revoked_arg = options->is_revoked_arg;
     if (options->credentials)
         net->credentials = credentials_hold(options->credentials);
-    if (nng_mtx_alloc(&net->mutex))
+    if (nng_mtx_alloc(&net->mutex) || users_copy(&options->users, &net->users))
         code = error_set(error, NEAP_NOMEM, "out of memory");
+    if (code == 0)
+        code = net_share_out(net, options, error);
     if (code == 0 && options->listen)
         code = net_listen(net, &net->accepters[0], NET_PEER, options->listen, error);
     if (code == 0 && options->clients)

@@ -7,6 +7,7 @@
 #include "gossip/frame.h"
 #include "gossip/net.h"
 #include "gossip/net_guard.h"
+#include "gossip/net_share.h"
 #include "trust/tls.h"
 
 enum { LISTENERS = 2, SEND_GATHER = 8, RECEIVE_SMALL = 4 << 10, RECEIVE_LARGE = 64 << 10 };
@@ -15,7 +16,8 @@ enum {
     HANDSHAKE_PATIENCE_MS = 200, /* a slower one makes room for others */
     SILENCE_PATIENCE_MS = 50,    /* one that has not begun yet */
     REFUSAL_MS = 1000,           /* to tell the other side why it is refused */
-    OWNER_SHARE = 16             /* one identity has this part of a listener's links at most */
+    OWNER_SHARE = 16,            /* one identity has this part of a listener's links at most... */
+    OWNER_MIN = 4                /* ... or so many */
 };
 
 /* Why a link was ended here, and not by the other side. */
@@ -32,8 +34,9 @@ enum net_fault {
     NET_FAULT_GIVEN_UP, /* a slow one, for others that wait */
     NET_FAULT_OWNER,    /* too many links of one identity */
     NET_FAULT_REVOKED,
-    NET_FAULT_USER, /* of this machine, and not the node's */
-    NET_FAULT_TLS,  /* what tls_fault() says; counted by itself */
+    NET_FAULT_USER,  /* of this machine, and not the node's */
+    NET_FAULT_FILES, /* no descriptors are left for it */
+    NET_FAULT_TLS,   /* what tls_fault() says; counted by itself */
     NET_FAULTS
 };
 
@@ -111,7 +114,9 @@ struct net_nng {
     unsigned accepted_count[LISTENERS]; /* each listener has its own limit */
     uint32_t handshake_ms;
     size_t queue_max;
-    unsigned links_max;
+    unsigned links_max[LISTENERS];
+    unsigned mode;          /* of Unix sockets */
+    struct net_users users; /* owns its ids */
     bool stopping;
     uint64_t faults[LISTENERS][NET_FAULTS]; /* of peers, of clients */
     struct guard guard;
@@ -171,6 +176,10 @@ int net_reload(struct net *net, struct neap_error *error);
 /* net_nng_listen.c */
 int net_listen(struct net_nng *net, struct accepter *accepter, enum net_side side,
                const char *address, struct neap_error *error);
+
+/* net_nng_files.c */
+uint64_t files_limit(void);  /* how many descriptors this process may have */
+bool files_are_scarce(void); /* are only those left that are kept for members and the disk? */
 
 /* As nng wants it, without the scheme of ours. */
 const char *address_of_nng(const char *address);

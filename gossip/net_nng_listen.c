@@ -59,6 +59,18 @@ int net_address_check(const char *address, bool has_credentials, const char *wha
                      what, address);
 }
 
+int net_address_check_clients(const char *address, bool has_credentials, const char *what,
+                              struct neap_error *error)
+{
+    if (net_address_is_tls(address) || !net_address_is_local(address) ||
+        strncmp(address, "ipc://", 6) == 0)
+        return net_address_check(address, has_credentials, what, error);
+    return error_set(error, NEAP_REFUSED,
+                     "%s: %.100s: any user of this machine could connect: use a Unix socket, or "
+                     "tls+tcp://HOST:PORT with the directory of a cluster (`neap init`)",
+                     what, address);
+}
+
 /* ---- where a connection comes from ---- */
 
 void stream_source(nng_stream *stream, struct guard_source *ret_source, char ret_from[NET_FROM_MAX])
@@ -140,6 +152,20 @@ static enum net_fault link_guard(struct net_nng *net, const struct guard_source 
     return guard_fault(answer);
 }
 
+/* Where few descriptors are left, who is slow gives his to a newcomer, who may be a member. */
+static enum net_fault link_afford(struct net_nng *net)
+{
+    struct link *slow;
+
+    if (!files_are_scarce())
+        return NET_FAULT_NONE;
+    slow = link_slowest(net, NULL);
+    if (slow == NULL)
+        return NET_FAULT_FILES;
+    link_down(slow, NET_FAULT_GIVEN_UP, NULL);
+    return NET_FAULT_NONE;
+}
+
 static void stream_refuse(struct net_nng *net, enum net_side side, enum net_fault fault,
                           nng_stream *stream)
 {
@@ -158,23 +184,34 @@ static void link_put(struct net_nng *net, struct link *link, nng_stream *stream)
     link->receive_busy = true;
 }
 
-/* By a Unix socket come who runs this process, and root; whatever became of its mode. */
-static bool stream_is_of_user(nng_stream *stream)
+/* By a Unix socket come who runs this process, root, and those who are named; whatever became of
+ * its mode. */
+static bool stream_is_of_user(const struct net_nng *net, nng_stream *stream,
+                              char ret_from[NET_FROM_MAX])
 {
     uint64_t uid = 0;
     int rv = nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid);
 
-    return rv == NNG_ENOTSUP || (rv == 0 && (uid == 0 || uid == geteuid()));
+    snprintf(ret_from, NET_FROM_MAX, rv ? "?" : "uid %llu", (unsigned long long)uid);
+    if (rv || net->users.anybody)
+        return rv == 0 || rv == NNG_ENOTSUP;
+    for (size_t i = 0; i < net->users.count; i++)
+        if (net->users.ids[i] == uid)
+            return true;
+    return uid == 0 || uid == geteuid();
 }
 
 /* A stream was accepted. More links than the limit are closed at once: who is in stays in. */
 static void link_accept(struct net_nng *net, enum net_side side, nng_stream *stream)
 {
     enum net_fault fault = NET_FAULT_NONE;
+    char from[NET_FROM_MAX];
     struct link *link = NULL;
 
-    if (!stream_is_of_user(stream))
+    if (!stream_is_of_user(net, stream, from))
         fault = NET_FAULT_USER;
+    else if (side == NET_CLIENT && files_are_scarce())
+        fault = NET_FAULT_FILES;
     else if (link_new(net, net->accepted_next, side, &link))
         fault = NET_FAULT_MEMORY;
     else
@@ -184,6 +221,8 @@ static void link_accept(struct net_nng *net, enum net_side side, nng_stream *str
             link_uncount(link);
         if (link)
             link_free(link);
+        if (fault)
+            net_refusal(net, from, net_fault_text(fault));
         stream_refuse(net, side, fault, stream);
         return;
     }
@@ -203,6 +242,8 @@ static void link_accept_tls(struct net_nng *net, enum net_side side, nng_stream 
 
     stream_source(stream, &source, from);
     if (!net->stopping)
+        fault = link_afford(net);
+    if (!fault && !net->stopping)
         fault = link_guard(net, &source);
     if (fault || net->stopping) {
         if (fault)
@@ -229,7 +270,7 @@ static void link_accept_tls(struct net_nng *net, enum net_side side, nng_stream 
 }
 
 /* After an error (no descriptors left, say) it pauses: an accept that fails at once must not spin.
- */
+ * Who waits meanwhile waits in the kernel. */
 static void accepted(void *arg)
 {
     struct accepter *accepter = arg;
@@ -248,6 +289,10 @@ static void accepted(void *arg)
     }
     if (!net->stopping && rv != NNG_ECLOSED) {
         accepter->pausing = rv != 0;
+        if (rv == NNG_ENOFILES) {
+            net_fault_count(net, accepter->side, NET_FAULT_FILES);
+            net_refusal(net, "?", net_fault_text(NET_FAULT_FILES));
+        }
         if (rv)
             nng_sleep_aio(ACCEPT_PAUSE_MS, accepter->aio);
         else
@@ -260,8 +305,10 @@ static void accepted(void *arg)
 int net_listen(struct net_nng *net, struct accepter *accepter, enum net_side side,
                const char *address, struct neap_error *error)
 {
-    int rv = net_address_check(address, net->credentials != NULL,
-                               side == NET_CLIENT ? "socket" : "listen", error);
+    bool has_credentials = net->credentials != NULL;
+    int rv = side == NET_CLIENT
+                 ? net_address_check_clients(address, has_credentials, "socket", error)
+                 : net_address_check(address, has_credentials, "listen", error);
 
     if (rv)
         return rv;
@@ -273,7 +320,8 @@ int net_listen(struct net_nng *net, struct accepter *accepter, enum net_side sid
         return error_set(error, nng_to_error(rv), "%s: not an address to listen on: %s", address,
                          nng_strerror(rv));
     if (strncmp(address, "ipc://", 6) == 0)
-        rv = nng_stream_listener_set_int(accepter->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
+        rv = nng_stream_listener_set_int(accepter->listener, NNG_OPT_IPC_PERMISSIONS,
+                                         side == NET_CLIENT ? (int)net->mode : 0600);
     if (rv == 0)
         rv = nng_aio_alloc(&accepter->aio, accepted, accepter);
     if (rv == 0)

@@ -25,12 +25,13 @@ enum net_fault link_count(struct link *link)
 {
     struct net_nng *net = link->net;
     unsigned *count = &net->accepted_count[link->side == NET_CLIENT];
+    unsigned max = net->links_max[link->side == NET_CLIENT], share = max / OWNER_SHARE;
 
     if (link->id < NET_ACCEPTED)
         return NET_FAULT_NONE;
-    if (*count >= net->links_max)
+    if (*count >= max)
         return NET_FAULT_LINKS;
-    if (link->tls && links_of_owner(net, link) >= net->links_max / OWNER_SHARE)
+    if (link->tls && links_of_owner(net, link) >= (share > OWNER_MIN ? share : OWNER_MIN))
         return NET_FAULT_OWNER;
     link->counted = true;
     ++*count;

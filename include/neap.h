@@ -362,9 +362,9 @@ struct neap_options {
                           * calls and iterators hold */
     unsigned flags;      /* NEAP_CREATE, NEAP_NOSYNC, NEAP_READONLY */
     unsigned sync_ms;    /* writes with NEAP_NOSYNC are durable after so long; 1 to 60000 */
-    const char *socket;  /* where clients of this node connect: the path of a Unix socket, which
-                          * only the user of this process may open; or tls+tcp://HOST:PORT, as for
-                          * listen; NULL: nowhere */
+    const char *socket;  /* where clients of this node connect: the path of a Unix socket; or
+                          * tls+tcp://HOST:PORT, as for listen; NULL: nowhere. Who comes by the
+                          * Unix socket may do everything */
     uint64_t log_max;    /* events, per bucket, kept for members that are away: one that misses more
                           * catches up by comparing whole buckets; 1 or more */
     uint64_t bulk_max;   /* bytes a second that this node takes from other nodes to catch up, and as
@@ -373,6 +373,10 @@ struct neap_options {
     unsigned scrub_s;    /* seconds from one scrub to the next, which reads all that is stored and
                           * holds it against what should be; 0: none but those ordered */
     unsigned scrub_max;  /* cells a second that a scrub reads, about; 1 to 1000000 */
+    const char *socket_users; /* of the Unix socket: who may come besides root and the user of this
+                               * process, whatever the mode: numbers of users, with commas between;
+                               * "*": all whom the mode lets in; NULL: nobody */
+    unsigned socket_mode;     /* of the Unix socket, as 0660; 0: 0600 */
 };
 
 /* Where something is: see PLACES above. fields_count 0: the object itself, fields may be NULL.
@@ -440,8 +444,9 @@ NEAP_VOID void neap_options_init(struct neap_options *options);
  *                that is none; an address that is not understood
  *   NOTFOUND     no such directory and no NEAP_CREATE; no such cluster file
  *   LOCKED       another process, or another handle of this one, has the directory open
- *   REFUSED      an address beyond loopback; no permission; a cluster file that others may read;
- *                READONLY together with listen or peers
+ *   REFUSED      an address beyond loopback without TLS, or plain TCP for clients; too few files
+ *                may be open (`ulimit -n`) for those who may connect; no permission; a cluster file
+ *                that others may read; READONLY together with listen or peers
  *   UNAVAILABLE  listen or socket is in use, or cannot be listened on
  *   CORRUPT      the directory's own records fail their checksum
  *   FORMAT       the directory was written by a newer version; it is left as it is
@@ -450,14 +455,14 @@ NEAP_VOID void neap_options_init(struct neap_options *options);
 NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_neap,
                        struct neap_error *ret_error);
 
-/* Connects to a node that listens for clients: "unix:PATH" or just its path, ipc://PATH, or
- * tcp://127.0.0.1:PORT. When the connection breaks, the call that was under way says UNCERTAIN
- * (if it changes something; what only reads is asked once more), and each later call first tries to
- * connect again: UNAVAILABLE when the node is not there. Calls of several threads on one handle take turns; for more at once connect more
- * handles.
+/* Connects to a node that listens for clients: "unix:PATH" or just its path, or ipc://PATH. When the
+ * connection breaks, the call that was under way says UNCERTAIN (if it changes something; what only
+ * reads is asked once more), and each later call first tries to connect again: UNAVAILABLE when the
+ * node is not there. Calls of several threads on one handle take turns; for more at once connect
+ * more handles.
  * Threads: any; blocks up to 5 s, for all of it.  Memory: as neap_open(). Errors, nothing happened:
  *   INVALID      no address, or one that is not understood
- *   REFUSED      an address on another machine: see neap_connect_trusted() (neap_trust.h)
+ *   REFUSED      TCP, here or to another machine: see neap_connect_trusted() (neap_trust.h)
  *   UNAVAILABLE  nobody listens there, or does not answer as a node would
  *   FORMAT       the node is too old or too new for this library
  *   LIMIT, NOMEM */

@@ -59,6 +59,8 @@ void disk_close(struct disk *disk); /* NULL is fine */
 void disk_trust(struct disk *disk);
 const char *disk_family_name(enum disk_family family);
 
+enum { DISK_ROCKS_FILES = 256 + 32 }; /* descriptors that one has open at most, about */
+
 struct disk_rocks_options {
     const char *path;
     bool create; /* make the directory when it is absent */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum kind { TEXT, LIST, NUMBER, SIZE, SWITCH, LEVEL };
+enum kind { TEXT, LIST, NUMBER, MODE, SIZE, SWITCH, LEVEL };
 
 struct setting {
     const char *name;
@@ -24,6 +24,10 @@ static const struct setting settings[] = {
     {"path", TEXT, AT(path), "directory of the data (required)", "DIR"},
     {"create", SWITCH, AT(create), "make the directory when it is absent", NULL},
     {"socket", TEXT, AT(socket), "where clients connect: a Unix socket", "PATH"},
+    {"socket_mode", MODE, AT(socket_mode), "its mode, as 0660 (0600)", "MODE"},
+    {"socket_users", LIST, AT(socket_users),
+     "numbers of users who may use it, besides root and neapd's own; *: all whom its mode lets in",
+     "UID,..."},
     {"listen", TEXT, AT(listen), "where other nodes connect; with a cluster directory",
      "tls+tcp://HOST:PORT"},
     {"peers", LIST, AT(peers), "addresses of the other nodes, with commas; may be repeated",
@@ -76,6 +80,21 @@ static int number_parse(const char *text, int with_unit, uint64_t *ret_number)
     return 0;
 }
 
+static int mode_parse(const char *text, uint64_t *ret_mode)
+{
+    uint64_t mode = 0;
+
+    for (const char *at = text; *at; at++) {
+        if (*at < '0' || *at > '7' || mode > 0777)
+            return -1;
+        mode = mode * 8 + (uint64_t)(*at - '0');
+    }
+    if (mode == 0 || mode > 0777)
+        return -1;
+    *ret_mode = mode;
+    return 0;
+}
+
 static int list_add(char **list, const char *text)
 {
     size_t size = *list ? strlen(*list) : 0, more = strlen(text) + 2;
@@ -103,6 +122,8 @@ static const char *setting_put(const struct setting *setting, struct config *con
         return list_add(field, text) ? NULL : "more memory";
     case NUMBER:
         return number_parse(text, 0, field) ? "a whole number" : NULL;
+    case MODE:
+        return mode_parse(text, field) ? "a mode, as 0660" : NULL;
     case SIZE:
         return number_parse(text, 1, field) ? "a number of bytes, as 64m" : NULL;
     case SWITCH:
@@ -296,6 +317,7 @@ static int setting_same(const struct setting *setting, const struct config *a,
         other = *(char *const *)y;
         return text && other ? strcmp(text, other) == 0 : text == other;
     case NUMBER:
+    case MODE:
     case SIZE:
         return *(const uint64_t *)x == *(const uint64_t *)y;
     case SWITCH:
@@ -345,6 +367,8 @@ void config_options(const struct config *config, struct neap_options *ret_option
     ret_options->listen = config->listen;
     ret_options->peers = config->peers;
     ret_options->socket = config->socket;
+    ret_options->socket_mode = (unsigned)config->socket_mode;
+    ret_options->socket_users = config->socket_users;
     if (config->memory_max)
         ret_options->memory_max = (size_t)config->memory_max;
     if (config->sync_ms)
@@ -369,4 +393,5 @@ void config_done(struct config *config)
     free(config->listen);
     free(config->peers);
     free(config->socket);
+    free(config->socket_users);
 }

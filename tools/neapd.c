@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "neap.h"
@@ -13,6 +14,8 @@
 
 /* A look is at a few numbers; when they changed, and every so many looks, it is at each peer. */
 enum { LOOK_SECONDS = 1, LOOKS_FULL = 5, PEERS_KNOWN = 64 };
+/* Links that each listener lets in, when there are descriptors for them. */
+enum { FILES_WANTED = 65536, LINKS_USUAL = 512 };
 
 /* What the last look saw, so that only changes are logged. */
 struct watch {
@@ -193,6 +196,22 @@ static int serve(struct config *config, struct neap *neap, const sigset_t *signa
     }
 }
 
+/* Fewer than usual may come, when few files may be open. */
+static void look_at_files(struct neap *neap)
+{
+    int failed = 0;
+    json_t *numbers = watch_ask(neap, "stats", &failed);
+    json_int_t nodes = json_integer_value(json_object_get(numbers, "links.accepted_max"));
+    json_int_t clients = json_integer_value(json_object_get(numbers, "links.client_accepted_max"));
+
+    if ((nodes && nodes < LINKS_USUAL) || (clients && clients < LINKS_USUAL))
+        log_line(LOG_WARN, "few_files", "links_of_nodes=%lld links_of_clients=%lld text=%s",
+                 (long long)nodes, (long long)clients,
+                 "\"so many are let in: more when the limit of open files is raised (LimitNOFILE=, "
+                 "ulimit -n)\"");
+    json_decref(numbers);
+}
+
 static int run(struct config *config, const sigset_t *signals)
 {
     struct neap_options options;
@@ -220,10 +239,24 @@ static int run(struct config *config, const sigset_t *signals)
              log_quote(config->path, path, sizeof(path)),
              log_quote(config->listen ? config->listen : "", listen, sizeof(listen)),
              log_quote(config->socket ? config->socket : "", socket, sizeof(socket)));
+    look_at_files(neap);
     code = serve(config, neap, signals);
     neap_close(neap);
     log_line(LOG_INFO, "stopped", "code=%d", code);
     return code;
+}
+
+/* As many as the system lets it have: a library must not do that to its program, a daemon may. */
+static void files_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    if (limit.rlim_cur >= FILES_WANTED || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Signals are blocked before any thread is made, so that only sigtimedwait() takes them. */
@@ -241,6 +274,7 @@ int main(int argc, const char **argv)
         sigprocmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
         log_set_level(config.log_level);
+        files_raise();
         code = run(&config, &signals);
     }
     config_done(&config);

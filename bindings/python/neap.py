@@ -155,6 +155,8 @@ class neap_options(Structure):
         ("bulk_max", c_uint64),
         ("scrub_s", c_uint),
         ("scrub_max", c_uint),
+        ("socket_users", c_char_p),
+        ("socket_mode", c_uint),
     ]
 
 
@@ -1009,7 +1011,7 @@ def open(path=None, **options):
 
 
 def connect(address):
-    """A client of a node in another process: the path of its socket, or tcp://127.0.0.1:PORT."""
+    """A client of a node in another process: the path of its socket."""
     handle, error = c_void_p(), neap_error()
     _check(_library().neap_connect(_text(address), byref(handle), byref(error)), error)
     return Neap(handle)

@@ -104,8 +104,11 @@ TEST(where_it_cannot_listen_is_unavailable_and_no_address_is_invalid)
     neap_close(neap);
     snprintf(path, sizeof path, "%s/none/socket", folder);
     CHECK_ERROR(neap_open(&options, &second, &error), NEAP_UNAVAILABLE);
-    options.socket = "tcp://127.0.0.1:no";
-    CHECK_ERROR(neap_open(&options, &second, &error), NEAP_INVALID);
+    options.socket = "tcp://127.0.0.1:7400"; /* of any user of this machine */
+    CHECK_ERROR(neap_open(&options, &second, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "Unix socket"));
+    CHECK_ERROR(neap_connect(options.socket, &second, &error), NEAP_REFUSED);
+    CHECK(strstr(error.text, "tls+tcp://HOST:PORT"));
     CHECK(!second);
     path_remove(folder);
 }

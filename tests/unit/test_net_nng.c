@@ -4,14 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "gossip/frame.h"
+#include "gossip/net_share.h"
 #include "tests/support/test.h"
 #include "tests/unit/net_pair.h"
 
@@ -197,7 +200,7 @@ TEST(a_client_asks_and_is_answered)
 
 /* What another user of this machine does, whom the socket's mode let through: 0 when he is let go
  * of without a word. */
-static int knock(const char *path)
+static int knock(const char *path, bool let_in)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char byte;
@@ -206,38 +209,159 @@ static int knock(const char *path)
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     if (fd < 0 || setuid(65534) || connect(fd, (struct sockaddr *)&address, sizeof address))
         return 1;
-    return read(fd, &byte, 1) > 0 ? 2 : 0;
+    return !let_in && read(fd, &byte, 1) > 0 ? 2 : 0;
 }
 
-TEST(another_user_is_not_served_whatever_the_mode_of_the_socket)
+/* A node's socket that is open to all by its mode, and somebody else who comes: was he let in? */
+static void knocks(const struct net_users *users, bool let_in)
 {
     char directory[] = "/tmp/neap-net-XXXXXX", path[64], address[80];
+    struct net_nng_options options = {.clients = address, .mode = 0666, .users = *users};
+    struct net_refused refused;
     struct inbox inbox;
     struct net *net;
+    struct stat look;
     pid_t child;
     int status;
 
-    if (geteuid() != 0)
-        return; /* only root can be somebody else */
     CHECK(mkdtemp(directory) != NULL);
     snprintf(path, sizeof(path), "%s/s", directory);
     snprintf(address, sizeof(address), "ipc://%s", path);
     inbox_init(&inbox);
-    CHECK_OK(net_nng_open(&(struct net_nng_options){.clients = address}, &inbox.sink, &net, NULL));
-    CHECK(!chmod(directory, 0755) && !chmod(path, 0666));
+    CHECK_OK(net_nng_open(&options, &inbox.sink, &net, NULL));
+    CHECK(!stat(path, &look));
+    CHECK_EQUAL(look.st_mode & 0777, 0666);
+    CHECK(!chmod(directory, 0755));
     child = fork();
     if (child == 0)
-        _exit(knock(path));
+        _exit(knock(path, let_in));
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status));
     CHECK_EQUAL(WEXITSTATUS(status), 0);
-    CHECK_EQUAL(net_counted(net, "client_other_user"), 1);
-    CHECK(inbox_is_empty(&inbox));
+    if (let_in)
+        CHECK_EQUAL(inbox_take(&inbox)->kind, NET_UP);
+    CHECK_EQUAL(net_counted(net, "client_other_user"), !let_in);
+    CHECK_EQUAL(net->ops->refused(net, 0, &refused), !let_in);
+    if (!let_in)
+        CHECK_TEXT(refused.from, "uid 65534");
     net->ops->stop(net);
     net->ops->free(net);
     inbox_done(&inbox);
     unlink(path);
     rmdir(directory);
+}
+
+TEST(another_user_is_not_served_whatever_the_mode_of_the_socket)
+{
+    static const uint32_t others[] = {1, 65533}, named[] = {1, 65534};
+
+    if (geteuid() != 0) {
+        print_message("# skipped: only root can be somebody else\n");
+        return;
+    }
+    knocks(&(struct net_users){0}, false);
+    knocks(&(struct net_users){.ids = others, .count = 2}, false);
+    knocks(&(struct net_users){.ids = named, .count = 2}, true);
+    knocks(&(struct net_users){.anybody = true}, true);
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    CHECK(!clock_gettime(CLOCK_MONOTONIC, &now));
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* No more descriptors than are open now, and `spare` ones. */
+static void files_leave(rlim_t spare, struct rlimit *ret_before)
+{
+    struct rlimit less;
+    int next = dup(0);
+
+    CHECK(next >= 0 && !close(next) && !getrlimit(RLIMIT_NOFILE, ret_before));
+    less = *ret_before;
+    less.rlim_cur = (rlim_t)next + spare;
+    CHECK(!setrlimit(RLIMIT_NOFILE, &less));
+}
+
+/* Who comes then waits, and the listener goes on trying, but now and then only. */
+TEST(without_descriptors_nobody_is_let_in_until_there_are_some)
+{
+    struct rlimit before;
+    struct inbox inbox;
+    struct net *net;
+    uint64_t began;
+    int raw;
+
+    inbox_init(&inbox);
+    CHECK_OK(net_nng_open(&(struct net_nng_options){.listen = "tcp://127.0.0.1:0"}, &inbox.sink,
+                          &net, NULL));
+    began = now_ms();
+    files_leave(1, &before);
+    raw = raw_connect(net);
+    while (net_counted(net, "no_descriptors") < 3)
+        (void)poll(NULL, 0, 1);
+    CHECK(net_counted(net, "no_descriptors") <= 2 + (now_ms() - began) / 100);
+    CHECK(inbox_is_empty(&inbox));
+    CHECK(!setrlimit(RLIMIT_NOFILE, &before));
+    CHECK_EQUAL(inbox_take(&inbox)->kind, NET_UP);
+    close(raw);
+    net->ops->stop(net);
+    net->ops->free(net);
+    inbox_done(&inbox);
+}
+
+/* Those that are left are for members and the disk. */
+TEST(clients_do_not_get_the_last_descriptors)
+{
+    char directory[] = "/tmp/neap-net-XXXXXX", path[64], address[80];
+    struct rlimit before;
+    struct inbox inbox;
+    struct net *net;
+    struct net_call *call;
+    int raw;
+
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(path, sizeof(path), "%s/s", directory);
+    snprintf(address, sizeof(address), "ipc://%s", path);
+    inbox_init(&inbox);
+    CHECK_OK(
+        net_nng_open(&(struct net_nng_options){.clients = address, .listen = "tcp://127.0.0.1:0"},
+                     &inbox.sink, &net, NULL));
+    files_leave(NET_FILES_KEPT, &before);
+    CHECK_OK(net_call_open(address, NULL, 5000, &call, NULL));
+    while (net_counted(net, "client_no_descriptors") < 1)
+        (void)poll(NULL, 0, 1);
+    raw = raw_connect(net); /* a member */
+    CHECK_EQUAL(inbox_take(&inbox)->side, NET_PEER);
+    CHECK(!setrlimit(RLIMIT_NOFILE, &before));
+    net_call_close(call);
+    CHECK_OK(net_call_open(address, NULL, 5000, &call, NULL));
+    CHECK_EQUAL(inbox_take(&inbox)->side, NET_CLIENT);
+    net_call_close(call);
+    close(raw);
+    net->ops->stop(net);
+    net->ops->free(net);
+    inbox_done(&inbox);
+    rmdir(directory);
+}
+
+TEST(a_node_that_may_have_too_few_files_open_is_not_opened)
+{
+    struct neap_error error = {0};
+    struct rlimit before;
+    struct inbox inbox;
+    struct net *net;
+
+    inbox_init(&inbox);
+    files_leave(8, &before);
+    CHECK_ERROR(net_nng_open(&(struct net_nng_options){.listen = "tcp://127.0.0.1:0"}, &inbox.sink,
+                             &net, &error),
+                NEAP_REFUSED);
+    CHECK(strstr(error.text, "ulimit -n"));
+    CHECK(!setrlimit(RLIMIT_NOFILE, &before));
+    inbox_done(&inbox);
 }
 
 TEST(a_call_that_gets_no_turn_is_busy_and_harms_nobody)

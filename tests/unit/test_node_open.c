@@ -115,6 +115,8 @@ static void refused(const struct neap_options *options, int code, const char *fi
 
 TEST(options_that_are_wrong_are_named)
 {
+    static const char *const users[] = {
+        "", "root", "1,", ",1", "1 2", "-1", "4294967295", "99999999999999999999", "*,1"};
     struct place place;
     struct neap_options options;
 
@@ -137,8 +139,18 @@ TEST(options_that_are_wrong_are_named)
     options.peers = NULL;
     options.socket = "tcp://10.1.1.1:1";
     refused(&options, NEAP_REFUSED, "socket");
+    options.socket = "tcp://127.0.0.1:1";
+    refused(&options, NEAP_REFUSED, "socket");
     options.socket = "";
     refused(&options, NEAP_INVALID, "socket");
+    options.socket = "/tmp/x";
+    options.socket_mode = 01600;
+    refused(&options, NEAP_INVALID, "socket_mode");
+    options.socket_mode = 0;
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
+        options.socket_users = users[i];
+        refused(&options, NEAP_INVALID, "socket_users");
+    }
     place_close(&place);
 }
 
