@@ -594,8 +594,9 @@ TEST(a_node_comes_in_while_devices_send_what_they_may_not_write)
     CHECK(refused < THREADS * (120 + 40 * (int64_t)(clock_ms() - began) / 1000));
     status = told(attack.victim, "status", NULL);
     CHECK(strstr((const char *)status.data, "\"last_refused\":"));
-    CHECK(strstr((const char *)status.data, ": push of bucket "));
     CHECK(strstr((const char *)status.data, "device/00000000000000d"));
+    CHECK(strstr((const char *)status.data, " of bucket "));
+    CHECK(strstr((const char *)status.data, " refused: it "));
     neap_buffer_free(&status);
     attack_close(&attack);
 }
