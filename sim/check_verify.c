@@ -17,7 +17,8 @@ struct asked_then {
 struct check_verify {
     bool lost; /* something was, on some node, at some time */
     struct asked_then then[NODES_MAX];
-    uint64_t built[NODES_MAX]; /* trees, as last seen */
+    uint64_t built[NODES_MAX];    /* trees, as last seen... */
+    uint64_t built_ms[NODES_MAX]; /* ... and when they had become more */
 };
 
 static void *begin(struct world *world)
@@ -28,13 +29,15 @@ static void *begin(struct world *world)
     return state;
 }
 
-/* A tree that was built in this very turn may not be the one that the question was about. */
+/* A tree that was built in this very turn may not be the one that its questions were about. */
 static bool has_built(struct check_verify *state, const struct sim_node *node)
 {
     const struct trees *trees = &node->wheel.engine.trees;
     uint64_t built = trees->builds + trees->scrubbed, before = state->built[node->index];
     state->built[node->index] = built;
-    return built != before;
+    if (built != before)
+        state->built_ms[node->index] = node->world->now_ms;
+    return state->built_ms[node->index] == node->world->now_ms;
 }
 
 static void commit(struct world *world, void *arg, size_t index, const struct batch *batch,
