@@ -197,6 +197,14 @@ static bool push_is_late(const struct pair *pair, const struct message *message)
     return pair->came.known && message->session <= pair->came.number;
 }
 
+/* The same, but that new link has ended as well, and what came by it is kept no more. */
+static bool push_is_left_over(const struct pair *pair, const struct link *link,
+                              const struct message *message)
+{
+    const struct pushed *came = &pair->came;
+    return came->link && came->link != link->id && message->session <= came->number;
+}
+
 /* Whatever becomes of it, the next push may be a difference to this one. */
 static int push_read(struct step *step, const struct link *link, struct pair *pair,
                      const struct message *message, struct chunk *ret_chunk)
@@ -253,7 +261,12 @@ int push_take(struct step *step, const struct link *link, const struct message *
         !pushed_is_base(&pair->came, link->id, message->session) &&
         !(BROKEN("base-any") && pair->came.known)) {
         /* What came after a late one has told how far its sender was. */
-        return push_is_late(pair, message) ? 0 : push_refuse(step, link->peer, pair, message);
+        if (push_is_late(pair, message))
+            return 0;
+        if (!push_is_left_over(pair, link, message))
+            return push_refuse(step, link->peer, pair, message);
+        pair->gap = true;
+        return topic_queue(step->gossip, topic);
     }
     int error = push_read(step, link, pair, message, &chunk);
     if (!error)

@@ -208,6 +208,30 @@ TEST(what_comes_late_is_no_base)
     end(&nodes);
 }
 
+/* The same, when the link by which later ones came has ended before it comes. */
+TEST(what_comes_late_needs_no_answer_when_what_came_after_it_is_forgotten)
+{
+    enum { OTHER_LINK = 12345 };
+    struct pair_of_nodes nodes;
+    begin(&nodes);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
+    keep_sent(&nodes);
+    for (size_t i = 0; i < 3; i++)
+        CHECK_OK(hand_over(&nodes, i));
+    struct gossip *gossip = nodes.sides[1].gossip;
+    struct pair *pair = topic_pair(topic_find(gossip, bucket_id("box")), 0);
+    pair->came.link = OTHER_LINK;
+    pushed_link_ended(gossip, 0, OTHER_LINK);
+    CHECK(!pair->came.known);
+    CHECK_OK(hand_over(&nodes, 1));
+    CHECK(pair->gap);
+    CHECK_EQUAL(refused(&nodes), 0);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    check_equal(&nodes);
+    end(&nodes);
+}
+
 /* Whatever the net does with pushes: nothing is ever taken for what it is not, and what was lost is
  * pulled. */
 TEST(pushes_may_come_in_any_order_and_any_number)
