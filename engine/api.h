@@ -11,7 +11,7 @@ enum api_accepts {
     API_RESUME = 8, /* goes on where an iterator was */
     API_AFTER = 16, /* waits until a token is covered */
     API_TOKEN = 32, /* tells what was read or written */
-    API_LEVEL = 64, /* waits for other nodes, and writes nothing */
+    API_LEVEL = 64, /* waits for or asks other nodes, and writes nothing */
     API_TTL = 256,  /* what it writes may expire */
     API_LONG = 128  /* takes its time: timeout_ms 0 is for ever */
 };

@@ -50,8 +50,7 @@ static int level_check(const struct api *api, unsigned accepts)
                          "call.level: LOCAL_QUORUM and EACH_QUORUM are not there yet; use QUORUM");
     if (level >= NEAP_QUORUM && !(accepts & (API_WRITE | API_LEVEL)))
         return error_set(api->error, NEAP_REFUSED,
-                         "call.level: reads answer from one node; to read what others have "
-                         "written, give its token in call.after");
+                         "call.level: this function answers from one node");
     return 0;
 }
 

@@ -161,6 +161,7 @@ static int first_page(struct api *api, struct neap_iter *iter, struct neap_bytes
                                    .from_is_name = true,
                                    .after = api_after(api),
                                    .want_token = api->call.ret_token != NULL,
+                                   .level = api->call.level,
                                    .timeout_ms = api->call.timeout_ms};
     int error;
 
@@ -215,7 +216,7 @@ static int pages_open(struct api *api, const char *bucket, const struct listing 
     return error;
 }
 
-enum { ITER_ACCEPTS = API_AFTER | API_TOKEN };
+enum { ITER_ACCEPTS = API_AFTER | API_TOKEN | API_LEVEL };
 
 int neap_keys(struct neap *neap, const char *bucket, struct neap_bytes from,
               const struct neap_call *call, struct neap_iter **ret_iter)

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "engine/api.h"
 
-enum { READ_ACCEPTS = API_AFTER | API_TOKEN };
+enum { READ_ACCEPTS = API_AFTER | API_TOKEN | API_LEVEL };
 
 static struct read api_read(const struct api *api, const char *bucket)
 {
@@ -230,6 +230,7 @@ static int count_page(struct reading *reading, const struct neap_place *at, unsi
                                    .from = member ? api_slice(*member) : slice_of(NULL, 0),
                                    .after = api_after(api),
                                    .want_token = api->call.ret_token != NULL,
+                                   .level = api->call.level,
                                    .timeout_ms = api->call.timeout_ms};
     struct page page;
     int error;

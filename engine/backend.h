@@ -35,8 +35,8 @@ struct read {
     struct slice path;
     const struct token *after; /* wait until the node covers it; NULL: none */
     bool want_token;
-    bool rights; /* of a bounded counter: rights_read() answers instead of the cell */
-    enum neap_level level;
+    bool rights;           /* of a bounded counter: rights_read() answers instead of the cell */
+    enum neap_level level; /* first wait for what so many nodes have seen */
     uint32_t timeout_ms;
     uint64_t hide_ms;        /* within a node: what expires at or before it is not shown */
     struct token token;      /* out */
@@ -64,6 +64,7 @@ struct page_request {
     size_t size_max; /* of the answer */
     const struct token *after;
     bool want_token;
+    enum neap_level level; /* as of a read */
     uint32_t timeout_ms;
     uint64_t hide_ms; /* as of a read */
     struct token token;

@@ -14,7 +14,7 @@ enum event_kind {
     EVENT_NET,     /* from the net door, not a client's */
     EVENT_TICK,    /* engine_deadline() has come */
     EVENT_ISOLATE, /* operator: cut this node off, or back on */
-    EVENT_ASK,     /* operator: questions to peers; is done when all have ended, turns later */
+    EVENT_ASK,     /* questions to peers; is done when they have ended, turns later */
     EVENT_COUNT,   /* a caller counts what is too large to be scanned at each call */
     EVENT_CALL     /* run on the wheel's thread, between steps: reads of engine state (status) */
 };
@@ -68,7 +68,7 @@ enum { WRITE_SHARDS_MAX = TOKEN_PARTS_MAX, TICK_AGAIN_MS = 100 };
  * goes wrong in an event of the net (NOMEM, CORRUPT) costs the link, and is counted. */
 int engine_step(struct engine *engine, struct now now, struct event *event, struct batch *batch,
                 struct outbox *outbox, struct done *done);
-/* The asks that have ended, into `done`, which has room for ASKS_MAX. At the end of a turn. */
+/* The asks that have ended, into `done`, which has room for ASKS_ALL_MAX. At the end of a turn. */
 void engine_asked(struct engine *engine, struct done *done);
 /* End of the turn, before the commit: pushes, if all that is written will be durable before they
  * leave (rule 8): when this turn's commit is a synced one, or when nothing is unsynced. */
@@ -91,7 +91,4 @@ int write_recall(const struct engine *engine, struct write *write, const struct 
                  struct digest *ret_ops, bool *ret_repeat);
 /* It is done, and its names are in it; those that nobody asked for go. */
 int write_remember(struct write *write, struct batch *batch, struct digest ops);
-/* How many other nodes must hold a write of this level; REFUSED for levels of rings. */
-int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed,
-                struct neap_error *error);
 #endif

@@ -201,6 +201,10 @@ struct cover {
     enum neap_level level;
 };
 int node_cover(struct node *node, struct cover *cover, uint64_t until_ms, struct neap_error *error);
+/* A mark of now, and a sleep until something may have changed since then. UNCERTAIN: nothing did in
+ * time; UNAVAILABLE: the node is being closed. */
+uint64_t node_changes(struct node *node);
+int node_changes_wait(struct node *node, uint64_t changes, uint64_t until_ms);
 int node_wait(struct backend *backend, const struct token *token, enum neap_level level,
               uint32_t timeout_ms, struct neap_error *error);
 int node_read(struct backend *backend, struct read *read, struct buffer *ret_cell);

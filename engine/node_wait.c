@@ -2,7 +2,9 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "engine/cover.h"
 #include "engine/node.h"
+#include "engine/node_level.h"
 #include "engine/read.h"
 #include "store/tally.h"
 
@@ -11,8 +13,7 @@ struct look {
     const struct cover *cover;
     struct token own; /* what this node had written when the wait began */
     bool own_taken;
-    unsigned needed, others; /* others: the fewest nodes, over all parts */
-    bool here;
+    struct cover_look seen;
     int error;
 };
 
@@ -32,59 +33,47 @@ static int look_own(struct look *look, const struct engine *engine)
     return 0;
 }
 
-static void look_parts(struct look *look, const struct engine *engine,
-                       const struct token_part *parts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct shard *shard = store_find(&engine->store, parts[i].shard);
-        unsigned others = 0;
-
-        if (!parts[i].context.count)
-            continue;
-        if (!shard || !context_covers(&shard->context, &parts[i].context))
-            look->here = false;
-        if (engine->gossip)
-            others = gossip_covering(engine->gossip, parts[i].shard, &parts[i].context);
-        if (others < look->others)
-            look->others = others;
-    }
-}
-
 static void look_engine(void *arg, struct engine *engine)
 {
     struct look *look = arg;
-    size_t peers = engine->gossip ? gossip_voters(engine->gossip) : 0;
+    enum neap_level level = look->cover->level;
 
-    look->error = level_peers(look->cover->level, peers, &look->needed, NULL);
+    look->error = cover_look_begin(engine, level, &look->seen);
     if (!look->error && look->cover->all_own && !look->own_taken) {
         look->error = look_own(look, engine);
         look->own_taken = true;
     }
     if (look->error)
         return;
-    look->here = true;
-    look->others = (unsigned)peers;
-    look_parts(look, engine, look->cover->parts, look->cover->count);
-    look_parts(look, engine, look->own.parts, look->own.count);
+    cover_look_at(engine, level, look->cover->parts, look->cover->count, &look->seen);
+    cover_look_at(engine, level, look->own.parts, look->own.count, &look->seen);
     /* To say that it is here is to acknowledge it: durable first (rule 8). */
-    if (look->here && look->others >= look->needed)
+    if (cover_is_there(&look->seen))
         engine->wants_sync = true;
 }
 
 static int look_error(const struct look *look, int code, struct neap_error *error)
 {
-    if (code == NEAP_UNCERTAIN && !look->here)
+    if (code == NEAP_UNCERTAIN && !look->seen.here)
         return error_set(error, code, "not in time: this node does not hold all of it yet");
     if (code == NEAP_UNCERTAIN)
-        return error_set(error, code, "not in time: %u nodes have it, %u were asked for",
-                         look->others + 1, look->needed + 1);
+        return quorum_error(&look->seen.quorum, QUORUM_UNCERTAIN, error);
     if (code == NEAP_UNAVAILABLE)
         return error_set(error, code, "the node is being closed");
     return error_set(error, code, "wait: %s", error_text(code));
 }
 
-/* Until something has changed. */
-static int cover_sleep(struct node *node, uint64_t changes, uint64_t until_ms)
+uint64_t node_changes(struct node *node)
+{
+    uint64_t changes;
+
+    node_lock(node);
+    changes = node->changes;
+    node_unlock(node);
+    return changes;
+}
+
+int node_changes_wait(struct node *node, uint64_t changes, uint64_t until_ms)
 {
     bool late = false;
     int error = 0;
@@ -110,16 +99,14 @@ int node_cover(struct node *node, struct cover *cover, uint64_t until_ms, struct
     int code = 0;
 
     while (!code) {
-        node_lock(node);
-        changes = node->changes;
-        node_unlock(node);
+        changes = node_changes(node);
         code = node_call(node, look_engine, &look);
         if (!code)
             code = look.error;
-        if (!code && look.here && look.others >= look.needed)
+        if (!code && cover_is_there(&look.seen))
             break;
         if (!code)
-            code = cover_sleep(node, changes, until_ms);
+            code = node_changes_wait(node, changes, until_ms);
     }
     token_done(&look.own);
     return code ? look_error(&look, code, error) : 0;
@@ -130,7 +117,7 @@ static int node_wait_inside(struct node *node, const struct token *token, enum n
 {
     struct cover cover = {.parts = token->parts, .count = token->count, .level = level};
     unsigned needed = 0;
-    int code = level_peers(level, 0, &needed, error);
+    int code = quorum_need(level, 1, &needed, error);
 
     if (!code && token->ticket) {
         code = node_ticket_wait(node, token->ticket, until_ms, error);
@@ -158,9 +145,10 @@ int node_wait(struct backend *backend, const struct token *token, enum neap_leve
 /* ---- reads ---- */
 
 /* Reads see what is committed: mostly that is enough at once, and the wheel is not asked. */
-static int node_after(struct node *node, const char *bucket, const struct token *after,
-                      uint32_t timeout_ms, struct neap_error *error)
+static int node_after(struct node *node, const struct token *after, const struct level_read *want,
+                      struct neap_error *error)
 {
+    const char *bucket = want->bucket;
     const struct context *context;
     struct token_part part = {0};
     struct cover cover = {.parts = &part, .count = 1};
@@ -171,7 +159,7 @@ static int node_after(struct node *node, const char *bucket, const struct token 
     part.shard = bucket_id(bucket);
     context = token_find(after, part.shard);
     if (after->ticket) {
-        code = node_ticket_wait(node, after->ticket, node_until(node, timeout_ms), error);
+        code = node_ticket_wait(node, after->ticket, want->until_ms, error);
         if (code)
             return code;
     }
@@ -181,13 +169,13 @@ static int node_after(struct node *node, const char *bucket, const struct token 
     if (code != NEAP_END)
         return code ? error_set(error, code, "%.60s: %s", bucket, error_text(code)) : 0;
     part.context = *context;
-    code = node_cover(node, &cover, node_until(node, timeout_ms), error);
+    code = node_cover(node, &cover, want->until_ms, error);
     /* Nothing is uncertain about a read: it did not happen. */
     if (code == NEAP_UNCERTAIN)
         code = error_set(error, NEAP_UNAVAILABLE,
                          "%.60s: this node does not hold all that the "
                          "token names, and it did not come within %u ms",
-                         bucket, (unsigned)timeout_ms);
+                         bucket, (unsigned)want->timeout_ms);
     return code;
 }
 
@@ -240,14 +228,26 @@ static int node_expire(struct node *node, uint64_t *ret_hide_ms)
     return 0;
 }
 
+/* What has to be here before it is read. */
+static int node_await(struct node *node, const struct token *after, const struct level_read *want,
+                      struct neap_error *error)
+{
+    int code = node_after(node, after, want, error);
+
+    return code ? code : node_level(node, want, error);
+}
+
 static int node_read_inside(struct node *node, struct read *read, struct buffer *ret_cell)
 {
+    struct level_read want = {read->bucket, read->level, 0, read->timeout_ms};
     int code = read_check(read, &read->error);
 
     if (!code)
         code = node_check(node, &read->error);
     if (!code)
-        code = node_after(node, read->bucket, read->after, read->timeout_ms, &read->error);
+        want.until_ms = node_until(node, read->timeout_ms);
+    if (!code)
+        code = node_await(node, read->after, &want, &read->error);
     if (!code)
         code = node_expire(node, &read->hide_ms);
     if (!code)
@@ -317,6 +317,7 @@ static int node_page_read(struct node *node, struct page_request *request, struc
 
 static int node_page_inside(struct node *node, struct page_request *request, struct page *ret_page)
 {
+    struct level_read want = {request->bucket, request->level, 0, request->timeout_ms};
     int code = page_check(request, &request->error);
 
     if (!code && request->stats)
@@ -324,8 +325,9 @@ static int node_page_inside(struct node *node, struct page_request *request, str
     if (!code)
         code = node_check(node, &request->error);
     if (!code)
-        code =
-            node_after(node, request->bucket, request->after, request->timeout_ms, &request->error);
+        want.until_ms = node_until(node, request->timeout_ms);
+    if (!code)
+        code = node_await(node, request->after, &want, &request->error);
     if (!code)
         code = node_expire(node, &request->hide_ms);
     if (!code)

@@ -5,29 +5,9 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "crdt/expiry.h"
+#include "engine/quorum.h"
 #include "store/slot.h"
 #include "store/store.h"
-
-static int read_level_check(enum neap_level level, struct neap_error *error)
-{
-    switch (level) {
-    case NEAP_BUCKET_DEFAULT:
-    case NEAP_EDGE:
-    case NEAP_ONE:
-        return 0;
-    case NEAP_QUORUM:
-    case NEAP_ALL:
-        return error_set(error, NEAP_REFUSED,
-                         "level: reads with QUORUM and ALL come later; use a "
-                         "token with `after` to read what was written");
-    case NEAP_LOCAL_QUORUM:
-    case NEAP_EACH_QUORUM:
-        return error_set(error, NEAP_REFUSED,
-                         "level: LOCAL_QUORUM and EACH_QUORUM come with rings "
-                         "and their zones");
-    }
-    return error_set(error, NEAP_INVALID, "level: %d is none", (int)level);
-}
 
 static int bucket_check(const char *bucket, struct neap_error *error)
 {
@@ -45,10 +25,11 @@ int read_check(const struct read *read, struct neap_error *error)
 {
     enum neap_type type;
     char place[120];
+    unsigned need;
     int code = bucket_check(read->bucket, error);
 
     if (!code)
-        code = read_level_check(read->level, error);
+        code = quorum_need(read->level, 1, &need, error);
     if (code)
         return code;
     code = path_check(read->path, &type);
@@ -163,11 +144,14 @@ int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
 
 int page_check(const struct page_request *request, struct neap_error *error)
 {
+    unsigned need;
     int code;
 
     if (request->stats)
         return 0;
     code = bucket_check(request->bucket, error);
+    if (!code)
+        code = quorum_need(request->level, 1, &need, error);
     if (code)
         return code;
     if (request->path.size > NEAP_PATH_MAX || request->from.size > 2 * NEAP_PATH_MAX)

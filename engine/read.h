@@ -4,8 +4,7 @@
 #include "engine/backend.h"
 #include "store/disk.h"
 
-/* Is it a read that can be done at all? INVALID, LIMIT, REFUSED; the text names the place. Nodes
- * answer from what they hold themselves: levels above ONE are refused for now. */
+/* Is it a read that can be done at all? INVALID, LIMIT, REFUSED; the text names the place. */
 int read_check(const struct read *read, struct neap_error *error);
 int page_check(const struct page_request *request, struct neap_error *error);
 

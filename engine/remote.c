@@ -244,6 +244,7 @@ static void page_request_write(struct writer *writer, const struct page_request 
     write_u64(writer, request->timeout_ms);
     write_i64(writer, request->high);
     write_i64(writer, request->low);
+    write_u64(writer, (uint64_t)request->level);
 }
 
 static int remote_page(struct backend *backend, struct page_request *request, struct page *ret_page)
@@ -253,7 +254,7 @@ static int remote_page(struct backend *backend, struct page_request *request, st
     uint64_t count;
     int code;
 
-    ask_begin(&asking, backend, REQUEST_PAGE, 9, &request->error);
+    ask_begin(&asking, backend, REQUEST_PAGE, 10, &request->error);
     page_request_write(&asking.writer, request);
     code = ask(&asking, request->timeout_ms, 4);
     if (!code) {

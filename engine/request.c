@@ -187,6 +187,7 @@ static void page_request_read(struct reader *reader, char *bucket, struct token 
     ret_request->timeout_ms = read_timeout(reader);
     ret_request->high = read_i64(reader);
     ret_request->low = read_i64(reader);
+    ret_request->level = read_level(reader);
     if (flags & REQUEST_SCORES)
         ret_request->kind = PAGE_SCORES;
     else if (flags & REQUEST_RANK)
@@ -400,7 +401,7 @@ static int serve(struct serving *serving)
     enum { ELEMENTS_MAX = 32 };
     static const uint32_t elements[] = {
         [REQUEST_HELLO] = 4, [REQUEST_WRITE] = 8,  [REQUEST_READ] = 8,
-        [REQUEST_PAGE] = 11, [REQUEST_SYNC] = 2,   [REQUEST_WAIT] = 5,
+        [REQUEST_PAGE] = 12, [REQUEST_SYNC] = 2,   [REQUEST_WAIT] = 5,
         [REQUEST_ADMIN] = 3, [REQUEST_BACKUP] = 4, [REQUEST_ONCE] = 3};
     struct reader *reader = &serving->reader;
     uint32_t count = read_array(reader, ELEMENTS_MAX);

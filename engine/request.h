@@ -9,7 +9,7 @@
  *         seen|nil]...],
  *          flags, level, timeout_ms, once                        -> token
  *   READ   bucket, path, after, flags, level, timeout_ms         -> token, cell
- *   PAGE   bucket, path, from, flags, size_max, after, timeout_ms, high, low
+ *   PAGE   bucket, path, from, flags, size_max, after, timeout_ms, high, low, level
  *                                                                -> token, count, cursor, items
  *   SYNC                                                         -> (nothing)
  *   WAIT   token, level, timeout_ms                              -> (nothing)

@@ -10,7 +10,7 @@
 /* Past TURN_BYTES the events that are left get a commit of their own, in the same call. */
 enum { TURN_EVENTS_MAX = 256, TURN_BYTES = 8 << 20, OUTBOX_BYTES_MAX = 64 << 20 };
 /* Those of a turn, and asks that end in it. */
-enum { DONE_MAX = TURN_EVENTS_MAX + ASKS_MAX };
+enum { DONE_MAX = TURN_EVENTS_MAX + ASKS_ALL_MAX };
 
 struct wheel {
     struct engine engine;

@@ -5,6 +5,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "crdt/bounded.h"
+#include "engine/cover.h"
 #include "engine/engine.h"
 
 enum { PLACE_TEXT_MAX = 120 };
@@ -70,29 +71,6 @@ static int write_check_op(const struct write_op *op, bool system, struct neap_er
     return write_check_path(op, error);
 }
 
-int level_peers(enum neap_level level, size_t peers, unsigned *ret_needed, struct neap_error *error)
-{
-    switch (level) {
-    case NEAP_BUCKET_DEFAULT:
-    case NEAP_EDGE:
-    case NEAP_ONE:
-        *ret_needed = 0;
-        return 0;
-    case NEAP_QUORUM:
-        *ret_needed = (unsigned)((peers + 1) / 2);
-        return 0;
-    case NEAP_ALL:
-        *ret_needed = (unsigned)peers;
-        return 0;
-    case NEAP_LOCAL_QUORUM:
-    case NEAP_EACH_QUORUM:
-        return error_set(error, NEAP_REFUSED,
-                         "level: LOCAL_QUORUM and EACH_QUORUM come with rings "
-                         "and their zones; use QUORUM");
-    }
-    return error_set(error, NEAP_INVALID, "level: %d is none", (int)level);
-}
-
 int write_check(const struct write *write, struct neap_error *error)
 {
     unsigned needed;
@@ -104,7 +82,7 @@ int write_check(const struct write *write, struct neap_error *error)
     if (write->once.size > NEAP_ONCE_MAX)
         return error_set(error, NEAP_LIMIT, "once: the id has %zu bytes, the limit is %d",
                          write->once.size, NEAP_ONCE_MAX);
-    code = level_peers(write->level, 0, &needed, error);
+    code = quorum_need(write->level, 1, &needed, error);
     for (size_t i = 0; !code && i < write->count; i++)
         code = write_check_op(&write->ops[i], write->system, error);
     return code;
@@ -363,32 +341,6 @@ static void write_undo(struct writing *writing)
     token_done(&writing->write->awaited);
 }
 
-/* Enough peers connected for the level? Before anything is touched. */
-static int write_check_peers(const struct engine *engine, struct write *write)
-{
-    size_t peers = engine->gossip ? gossip_voters(engine->gossip) : 0, connected = 0;
-    size_t all = engine->gossip ? gossip_peers(engine->gossip) : 0;
-    struct peer_status status;
-    unsigned needed = 0;
-    int error;
-
-    if (write->level < NEAP_QUORUM)
-        return 0;
-    error = level_peers(write->level, peers, &needed, &write->error);
-    if (error)
-        return error;
-    for (size_t i = 0; i < all; i++) {
-        gossip_peer_status(engine->gossip, i, &status);
-        connected += status.connected && status.votes;
-    }
-    if (connected < needed)
-        return error_set(&write->error, NEAP_UNAVAILABLE,
-                         "level: %u other nodes are needed, %zu of %zu are connected: nothing was "
-                         "written",
-                         needed, connected, peers);
-    return 0;
-}
-
 static int write_take_id(struct engine *engine, struct now now, uint64_t id, struct batch *batch)
 {
     struct shard *shard;
@@ -464,7 +416,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
         return 0;
     }
     if (!error)
-        error = write_check_peers(engine, write);
+        error = cover_check(engine, write->level, &write->error);
     if (!error && (engine->gossip ? gossip_has_due(engine->gossip) : engine->ids_due))
         error = write_take_ids(engine, now, write, batch);
     if (error)

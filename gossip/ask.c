@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/holders.h"
 #include "gossip/look.h"
 #include "gossip/state.h"
 #include "gossip/verify_state.h"
@@ -28,10 +29,21 @@ static int cells_serve(struct step *step, const struct shard *shard, struct slic
     return look_cells_answer(shard, &view, question, ret_answer);
 }
 
+/* The context comes with every answer. Who lost what it had must not say that there is nothing. */
+static int seen_serve(struct step *step, const struct shard *shard, struct slice question,
+                      struct buffer *ret_answer)
+{
+    (void)step;
+    (void)shard;
+    (void)ret_answer;
+    return question.size ? NEAP_INVALID : 0;
+}
+
 static const ask_server servers[ASK_KINDS] = {
     [ASK_LOOK] = look_serve,
     [ASK_VERIFY] = NULL,
     [ASK_CELLS] = cells_serve,
+    [ASK_SEEN] = seen_serve,
 };
 
 const char *ask_end_text(enum ask_end end)
@@ -59,25 +71,37 @@ void ask_done(struct ask *ask)
 
 /* ---- asking ---- */
 
+static bool ask_reaches(const struct gossip *gossip, const struct ask *ask, size_t peer)
+{
+    const struct peer *entry = &gossip->peers[peer];
+    if (ask->kind == ASK_SEEN)
+        return gossip_votes(gossip, peer);
+    return peer_is_member(gossip, peer) && access_shares(gossip, peer, ask->shard) &&
+           (!ask->node || (entry->met && entry->node == ask->node));
+}
+
 static int ask_begin(struct gossip *gossip, struct ask *ask)
 {
-    ask->answers = mem_new_array(PEERS_MAX, sizeof *ask->answers);
+    ask->answers = mem_new_array(gossip->peers_count + 1, sizeof *ask->answers);
     ask->count = 0;
+    ask->limited = gossip->options.device;
+    ask->self = !ask->limited;
+    ask->members = ask->self;
     if (!ask->answers)
         return NEAP_NOMEM;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct peer *peer = &gossip->peers[i];
         struct ask_answer *answer = &ask->answers[ask->count];
-        if (!peer_is_member(gossip, i) || !access_shares(gossip, i, ask->shard) ||
-            (ask->node && (!peer->met || peer->node != ask->node)))
+        if (!ask_reaches(gossip, ask, i))
             continue;
         snprintf(answer->address, sizeof answer->address, "%s", peer->address);
         answer->node = peer->met ? peer->node : 0;
         answer->peer = i;
-        answer->link = peer->links[CHANNEL_BULK];
+        answer->link = peer->links[ask->kind == ASK_SEEN ? CHANNEL_CONTROL : CHANNEL_BULK];
         answer->end = answer->link ? ASK_WAITS : ASK_AWAY;
         buffer_init(&answer->bytes, ASK_ANSWER_MAX);
         ask->count++;
+        ask->members++;
         if (ask->kind == ASK_VERIFY && answer->end == ASK_WAITS) {
             int error = verify_begin(gossip, ask, i, answer);
             if (error)
@@ -110,13 +134,21 @@ static int ask_send(struct step *step, struct ask *ask)
     return error;
 }
 
+static bool asks_are_full(const struct gossip *gossip, enum ask_kind kind)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < gossip->asks_count; i++)
+        seen += gossip->asks[i]->kind == ASK_SEEN;
+    return kind == ASK_SEEN ? seen == ASKS_SEEN_MAX : gossip->asks_count - seen == ASKS_MAX;
+}
+
 int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct outbox *outbox)
 {
     struct step step = {gossip, now, NULL, outbox};
     must(ask->kind > 0 && ask->kind < ASK_KINDS);
     if (ask->bytes.size > ASK_QUESTION_MAX)
         return NEAP_LIMIT;
-    if (gossip->asks_count == ASKS_MAX)
+    if (asks_are_full(gossip, ask->kind))
         return NEAP_BUSY;
     ask->code = 0;
     ask->id = ++gossip->session_next;
@@ -145,21 +177,6 @@ static bool ask_waits(const struct ask *ask)
     return false;
 }
 
-struct ask *gossip_asked(struct gossip *gossip)
-{
-    for (size_t i = 0; i < gossip->asks_count; i++) {
-        struct ask *ask = gossip->asks[i];
-        if (ask_waits(ask))
-            continue;
-        gossip->asks[i] = gossip->asks[--gossip->asks_count];
-        verifies_sweep(gossip);
-        for (size_t j = 0; ask->kind == ASK_VERIFY && j < ask->count; j++)
-            equal_since(gossip, ask->shard, &ask->answers[j]);
-        return ask;
-    }
-    return NULL;
-}
-
 /* Those answers of it that are awaited from this link (0: from any). */
 static void ask_end_waiting(struct ask *ask, uint64_t link, enum ask_end end)
 {
@@ -168,6 +185,22 @@ static void ask_end_waiting(struct ask *ask, uint64_t link, enum ask_end end)
         if (answer->end == ASK_WAITS && (!link || answer->link == link))
             answer->end = end;
     }
+}
+
+struct ask *gossip_asked(struct gossip *gossip)
+{
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        struct ask *ask = gossip->asks[i];
+        if (ask_waits(ask) && !(ask->is_enough && ask->is_enough(ask)))
+            continue;
+        ask_end_waiting(ask, 0, ASK_SPARED);
+        gossip->asks[i] = gossip->asks[--gossip->asks_count];
+        verifies_sweep(gossip);
+        for (size_t j = 0; ask->kind == ASK_VERIFY && j < ask->count; j++)
+            equal_since(gossip, ask->shard, &ask->answers[j]);
+        return ask;
+    }
+    return NULL;
 }
 
 void ask_call_off(struct ask *ask)
@@ -230,9 +263,23 @@ struct ask_answer *ask_find(struct gossip *gossip, uint64_t id, uint64_t link)
     return NULL;
 }
 
-int ask_take(struct step *step, uint64_t link, const struct message *message)
+/* What a node says that it has is news: what is lacking here is asked for now, not at its next
+ * digest. */
+static int answer_see(struct step *step, size_t peer, const struct message *message)
 {
-    struct ask_answer *answer = ask_find(step->gossip, message->session, link);
+    struct gossip *gossip = step->gossip;
+    struct topic *topic = topic_find(gossip, message->shard);
+    struct pair *pair = topic_open_pair(gossip, topic, peer);
+    if (!pair || message->code || access_is_limited(gossip, peer) ||
+        context_covers(&pair->context, &message->since))
+        return 0;
+    int error = pair_see(pair, &message->since, false);
+    return error ? error : topic_queue(gossip, topic);
+}
+
+int ask_take(struct step *step, const struct link *link, const struct message *message)
+{
+    struct ask_answer *answer = ask_find(step->gossip, message->session, link->id);
     if (message->bytes.size > ASK_ANSWER_MAX)
         return NEAP_INVALID;
     if (!answer)
@@ -242,7 +289,7 @@ int ask_take(struct step *step, uint64_t link, const struct message *message)
     if (context_copy(&answer->context, &message->since) ||
         buffer_append(&answer->bytes, message->bytes))
         answer->end = ASK_NOMEM;
-    return 0;
+    return link->channel == CHANNEL_CONTROL ? answer_see(step, link->peer, message) : 0;
 }
 
 /* ---- answering ---- */
@@ -276,16 +323,20 @@ static int ask_answer(struct step *step, size_t peer, const struct message *aske
     return 0;
 }
 
-int ask_serve(struct step *step, size_t peer, const struct message *message)
+int ask_serve(struct step *step, const struct link *link, const struct message *message)
 {
+    /* What takes long to answer would delay the others there. */
+    bool quick = message->what == ASK_SEEN;
+    if (message->what < ASK_KINDS && quick != (link->channel == CHANNEL_CONTROL))
+        return NEAP_INVALID;
     struct message reply;
     struct buffer bytes;
     message_answer(&reply, MESSAGE_TOLD, message);
     buffer_init(&bytes, ASK_ANSWER_MAX);
-    int error = ask_answer(step, peer, message, &reply, &bytes);
+    int error = ask_answer(step, link->peer, message, &reply, &bytes);
     reply.bytes = buffer_slice(&bytes);
     if (!error)
-        error = answer_send(step, peer, &reply);
+        error = link_tell(step, link->id, &reply, true);
     message_done(&reply);
     buffer_done(&bytes);
     return error;

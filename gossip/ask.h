@@ -1,6 +1,7 @@
-/* Questions of this node's operators to other nodes: one to each, and its answer, or why there is
- * none. Nothing of a shard changes by them, and who answers remembers nothing: a longer look is
- * several questions. They go by the bulk links, behind what is on its way there.
+/* Questions of this node's operators, and of its callers' reads, to other nodes: one to each, and
+ * its answer, or why there is none. Nothing of a shard changes by them, and who answers remembers
+ * nothing: a longer look is several questions. Those of operators go by the bulk links, behind what
+ * is on its way there; those of reads (ASK_SEEN) by the control links, and before it.
  *
  * An ask is its owner's memory. gossip_ask() sends the questions; from then on each answer ends in
  * one of ASK_ENDS, by its `until_ms` at the latest, whatever becomes of peers and links; and when
@@ -16,11 +17,14 @@ enum ask_kind {
     ASK_LOOK = 1, /* the cells of an object (gossip/look.h) */
     ASK_VERIFY,   /* are we equal? (gossip/verify.h, with messages of its own) */
     ASK_CELLS,    /* cells that the question names (gossip/look.h) */
+    ASK_SEEN,     /* the context alone, of those that have a say (engine/survey.h) */
     ASK_KINDS     /* one past the last */
 };
 
 enum {
-    ASKS_MAX = 8,              /* at a time */
+    ASKS_MAX = 8,       /* at a time... */
+    ASKS_SEEN_MAX = 64, /* ... and of ASK_SEEN */
+    ASKS_ALL_MAX = ASKS_MAX + ASKS_SEEN_MAX,
     ASK_QUESTION_MAX = 8192,   /* bytes */
     ASK_ANSWER_MAX = 128 << 10 /* bytes; whoever sends more is dropped */
 };
@@ -34,6 +38,7 @@ enum {
     X(LOST, "too much is on the way to it: the question may not have been sent") \
     X(SILENT, "no answer in time")                                               \
     X(NOMEM, "no memory here for its answer")                                    \
+    X(SPARED, "enough others have answered")                                     \
     X(CALLED_OFF, "an operator of this node called it off")                      \
     X(STOPPED, "this node is being closed, or has stopped")
 
@@ -49,9 +54,11 @@ struct ask_answer {
     uint64_t node;     /* 0: never met */
     enum ask_end end;
     /* With TOLD: what the peer says. 0: `bytes` are the answer. END, STALE, CORRUPT, LIMIT: as the
-     * kind has it. NOTFOUND: it has no such shard (yet). BUSY: the shard is not open between the
-     * two yet (a session begins), or may not be told of yet (rule 9): ask again. FORMAT: it does
-     * not know this kind of question. */
+     * kind has it (of ASK_SEEN STALE: it may lack what it had, and has no say yet). NOTFOUND: it
+     * has no such shard (yet). BUSY: the shard is not open between the two yet (a session begins),
+     * or may not be told of yet (rule 9): ask again. FORMAT: it does not know this kind of
+     * question.
+     */
     int code;
     struct context context; /* of the shard there, as it was when it answered; empty when code */
     struct buffer bytes;    /* NOT checked: whatever the peer sent */
@@ -73,9 +80,14 @@ struct ask {
     struct slice from;
     size_t keys_max; /* 0, or more than VERIFY_KEYS_MAX: that */
     void *owner;     /* the caller's business */
+    /* Asked when an answer has ended: may the ask end now? NULL: not before all have. */
+    bool (*is_enough)(const struct ask *ask);
     /* Out: one for each peer, connected or not. Complete when gossip_asked() has given it back. */
     struct ask_answer *answers;
     size_t count;
+    unsigned members;  /* of ASK_SEEN: nodes that have a say, this one among them... */
+    bool self;         /* ... if it is one, and may say what it has */
+    bool limited;      /* this node is a device: not all is told to it */
     int code;          /* 0, or why all ended early */
     uint64_t id;       /* gossip's */
     uint64_t number;   /* for people: the first is 1 */
@@ -85,8 +97,8 @@ struct ask {
 /* What came out of an ask; its memory stays the owner's. Not while it is under way. */
 void ask_done(struct ask *ask);
 
-/* BUSY: ASKS_MAX are under way; NOTFOUND: no such peer; LIMIT: the question is too long; NOMEM.
- * Then it is not under way. */
+/* BUSY: ASKS_MAX (ASKS_SEEN_MAX) are under way; NOTFOUND: no such peer; LIMIT: the question is too
+ * long; NOMEM. Then it is not under way. */
 int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct outbox *outbox);
 /* One that has ended, no longer under way; NULL: none. */
 struct ask *gossip_asked(struct gossip *gossip);

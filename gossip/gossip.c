@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "gossip/holders.h"
 #include "gossip/state.h"
 #include "gossip/verify_state.h"
 #include "store/shard_repair.h"
@@ -140,9 +141,9 @@ static int take_shard(struct step *step, const struct link *link, const struct m
         return heal_message(step, link->peer, message);
     *ret_reason = REASON_bad_question;
     if (message->kind == MESSAGE_ASK)
-        return ask_serve(step, link->peer, message);
+        return ask_serve(step, link, message);
     if (message->kind == MESSAGE_TOLD)
-        return ask_take(step, link->id, message);
+        return ask_take(step, link, message);
     if (message->kind == MESSAGE_RIGHTS)
         return rights_serve(step, link->peer, message);
     *ret_reason = REASON_bad_verify;
@@ -166,7 +167,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
             gossip->peers[link->peer].clock_ms = message->what ? message->what : 1;
         return 0;
     }
-    if (message->kind == MESSAGE_HELLO || control != (message->kind == MESSAGE_DIGEST))
+    bool asks = message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD;
+    if (message->kind == MESSAGE_HELLO || (!asks && control != (message->kind == MESSAGE_DIGEST)))
         return NEAP_INVALID;
     *ret_reason = REASON_bad_shard;
     if (message->kind == MESSAGE_DIGEST)
@@ -481,19 +483,6 @@ void gossip_send_failed(struct gossip *gossip, uint64_t id, int code)
 
 /* ---- questions ---- */
 
-unsigned gossip_covering(const struct gossip *gossip, uint64_t shard, const struct context *context)
-{
-    const struct topic *topic = topic_find(gossip, shard);
-    unsigned count = 0;
-    for (size_t i = 0; topic && i < gossip->peers_count; i++) {
-        const struct pair *pair = topic_pair(topic, i);
-        if (peer_is_member(gossip, i) && !access_is_limited(gossip, i) && pair && pair->known &&
-            context_covers(&pair->context, context))
-            count++;
-    }
-    return count;
-}
-
 size_t peer_visible(const struct gossip *gossip, size_t index)
 {
     for (size_t i = 0; i < gossip->peers_count; i++) {
@@ -508,14 +497,6 @@ size_t gossip_peers(const struct gossip *gossip)
     size_t count = 0;
     for (size_t i = 0; i < gossip->peers_count; i++)
         count += peer_is_member(gossip, i);
-    return count;
-}
-
-size_t gossip_voters(const struct gossip *gossip)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < gossip->peers_count; i++)
-        count += peer_is_member(gossip, i) && !access_is_limited(gossip, i);
     return count;
 }
 
@@ -562,7 +543,7 @@ void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_s
         status.compares = peer->compares;
         status.behind = peer->behind;
         status.lag = peer_lag(gossip, found);
-        status.votes = !access_is_limited(gossip, found);
+        status.votes = gossip_votes(gossip, found);
         status.refused = peer->refused;
         principal_text(&peer->principal, status.principal);
     }

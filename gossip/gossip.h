@@ -74,10 +74,6 @@ int gossip_flush(struct gossip *gossip, struct now now, struct batch *batch, str
 /* The net refused a send (BUSY) or lost the link: the peer is behind, a pull will mend it. */
 void gossip_send_failed(struct gossip *gossip, uint64_t link, int code);
 
-/* How many peers are known to cover `context` in the shard (quorums of neap_wait). */
-unsigned gossip_covering(const struct gossip *gossip, uint64_t shard,
-                         const struct context *context);
-
 struct peer_status {
     char address[128];
     uint64_t node; /* 0: never met */
@@ -87,12 +83,10 @@ struct peer_status {
     uint64_t lag; /* events of mine, over all shards, not known to be there */
     char last_error[96];
     char principal[PRINCIPAL_TEXT_MAX]; /* "nobody": a link without TLS */
-    bool votes;                         /* its word counts in quorums */
+    bool votes;                         /* it has a say in quorums (gossip/holders.h) */
     uint64_t refused;                   /* of what it sent, for want of rights */
 };
 size_t gossip_peers(const struct gossip *gossip);
-/* Those whose word counts in quorums: devices are not among them, here and in gossip_covering(). */
-size_t gossip_voters(const struct gossip *gossip);
 /* What was last refused of a peer for want of rights: who, which bucket, which kind of message, and
  * why. NULL: nothing was. */
 const char *gossip_refused(const struct gossip *gossip);

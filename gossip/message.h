@@ -34,8 +34,8 @@ enum message_kind {
     MESSAGE_REPAIR,    /* bulk: these are my cells of some leaves; which do we lack? */
     MESSAGE_REPAIRED,  /* bulk: those that you lack, and which I do; or why not */
     MESSAGE_MEND,      /* bulk: cells that you lack; empty: nothing was lacking, look again */
-    MESSAGE_ASK,       /* bulk: a question of an operator (gossip/ask.h) */
-    MESSAGE_TOLD,      /* bulk: its answer, or why there is none */
+    MESSAGE_ASK,       /* bulk: a question of an operator; control: of a read (gossip/ask.h) */
+    MESSAGE_TOLD,      /* by the same: its answer, or why there is none */
     MESSAGE_VERIFY,    /* bulk: are we equal, but for what is under way? (gossip/verify.c) */
     MESSAGE_VERIFIED,  /* bulk: sums or cells of mine to tell by, or why not */
     MESSAGE_DESCEND,   /* bulk: what do you have, and which sums, while we go on writing? */

@@ -325,7 +325,7 @@ struct gossip {
     bool touched_all;        /* there was no memory to note which */
     uint64_t wake_at;        /* the earliest of all topics; 0: none */
     uint64_t session_next, asked_next;
-    struct ask *asks[ASKS_MAX]; /* under way; their owners' */
+    struct ask *asks[ASKS_ALL_MAX]; /* under way; their owners' */
     size_t asks_count;
     uint64_t asks_made;
     uint64_t version_next;
@@ -627,8 +627,8 @@ void repair_free(struct repair *repair); /* NULL is fine */
 int repair_message(struct step *step, size_t peer, const struct message *message);
 
 /* ask.c */
-int ask_serve(struct step *step, size_t peer, const struct message *message);
-int ask_take(struct step *step, uint64_t link, const struct message *message);
+int ask_serve(struct step *step, const struct link *link, const struct message *message);
+int ask_take(struct step *step, const struct link *link, const struct message *message);
 void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end);
 void asks_tick(struct step *step);
 uint64_t asks_deadline(const struct gossip *gossip);

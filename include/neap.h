@@ -27,7 +27,8 @@
  *   - A write that returned 0 is on this node's disk and survives a crash or a power cut. Limits:
  *     with NEAP_NOSYNC it survives the process, and after options.sync_ms the power cut too; in
  *     memory (path NULL) nothing survives neap_close().
- *   - With a level (enum neap_level) it also is on the disks of that many other nodes.
+ *   - With a level (enum neap_level) it also is on the disks of that many other nodes; and a read
+ *     with a level has seen what that many nodes had acknowledged.
  *   - Nodes that can talk become equal, byte for byte, when writing pauses. There is no bound on
  *     how long that takes while they cannot talk.
  *   - What was removed stays removed, no matter how long a node was away. But what was written at
@@ -195,10 +196,13 @@
  *                  neap's own                                                  nothing happened
  *     NOMEM        out of memory                                               nothing happened
  *     UNAVAILABLE  the node of this handle cannot be reached, or is being closed; what call.after
- *                  names has not come in time                                  nothing happened
+ *                  names has not come in time; too few nodes can be reached for call.level, which
+ *                  is told at once                                             nothing happened
  *     STALE        call.after has a submitted write of another opening         nothing happened
  *
  *   Errors of reads: these, and
+ *     UNAVAILABLE  too few nodes told in time what they have, as call.level wants it, or what they
+ *                  have has not come to this node in time
  *     CORRUPT      what is stored there fails its checksum; other places can be read
  *     IO           the node has stopped, or the disk could not be read
  *
@@ -208,8 +212,8 @@
  *                  whether it was done may be forgotten (neap_once())          nothing happened
  *     BUSY         too many writes wait already, and none went in time         nothing happened
  *     CORRUPT      what is stored there fails its checksum                     nothing happened
- *     UNCERTAIN    it is written here, but not enough others answered in time; or the connection
- *                  to the node broke                         it may have happened, or may yet
+ *     UNCERTAIN    it is written here, but too few others had it in time for call.level; or the
+ *                  connection to the node broke              it may have happened, or may yet
  *     IO           the disk failed; the node has stopped, close and open it    it may have happened
  *   A write that may have happened can be done again where doing it twice does no harm (sets,
  *   flags, values), or with call.once: see AGAIN.
@@ -311,17 +315,25 @@ enum neap_holds {
     NEAP_HOLDS_FIELDS = 32    /* places of all types: item.type, item.name */
 };
 
-/* How many nodes must have a write on their disks before the call returns. Levels are for writes
- * and neap_wait(); reads answer from one node, and those above ONE are refused to them: give
- * call.after to read what others have written. A removal that found nothing (more) there may repeat
- * one that not enough nodes have yet: it returns when they have all that this node knows of the
- * bucket. */
+/* How many of the nodes that hold the bucket are asked, be they up or not; devices do not count.
+ *   - Of a write, and neap_wait(): so many have it on their disks before the call returns. When too
+ *     few can be reached nothing is written (UNAVAILABLE, at once); when too few had it in time it
+ *     is written here, and comes to the others whenever they can be reached (UNCERTAIN). A removal
+ *     that found nothing (more) there may repeat one that not enough nodes have yet: it returns
+ *     when they have all that this node knows of the bucket.
+ *   - Of a read: so many say what they have seen of the bucket, and the answer comes when this node
+ *     has all of that. So it sees every write that was acknowledged before the read began, if the
+ *     levels of both make more nodes together than there are: QUORUM and QUORUM, ONE and ALL. What
+ *     is not acknowledged yet it may see, and the read of another caller after it may not: whoever
+ *     minds that gives the token of the first in call.after. neap_next() fetches what follows
+ *     without a level: it is never older than what the iterator began with.
+ *   - What survives what: docs/guarantees.md has a table. */
 enum neap_level {
     NEAP_BUCKET_DEFAULT, /* as ONE, for now */
     NEAP_EDGE,           /* this node, and never wait for others: as ONE */
     NEAP_ONE,            /* this node */
-    NEAP_QUORUM,         /* more than half of this node and its peers */
-    NEAP_ALL,            /* this node and all its peers */
+    NEAP_QUORUM,         /* more than half of the nodes */
+    NEAP_ALL,            /* all nodes */
     NEAP_LOCAL_QUORUM,   /* not there yet: REFUSED */
     NEAP_EACH_QUORUM     /* not there yet: REFUSED */
 };
@@ -391,9 +403,8 @@ struct neap_place {
 /* How to do it. Zero it, set size, set what you need; or pass NULL. */
 struct neap_call {
     size_t size;                   /* sizeof (struct neap_call) */
-    enum neap_level level;         /* writes, neap_wait() */
-    uint32_t timeout_ms;           /* for all of the call, `after` too (but twice in a read after a
-                                    * submitted write); 0: NEAP_TIMEOUT_MS */
+    enum neap_level level;         /* writes, reads, neap_wait() */
+    uint32_t timeout_ms;           /* for all of the call, `after` too; 0: NEAP_TIMEOUT_MS */
     struct neap_batch *batch;      /* writes: queue it there instead of doing it now */
     struct neap_bytes after;       /* a token: first wait until the node has what it names */
     struct neap_bytes seen;        /* writes: a token: act on exactly what was seen */
@@ -455,11 +466,11 @@ NEAP_VOID void neap_options_init(struct neap_options *options);
 NEAP_API int neap_open(const struct neap_options *options, struct neap **ret_neap,
                        struct neap_error *ret_error);
 
-/* Connects to a node that listens for clients: "unix:PATH" or just its path, or ipc://PATH. When the
- * connection breaks, the call that was under way says UNCERTAIN (if it changes something; what only
- * reads is asked once more), and each later call first tries to connect again: UNAVAILABLE when the
- * node is not there. Calls of several threads on one handle take turns; for more at once connect
- * more handles.
+/* Connects to a node that listens for clients: "unix:PATH" or just its path, or ipc://PATH. When
+ * the connection breaks, the call that was under way says UNCERTAIN (if it changes something; what
+ * only reads is asked once more), and each later call first tries to connect again: UNAVAILABLE
+ * when the node is not there. Calls of several threads on one handle take turns; for more at once
+ * connect more handles.
  * Threads: any; blocks up to 5 s, for all of it.  Memory: as neap_open(). Errors, nothing happened:
  *   INVALID      no address, or one that is not understood
  *   REFUSED      TCP, here or to another machine: see neap_connect_trusted() (neap_trust.h)
@@ -495,8 +506,8 @@ NEAP_API int neap_wait(struct neap *neap, struct neap_bytes token, const struct 
  * All of these may be called from any thread. Writes return when the write is durable as
  * call->level says, or queued (call->submit, call->batch). Writes take of the call: level,
  * timeout_ms, batch, after, seen, ret_token, submit, flags, ret_error, once, and ttl_ms where what
- * they write can expire; reads take timeout_ms, after, ret_token, ret_error. "Errors of writes" and
- * "of reads" are those of the first page. */
+ * they write can expire; reads take level, timeout_ms, after, ret_token, ret_error. "Errors of
+ * writes" and "of reads" are those of the first page. */
 
 /* Sets the value at a place, of up to NEAP_VALUE_MAX bytes; with call->seen only what was seen is
  * replaced at once, which makes a difference only to who wins.

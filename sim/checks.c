@@ -13,7 +13,8 @@ static const struct checker *const table[] = {
     &check_contexts, &check_durable, &check_bounds,       &check_rest,
     &check_equal,    &check_frugal,  &check_acknowledged, &check_removed,
     &check_sessions, &check_bounded, &check_expiry,       &check_trees,
-    &check_counts,   &check_verify,  &check_asks,         &check_pushes};
+    &check_counts,   &check_verify,  &check_asks,         &check_pushes,
+    &check_quorums};
 enum { CHECKERS = sizeof table / sizeof *table };
 
 struct checks {

@@ -42,6 +42,7 @@ struct load *load_new(struct world *world, const struct workload *workload)
     must(load);
     load->world = world;
     escrow_init(&load->escrow, world);
+    quorums_init(&load->quorums, world);
     load->workload = workload;
     history_init(&load->history);
     for (size_t i = 0; i < SESSIONS; i++)
@@ -60,6 +61,7 @@ void load_free(struct load *load)
     for (size_t i = 0; i < OLD_CONTEXTS; i++)
         context_done(&load->old[i].context);
     sights_done(&load->sights);
+    quorums_free(&load->quorums);
     mem_free(load->drawn);
     history_done(&load->history);
     mem_free(load);
@@ -79,12 +81,13 @@ struct history *load_history(struct load *load)
 
 bool load_is_done(const struct load *load)
 {
-    return load->pending == 0 && load->escrow.pending == 0;
+    return load->pending == 0 && load->escrow.pending == 0 && quorums_are_done(&load->quorums);
 }
 
 void load_more(struct load *load, uint64_t seed)
 {
     escrow_call(&load->escrow, seed);
+    quorums_call(&load->quorums, seed);
 }
 
 struct escrow *load_escrow(struct load *load)
@@ -212,6 +215,10 @@ static void write_done(struct world *world, size_t node, struct event *event, bo
 {
     struct load *load = world->load;
     struct sim_write *write = (struct sim_write *)event;
+    if (event->waiter == &load->quorums) {
+        quorums_ended(&load->quorums, node, event, lost);
+        return;
+    }
     if (event->waiter) {
         escrow_done(&load->escrow, node, event, lost);
         return;

@@ -4,6 +4,7 @@
 #include "engine/token.h"
 #include "sim/escrow.h"
 #include "sim/history.h"
+#include "sim/quorums.h"
 #include "sim/sight.h"
 #include "sim/workload.h"
 #include "sim/world.h"
@@ -87,6 +88,7 @@ struct load {
     uint64_t serial, calls, pending, reads, reads_covered;
     uint64_t crashes[NODES_MAX]; /* of nodes, that the history knows */
     struct escrow escrow;
+    struct quorums quorums;
     struct record *drawn; /* of the call that is made */
     size_t drawn_count, drawn_room;
 };

@@ -321,8 +321,12 @@ void sim_order(struct world *world, size_t index, enum sim_order_kind kind, enum
 }
 
 /* Its process has ended, and nobody waits for it. */
-static void ask_lost(struct event *event)
+static void ask_lost(size_t index, struct event *event)
 {
+    if (event->waiter) {
+        quorums_ended(event->waiter, index, event, true);
+        return;
+    }
     ask_done(event->ask);
     event_free(event);
 }
@@ -336,9 +340,13 @@ static void asks_go_on(struct world *world, size_t index)
         for (size_t j = 0; j < node->asks_count; j++) {
             if (done->events[i] != node->asks[j])
                 continue;
-            checks_asked(world, index, node->asks[j]->ask, node->asks[j]->code);
-            ask_lost(node->asks[j]);
+            struct event *event = node->asks[j];
             node->asks[j] = node->asks[--node->asks_count];
+            checks_asked(world, index, event->ask, event->code);
+            if (event->waiter)
+                quorums_ended(event->waiter, index, event, false);
+            else
+                ask_lost(index, event);
             break;
         }
     }
@@ -357,7 +365,7 @@ void node_down(struct world *world, size_t index, bool says)
 {
     struct sim_node *node = &world->nodes[index];
     while (node->asks_count > 0)
-        ask_lost(node->asks[--node->asks_count]);
+        ask_lost(index, node->asks[--node->asks_count]);
     for (size_t i = 0; i < node->inbox_count; i++) {
         struct event *event = node->inbox[i];
         if (event->kind == EVENT_NET) {
@@ -366,7 +374,7 @@ void node_down(struct world *world, size_t index, bool says)
         } else if (world->write_done && event->kind == EVENT_WRITE) {
             world->write_done(world, index, event, true);
         } else if (event->kind == EVENT_ASK) {
-            ask_lost(event);
+            ask_lost(index, event);
         } else {
             event_free(event);
         }

@@ -154,6 +154,11 @@ static const struct rule table[] = {
     {"stop-untold", "a commit that failed is not told to who waits for it", NULL,
      "a_disk_that_is_full_stops_the_node_which_comes_back", 0},
     {"credit-early", "the next message is asked for before the commit", NULL, NULL, 0},
+    /* levels */
+    {"quorum-of-those-here", "a quorum is one of those who can be reached", NULL, NULL, 0},
+    {"quorum-counts-twice", "each acknowledgement counts twice", NULL, NULL, 0},
+    {"reads-ask-one-less", "a read asks one node less than its level says", NULL, NULL, 0},
+    {"reads-behind", "a read does not wait for what others have seen", NULL, NULL, 0},
     /* links and digests */
     {"any-right", "a device may write and make any bucket", "lies", NULL, 0},
     {"any-dots", "a device's events may be of others' ids", "lies", NULL, 0},

@@ -85,7 +85,7 @@ struct sim_node {
     uint64_t effects_left;           /* power fails before the last of them; 0: it does not */
     struct event **inbox;
     size_t inbox_count;
-    struct event *asks[ASKS_MAX + TURN_EVENTS_MAX]; /* under way: done by a later turn */
+    struct event *asks[ASKS_ALL_MAX + TURN_EVENTS_MAX]; /* under way: done by a later turn */
     size_t asks_count;
     uint64_t turn_at; /* of the THING_TURN in the heap; 0 none */
     uint64_t tick_at; /* of the THING_TICK in the heap; 0 none */

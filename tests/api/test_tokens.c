@@ -122,9 +122,9 @@ BOTH(levels_that_are_not_there_yet_are_refused)
     struct neap_place at = place_of("b", "k");
     int64_t value = 9;
 
-    both->call.level = NEAP_QUORUM;
-    CHECK_ERROR(neap_counter_get(both->neap, &at, &value, &both->call), NEAP_REFUSED);
     both->call.level = NEAP_LOCAL_QUORUM;
+    CHECK_ERROR(neap_counter_get(both->neap, &at, &value, &both->call), NEAP_REFUSED);
+    CHECK_EQUAL(value, 9);
     CHECK_ERROR(neap_counter_add(both->neap, &at, 1, &both->call), NEAP_REFUSED);
     both->call.level = NEAP_EACH_QUORUM;
     CHECK_ERROR(neap_counter_add(both->neap, &at, 1, &both->call), NEAP_REFUSED);
@@ -135,8 +135,15 @@ BOTH(a_node_alone_is_a_quorum)
 {
     struct neap_place at = place_of("b", "k");
 
+    int64_t value = 0;
+    uint64_t count = 0;
+
     both->call.level = NEAP_QUORUM;
     CHECK_OK(neap_counter_add(both->neap, &at, 5, &both->call));
+    CHECK_OK(neap_counter_get(both->neap, &at, &value, &both->call));
+    CHECK_EQUAL(value, 5);
+    CHECK_OK(neap_count(both->neap, &at, NEAP_COUNTER, &count, &both->call));
+    CHECK_EQUAL(count, 1);
     both->call.level = NEAP_ALL;
     both->call.ret_token = &both->token;
     CHECK_OK(neap_counter_add(both->neap, &at, 5, &both->call));

@@ -252,23 +252,6 @@ TEST(a_call_runs_between_the_steps)
     rig_close(&rig);
 }
 
-TEST(levels_say_how_many_others)
-{
-    unsigned needed = 99;
-
-    CHECK_OK(level_peers(NEAP_ONE, 4, &needed, NULL));
-    CHECK_EQUAL(needed, 0);
-    for (unsigned peers = 0; peers < 6; peers++) {
-        CHECK_OK(level_peers(NEAP_QUORUM, peers, &needed, NULL));
-        CHECK_EQUAL(needed + 1, (peers + 1) / 2 + 1); /* with this node: a majority */
-        CHECK_OK(level_peers(NEAP_ALL, peers, &needed, NULL));
-        CHECK_EQUAL(needed, peers);
-    }
-    CHECK_ERROR(level_peers(NEAP_LOCAL_QUORUM, 2, &needed, NULL), NEAP_REFUSED);
-    CHECK_ERROR(level_peers(NEAP_EACH_QUORUM, 2, &needed, NULL), NEAP_REFUSED);
-    CHECK_ERROR(level_peers((enum neap_level)99, 2, &needed, NULL), NEAP_INVALID);
-}
-
 /* Alone, this node is the majority, and all. */
 TEST(alone_every_level_is_reached)
 {

@@ -39,19 +39,6 @@ TEST(gossip_survives_failing_allocations)
     test_alloc_sweep(meet_and_write, NULL);
 }
 
-TEST(who_covers_what_is_known)
-{
-    struct pair_of_nodes nodes;
-    CHECK_OK(nodes_open(&nodes));
-    CHECK_OK(nodes_write(&nodes, 0, "apples", 1));
-    uint64_t shard = bucket_id("box");
-    CHECK_EQUAL(gossip_covering(nodes.sides[0].gossip, shard, &box(&nodes, 0)->context), 0);
-    CHECK_OK(nodes_run(&nodes, 1500));
-    CHECK_EQUAL(gossip_covering(nodes.sides[0].gossip, shard, &box(&nodes, 0)->context), 1);
-    CHECK_EQUAL(gossip_covering(nodes.sides[0].gossip, 12345, &box(&nodes, 0)->context), 0);
-    nodes_close(&nodes);
-}
-
 TEST(the_status_of_a_peer_tells_of_its_lag)
 {
     struct pair_of_nodes nodes;

@@ -37,7 +37,7 @@ TEST(a_level_that_cannot_be_reached_writes_nothing)
     isolate(pair.nodes[0], "on");
     CHECK_ERROR(pair.nodes[0]->backend.ops->write(&pair.nodes[0]->backend, &write),
                 NEAP_UNAVAILABLE);
-    CHECK(strstr(write.error.text, "nothing was written"));
+    CHECK(strstr(write.error.text, "nothing was done"));
     CHECK_ERROR(rig_counter(pair.disks[0], "a", "n", &number), NEAP_NOTFOUND);
     isolate(pair.nodes[0], "off");
     pair_meet(&pair);

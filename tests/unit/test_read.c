@@ -143,7 +143,7 @@ TEST(reads_that_cannot_be_are_refused)
     read.path = rig_path("k", NEAP_LWW);
     CHECK_OK(read_check(&read, &error));
     read.level = NEAP_QUORUM;
-    CHECK_ERROR(read_check(&read, &error), NEAP_REFUSED);
+    CHECK_OK(read_check(&read, &error));
     read.level = NEAP_EACH_QUORUM;
     CHECK_ERROR(read_check(&read, &error), NEAP_REFUSED);
     read.level = (enum neap_level)99;
@@ -153,6 +153,9 @@ TEST(reads_that_cannot_be_are_refused)
     CHECK_ERROR(read_check(&read, &error), NEAP_INVALID);
     read.bucket = NULL;
     CHECK_ERROR(read_check(&read, &error), NEAP_INVALID);
+    request.level = NEAP_LOCAL_QUORUM;
+    CHECK_ERROR(page_check(&request, &error), NEAP_REFUSED);
+    request.level = NEAP_ALL;
     request.from = slice_of(&request, 3 * NEAP_PATH_MAX);
     CHECK_ERROR(page_check(&request, &error), NEAP_LIMIT);
     request = (struct page_request){.bucket = "a\n"};

@@ -134,8 +134,9 @@ TEST(timeouts_and_pages_have_bounds)
     buffer_init(&reply, REQUEST_SIZE_MAX);
     serve(&fake, "95 01 06 c4 04 93 01 00 90 01 ce ff ff ff ff", &reply);
     CHECK_EQUAL(fake.timeout_ms, REQUEST_TIMEOUT_MS_MAX);
-    serve(&fake, "9b 01 04 a1 62 c4 00 c4 00 00 ce ff ff ff ff c4 00 00 00 00", &reply);
+    serve(&fake, "9c 01 04 a1 62 c4 00 c4 00 00 ce ff ff ff ff c4 00 00 00 00 03", &reply);
     CHECK_EQUAL(fake.page.size_max, REQUEST_PAGE_MAX);
+    CHECK_EQUAL(fake.page.level, NEAP_QUORUM);
     buffer_done(&reply);
     fake_done(&fake);
 }
@@ -150,7 +151,7 @@ static int serve_sweep(void *argument)
         ("98 01 02 91 a1 61 91 99 00 c4 04 6b 00 01 02 01 00 c4 00 00 00 00 93 01 01 01 04 00 00 "
          "c4 00"),
         "98 01 03 a1 62 c4 00 c4 0a 93 01 00 91 92 05 93 03 01 09 04 00 00",
-        "9b 01 04 a1 62 c4 00 c4 00 04 10 c4 00 00 00 00",
+        "9c 01 04 a1 62 c4 00 c4 00 04 10 c4 00 00 00 00 00",
         "92 01 05",
         "95 01 06 c4 0a 93 01 00 91 92 05 93 03 01 09 01 00",
         "93 01 07 91 a1 78",

@@ -1,0 +1,95 @@
+/* Reads at a level: what enough nodes have seen is waited for, then it is read here. */
+#include "engine/node_level.h"
+
+#include "base/broken.h"
+#include "base/error.h"
+#include "engine/node_ask.h"
+#include "engine/read.h"
+#include "engine/survey.h"
+
+/* One round of questions. QUORUM_WAITS: not enough could say, but that may change. */
+static int survey_ask(struct node *node, struct survey *survey, const char *bucket,
+                      struct context *ret_seen, enum quorum_verdict *ret_verdict,
+                      struct neap_error *error)
+{
+    struct quorum quorum;
+    int code = node_run_ask(node, &survey->ask);
+
+    *ret_verdict = QUORUM_WAITS;
+    if (code == NEAP_BUSY)
+        return 0;
+    if (code)
+        return error_set(error, code, "%.60s: asking other nodes: %s", bucket, error_text(code));
+    *ret_verdict = survey_verdict(survey, &quorum);
+    if (*ret_verdict == QUORUM_DONE)
+        code = survey_join(survey, ret_seen);
+    else if (survey_may_change(survey))
+        *ret_verdict = QUORUM_WAITS;
+    else
+        code = quorum_error(&quorum, QUORUM_UNAVAILABLE, error);
+    if (code && code != NEAP_UNAVAILABLE)
+        error_set(error, code, "%.60s: what other nodes have: %s", bucket, error_text(code));
+    return code;
+}
+
+static int late(const char *bucket, uint32_t timeout_ms, const char *what, struct neap_error *error)
+{
+    return error_set(error, NEAP_UNAVAILABLE, "%.60s: %s within %u ms: nothing was read", bucket,
+                     what, (unsigned)(timeout_ms ? timeout_ms : NEAP_TIMEOUT_MS));
+}
+
+/* What enough of the nodes have seen. */
+static int seen_ask(struct node *node, const struct level_read *want, struct context *ret_seen,
+                    struct neap_error *error)
+{
+    enum quorum_verdict verdict = QUORUM_WAITS;
+    int code = 0;
+
+    while (!code && verdict != QUORUM_DONE) {
+        struct survey survey;
+        uint64_t changes = node_changes(node);
+
+        survey_init(&survey, bucket_id(want->bucket), want->level, want->until_ms);
+        code = survey_ask(node, &survey, want->bucket, ret_seen, &verdict, error);
+        survey_done(&survey);
+        if (!code && verdict == QUORUM_WAITS)
+            code = node_changes_wait(node, changes, want->until_ms);
+        if (code == NEAP_UNCERTAIN)
+            code = late(want->bucket, want->timeout_ms,
+                        "not enough other nodes could say what they have", error);
+    }
+    return code;
+}
+
+static int seen_cover(struct node *node, const struct level_read *want, const struct context *seen,
+                      struct neap_error *error)
+{
+    struct token_part part = {.shard = bucket_id(want->bucket), .context = *seen};
+    struct cover cover = {.parts = &part, .count = 1};
+    int code = read_covered(node->disk, part.shard, seen);
+
+    if (code != NEAP_END || BROKEN("reads-behind"))
+        return code && code != NEAP_END
+                   ? error_set(error, code, "%.60s: %s", want->bucket, error_text(code))
+                   : 0;
+    code = node_cover(node, &cover, want->until_ms, error);
+    if (code == NEAP_UNCERTAIN)
+        code = late(want->bucket, want->timeout_ms,
+                    "this node does not hold yet what the others have, and it did not come", error);
+    return code;
+}
+
+int node_level(struct node *node, const struct level_read *want, struct neap_error *error)
+{
+    struct context seen = {0};
+    int code = 0;
+
+    /* Without a net this node is all there is. */
+    if (want->level < NEAP_QUORUM || !node->has_gossip || !node->net)
+        return 0;
+    code = seen_ask(node, want, &seen, error);
+    if (!code && seen.count)
+        code = seen_cover(node, want, &seen, error);
+    context_done(&seen);
+    return code;
+}

@@ -1,0 +1,332 @@
+#include "sim/quorums.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/broken.h"
+#include "base/error.h"
+#include "engine/cover.h"
+#include "engine/read.h"
+#include "engine/survey.h"
+#include "store/keys.h"
+#include "store/slot.h"
+
+enum { PATH_ROOM = 64, TIMEOUT_MS = 3000 };
+
+struct quorum_write {
+    struct event event; /* first */
+    struct write write;
+    struct write_op op;
+    struct pledge *pledge;
+    uint64_t serial;
+    uint8_t path[PATH_ROOM];
+};
+
+struct quorum_read {
+    struct event event; /* first */
+    struct survey survey;
+    uint64_t epoch, began, until_ms;
+};
+
+void quorums_init(struct quorums *quorums, struct world *world)
+{
+    *quorums = (struct quorums){.world = world};
+}
+
+void quorums_free(struct quorums *quorums)
+{
+    for (size_t i = 0; i < PLEDGES; i++)
+        token_done(&quorums->pledges[i].awaited);
+    for (size_t i = 0; i < INQUIRIES; i++)
+        context_done(&quorums->inquiries[i].seen);
+}
+
+unsigned quorums_members(const struct world *world)
+{
+    return (unsigned)world->nodes_count - world->options.device;
+}
+
+bool quorums_spoilt(const struct world *world)
+{
+    struct key prefix;
+    bool spoilt = world->garbles;
+    key_cell(&prefix, bucket_id(QUORUM_BUCKET), bucket_id(QUORUM_BUCKET), slice_of(NULL, 0));
+    for (size_t i = 0; i < world->nodes_count; i++)
+        spoilt |= disk_find_lost(&world->nodes[i].door, key_slice(&prefix)) != NULL ||
+                  sim_has_holes(&world->nodes[i]);
+    return spoilt;
+}
+
+static void element_path(uint64_t serial, struct buffer *ret_path)
+{
+    char name[24];
+    buffer_clear(ret_path);
+    snprintf(name, sizeof name, "q%llu", (unsigned long long)serial);
+    must(path_level(ret_path, slice_text("seats"), NEAP_SET) == 0);
+    must(path_element(ret_path, slice_text(name)) == 0);
+}
+
+int pledge_is_at(const struct world *world, size_t node, const struct pledge *pledge)
+{
+    uint8_t place[PATH_ROOM];
+    struct buffer path = {place, 0, PATH_ROOM, PATH_ROOM}, bytes;
+    const struct view view = {.disk = world->nodes[node].disk};
+    uint64_t shard = bucket_id(QUORUM_BUCKET);
+    struct cell cell;
+    element_path(pledge->serial, &path);
+    buffer_init(&bytes, STORED_SIZE_MAX);
+    cell_init(&cell);
+    int code = cell_read(&view, shard, shard, buffer_slice(&path), &bytes, &cell);
+    int is_at = code ? -1 : cell.count > 0;
+    cell_done(&cell);
+    buffer_done(&bytes);
+    return is_at;
+}
+
+/* ---- writes ---- */
+
+static enum neap_level level_draw(struct rng *rng)
+{
+    static const enum neap_level levels[] = {NEAP_ONE,    NEAP_QUORUM, NEAP_QUORUM,
+                                             NEAP_QUORUM, NEAP_QUORUM, NEAP_ALL};
+    return levels[rng_below(rng, sizeof levels / sizeof *levels)];
+}
+
+static void pledge_call(struct quorums *quorums, size_t node, struct rng *rng)
+{
+    struct world *world = quorums->world;
+    struct pledge *pledge = &quorums->pledges[(quorums->serial + 1) % PLEDGES];
+    if (pledge->state == PLEDGE_ASKED || pledge->state == PLEDGE_WAITS)
+        return;
+    struct quorum_write *write = mem_new(sizeof *write);
+    must(write);
+    token_done(&pledge->awaited);
+    *pledge = (struct pledge){.serial = ++quorums->serial,
+                              .state = PLEDGE_ASKED,
+                              .level = level_draw(rng),
+                              .node = node,
+                              .epoch = world->nodes[node].epoch,
+                              .until_ms = world->now_ms + TIMEOUT_MS};
+    struct buffer path = {write->path, 0, PATH_ROOM, PATH_ROOM};
+    element_path(pledge->serial, &path);
+    write->pledge = pledge;
+    write->op = (struct write_op){
+        .bucket = QUORUM_BUCKET, .path = buffer_slice(&path), .op = {.kind = OP_SET_ADD}};
+    write->write = (struct write){.ops = &write->op, .count = 1, .level = pledge->level};
+    token_init(&write->write.token);
+    write->event = (struct event){.kind = EVENT_WRITE, .write = &write->write, .waiter = quorums};
+    quorums->pending++;
+    world_note(world, "%s: quorum add q%llu at level %d", world->nodes[node].name,
+               (unsigned long long)pledge->serial, (int)pledge->level);
+    sim_post(world, node, &write->event);
+}
+
+/* What a level promises, whatever nodes take for their number. */
+static unsigned need_of(const struct world *world, enum neap_level level)
+{
+    unsigned need = 0;
+    must(!quorum_need(level, quorums_members(world), &need, NULL));
+    return need ? need : 1;
+}
+
+/* Said to the caller: so many nodes have it, on their disks. Is it so? */
+static void pledge_acked(struct quorums *quorums, struct pledge *pledge)
+{
+    struct world *world = quorums->world;
+    unsigned have = 0, unknown = 0;
+    pledge->state = PLEDGE_ACKED;
+    pledge->acked = ++quorums->moment;
+    pledge->need = need_of(world, pledge->level);
+    quorums->acked++;
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        bool votes = i < quorums_members(world) || i == pledge->node;
+        int is_at = votes ? pledge_is_at(world, i, pledge) : 0;
+        have += is_at > 0;
+        unknown += is_at < 0 || (votes && pledge->destroyed >> i & 1);
+    }
+    world_note(world, "%s: q%llu is acknowledged, %u have it", world->nodes[pledge->node].name,
+               (unsigned long long)pledge->serial, have);
+    if (have + unknown < pledge->need && !quorums_spoilt(world))
+        world_fail(world, "quorums: q%llu was acknowledged at level %d, and %u of %u have it",
+                   (unsigned long long)pledge->serial, (int)pledge->level, have,
+                   quorums_members(world));
+}
+
+static void pledge_look(struct quorums *quorums, struct pledge *pledge)
+{
+    struct world *world = quorums->world;
+    struct sim_node *node = &world->nodes[pledge->node];
+    struct cover_look look;
+    if (pledge->state != PLEDGE_WAITS)
+        return;
+    if (!node->up || node->epoch != pledge->epoch || node->wheel.stopped) {
+        pledge->state = PLEDGE_OPEN;
+        quorums->uncertain++;
+        return;
+    }
+    must(!cover_look_begin(&node->wheel.engine, pledge->level, &look));
+    cover_look_at(&node->wheel.engine, pledge->level, pledge->awaited.parts, pledge->awaited.count,
+                  &look);
+    if (cover_is_there(&look) && !node->wheel.engine.unsynced_since) {
+        pledge_acked(quorums, pledge);
+        return;
+    }
+    look.quorum.late = world->now_ms >= pledge->until_ms;
+    if (quorum_verdict(&look.quorum) == QUORUM_UNCERTAIN) {
+        pledge->state = PLEDGE_OPEN;
+        quorums->uncertain++;
+    }
+}
+
+static void write_ended(struct quorums *quorums, size_t node, struct quorum_write *write, bool lost)
+{
+    struct world *world = quorums->world;
+    struct pledge *pledge = write->pledge;
+    int code = write->event.code;
+    bool unknown = lost || code == NEAP_IO || world->nodes[node].wheel.stopped;
+    if (code && code != NEAP_UNAVAILABLE && !unknown && !sim_excuses(&world->nodes[node], code))
+        world_fail(world, "%s: a write at level %d gives %s: %s", world->nodes[node].name,
+                   (int)pledge->level, error_name(code), write->write.error.text);
+    if (unknown) {
+        pledge->state = PLEDGE_OPEN;
+    } else if (code) {
+        pledge->state = PLEDGE_REFUSED;
+        quorums->refused++;
+    } else {
+        pledge->state = PLEDGE_WAITS;
+        pledge->awaited = write->write.awaited;
+        write->write.awaited = (struct token){0};
+        pledge_look(quorums, pledge);
+    }
+    token_done(&write->write.token);
+    token_done(&write->write.awaited);
+    mem_free(write);
+}
+
+/* ---- reads ---- */
+
+static void read_call(struct quorums *quorums, size_t index, struct rng *rng)
+{
+    struct world *world = quorums->world;
+    struct sim_node *node = &world->nodes[index];
+    enum neap_level level = rng_chance(rng, 85) ? NEAP_QUORUM : NEAP_ALL;
+    struct quorum_read *read = mem_new(sizeof *read);
+    must(read);
+    read->epoch = node->epoch;
+    read->until_ms = world->now_ms + TIMEOUT_MS;
+    read->began = ++quorums->moment;
+    survey_init(&read->survey, bucket_id(QUORUM_BUCKET), level, sim_now(node).mono_ms + TIMEOUT_MS);
+    read->event = (struct event){.kind = EVENT_ASK, .ask = &read->survey.ask, .waiter = quorums};
+    quorums->pending++;
+    world_note(world, "%s: quorum read at level %d", node->name, (int)level);
+    sim_post(world, index, &read->event);
+}
+
+/* It has what others had seen: so it has what they had acknowledged. */
+static void inquiry_read(struct quorums *quorums, const struct inquiry *inquiry)
+{
+    struct world *world = quorums->world;
+    quorums->reads++;
+    for (size_t i = 0; i < PLEDGES && !quorums_spoilt(world); i++) {
+        const struct pledge *pledge = &quorums->pledges[i];
+        if (pledge->state != PLEDGE_ACKED || pledge->acked > inquiry->began || pledge->destroyed ||
+            inquiry->need + pledge->need <= quorums_members(world) ||
+            pledge_is_at(world, inquiry->node, pledge) != 0)
+            continue;
+        world_fail(world, "quorums: %s reads at %u nodes, and misses q%llu, which %u had",
+                   world->nodes[inquiry->node].name, inquiry->need,
+                   (unsigned long long)pledge->serial, pledge->need);
+    }
+}
+
+static void inquiry_look(struct quorums *quorums, struct inquiry *inquiry)
+{
+    struct world *world = quorums->world;
+    struct sim_node *node = &world->nodes[inquiry->node];
+    uint64_t shard = bucket_id(QUORUM_BUCKET);
+    if (!inquiry->waits)
+        return;
+    bool over = !node->up || node->epoch != inquiry->epoch || world->now_ms >= inquiry->until_ms;
+    if (!over && read_covered(node->disk, shard, &inquiry->seen) && !BROKEN("reads-behind"))
+        return;
+    inquiry->waits = false;
+    if (over)
+        quorums->unread++;
+    else
+        inquiry_read(quorums, inquiry);
+    context_done(&inquiry->seen);
+}
+
+static void inquiry_begin(struct quorums *quorums, size_t node, const struct quorum_read *read,
+                          unsigned need)
+{
+    for (size_t i = 0; i < INQUIRIES; i++) {
+        struct inquiry *inquiry = &quorums->inquiries[i];
+        if (inquiry->waits)
+            continue;
+        *inquiry = (struct inquiry){.waits = true,
+                                    .node = node,
+                                    .epoch = read->epoch,
+                                    .until_ms = read->until_ms,
+                                    .began = read->began,
+                                    .need = need};
+        must(!survey_join(&read->survey, &inquiry->seen));
+        inquiry_look(quorums, inquiry);
+        return;
+    }
+    quorums->unread++;
+}
+
+static void read_ended(struct quorums *quorums, size_t node, struct quorum_read *read, bool lost)
+{
+    struct quorum quorum;
+    if (!lost && !read->event.code && survey_verdict(&read->survey, &quorum) == QUORUM_DONE)
+        inquiry_begin(quorums, node, read, need_of(quorums->world, read->survey.level));
+    else
+        quorums->unread++;
+    survey_done(&read->survey);
+    mem_free(read);
+}
+
+/* ---- both ---- */
+
+void quorums_ended(struct quorums *quorums, size_t node, struct event *event, bool lost)
+{
+    quorums->pending--;
+    if (event->kind == EVENT_WRITE)
+        write_ended(quorums, node, (struct quorum_write *)event, lost);
+    else
+        read_ended(quorums, node, (struct quorum_read *)event, lost);
+}
+
+void quorums_replaced(struct quorums *quorums, size_t node)
+{
+    for (size_t i = 0; i < PLEDGES; i++)
+        quorums->pledges[i].destroyed |= UINT32_C(1) << node;
+}
+
+bool quorums_are_done(const struct quorums *quorums)
+{
+    return quorums->pending == 0;
+}
+
+void quorums_call(struct quorums *quorums, uint64_t seed)
+{
+    struct world *world = quorums->world;
+    struct rng rng;
+    for (size_t i = 0; i < PLEDGES; i++)
+        pledge_look(quorums, &quorums->pledges[i]);
+    for (size_t i = 0; i < INQUIRIES; i++)
+        inquiry_look(quorums, &quorums->inquiries[i]);
+    rng_init(&rng, seed ^ UINT64_C(0x71756f72756d));
+    if (world->options.seed % 4 != 2 || rng_chance(&rng, 40))
+        return;
+    size_t node = (size_t)rng_below(&rng, world->nodes_count);
+    if (!world->nodes[node].up || sim_is_unsure(&world->nodes[node]))
+        return;
+    quorums->asked++;
+    if (rng_chance(&rng, 60))
+        pledge_call(quorums, node, &rng);
+    else
+        read_call(quorums, node, &rng);
+}
