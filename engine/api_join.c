@@ -133,10 +133,22 @@ int neap_join(struct neap_bytes token, const char *address, const char *director
     return code ? code : api_give_issued(ret_json, &issued, ret_error);
 }
 
+int join_renew(const char *address, const char *directory, uint32_t timeout_ms,
+               struct issued *ret_issued, struct neap_error *error)
+{
+    struct credentials *credentials;
+    int code = credentials_open(directory, &credentials, error);
+
+    if (code)
+        return code;
+    code = ask_at(address, credentials, directory, NULL, timeout_ms, ret_issued, error);
+    credentials_close(credentials);
+    return code;
+}
+
 int neap_certificate_renew(const char *directory, const char *address, uint32_t timeout_ms,
                            struct neap_buffer *ret_json, struct neap_error *ret_error)
 {
-    struct credentials *credentials;
     struct issued issued;
     int code = api_text_check(directory, "the directory", ret_error);
 
@@ -145,11 +157,7 @@ int neap_certificate_renew(const char *directory, const char *address, uint32_t 
     } else if (!code) {
         code = api_text_check(address, "the address", ret_error);
         if (!code)
-            code = credentials_open(directory, &credentials, ret_error);
-        if (code)
-            return code;
-        code = ask_at(address, credentials, directory, NULL, timeout_ms, &issued, ret_error);
-        credentials_close(credentials);
+            code = join_renew(address, directory, timeout_ms, &issued, ret_error);
     }
     return code ? code : api_give_issued(ret_json, &issued, ret_error);
 }

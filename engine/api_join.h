@@ -10,4 +10,8 @@
 int join_ask(struct transport *transport, const char *directory,
              const uint8_t fingerprint[FINGERPRINT_SIZE], uint32_t timeout_ms,
              struct issued *ret_issued, struct neap_error *error);
+/* Asks the node at that address for a new certificate for whose directory this is, with a link over
+ * which the present one is shown. As neap_certificate_renew(). */
+int join_renew(const char *address, const char *directory, uint32_t timeout_ms,
+               struct issued *ret_issued, struct neap_error *error);
 #endif

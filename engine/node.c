@@ -325,12 +325,12 @@ static void asks_end(void *arg, struct engine *engine)
         gossip_asks_end(engine->gossip, NEAP_UNAVAILABLE);
 }
 
-enum { NODE_CONDS = 5 };
+enum { NODE_CONDS = 6 };
 
 static pthread_cond_t *node_cond(struct node *node, unsigned index)
 {
     pthread_cond_t *conds[NODE_CONDS] = {&node->pump_cond, &node->changed_cond, &node->room_cond,
-                                         &node->clients_cond, &node->empty_cond};
+                                         &node->clients_cond, &node->empty_cond, &node->renew_cond};
 
     return conds[index];
 }

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "engine/wheel.h"
 #include "gossip/revoked.h"
+#include "trust/renewal.h"
 
 struct node_options {
     struct disk *disk;   /* taken over, also on error */
@@ -95,13 +96,15 @@ struct node {
     char *path;
     char *directory;         /* of the cluster; NULL: none */
     pthread_mutex_t joining; /* one is admitted at a time; taken before no other lock */
+    pthread_t renewer;       /* node_renew.c: looks after the node's own certificate */
+    bool renews;             /* it runs */
     uint64_t cluster;        /* 0: none */
     bool readonly, suspect, has_gossip;
     size_t queue_count_max, queue_bytes_max;
 
     pthread_mutex_t lock;
     /* Everything from here to `inside` is under the lock. */
-    pthread_cond_t pump_cond, changed_cond, room_cond, clients_cond, empty_cond;
+    pthread_cond_t pump_cond, changed_cond, room_cond, clients_cond, empty_cond, renew_cond;
     struct event *head, **tail;
     size_t queue_count, queue_bytes;
     bool turning, closing, started;
@@ -130,6 +133,7 @@ struct node {
     int8_t *ticket_codes;                            /* [TICKETS_KEPT], by ticket */
     struct ticket_text ticket_texts[TICKET_TEXTS];
     unsigned ticket_text_next;
+    struct renewal renewal;
     bool all_gone, isolated, backup_runs, backup_cancelled;
     uint64_t backup_done, backup_total, backup_began_ms; /* files; of the one that runs */
 

@@ -21,6 +21,7 @@ static struct status_extra node_extra(struct node *node)
     extra.clients = node->clients_count;
     extra.net_drops = node->net_drops;
     extra.clients_refused = node->clients_refused;
+    extra.renewal = node->renewal;
     node_unlock(node);
     return extra;
 }

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "engine/granted.h"
 #include "engine/join.h"
-#include "engine/node.h"
+#include "engine/node_renew.h"
 #include "engine/request.h"
 
 enum { NET_ITEMS_MAX = NET_EVENTS_MAX + CLIENT_EVENTS_MAX };
@@ -347,7 +347,7 @@ int node_net_start(struct node *node)
     }
     workers_wake(node);
     node_unlock(node);
-    return error;
+    return error ? error : node_renew_start(node);
 }
 
 void node_net_stop(struct node *node)
@@ -364,6 +364,7 @@ void node_net_stop(struct node *node)
     for (unsigned i = 0; i < count; i++)
         must(!pthread_join(node->workers[i], NULL));
     node->workers_count = 0;
+    node_renew_stop(node);
 }
 
 void node_net_close(struct node *node)

@@ -332,6 +332,22 @@ static json_t *counts_json(const struct engine_counts *counts)
     return object_end(&object);
 }
 
+/* NULL: this node has none, or nobody has looked yet. */
+static json_t *certificate_json(const struct renewal *renewal, struct now now)
+{
+    struct object certificate = object_new();
+    uint64_t now_s = now.wall_ms / 1000;
+    char problem[RENEWAL_TEXT_MAX];
+    bool bad = renewal_problem(renewal, now_s, problem);
+
+    put_number(&certificate, "from", renewal->span.from_s * 1000);
+    put_number(&certificate, "until", renewal->span.until_s * 1000);
+    put(&certificate, "days_left", json_integer(renewal_days(renewal, now_s)));
+    put_number(&certificate, "renewed", renewal->renewed);
+    put_text(&certificate, "problem", bad ? problem : NULL);
+    return object_end(&certificate);
+}
+
 json_t *status_json(const struct wheel *wheel, struct now now, const struct status_extra *extra)
 {
     const struct engine *engine = &wheel->engine;
@@ -357,6 +373,8 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put_number(&status, "net_events_dropped", extra->net_drops);
     put_number(&status, "client_requests_refused", extra->clients_refused);
     put_text(&status, "last_refused", engine->gossip ? gossip_refused(engine->gossip) : NULL);
+    put(&status, "certificate",
+        extra->renewal.span.until_s ? certificate_json(&extra->renewal, now) : json_null());
     put(&status, "trees", trees_json(engine));
     put(&status, "bulk", bulk_json(engine->gossip));
     put(&status, "counts", counts_json(&engine->counts));

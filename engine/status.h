@@ -4,12 +4,14 @@
 #include <jansson.h>
 
 #include "engine/wheel.h"
+#include "trust/renewal.h"
 
 /* What the engine does not know. */
 struct status_extra {
     uint64_t cluster;
     const char *path; /* NULL: in memory */
     bool suspect, readonly, isolated;
+    struct renewal renewal; /* of the node's own certificate; zeroed: it has none */
     uint64_t queue, net_drops, clients, clients_refused;
 };
 

@@ -24,7 +24,8 @@
  * that are named in its certificate; "*" names all. What is not given is denied. Nodes are given
  *   nothing, since they have everything.
  *   How long a certificate is valid: a node's and a client's a year, a device's 30 days, the CA's
- * 20 years. All begin 10 minutes early, for clocks that are behind.
+ *   20 years. All begin 10 minutes early, for clocks that are behind. An open node renews its own
+ *   when two thirds of that are over, at a peer that has ca.key (docs/operations.md).
  *
  * LETTING SOMEBODY IN
  *   With a link: neap_token_make() where ca.key is, and neap_join() at the new place, to a node

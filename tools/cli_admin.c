@@ -57,6 +57,14 @@ static const json_t *bucket_differs(const json_t *bucket)
     return NULL;
 }
 
+static const char *certificate_problem(const json_t *status)
+{
+    const json_t *certificate = json_object_get(status, "certificate");
+
+    return json_is_string(json_object_get(certificate, "problem")) ? text_of(certificate, "problem")
+                                                                   : "";
+}
+
 /* What an operator has to look at: exit 1. */
 static int status_degraded(json_t *status)
 {
@@ -64,7 +72,8 @@ static int status_degraded(json_t *status)
     size_t i;
     int degraded = json_is_true(json_object_get(status, "suspect")) ||
                    json_is_true(json_object_get(status, "isolated")) ||
-                   json_is_string(json_object_get(status, "stopped"));
+                   json_is_string(json_object_get(status, "stopped")) ||
+                   *certificate_problem(status);
 
     json_array_foreach(json_object_get(status, "peers"), i, item)
     {
@@ -95,6 +104,8 @@ static void print_warnings(json_t *status)
     if (json_is_true(json_object_get(status, "suspect")))
         printf("SUSPECT: what was synced was damaged or missing when it was opened; it began a new "
                "life\n");
+    if (*certificate_problem(status))
+        printf("CERTIFICATE: %s\n", certificate_problem(status));
     json_array_foreach(json_object_get(status, "buckets"), i, item)
     {
         if (json_is_string(json_object_get(item, "problem")))

@@ -25,6 +25,8 @@ struct watch {
     json_int_t count;                 /* of connected peers */
     unsigned looks;                   /* since the last full one */
     json_int_t refused;               /* the latest who was, and is logged */
+    json_int_t renewed;               /* how often the own certificate was */
+    char certificate[300];            /* what is wrong with it */
     int failed_numbers, failed_peers; /* codes of the last looks; 0: they went well */
 };
 
@@ -123,6 +125,24 @@ static void watch_refused(struct watch *watch, json_t *status)
     watch->refused = latest;
 }
 
+/* Its own certificate: that it was made anew, or why it is not; the latter again when the days that
+ * are left are others. */
+static void watch_certificate(struct watch *watch, json_t *status)
+{
+    json_t *certificate = json_object_get(status, "certificate");
+    const char *problem = json_string_value(json_object_get(certificate, "problem"));
+    json_int_t renewed = json_integer_value(json_object_get(certificate, "renewed"));
+    char text[400];
+
+    if (renewed > watch->renewed)
+        log_line(LOG_INFO, "certificate_renewed", "days_left=%lld",
+                 (long long)json_integer_value(json_object_get(certificate, "days_left")));
+    watch->renewed = renewed;
+    if (problem && strcmp(problem, watch->certificate) != 0)
+        log_line(LOG_WARN, "certificate", "text=%s", log_quote(problem, text, sizeof(text)));
+    snprintf(watch->certificate, sizeof(watch->certificate), "%s", problem ? problem : "");
+}
+
 /* 0 while the node runs. A node whose disk failed has stopped, and so must the daemon; a look that
  * fails says nothing about the node. */
 static int watch_look(struct watch *watch, struct neap *neap)
@@ -145,6 +165,7 @@ static int watch_look(struct watch *watch, struct neap *neap)
     watch->count = count;
     watch_peers(watch, status);
     watch_refused(watch, status);
+    watch_certificate(watch, status);
     if (stopped) {
         why = json_string_value(json_object_get(status, "stopped"));
         log_line(LOG_ERROR, "stopped", "text=%s", log_quote(why ? why : "", text, sizeof(text)));

@@ -128,6 +128,57 @@ again()
 }
 check "and used at the next start" again
 
+# old_certificate DIRECTORY: as if its certificate had been made 300 days ago, for a year.
+old_certificate()
+{
+    cat >"$work/ca.conf" <<END
+[ca]
+default_ca = ours
+[ours]
+database = $work/ca.index
+new_certs_dir = $work
+default_md = sha256
+policy = any
+x509_extensions = ends
+rand_serial = yes
+unique_subject = no
+[any]
+organizationName = optional
+commonName = optional
+[ends]
+keyUsage = critical, digitalSignature
+extendedKeyUsage = critical, serverAuth, clientAuth
+subjectAltName = URI:neap://$("$NEAP" cert show "$1/node.pem" | sed -n '1s/.*cluster //p')/$(identity "$1")
+END
+    : >"$work/ca.index"
+    "$NEAP" cert request "$1" >"$work/request" &&
+        openssl ca -batch -notext -config "$work/ca.conf" -cert "$work/one/ca.pem" \
+            -keyfile "$work/one/ca.key" -in "$work/request" -out "$work/old.pem" \
+            -startdate "$(date -u -d '-300 days' +%Y%m%d%H%M%SZ)" \
+            -enddate "$(date -u -d '+66 days' +%Y%m%d%H%M%SZ)" 2>"$work/ca.log" &&
+        cp "$work/old.pem" "$1/node.pem" || {
+        cat "$work/ca.log"
+        return 1
+    }
+}
+
+# Without a hand; and where nobody can do it, the node says so in time.
+by_itself()
+{
+    end b TERM && old_certificate "$work/two" && daemon b --cluster "$work/two" --listen "$at_b" --peers "$at_a" &&
+        until_true 60 grep -q 'event=certificate_renewed days_left=36[45]' "$work/b.log" &&
+        ! cmp -s "$work/old.pem" "$work/two/node.pem" && on b incr shop count 1 && until_true 60 equal a b &&
+        prints 5 -n "$work/a.sock" get shop count && gives 0 -n "$work/b.sock" status &&
+        end b TERM && cp "$work/old.pem" "$work/two/node.pem" && daemon b --cluster "$work/two" --listen "$at_b" &&
+        until_true 60 grep -q 'event=certificate .*65 days left, and is not renewed' "$work/b.log" &&
+        gives 1 -n "$work/b.sock" status && grep -q '^CERTIFICATE: .*65 days left, and is not renewed' "$work/out" &&
+        gives 0 cert renew "$work/two" "$at_a" && end b TERM &&
+        daemon b --cluster "$work/two" --listen "$at_b" --peers "$at_a"
+}
+if command -v openssl >/dev/null; then
+    check "certificates are renewed by the nodes themselves, while they run" by_itself
+fi
+
 # knows NODE PATTERN: its status says so.
 knows()
 {

@@ -8,7 +8,9 @@
 
 #include "base/alloc.h"
 #include "tests/support/test.h"
+#include "trust/credentials.h"
 #include "trust/keep.h"
+#include "trust/secret.h"
 
 static uint64_t now_s(void)
 {
@@ -56,4 +58,25 @@ struct principal device_of_fish(void)
     CHECK_OK(principal_add(&who, slice_text("neap://0000000000000001/read/fish")));
     CHECK_OK(principal_add(&who, slice_text("neap://0000000000000001/write/chips")));
     return who;
+}
+
+void home_certificate(const struct home *home, struct issue_span span)
+{
+    struct issued issued;
+    struct buffer request, certificate, ca, key, own;
+    struct issuer issuer = {file_of(home->path, "ca.pem", &ca),
+                            file_of(home->path, "ca.key", &key)};
+
+    CHECK_OK(issue_read(file_of(home->path, "node.pem", &own), &issued, NULL));
+    CHECK_OK(directory_request(home->path, &request, NULL));
+    CHECK_OK(issue_sign(&issuer, buffer_slice(&request), &issued.principal, span, ISSUE_BOTH,
+                        &certificate, NULL));
+    CHECK_OK(keep_file(home->path, CREDENTIALS_CERTIFICATE, buffer_slice(&certificate),
+                       SECRET_PUBLIC, KEEP_REPLACE, NULL));
+    issued_done(&issued);
+    buffer_done(&request);
+    buffer_done(&certificate);
+    buffer_done(&ca);
+    buffer_done(&own);
+    secret_done(&key);
 }

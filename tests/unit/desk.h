@@ -11,6 +11,8 @@ struct home {
 void home_open(struct home *home); /* a new cluster */
 void home_close(struct home *home);
 struct slice file_of(const char *directory, const char *name, struct buffer *ret_bytes);
+/* Its own certificate, made anew for that span. */
+void home_certificate(const struct home *home, struct issue_span span);
 void file_put(const char *directory, const char *name, const char *text);
 /* A device that may read "fish" and write "chips". */
 struct principal device_of_fish(void);
