@@ -26,7 +26,7 @@ enum message_kind {
     MESSAGE_DIGEST,    /* control: what I have of some shards */
     MESSAGE_PUSH,      /* bulk: a chunk of my own events, or what comes next after the last push */
     MESSAGE_PULL,      /* bulk: give me what this context lacks */
-    MESSAGE_PULLED,    /* bulk: a chunk, or why not */
+    MESSAGE_PULLED,    /* bulk: a chunk, whole or after another, or why not */
     MESSAGE_COMPARE,   /* bulk: give me so many pages from this cursor on */
     MESSAGE_COMPARED,  /* bulk: one of them, or why not */
     MESSAGE_TREE,      /* bulk: give me the sums below these nodes of your tree */
@@ -87,7 +87,8 @@ struct message {
     uint64_t shard;
     uint64_t session; /* quoted back; PUSH: its number (gossip/pushed.c) */
     /* ASK: an enum ask_kind, or one of a later version; RIGHTS: how many; HEARTBEAT: the sender's
-     * clock (store/expiry.h); PULL: 1, only what the other has made itself. */
+     * clock (store/expiry.h); PULL: 1, only what the other has made itself; PULLED: its place in
+     * the answer, from 0. */
     uint64_t what;
     /* COMPARE: how many are wanted; COMPARED: how many of this answer follow; PULLED: 1, another
      * chunk of it does. */

@@ -20,6 +20,7 @@ void pull_stop(struct gossip *gossip, struct topic *topic)
         gossip->peers[pull->peer].pulling--;
     buffer_done(&pull->held);
     context_done(&pull->horizon);
+    chunk_base_done(&pull->given);
     buffer_done(&pull->cursor);
     repair_free(pull->repair);
     compare_tree_free(pull->tree);
@@ -180,6 +181,7 @@ int pull_ask(struct step *step, struct topic *topic, const struct context *since
 static int pull_ask_events(struct step *step, struct topic *topic, const struct shard *shard)
 {
     struct context since = {0};
+    topic->pull.chunks = 0;
     int error = shard_told(shard, &since);
     if (!error)
         error = pull_ask(step, topic, &since);
@@ -340,8 +342,9 @@ static int pull_is_done(struct step *step, struct topic *topic, struct shard *sh
     return pull_end(step, topic, lacks ? PULL_AGAIN_MS : 0);
 }
 
-/* After a chunk: others may follow it, or be asked for. `theirs`: what the peer had then. The next
- * question tells what is here; if there is none, a digest does. */
+/* After a chunk: others may follow it, or be asked for, by another number: what is left of this
+ * answer is too late then. `theirs`: what the peer had then. The next question tells what is here;
+ * if there is none, a digest does. */
 static int pull_take_more(struct step *step, struct topic *topic, struct shard *shard,
                           struct pair *pair, const struct context *theirs, bool more)
 {
@@ -350,57 +353,93 @@ static int pull_take_more(struct step *step, struct topic *topic, struct shard *
         topic_wake(step->gossip, topic, topic->pull.deadline);
         return 0;
     }
-    if (pair_has_more(step->gossip, pair, topic->pull.peer, shard, theirs))
+    if (pair_has_more(step->gossip, pair, topic->pull.peer, shard, theirs)) {
+        topic->pull.session = ++step->gossip->session_next;
         return pull_ask_events(step, topic, shard);
+    }
     pair_wants_digest(step->gossip, pair, topic->pull.peer);
     return pull_is_done(step, topic, shard, pair);
 }
 
-static int pull_chunk_take(struct step *step, struct topic *topic, struct shard *shard,
-                           struct pair *pair, const struct message *message,
-                           const struct context *theirs)
+/* Nothing of what came was new, or could be read. */
+static int pull_in_vain(struct step *step, struct topic *topic, const struct shard *shard,
+                        const struct pair *pair, enum reason reason)
 {
-    struct slice chunk = message->bytes;
+    struct gossip *gossip = step->gossip;
+    size_t peer = topic->pull.peer;
+    trace(gossip->trace, "%s: pulled nothing new of %s", peer_text(gossip, peer), shard->name);
+    gossip->counts[reason]++;
+    bool lacks = pair_has_more(gossip, pair, peer, shard, &pair->context);
+    return pull_end(step, topic, lacks ? PULL_AGAIN_MS : 0);
+}
+
+static int pull_chunk_take(struct step *step, struct topic *topic, struct shard *shard,
+                           struct pair *pair, const struct message *message, struct chunk *chunk)
+{
     struct gossip *gossip = step->gossip;
     enum taken taken = TAKEN_NOTHING;
     struct shard_guard guard;
     access_guard(gossip, pair, topic->pull.peer, shard, &guard);
-    int error = shard_take(shard, step->batch, chunk, CHUNK_PULL, &taken);
+    int error = shard_take_chunk(shard, step->batch, chunk, CHUNK_PULL, &taken);
     error = access_taken(step, topic->pull.peer, topic, pair, shard, message->kind, error);
     if (error == NEAP_END)
         return pull_end(step, topic, PULL_AGAIN_MS);
     if (error == NEAP_STALE)
         return release_refused(step, topic, shard);
     if (error) {
-        error = topic_fault_taking(step, topic, shard, error, CHUNK_EVENTS, chunk);
+        error = topic_fault_chunk(step, topic, shard, error, chunk);
         return error ? error : pull_end(step, topic, 0);
     }
     topic_well(topic, FAULT_TAKING);
-    if (taken == TAKEN) {
-        pull_forget_short(topic);
-        trace(gossip->trace, "%s: pulled %s", peer_text(gossip, topic->pull.peer), shard->name);
-        topic_changed(gossip, topic);
-        error = pull_take_more(step, topic, shard, pair, theirs, message->pages > 0);
-        return error ? error : topic_queue(gossip, topic); /* its log may be too long now */
-    }
-    trace(gossip->trace, "%s: pulled nothing new of %s", peer_text(gossip, topic->pull.peer),
-          shard->name);
-    gossip->counts[REASON_nothing_new]++;
-    bool lacks = pair_has_more(gossip, pair, topic->pull.peer, shard, &pair->context);
-    return pull_end(step, topic, lacks ? PULL_AGAIN_MS : 0);
+    if (taken != TAKEN)
+        return pull_in_vain(step, topic, shard, pair, REASON_nothing_new);
+    pull_forget_short(topic);
+    trace(gossip->trace, "%s: pulled %s", peer_text(gossip, topic->pull.peer), shard->name);
+    topic_changed(gossip, topic);
+    error = pull_take_more(step, topic, shard, pair, &chunk->context, message->pages > 0);
+    return error ? error : topic_queue(gossip, topic); /* its log may be too long now */
+}
+
+/* Can it be read? What it is told after must have come, of the same answer. */
+static bool pull_follows(const struct pull *pull, const struct message *message)
+{
+    if (!chunk_was_after(message->bytes))
+        return true;
+    return pull->chunks > 0 && (message->what == pull->chunks || BROKEN("answer-any"));
+}
+
+static int pull_read(struct pull *pull, const struct message *message, struct chunk *ret_chunk)
+{
+    int error;
+    if (chunk_was_after(message->bytes))
+        error = chunk_decode_after(message->bytes, &pull->given, ret_chunk);
+    else
+        error = chunk_decode(message->bytes, CHUNK_EVENTS, ret_chunk);
+    if (!error && ret_chunk->shard != message->shard)
+        error = NEAP_INVALID;
+    if (message->pages == 0)
+        chunk_base_done(&pull->given);
+    else if (!error)
+        error = chunk_base_set(&pull->given, ret_chunk);
+    pull->chunks = error ? 0 : message->what + 1;
+    return error;
 }
 
 static int pull_take_events(struct step *step, struct topic *topic, struct shard *shard,
                             struct pair *pair, const struct message *message)
 {
-    struct context context = {0}, horizon = {0};
-    int error = chunk_peek(message->bytes, &context, &horizon);
+    struct pull *pull = &topic->pull;
+    struct chunk chunk = {0};
+    if (message->what < pull->chunks)
+        return 0; /* it came before */
+    if (!pull_follows(pull, message))
+        return pull_in_vain(step, topic, shard, pair, REASON_answer_gap);
+    int error = pull_read(pull, message, &chunk);
     if (!error)
-        error = pair_see(pair, &context, false);
+        error = pair_see(pair, &chunk.context, false);
     if (!error)
-        error = pull_chunk_take(step, topic, shard, pair, message, &context);
-    context_done(&context);
-    context_done(&horizon);
+        error = pull_chunk_take(step, topic, shard, pair, message, &chunk);
+    chunk_done(&chunk);
     return error;
 }
 

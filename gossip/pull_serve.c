@@ -3,7 +3,9 @@
 #include "gossip/state.h"
 #include "store/chunk.h"
 
-/* The chunks of an answer: one after the other, each goes on where the one before ends. */
+/* The chunks of an answer: one after the other, each goes on where the one before ends, and is told
+ * after it. They are read in one turn, so their contexts are the same, and nothing is remembered
+ * between two questions (docs/decisions/0084). */
 struct giving {
     struct step *step;
     const struct shard *shard;
@@ -11,7 +13,11 @@ struct giving {
     size_t peer;
     struct context since;
     struct buffer chunk;
-    bool all; /* nothing is lacking after these */
+    struct buffer after;    /* the same as it is told after the one before... */
+    struct chunk_base base; /* ... which is this */
+    struct slice told;      /* one of the two, or nothing */
+    unsigned place;         /* from 0 */
+    bool all;               /* nothing is lacking after these */
 };
 
 static int pull_reply(struct giving *giving, int code, bool more)
@@ -20,9 +26,21 @@ static int pull_reply(struct giving *giving, int code, bool more)
     struct message message;
     message_answer(&message, MESSAGE_PULLED, giving->asked);
     message.code = code;
+    message.what = giving->place++;
     message.pages = more;
-    message.bytes = buffer_slice(&giving->chunk);
+    message.bytes = giving->told;
     return link_send(giving->step, gossip->peers[giving->peer].links[CHANNEL_BULK], &message, true);
+}
+
+static int giving_tell(struct giving *giving, const struct chunk *chunk)
+{
+    giving->told = buffer_slice(&giving->chunk);
+    if (giving->place == 0 || !chunk_is_after(chunk, &giving->base))
+        return 0;
+    buffer_clear(&giving->after);
+    int error = chunk_encode_after(chunk, &giving->base, &giving->after);
+    giving->told = buffer_slice(&giving->after);
+    return error;
 }
 
 /* `since` with what the chunk brings. */
@@ -33,24 +51,34 @@ static int giving_advance(struct giving *giving)
     for (size_t i = 0; i < chunk.runs_count && !error; i++)
         error =
             context_raise(&giving->since, chunk.runs[i].id, chunk.runs[i].to, chunk.runs[i].nonce);
+    if (!error)
+        error = giving_tell(giving, &chunk);
+    if (!error)
+        error = chunk_base_set(&giving->base, &chunk);
     chunk_done(&chunk);
     return error;
 }
 
-static int giving_next(struct giving *giving, struct topic *topic, bool last, bool *ret_more)
+static int giving_read(struct giving *giving)
 {
     struct step *step = giving->step;
     struct view view = batch_view(step->batch);
-    int error = 0;
+    size_t size = step->gossip->options.chunk_size;
     buffer_clear(&giving->chunk);
-    int code = shard_chunk(giving->shard, &view, &giving->since, 0,
-                           step->gossip->options.chunk_size, &giving->chunk);
-    if (code && code != NEAP_END && code != NEAP_STALE) {
-        buffer_clear(&giving->chunk);
-        error = topic_fault(step, topic, giving->shard, code, FAULT_GIVING);
-    } else {
+    giving->told = slice_of(NULL, 0);
+    if (giving->asked->compares)
+        return shard_changed(giving->shard, &view, &giving->since, size, &giving->chunk);
+    return shard_chunk(giving->shard, &view, &giving->since, 0, size, &giving->chunk);
+}
+
+static int giving_next(struct giving *giving, struct topic *topic, bool last, bool *ret_more)
+{
+    int error = 0;
+    int code = giving_read(giving);
+    if (code && code != NEAP_END && code != NEAP_STALE)
+        error = topic_fault(giving->step, topic, giving->shard, code, FAULT_GIVING);
+    else
         topic_well(topic, FAULT_GIVING);
-    }
     if (!error && !code)
         error = giving_advance(giving);
     if (error)
@@ -125,6 +153,7 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
     if (wait)
         return pull_refuse(&giving, wait);
     buffer_init(&giving.chunk, CHUNK_BYTES_MAX);
+    buffer_init(&giving.after, CHUNK_BYTES_MAX);
     if (fine)
         fine = access_heeds(step, peer, shard, context_find(&message->since, shard->replica));
     if (fine)
@@ -140,6 +169,8 @@ int pull_serve(struct step *step, size_t peer, const struct message *message)
         error = pull_reply(&giving, NEAP_NOTFOUND, false);
     }
     buffer_done(&giving.chunk);
+    buffer_done(&giving.after);
+    chunk_base_done(&giving.base);
     context_done(&giving.since);
     return error == NEAP_LIMIT ? 0 : error; /* then no answer comes, and it asks again */
 }

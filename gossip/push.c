@@ -8,7 +8,7 @@
 struct pushing {
     uint64_t from, to;   /* events (from, to] of mine; to 0: nothing yet */
     struct buffer bytes; /* of the chunk... */
-    struct buffer next;  /* ... and as what comes next to one of the peers */
+    struct buffer after; /* ... and as it is told one of the peers after another */
     struct chunk chunk;
 };
 
@@ -43,18 +43,18 @@ static void push_give_up(struct step *step, struct pair *pair, size_t peer)
     pair_wants_digest(step->gossip, pair, peer);
 }
 
-/* As what comes next after the last push to the peer, or else whole. */
+/* Told after the last push to the peer, or else whole. */
 static int push_pack(struct pushing *pushing, const struct pushed *pushed, uint64_t link,
                      struct slice *ret_bytes)
 {
     *ret_bytes = buffer_slice(&pushing->bytes);
     bool base =
         pushed_is_base(pushed, link, pushed->number + 1) || (BROKEN("base-stays") && pushed->known);
-    if (!base || !chunk_is_next(&pushing->chunk, &pushed->base))
+    if (!base || !chunk_is_after(&pushing->chunk, &pushed->base))
         return 0;
-    buffer_clear(&pushing->next);
-    int error = chunk_encode_next(&pushing->chunk, &pushed->base, &pushing->next);
-    *ret_bytes = buffer_slice(&pushing->next);
+    buffer_clear(&pushing->after);
+    int error = chunk_encode_after(&pushing->chunk, &pushed->base, &pushing->after);
+    *ret_bytes = buffer_slice(&pushing->after);
     return error;
 }
 
@@ -125,7 +125,7 @@ int push_work(struct step *step, struct topic *topic, struct shard *shard)
     if (!shard_released(shard))
         return 0;
     buffer_init(&pushing.bytes, CHUNK_BYTES_MAX);
-    buffer_init(&pushing.next, CHUNK_BYTES_MAX);
+    buffer_init(&pushing.after, CHUNK_BYTES_MAX);
     for (size_t i = 0; i < gossip->peers_count && !error; i++) {
         struct pair *pair = topic_open_pair(gossip, topic, i);
         if (pair && !pair->behind)
@@ -134,7 +134,7 @@ int push_work(struct step *step, struct topic *topic, struct shard *shard)
             error = push_fault(step, topic, shard, pair, i, error);
     }
     buffer_done(&pushing.bytes);
-    buffer_done(&pushing.next);
+    buffer_done(&pushing.after);
     chunk_done(&pushing.chunk);
     return error;
 }
@@ -210,8 +210,8 @@ static int push_read(struct step *step, const struct link *link, struct pair *pa
                      const struct message *message, struct chunk *ret_chunk)
 {
     int error;
-    if (chunk_kind_of(message->bytes) == CHUNK_NEXT)
-        error = chunk_decode_next(message->bytes, &pair->came.base, ret_chunk);
+    if (chunk_was_after(message->bytes))
+        error = chunk_decode_after(message->bytes, &pair->came.base, ret_chunk);
     else
         error = chunk_decode(message->bytes, CHUNK_EVENTS, ret_chunk);
     if (!error && ret_chunk->shard != message->shard)
@@ -257,7 +257,7 @@ int push_take(struct step *step, const struct link *link, const struct message *
     struct chunk chunk = {0};
     if (!pair)
         return 0;
-    if (chunk_kind_of(message->bytes) == CHUNK_NEXT &&
+    if (chunk_was_after(message->bytes) &&
         !pushed_is_base(&pair->came, link->id, message->session) &&
         !(BROKEN("base-any") && pair->came.known)) {
         /* What came after a late one has told how far its sender was. */

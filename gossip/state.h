@@ -59,23 +59,25 @@ enum {
     RIGHTS_A_SECOND = 64             /* answers to such, to one peer */
 };
 
-#define GOSSIP_REASONS(X)                                                                          \
-    X(malformed)                                                                                   \
-    X(unexpected)                                                                                  \
-    X(wrong_cluster)                                                                               \
-    X(other_name)                                                                                  \
-    X(not_a_peer)                                                                                  \
-    X(wire_version)                                                                                \
-    X(dialled_self)                                                                                \
-    X(other_channel) X(no_hello) X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) \
-        X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) \
-            X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early) X(nothing_new)    \
-                X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair) X(bad_question)         \
-                    X(repairs) X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)       \
-                        X(holes_given_up) X(rights_asked) X(rights_given) X(forbidden) X(hidden)   \
-                            X(not_shared) X(withheld) X(foreign_id) X(foreign_dots) X(ahead)       \
-                                X(unheeded) X(left_out) X(log_short) X(revoked) X(push_refused)    \
-                                    X(slowed)
+#define GOSSIP_REASONS(X)                                                                        \
+    X(malformed)                                                                                 \
+    X(unexpected)                                                                                \
+    X(wrong_cluster)                                                                             \
+    X(other_name)                                                                                \
+    X(not_a_peer)                                                                                \
+    X(wire_version)                                                                              \
+    X(dialled_self)                                                                              \
+    X(other_channel)                                                                             \
+    X(no_hello)                                                                                  \
+    X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk)  \
+        X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)  \
+            X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)          \
+                X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)           \
+                    X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)                \
+                        X(holes_given_up) X(rights_asked) X(rights_given) X(forbidden) X(hidden) \
+                            X(not_shared) X(withheld) X(foreign_id) X(foreign_dots) X(ahead)     \
+                                X(unheeded) X(left_out) X(log_short) X(revoked) X(push_refused)  \
+                                    X(answer_gap) X(slowed)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -262,6 +264,8 @@ struct topic {
         uint64_t asked;                /* the number of its oldest question without an answer */
         uint64_t asked_ms;             /* when that was */
         uint64_t came;                 /* what had come on the link by then */
+        uint64_t chunks;               /* of the answer to it, come one after the other... */
+        struct chunk_base given;       /* ... and the last of them, when it is not the end */
         uint64_t later[QUESTIONS_MAX]; /* questions that were asked after it, before its answer */
         size_t later_count;
         size_t under_way;       /* of a session that asks several: questions without an answer */

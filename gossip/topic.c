@@ -123,6 +123,7 @@ void topic_free(struct topic *topic)
         topic_drop_pair(topic, i);
     mem_free(topic->pairs);
     context_done(&topic->pull.horizon);
+    chunk_base_done(&topic->pull.given);
     buffer_done(&topic->pull.cursor);
     repair_free(topic->pull.repair);
     buffer_done(&topic->pull.held);

@@ -100,7 +100,7 @@ static void chunk_is_durable(const struct letter *letter, struct slice bytes)
     context_done(&horizon);
 }
 
-/* What comes next after another push: its context is a difference to that one's. What it comes to
+/* Told after another push: its context is a difference to that one's. What it comes to
  * is what the node has kept, under the number of this push, unless another one has followed it in
  * the same turn. */
 static void next_is_durable(const struct letter *letter)
@@ -112,6 +112,33 @@ static void next_is_durable(const struct letter *letter)
             !is_known(letter, &pair->pushed.base.context, false))
             return;
     }
+}
+
+/* Told after another chunk of the same answer: all of them are read in one turn, so what the node
+ * says that it knows is what the first one says. */
+static void rest_is_durable(const struct letter *letter)
+{
+    struct reader reader;
+    reader_init(&reader, letter->message->bytes);
+    (void)read_array(&reader, UINT32_MAX);
+    for (unsigned i = 0; i < 2; i++)
+        (void)read_u64(&reader);
+    for (unsigned i = 0; i < 2; i++)
+        read_array_of(&reader, 0); /* the difference */
+    (void)residues_are_durable(letter, &reader);
+    if (reader.error || letter->message->what == 0)
+        world_fail(letter->world, "durable: %s sends a %s that goes on from nothing told",
+                   letter->node->name, message_name(letter->message->kind));
+}
+
+static void told_is_durable(const struct letter *letter)
+{
+    if (!chunk_was_after(letter->message->bytes))
+        chunk_is_durable(letter, letter->message->bytes);
+    else if (letter->message->kind == MESSAGE_PUSH)
+        next_is_durable(letter);
+    else
+        rest_is_durable(letter);
 }
 
 static struct slice page_of(struct slice packed)
@@ -173,19 +200,13 @@ static void sent(struct world *world, void *state, size_t index, const struct me
             chunk_is_durable(&letter, page_of(message->bytes));
         break;
     case MESSAGE_PUSH:
-        letter.shard = oracle_shard(world->oracle, message->shard);
-        if (chunk_kind_of(message->bytes) == CHUNK_NEXT)
-            next_is_durable(&letter);
-        else
-            chunk_is_durable(&letter, message->bytes);
-        break;
     case MESSAGE_PULLED:
     case MESSAGE_COMPARED:
     case MESSAGE_MEND:
     case MESSAGE_FILL:
         letter.shard = oracle_shard(world->oracle, message->shard);
         if (message->bytes.size > 0 && !message->code)
-            chunk_is_durable(&letter, message->bytes);
+            told_is_durable(&letter);
         break;
     case MESSAGE_TREED:
     case MESSAGE_ASK:

@@ -38,6 +38,8 @@ static const struct rule table[] = {
     {"no-horizon", "nobody remembers what was cut from the log", NULL, NULL, 0},
     /* 6: pull */
     {"never-pull", "nobody pulls", NULL, NULL, 0},
+    {"answer-any", "a chunk of an answer is read as if it came after whichever came last", "loss",
+     NULL, 0},
     {"merge-context-early", "a chunk brings the whole context of its sender", NULL, NULL, 0},
     {"later-is-newer", "a summary replaces another, whatever it covers", NULL, NULL, 0},
     {"waits-forever", "a pull without an answer never ends", NULL, "a_pull_without_an_answer_ends",

@@ -6,7 +6,7 @@
 #include "store/keys.h"
 #include "store/shard.h"
 
-enum { CHUNK_FIELDS = 8, NEXT_FIELDS = 7, CELL_FIELDS = 5, CELL_BYTES_MIN = 7 };
+enum { CHUNK_FIELDS = 8, AFTER_FIELDS = 7, CELL_FIELDS = 5, CELL_BYTES_MIN = 7 };
 
 void chunk_done(struct chunk *chunk)
 {
@@ -69,6 +69,7 @@ static int names_build(const struct chunk *chunk, struct names *names)
     return 0;
 }
 
+/* `next`: as what comes next. */
 static void names_write(struct writer *writer, const struct chunk *chunk, const struct names *names,
                         size_t cell, bool next)
 {
@@ -108,7 +109,8 @@ static void span_write(struct writer *writer, const struct chunk *chunk)
         write_array(writer, 0);
         break;
     case CHUNK_NEXT:
-        must(false); /* it is told as the chunk of events that it is: chunk_encode_next() */
+    case CHUNK_AFTER:
+        must(false); /* it is told as the chunk of events that it is: chunk_encode_after() */
     }
 }
 
@@ -153,15 +155,27 @@ static void head_write(struct writer *writer, const struct chunk *chunk)
     span_write(writer, chunk);
 }
 
-static void head_write_next(struct writer *writer, const struct chunk *chunk,
-                            const struct chunk_base *base)
+static void head_write_after(struct writer *writer, const struct chunk *chunk,
+                             const struct chunk_base *base, bool next)
 {
-    write_array(writer, NEXT_FIELDS);
+    write_array(writer, AFTER_FIELDS);
     write_u64(writer, CHUNK_VERSION);
-    write_u64(writer, CHUNK_NEXT);
+    write_u64(writer, next ? CHUNK_NEXT : CHUNK_AFTER);
     context_write_after(writer, &chunk->context, &base->context);
     residues_write(writer, chunk);
-    write_u64(writer, chunk->events_count);
+    if (next)
+        write_u64(writer, chunk->events_count);
+    else
+        span_write(writer, chunk);
+}
+
+/* Are its events those that come next? */
+static bool runs_are_next(const struct chunk *chunk, const struct chunk_base *base)
+{
+    const struct chunk_run *run = chunk->runs;
+
+    return chunk->runs_count == 1 && run->id == base->last.id && run->nonce == base->last.nonce &&
+           run->from == base->last.n + 1;
 }
 
 int chunk_encode_page(const struct chunk *chunk, uint32_t cells_count, struct slice cells,
@@ -178,6 +192,7 @@ int chunk_encode_page(const struct chunk *chunk, uint32_t cells_count, struct sl
 static int chunk_write(const struct chunk *chunk, const struct chunk_base *base,
                        struct buffer *ret_bytes)
 {
+    bool next = base && runs_are_next(chunk, base);
     struct names names = {0};
     struct writer writer;
     int error = names_build(chunk, &names);
@@ -185,13 +200,13 @@ static int chunk_write(const struct chunk *chunk, const struct chunk_base *base,
     if (!error) {
         writer_init(&writer, ret_bytes);
         if (base)
-            head_write_next(&writer, chunk, base);
+            head_write_after(&writer, chunk, base, next);
         else
             head_write(&writer, chunk);
         write_array(&writer, (uint32_t)chunk->cells_count);
         for (size_t i = 0; i < chunk->cells_count; i++) {
             cell_write(&writer, &chunk->cells[i], base ? &chunk->shard : NULL);
-            names_write(&writer, chunk, &names, i, base != NULL);
+            names_write(&writer, chunk, &names, i, next);
         }
         error = writer.error;
     }
@@ -204,14 +219,14 @@ int chunk_encode(const struct chunk *chunk, struct buffer *ret_bytes)
     return chunk_write(chunk, NULL, ret_bytes);
 }
 
-int chunk_encode_next(const struct chunk *chunk, const struct chunk_base *base,
-                      struct buffer *ret_bytes)
+int chunk_encode_after(const struct chunk *chunk, const struct chunk_base *base,
+                       struct buffer *ret_bytes)
 {
-    must(chunk_is_next(chunk, base));
+    must(chunk_is_after(chunk, base));
     return chunk_write(chunk, base, ret_bytes);
 }
 
-/* ---- what comes next ---- */
+/* ---- after another one ---- */
 
 void chunk_base_done(struct chunk_base *base)
 {
@@ -231,14 +246,20 @@ int chunk_base_set(struct chunk_base *base, const struct chunk *chunk)
     return 0;
 }
 
-bool chunk_is_next(const struct chunk *chunk, const struct chunk_base *base)
+bool chunk_is_after(const struct chunk *chunk, const struct chunk_base *base)
 {
-    const struct chunk_run *run = chunk->runs;
+    return chunk->kind == CHUNK_EVENTS && chunk->shard == base->shard &&
+           chunk->horizon.count == 0 && context_follows(&chunk->context, &base->context);
+}
 
-    return chunk->kind == CHUNK_EVENTS && chunk->shard == base->shard && chunk->runs_count == 1 &&
-           run->id == base->last.id && run->nonce == base->last.nonce &&
-           run->from == base->last.n + 1 && chunk->horizon.count == 0 &&
-           context_follows(&chunk->context, &base->context);
+static bool kind_is_after(enum chunk_kind kind)
+{
+    return kind == CHUNK_NEXT || kind == CHUNK_AFTER;
+}
+
+bool chunk_was_after(struct slice bytes)
+{
+    return kind_is_after(chunk_kind_of(bytes));
 }
 
 /* ---- decoding ---- */
@@ -254,8 +275,8 @@ static enum chunk_kind kind_read(struct reader *reader)
     if (other)
         reader_fail(reader, other == NEAP_FORMAT ? NEAP_FORMAT : NEAP_INVALID);
     kind = read_u64(reader);
-    if (kind < CHUNK_EVENTS || kind > CHUNK_NEXT ||
-        fields != (kind == CHUNK_NEXT ? NEXT_FIELDS : CHUNK_FIELDS)) {
+    if (kind < CHUNK_EVENTS || kind > CHUNK_AFTER ||
+        fields != (kind_is_after((enum chunk_kind)kind) ? AFTER_FIELDS : CHUNK_FIELDS)) {
         reader_fail(reader, NEAP_INVALID);
         return (enum chunk_kind)0;
     }
@@ -270,11 +291,11 @@ enum chunk_kind chunk_kind_of(struct slice bytes)
     return kind_read(&reader);
 }
 
-/* `base`: NULL for all but what comes next. */
+/* `base`: NULL for all but what is told after it. */
 static void head_read(struct reader *reader, const struct chunk_base *base, struct chunk *chunk)
 {
     chunk->kind = kind_read(reader);
-    if ((chunk->kind == CHUNK_NEXT) != (base != NULL))
+    if (kind_is_after(chunk->kind) != (base != NULL))
         reader_fail(reader, NEAP_INVALID);
     if (reader->error)
         return;
@@ -421,6 +442,11 @@ static void span_read(struct reader *reader, const struct chunk_base *base, stru
     case CHUNK_NEXT:
         next_read(reader, base, chunk);
         break;
+    case CHUNK_AFTER:
+        runs_read(reader, chunk);
+        if (!reader->error && runs_are_next(chunk, base))
+            reader_fail(reader, NEAP_INVALID);
+        break;
     }
 }
 
@@ -429,9 +455,10 @@ static void names_read(struct reader *reader, struct chunk *chunk, uint32_t cell
 {
     uint32_t count = read_array(reader, UINT32_MAX);
     bool next = chunk->kind == CHUNK_NEXT;
+    bool named = chunk->kind == CHUNK_EVENTS || kind_is_after(chunk->kind);
     size_t after = 0;
 
-    if ((!next && count % 2 != 0) || (next || chunk->kind == CHUNK_EVENTS) != (count > 0))
+    if ((!next && count % 2 != 0) || named != (count > 0))
         reader_fail(reader, NEAP_INVALID);
     for (uint32_t i = 0; i < (next ? count : count / 2) && !reader->error; i++) {
         uint64_t run = next ? 0 : read_u64(reader), offset = read_u64(reader);
@@ -474,14 +501,14 @@ static int cell_check(const struct chunk *chunk, const struct chunk_cell *item)
 
 static void bucket_read(struct reader *reader, const struct chunk *chunk, struct chunk_cell *cell)
 {
-    bool next = chunk->kind == CHUNK_NEXT;
+    bool after = kind_is_after(chunk->kind);
 
-    if (next && read_nil(reader)) {
+    if (after && read_nil(reader)) {
         cell->bucket = chunk->shard;
         return;
     }
     cell->bucket = read_u64(reader);
-    if (next && cell->bucket == chunk->shard)
+    if (after && cell->bucket == chunk->shard)
         reader_fail(reader, NEAP_INVALID);
 }
 
@@ -574,7 +601,7 @@ static int chunk_read(struct slice bytes, enum chunk_kind kind, const struct chu
         chunk_done(ret_chunk);
         return error;
     }
-    if (kind == CHUNK_NEXT)
+    if (kind_is_after(kind))
         ret_chunk->kind = CHUNK_EVENTS;
     return 0;
 }
@@ -584,9 +611,9 @@ int chunk_decode(struct slice bytes, enum chunk_kind kind, struct chunk *ret_chu
     return chunk_read(bytes, kind, NULL, ret_chunk);
 }
 
-int chunk_decode_next(struct slice bytes, const struct chunk_base *base, struct chunk *ret_chunk)
+int chunk_decode_after(struct slice bytes, const struct chunk_base *base, struct chunk *ret_chunk)
 {
-    return chunk_read(bytes, CHUNK_NEXT, base, ret_chunk);
+    return chunk_read(bytes, chunk_kind_of(bytes), base, ret_chunk);
 }
 
 int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon)

@@ -2,6 +2,7 @@
  *
  *   [version, kind, shard, context, horizon, residues, span, cells]
  *   [version, NEXT, moved, others, residues, events, cells]
+ *   [version, AFTER, moved, others, residues, span, cells]
  *
  * context: what the sender had seen when it read the cells; residues: version vectors that cells
  * refer to by index. A chunk answers a pull: span is its runs of events [id, nonce, from, to...],
@@ -10,16 +11,17 @@
  * A cell is [bucket, path, cell, residue or nil, names]; names is flat [run, offset, run,
  * offset...] and empty but in chunks. Cells are sorted by bucket and path.
  *
- * A chunk that has so many events after the last one that another chunk had, of the same replica id
- * and nonce, may be told as what comes next after it. It is of the same shard and has no horizon;
- * its context is told as the difference to the other's (crdt/context.h); the bucket of a cell is
- * nil when that is the shard, and names are offsets alone. */
+ * A chunk of events without a horizon may be told after another one of the same shard, whose
+ * context its own follows: its context is told as the difference (crdt/context.h), and the bucket
+ * of a cell is nil when that is the shard. When all it has is so many events after the last one
+ * that the other had, of the same replica id and nonce, it is what comes NEXT: names are offsets
+ * alone. */
 #ifndef NEAP_STORE_CHUNK_H
 #define NEAP_STORE_CHUNK_H
 #include "base/pack.h"
 #include "crdt/types.h"
 
-enum chunk_kind { CHUNK_EVENTS = 1, CHUNK_PAGE, CHUNK_CELL, CHUNK_NEXT };
+enum chunk_kind { CHUNK_EVENTS = 1, CHUNK_PAGE, CHUNK_CELL, CHUNK_NEXT, CHUNK_AFTER };
 enum { CHUNK_BYTES_MAX = 16 << 20, CHUNK_VERSION = 1, CHUNK_VERSION_MIN = 1 };
 enum { CHUNK_RUNS_MAX = 4096, CHUNK_CELLS_MAX = 65536 };
 
@@ -54,7 +56,7 @@ struct chunk {
     bool to_end;           /* page: there is nothing after it */
 };
 
-/* What is kept of a chunk, to tell or to read the one that comes next. */
+/* What is kept of a chunk, to tell or to read another one after it. */
 struct chunk_base {
     uint64_t shard;
     struct context context;
@@ -78,14 +80,16 @@ enum chunk_kind chunk_kind_of(struct slice bytes);
 void chunk_base_done(struct chunk_base *base);
 /* Of a chunk with events. NOMEM: as it was. */
 int chunk_base_set(struct chunk_base *base, const struct chunk *chunk);
-/* Can the chunk be told as what comes next? */
-bool chunk_is_next(const struct chunk *chunk, const struct chunk_base *base);
-/* Such a chunk of events as CHUNK_NEXT; appends. */
-int chunk_encode_next(const struct chunk *chunk, const struct chunk_base *base,
-                      struct buffer *ret_bytes);
+/* Can the chunk be told after it? */
+bool chunk_is_after(const struct chunk *chunk, const struct chunk_base *base);
+/* Such a chunk, as CHUNK_NEXT if it is, else as CHUNK_AFTER; appends. */
+int chunk_encode_after(const struct chunk *chunk, const struct chunk_base *base,
+                       struct buffer *ret_bytes);
+/* Was it told so? */
+bool chunk_was_after(struct slice bytes);
 /* The chunk of events that it was. With another base than it was encoded with, nothing that comes
  * out means anything: see that this does not happen. Errors as chunk_decode(). */
-int chunk_decode_next(struct slice bytes, const struct chunk_base *base, struct chunk *ret_chunk);
+int chunk_decode_after(struct slice bytes, const struct chunk_base *base, struct chunk *ret_chunk);
 /* The context and horizon that a chunk (or a page) carries. */
 int chunk_peek(struct slice chunk, struct context *ret_context, struct context *ret_horizon);
 /* What was known of one of its cells. */

@@ -216,17 +216,19 @@ struct shard_mark {
 struct shard_mark shard_set_mark(const struct shard *shard);
 void shard_rollback(struct shard *shard, struct shard_mark mark);
 
-/* Events for others (rules 4 and 6). A chunk is: my context and horizon, runs of events by replica
- * id without gaps, and each distinct cell that they changed, once, in its current state.
+/* Events for others (rules 4 and 6). A chunk is: my context, runs of events by replica id without
+ * gaps, and each distinct cell that they changed, once, in its current state.
  * The view must be one state of context, log and cells, and a durable one (rule 8): the caller
  * syncs before the chunk leaves. */
 enum { CHUNK_SIZE = 48 << 10 }; /* aimed at; one event's cell may exceed it */
-/* What `since` lacks, as much as fits. With only_id != 0: of that replica id alone, and without my
- * horizon, which nobody looks at there (push).
+/* What `since` lacks, as much as fits. With only_id != 0: of that replica id alone (push).
  * STALE: `since` is below my horizon, compare instead. END: it lacks nothing. BUSY: not released
  * yet (rule 9, below). */
 int shard_chunk(const struct shard *shard, const struct view *view, const struct context *since,
                 uint64_t only_id, size_t size_max, struct buffer *ret_chunk);
+/* The same for a compare session, with my horizon: nobody else looks at it. */
+int shard_changed(const struct shard *shard, const struct view *view, const struct context *since,
+                  size_t size_max, struct buffer *ret_chunk);
 
 enum chunk_source { CHUNK_PUSH, CHUNK_PULL, CHUNK_CHANGED /* of the compare session */ };
 enum taken {

@@ -82,8 +82,9 @@ static int chunk_fill(struct crate *crate, const struct view *view, const struct
     return error;
 }
 
-int shard_chunk(const struct shard *shard, const struct view *view, const struct context *since,
-                uint64_t only_id, size_t size_max, struct buffer *ret_chunk)
+static int events_give(const struct shard *shard, const struct view *view,
+                       const struct context *since, uint64_t only_id, size_t size_max, bool horizon,
+                       struct buffer *ret_chunk)
 {
     struct crate crate;
     int error;
@@ -95,13 +96,25 @@ int shard_chunk(const struct shard *shard, const struct view *view, const struct
     error = crate_init(&crate, shard, CHUNK_EVENTS);
     if (error)
         return error;
-    if (only_id != 0)
+    if (!horizon)
         context_clear(&crate.chunk.horizon);
     error = chunk_fill(&crate, view, since, only_id, size_max);
     if (!error)
         error = crate.chunk.events_count == 0 ? NEAP_END : crate_encode(&crate, ret_chunk);
     crate_done(&crate);
     return error;
+}
+
+int shard_chunk(const struct shard *shard, const struct view *view, const struct context *since,
+                uint64_t only_id, size_t size_max, struct buffer *ret_chunk)
+{
+    return events_give(shard, view, since, only_id, size_max, false, ret_chunk);
+}
+
+int shard_changed(const struct shard *shard, const struct view *view, const struct context *since,
+                  size_t size_max, struct buffer *ret_chunk)
+{
+    return events_give(shard, view, since, 0, size_max, true, ret_chunk);
 }
 
 int shard_cell_message(const struct shard *shard, const struct view *view, uint64_t bucket,

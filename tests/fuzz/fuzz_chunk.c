@@ -101,6 +101,7 @@ static void take(const struct chunk *chunk, struct slice input)
         check_error(shard_take_cell(shard, batch, input, &taken));
         break;
     case CHUNK_NEXT:
+    case CHUNK_AFTER:
         break; /* it was read as the chunk of events that it is */
     }
     check_cells(shard, batch);
@@ -119,7 +120,7 @@ static void base_make(struct chunk_base *base)
     must(!context_raise(&base->context, UINT64_MAX, 2, 8));
 }
 
-static void take_next(struct chunk *chunk)
+static void take_after(struct chunk *chunk)
 {
     struct disk *disk;
     struct batch *batch;
@@ -143,9 +144,9 @@ static void take_next(struct chunk *chunk)
     disk_close(disk);
 }
 
-/* As what comes next: after the base it is written again as it was; after another one anything may
- * come of it, but no harm. */
-static bool next(struct slice input)
+/* Told after another one: after the base it is written again as it was; after another one anything
+ * may come of it, but no harm. */
+static bool after(struct slice input)
 {
     struct chunk_base base = {0};
     struct buffer again;
@@ -154,19 +155,19 @@ static bool next(struct slice input)
 
     buffer_init(&again, CHUNK_BYTES_MAX);
     base_make(&base);
-    error = chunk_decode_next(input, &base, &chunk);
+    error = chunk_decode_after(input, &base, &chunk);
     must(error != NEAP_NOMEM);
     if (!error) {
-        must(!chunk_encode_next(&chunk, &base, &again));
+        must(!chunk_encode_after(&chunk, &base, &again));
         must(slice_equal(buffer_slice(&again), input));
-        take_next(&chunk);
+        take_after(&chunk);
     }
     chunk_done(&chunk);
     base.shard++;
     base.last.n = DOT_COUNT_MAX - 1;
     context_clear(&base.context);
     must(!context_raise(&base.context, 1, DOT_COUNT_MAX - 1, 9));
-    (void)chunk_decode_next(input, &base, &chunk);
+    (void)chunk_decode_after(input, &base, &chunk);
     chunk_done(&chunk);
     chunk_base_done(&base);
     buffer_done(&again);
@@ -175,8 +176,8 @@ static bool next(struct slice input)
 
 FUZZ(chunk)
 {
-    if (chunk_kind_of(input) == CHUNK_NEXT)
-        return next(input);
+    if (chunk_was_after(input))
+        return after(input);
     for (int kind = CHUNK_EVENTS; kind <= CHUNK_CELL; kind++) {
         struct chunk chunk;
         int error = chunk_decode(input, (enum chunk_kind)kind, &chunk);

@@ -81,6 +81,8 @@ const char *chunk_kind_name(enum chunk_kind kind)
         return "cell";
     case CHUNK_NEXT:
         return "next";
+    case CHUNK_AFTER:
+        return "after";
     }
     return NULL;
 }
@@ -128,9 +130,9 @@ void chunk_read(struct slice bytes, struct chunk *ret_chunk)
     struct chunk_base base = {0};
     int error = NEAP_INVALID;
 
-    if (chunk_kind_of(bytes) == CHUNK_NEXT) {
+    if (chunk_was_after(bytes)) {
         scene_base(&base);
-        error = chunk_decode_next(bytes, &base, ret_chunk);
+        error = chunk_decode_after(bytes, &base, ret_chunk);
         chunk_base_done(&base);
     }
     for (int kind = CHUNK_EVENTS; kind <= CHUNK_CELL && error; kind++)

@@ -353,7 +353,7 @@ void scene_events(struct buffer *ret_bytes)
 
     scene_open(&scene);
     view = batch_view(scene.batch);
-    CHECK_OK(shard_chunk(scene.shard, &view, &nothing, 0, CHUNK_SIZE, ret_bytes));
+    CHECK_OK(shard_changed(scene.shard, &view, &nothing, CHUNK_SIZE, ret_bytes));
     scene_close(&scene);
 }
 
@@ -403,28 +403,45 @@ void scene_base(struct chunk_base *ret_base)
     scene_close(&scene);
 }
 
-void scene_next(struct buffer *ret_bytes)
+static void tell_after(const struct chunk_base *base, const struct context *since, uint64_t only_id,
+                       struct buffer *ret_bytes)
 {
-    struct context since = {0};
-    struct chunk_base base = {0};
     struct buffer whole;
     struct chunk chunk;
     struct scene scene;
     struct view view;
 
     buffer_init(&whole, GOLDEN_BYTES_MAX);
-    scene_base(&base);
     scene_open(&scene);
     view = batch_view(scene.batch);
-    CHECK_OK(context_raise(&since, base.last.id, base.last.n, base.last.nonce));
-    CHECK_OK(shard_chunk(scene.shard, &view, &since, scene.shard->replica, CHUNK_SIZE, &whole));
+    CHECK_OK(shard_chunk(scene.shard, &view, since, only_id, CHUNK_SIZE, &whole));
     CHECK_OK(chunk_decode(buffer_slice(&whole), CHUNK_EVENTS, &chunk));
-    CHECK_OK(chunk_encode_next(&chunk, &base, ret_bytes));
+    CHECK_OK(chunk_encode_after(&chunk, base, ret_bytes));
     scene_close(&scene);
     chunk_done(&chunk);
+    buffer_done(&whole);
+}
+
+void scene_next(struct buffer *ret_bytes)
+{
+    struct context since = {0};
+    struct chunk_base base = {0};
+
+    scene_base(&base);
+    CHECK_OK(context_raise(&since, base.last.id, base.last.n, base.last.nonce));
+    tell_after(&base, &since, base.last.id, ret_bytes);
     chunk_base_done(&base);
     context_done(&since);
-    buffer_done(&whole);
+}
+
+void scene_after(struct buffer *ret_bytes)
+{
+    static const struct context nothing;
+    struct chunk_base base = {0};
+
+    scene_base(&base);
+    tell_after(&base, &nothing, 0, ret_bytes);
+    chunk_base_done(&base);
 }
 
 void scene_cursor(struct buffer *ret_bytes)

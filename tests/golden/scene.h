@@ -38,6 +38,7 @@ void scene_cursor(struct buffer *ret_bytes);
 struct chunk_base;
 void scene_base(struct chunk_base *ret_base);
 void scene_next(struct buffer *ret_bytes);
+void scene_after(struct buffer *ret_bytes); /* all events, told after that base */
 
 /* Where its directory is. */
 extern const struct directory_mark scene_mark;

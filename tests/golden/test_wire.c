@@ -87,6 +87,10 @@ static void make_with_bytes(enum message_kind kind, int code, void (*make)(struc
     message.bytes = buffer_slice(&bytes);
     if (kind == MESSAGE_COMPARE || kind == MESSAGE_COMPARED)
         message.pages = 2;
+    if (make == scene_after) {
+        message.what = 3;
+        message.pages = 1;
+    }
     if (kind == MESSAGE_COMPARED)
         message.next = slice_text("the next one");
     message.cells = 1000;
@@ -127,6 +131,12 @@ static void make_pull(struct buffer *ret_bytes)
 static void make_pulled(struct buffer *ret_bytes)
 {
     make_with_bytes(MESSAGE_PULLED, 0, scene_events, ret_bytes);
+}
+
+/* The fourth chunk of an answer, and there are more. */
+static void make_pulled_after(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_PULLED, 0, scene_after, ret_bytes);
 }
 
 static void make_pulled_stale(struct buffer *ret_bytes)
@@ -562,6 +572,7 @@ static const struct golden messages[] = {
     MESSAGE("pushed after what is not known", MESSAGE_PUSHED, make_pushed),
     MESSAGE("pull", MESSAGE_PULL, make_pull),
     MESSAGE("pulled", MESSAGE_PULLED, make_pulled),
+    MESSAGE("pulled, after another chunk", MESSAGE_PULLED, make_pulled_after),
     MESSAGE("pulled, below the horizon", MESSAGE_PULLED, make_pulled_stale),
     MESSAGE("compare", MESSAGE_COMPARE, make_compare),
     MESSAGE("compared", MESSAGE_COMPARED, make_compared),
@@ -617,13 +628,14 @@ static void say_any_chunk(struct slice bytes, struct buffer *ret_text)
 
 static void again_chunk(struct slice bytes, struct buffer *ret_bytes)
 {
-    bool next = chunk_kind_of(bytes) == CHUNK_NEXT;
+    bool after = chunk_was_after(bytes);
     struct chunk_base base = {0};
     struct chunk chunk;
 
     chunk_read(bytes, &chunk);
     scene_base(&base);
-    CHECK_OK(next ? chunk_encode_next(&chunk, &base, ret_bytes) : chunk_encode(&chunk, ret_bytes));
+    CHECK_OK(after ? chunk_encode_after(&chunk, &base, ret_bytes)
+                   : chunk_encode(&chunk, ret_bytes));
     chunk_base_done(&base);
     chunk_done(&chunk);
 }
@@ -633,6 +645,7 @@ static const struct golden chunks[] = {
     {"page", CHUNK_PAGE, scene_page, say_any_chunk, again_chunk},
     {"cell", CHUNK_CELL, scene_cell, say_any_chunk, again_chunk},
     {"next", CHUNK_NEXT, scene_next, say_any_chunk, again_chunk},
+    {"after", CHUNK_AFTER, scene_after, say_any_chunk, again_chunk},
 };
 
 TEST(chunks_are_as_they_were)

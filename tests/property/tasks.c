@@ -126,7 +126,7 @@ static bool compare_ask(struct world *world, struct task *task, struct node *nod
 
     (void)world;
     if (task->started && session->phase == COMPARE_CHANGED)
-        error = shard_chunk(peer->shard, &view, &session->seen, 0, task->size, &task->bytes);
+        error = shard_changed(peer->shard, &view, &session->seen, task->size, &task->bytes);
     else
         error = shard_compare_page(peer->shard, &view, cursor, task->size, &task->bytes);
     if (error == NEAP_STALE)

@@ -11,8 +11,6 @@ gossip/flow.c tests/story/test_away.c
 gossip/heal.c tests/story/test_disks.c
 gossip/link.c tests/unit/test_gossip.c
 gossip/peer.c tests/unit/test_gossip.c
-gossip/pull.c tests/unit/test_gossip.c
-gossip/pull_serve.c tests/unit/test_gossip.c
 gossip/push.c tests/unit/test_gossip.c
 gossip/release.c tests/story/test_lives.c
 gossip/rights.c sim/check_bounded.c

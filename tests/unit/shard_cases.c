@@ -130,6 +130,14 @@ int place_chunk(struct place *from, const struct context *since, uint64_t only_i
     return shard_chunk(from->shard, &view, since, only_id, size, ret_chunk);
 }
 
+int place_changed(struct place *from, const struct context *since, size_t size,
+                  struct buffer *ret_chunk)
+{
+    struct view view = batch_view(from->batch);
+
+    return shard_changed(from->shard, &view, since, size, ret_chunk);
+}
+
 int place_pull(struct place *to, struct place *from, size_t size)
 {
     struct buffer chunk;
@@ -154,7 +162,7 @@ static int compare_step(struct place *to, struct place *from, size_t size, struc
     int error;
 
     if (session->phase == COMPARE_CHANGED) {
-        error = place_chunk(from, &session->seen, 0, size, bytes);
+        error = place_changed(from, &session->seen, size, bytes);
         return error ? error
                      : shard_take(to->shard, to->batch, buffer_slice(bytes), CHUNK_CHANGED, &taken);
     }

@@ -31,6 +31,9 @@ int place_pull(struct place *to, struct place *from, size_t size);
 int place_compare(struct place *to, struct place *from, size_t size);
 int place_chunk(struct place *from, const struct context *since, uint64_t only_id, size_t size,
                 struct buffer *ret_chunk);
+/* The same for a compare session. */
+int place_changed(struct place *from, const struct context *since, size_t size,
+                  struct buffer *ret_chunk);
 /* Keys of a family, of one kind in meta (0: all). */
 size_t place_count(struct place *place, enum disk_family family, char kind);
 #endif

@@ -279,7 +279,7 @@ TEST(an_addition_to_a_set_travels_in_less_than_100_bytes)
     place_close(&place);
 }
 
-/* ---- what comes next ---- */
+/* ---- told after another one ---- */
 
 /* A place with large ids in its context, a set, and what was pushed of it last. */
 struct pushing {
@@ -342,22 +342,30 @@ static void pushing_add(struct pushing *pushing, unsigned count)
     buffer_done(&path);
 }
 
-/* Told as what comes next, it is read as what it was. */
-static void check_next(struct pushing *pushing)
+/* Told after the base, as such a kind, it is read as what it was. */
+static void check_after(struct pushing *pushing, enum chunk_kind kind)
 {
     struct buffer again;
     struct chunk chunk;
 
     buffer_init(&again, WIRE_MAX);
-    CHECK(chunk_is_next(&pushing->chunk, &pushing->base));
-    CHECK_OK(chunk_encode_next(&pushing->chunk, &pushing->base, &pushing->next));
-    CHECK_EQUAL(chunk_kind_of(buffer_slice(&pushing->next)), CHUNK_NEXT);
+    CHECK(chunk_is_after(&pushing->chunk, &pushing->base));
+    buffer_clear(&pushing->next);
+    CHECK_OK(chunk_encode_after(&pushing->chunk, &pushing->base, &pushing->next));
+    CHECK_EQUAL(chunk_kind_of(buffer_slice(&pushing->next)), kind);
     CHECK_EQUAL(chunk_kind_of(buffer_slice(&pushing->whole)), CHUNK_EVENTS);
-    CHECK_OK(chunk_decode_next(buffer_slice(&pushing->next), &pushing->base, &chunk));
+    CHECK(chunk_was_after(buffer_slice(&pushing->next)));
+    CHECK(!chunk_was_after(buffer_slice(&pushing->whole)));
+    CHECK_OK(chunk_decode_after(buffer_slice(&pushing->next), &pushing->base, &chunk));
     CHECK_OK(chunk_encode(&chunk, &again));
     CHECK_BYTES(buffer_slice(&again), buffer_slice(&pushing->whole));
     chunk_done(&chunk);
     buffer_done(&again);
+}
+
+static void check_next(struct pushing *pushing)
+{
+    check_after(pushing, CHUNK_NEXT);
 }
 
 TEST(what_comes_next_goes_round)
@@ -399,7 +407,7 @@ TEST(an_addition_alone_takes_the_same_whoever_else_has_written)
     }
 }
 
-TEST(what_does_not_come_next_is_not_told_so)
+TEST(what_does_not_come_next_is_told_with_its_runs)
 {
     struct pushing pushing;
     struct chunk_base *base = &pushing.base;
@@ -407,28 +415,75 @@ TEST(what_does_not_come_next_is_not_told_so)
     pushing_begin(&pushing, 3);
     pushing_add(&pushing, 2);
     pushing_add(&pushing, 1);
-    CHECK(chunk_is_next(&pushing.chunk, base));
-    base->shard++;
-    CHECK(!chunk_is_next(&pushing.chunk, base));
-    base->shard--;
+    check_next(&pushing);
     base->last.n++;
-    CHECK(!chunk_is_next(&pushing.chunk, base));
+    check_after(&pushing, CHUNK_AFTER);
     base->last.n -= 2;
-    CHECK(!chunk_is_next(&pushing.chunk, base));
+    check_after(&pushing, CHUNK_AFTER);
     base->last.n++;
     base->last.nonce++;
-    CHECK(!chunk_is_next(&pushing.chunk, base));
+    check_after(&pushing, CHUNK_AFTER);
     base->last.nonce--;
     base->last.id++;
-    CHECK(!chunk_is_next(&pushing.chunk, base));
+    check_after(&pushing, CHUNK_AFTER);
     base->last.id--;
-    CHECK(chunk_is_next(&pushing.chunk, base));
+    check_next(&pushing);
+    CHECK_OK(context_copy(&base->context, &pushing.chunk.context)); /* the same answer to a pull */
+    check_next(&pushing);
+    pushing_end(&pushing);
+}
+
+TEST(events_of_several_ids_are_told_after_others)
+{
+    struct pushing pushing;
+    struct place other;
+    static const struct context nothing;
+
+    pushing_begin(&pushing, 3);
+    pushing_add(&pushing, 2);
+    CHECK_OK(place_open(&other, 4));
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(place_add(&other, "k", 1));
+        CHECK_OK(place_add(&other, "l", 1));
+    }
+    CHECK_OK(place_commit(&other));
+    CHECK_OK(place_pull(&pushing.place, &other, CHUNK_SIZE));
+    CHECK_OK(place_commit(&pushing.place));
+    pushing_add(&pushing, 2);
+    CHECK_OK(chunk_base_set(&pushing.base, &pushing.chunk));
+    chunk_done(&pushing.chunk);
+    context_clip(&pushing.place.shard->context, 0x9e3779b97f4a7c15, 0, 0); /* not in the log */
+    context_clip(&pushing.place.shard->context, 2 * 0x9e3779b97f4a7c15, 0, 0);
+    CHECK_OK(place_chunk(&pushing.place, &nothing, 0, CHUNK_SIZE, &pushing.whole));
+    context_clear(&pushing.base.context);
+    CHECK_OK(chunk_decode(buffer_slice(&pushing.whole), CHUNK_EVENTS, &pushing.chunk));
+    CHECK_EQUAL(pushing.chunk.runs_count, 2);
+    check_after(&pushing, CHUNK_AFTER);
+    CHECK_OK(context_copy(&pushing.base.context, &pushing.chunk.context));
+    check_after(&pushing, CHUNK_AFTER);
+    place_close(&other);
+    pushing_end(&pushing);
+}
+
+TEST(what_does_not_follow_is_told_whole)
+{
+    struct pushing pushing;
+    struct chunk_base *base = &pushing.base;
+
+    pushing_begin(&pushing, 3);
+    pushing_add(&pushing, 2);
+    pushing_add(&pushing, 1);
+    CHECK(chunk_is_after(&pushing.chunk, base));
+    base->shard++;
+    CHECK(!chunk_is_after(&pushing.chunk, base));
+    base->shard--;
+    CHECK(chunk_is_after(&pushing.chunk, base));
     CHECK_OK(context_raise(&base->context, 77, 1, 1));
-    CHECK(!chunk_is_next(&pushing.chunk, base));
+    CHECK(!chunk_is_after(&pushing.chunk, base));
     context_clip(&base->context, 77, 0, 0);
-    CHECK(chunk_is_next(&pushing.chunk, base));
+    CHECK(chunk_is_after(&pushing.chunk, base));
     CHECK_OK(context_raise(&pushing.chunk.horizon, 0x9e3779b97f4a7c15, 1, 1));
-    CHECK(!chunk_is_next(&pushing.chunk, base));
+    CHECK(!chunk_is_after(&pushing.chunk, base));
     pushing_end(&pushing);
 }
 
@@ -436,7 +491,7 @@ static void check_next_refused(const struct pushing *pushing, struct slice bytes
 {
     struct chunk chunk;
 
-    CHECK_ERROR(chunk_decode_next(bytes, &pushing->base, &chunk), NEAP_INVALID);
+    CHECK_ERROR(chunk_decode_after(bytes, &pushing->base, &chunk), NEAP_INVALID);
     CHECK(!chunk.cells && !chunk.runs && !chunk.context.entries);
 }
 
@@ -452,7 +507,7 @@ TEST(what_comes_next_to_nothing_known_is_refused)
     pushing_add(&pushing, 1);
     check_next(&pushing);
     next = buffer_slice(&pushing.next);
-    for (int kind = CHUNK_EVENTS; kind <= CHUNK_NEXT; kind++)
+    for (int kind = CHUNK_EVENTS; kind <= CHUNK_AFTER; kind++)
         CHECK_ERROR(chunk_decode(next, (enum chunk_kind)kind, &chunk), NEAP_INVALID);
     CHECK_ERROR(chunk_peek(next, &context, &horizon), NEAP_INVALID);
     check_next_refused(&pushing, buffer_slice(&pushing.whole));
@@ -477,7 +532,7 @@ static void check_hex(const struct pushing *pushing, const char *hex, int expect
 {
     uint8_t bytes[128];
     struct chunk chunk;
-    int error = chunk_decode_next(test_unhex(hex, bytes, sizeof bytes), &pushing->base, &chunk);
+    int error = chunk_decode_after(test_unhex(hex, bytes, sizeof bytes), &pushing->base, &chunk);
 
     CHECK_EQUAL(error, expected);
     if (!error)
@@ -524,6 +579,56 @@ TEST(what_comes_next_has_one_form)
     chunk_base_done(&pushing.base);
 }
 
+/* [version, kind, moved, others, residues, [id, nonce, from, to...], cells] */
+TEST(what_is_told_after_another_one_has_one_form)
+{
+    struct pushing pushing = {.base = {.shard = 3, .last = {.id = 5, .n = 3, .nonce = 7}}};
+
+    CHECK_OK(context_raise(&pushing.base.context, 5, 3, 7));
+    check_hex(&pushing,
+              "97 01 05 92 00 02 90 90 94 05 07 05 05 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 92 "
+              "00 00",
+              0);
+    check_hex(&pushing,
+              "97 01 05 92 00 02 90 90 94 05 07 05 05 91 95 03 c4 04 6b 00 01 04 c4 01 90 c0 92 "
+              "00 00",
+              NEAP_INVALID); /* its bucket goes without saying */
+    check_hex(&pushing,
+              "97 01 05 92 00 02 90 90 94 05 07 05 05 91 95 04 c4 04 6b 00 01 04 c4 01 90 c0 92 "
+              "00 00",
+              0); /* another does not */
+    check_hex(&pushing,
+              "97 01 05 92 00 01 90 90 94 05 07 04 04 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 92 "
+              "00 00",
+              NEAP_INVALID); /* it comes next */
+    check_hex(&pushing,
+              "97 01 05 92 00 01 93 06 01 08 90 98 05 07 04 04 06 08 01 01 91 95 c0 c4 04 6b 00 "
+              "01 04 c4 01 90 c0 94 00 00 01 00",
+              0); /* this doesn't: not alone */
+    check_hex(&pushing,
+              "97 01 05 92 00 01 93 06 01 08 90 98 05 07 04 04 06 08 01 01 91 95 c0 c4 04 6b 00 "
+              "01 04 c4 01 90 c0 92 00 00",
+              NEAP_INVALID); /* one that is not named */
+    check_hex(&pushing,
+              "97 01 05 92 00 01 93 06 01 08 90 98 06 08 01 01 05 07 04 04 91 95 c0 c4 04 6b 00 "
+              "01 04 c4 01 90 c0 94 00 00 01 00",
+              NEAP_INVALID); /* not in order */
+    check_hex(&pushing,
+              "97 01 05 92 00 02 90 90 94 05 07 05 06 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 94 "
+              "00 00 00 01",
+              NEAP_INVALID); /* that the context does not know */
+    check_hex(&pushing,
+              "97 01 05 92 00 02 90 90 94 05 07 05 05 91 95 c0 c4 04 6b 00 01 04 c4 01 90 c0 91 "
+              "00",
+              NEAP_INVALID);                                            /* an offset alone */
+    check_hex(&pushing, "97 01 05 92 00 02 90 90 90 90", NEAP_INVALID); /* no runs */
+    check_hex(&pushing, "97 01 05 92 00 02 90 90 01 90", NEAP_INVALID);
+    check_hex(&pushing, "97 01 05 92 00 02 90 90 dc 40 04 90", NEAP_LIMIT); /* too many */
+    check_hex(&pushing, "98 01 05 92 00 02 90 90 90 90 90", NEAP_INVALID);
+    check_hex(&pushing, "97 01 06 92 00 02 90 90 90 90", NEAP_INVALID);
+    chunk_base_done(&pushing.base);
+}
+
 static int decode_and_encode_next(void *argument)
 {
     const struct pushing *pushing = argument;
@@ -533,9 +638,9 @@ static int decode_and_encode_next(void *argument)
     int error;
 
     buffer_init(&bytes, WIRE_MAX);
-    error = chunk_decode_next(buffer_slice(&pushing->next), &pushing->base, &chunk);
+    error = chunk_decode_after(buffer_slice(&pushing->next), &pushing->base, &chunk);
     if (!error)
-        error = chunk_encode_next(&chunk, &pushing->base, &bytes);
+        error = chunk_encode_after(&chunk, &pushing->base, &bytes);
     if (!error)
         error = chunk_base_set(&base, &chunk);
     chunk_base_done(&base);

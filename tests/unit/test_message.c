@@ -142,7 +142,9 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.shard, 99);
         CHECK_EQUAL(back.session, kinds[i] == MESSAGE_MEND ? 0 : 12);
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
-        CHECK_EQUAL(back.what, kinds[i] == MESSAGE_ASK || kinds[i] == MESSAGE_PULL ? 3 : 0);
+        bool has_what =
+            kinds[i] == MESSAGE_ASK || kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_PULLED;
+        CHECK_EQUAL(back.what, has_what ? 3 : 0);
         CHECK_EQUAL(back.next.size, kinds[i] == MESSAGE_COMPARED ? 4 : 0);
         bool has_pages = kinds[i] == MESSAGE_COMPARE || kinds[i] == MESSAGE_COMPARED ||
                          kinds[i] == MESSAGE_PULLED;
@@ -187,9 +189,10 @@ TEST(what_is_not_a_message_is_refused)
     CHECK_OK(decode_hex("94 04 05 01 c4 00"));               /* push */
     CHECK_ERROR(decode_hex("94 04 05 01 a0"), NEAP_INVALID); /* str for bin */
     CHECK_ERROR(decode_hex("93 04 05 c4 00"), NEAP_INVALID); /* no number */
-    CHECK_ERROR(decode_hex("96 06 05 01 fe c4 00 00"),
-                NEAP_INVALID);                       /* a code that no peer sends */
-    CHECK_OK(decode_hex("96 06 05 01 ff c4 00 00")); /* END */
+    CHECK_ERROR(decode_hex("97 06 05 01 00 fe c4 00 00"),
+                NEAP_INVALID);                          /* a code that no peer sends */
+    CHECK_OK(decode_hex("97 06 05 01 00 ff c4 00 00")); /* END */
+    CHECK_ERROR(decode_hex("96 06 05 01 ff c4 00 00"), NEAP_INVALID);    /* no place */
     CHECK_ERROR(decode_hex("95 05 05 01 00 93 01 00 00"), NEAP_INVALID); /* context with n 0 */
 }
 

@@ -111,7 +111,7 @@ TEST(a_compare_goes_on_past_its_cells)
     while (b.shard->session.phase == COMPARE_CELLS)
         CHECK_OK(page(WIRE_MAX));
     CHECK_EQUAL(b.shard->session.phase, COMPARE_CHANGED);
-    CHECK_OK(place_chunk(&a, &b.shard->session.seen, 0, 1, &bytes));
+    CHECK_OK(place_changed(&a, &b.shard->session.seen, 1, &bytes));
     CHECK_OK(shard_take(b.shard, b.batch, buffer_slice(&bytes), CHUNK_CHANGED, &taken));
     CHECK_OK(place_commit(&b));
     CHECK_OK(place_reopen(&b, 2, NONCE + 1));
@@ -119,7 +119,7 @@ TEST(a_compare_goes_on_past_its_cells)
     CHECK_EQUAL(context_get(&b.shard->session.seen, 1), CELLS + 1);
     CHECK_EQUAL(context_get(&b.shard->session.target, 1), CELLS + 2);
     CHECK(context_equal(&b.shard->session.horizon, &a.shard->horizon));
-    CHECK_OK(place_chunk(&a, &b.shard->session.seen, 0, 1, &bytes));
+    CHECK_OK(place_changed(&a, &b.shard->session.seen, 1, &bytes));
     CHECK_OK(shard_take(b.shard, b.batch, buffer_slice(&bytes), CHUNK_CHANGED, &taken));
     CHECK_OK(shard_compare_end(b.shard, b.batch, &b.shard->session.horizon));
     CHECK_EQUAL(place_value(&b, "kab"), 1);

@@ -118,7 +118,7 @@ static int finish(struct place *to, struct place *from)
 
     buffer_init(&chunk, WIRE_MAX);
     while (!error && session->phase == COMPARE_CHANGED) {
-        error = place_chunk(from, &session->seen, 0, WIRE_MAX, &chunk);
+        error = place_changed(from, &session->seen, WIRE_MAX, &chunk);
         if (!error)
             error = shard_take(to->shard, to->batch, buffer_slice(&chunk), CHUNK_CHANGED, &taken);
     }
