@@ -105,7 +105,7 @@ fuzz_runs()
         join) echo $((rounds * 60000)) ;;
         shown) echo $((rounds * 40000)) ;;
         tls) echo $((rounds * 20000)) ;;
-        shake) echo $((rounds * 40)) ;;
+        shake) echo $((rounds * 400)) ;;
         request) echo $((rounds * 10000)) ;;
         *) echo $((rounds * 2000)) ;;
     esac
