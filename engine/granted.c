@@ -82,6 +82,16 @@ static int granted_token(struct granted *granted, const struct token *token,
     return 0;
 }
 
+/* A ticket is a number, and may be that of a write of somebody else: how it went is told, but not
+ * in words, which name buckets and keys. */
+static int granted_waited(const struct granted *granted, const struct token *token, int code,
+                          struct neap_error *error)
+{
+    if (!code || !token || !token->ticket || granted_all(granted))
+        return code;
+    return error_set(error, code, "%s", error_text(code));
+}
+
 static int granted_write(struct backend *backend, struct write *write)
 {
     struct granted *granted = granted_of(backend);
@@ -100,7 +110,8 @@ static int granted_read(struct backend *backend, struct read *read, struct buffe
         return granted_refuse(granted, "read", read->bucket, &read->error);
     if (granted_token(granted, read->after, &read->error))
         return NEAP_REFUSED;
-    return granted->inner->ops->read(granted->inner, read, ret_cell);
+    return granted_waited(granted, read->after,
+                          granted->inner->ops->read(granted->inner, read, ret_cell), &read->error);
 }
 
 static int granted_page(struct backend *backend, struct page_request *request,
@@ -114,7 +125,9 @@ static int granted_page(struct backend *backend, struct page_request *request,
         return granted_refuse(granted, "read", request->bucket, &request->error);
     if (granted_token(granted, request->after, &request->error))
         return NEAP_REFUSED;
-    return granted->inner->ops->page(granted->inner, request, ret_page);
+    return granted_waited(granted, request->after,
+                          granted->inner->ops->page(granted->inner, request, ret_page),
+                          &request->error);
 }
 
 static int granted_sync(struct backend *backend)
@@ -131,7 +144,9 @@ static int granted_wait(struct backend *backend, const struct token *token, enum
 
     if (granted_token(granted, token, error))
         return NEAP_REFUSED;
-    return granted->inner->ops->wait(granted->inner, token, level, timeout_ms, error);
+    return granted_waited(
+        granted, token, granted->inner->ops->wait(granted->inner, token, level, timeout_ms, error),
+        error);
 }
 
 static int granted_once(struct backend *backend, uint32_t timeout_ms, struct buffer *ret_id,

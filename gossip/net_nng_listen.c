@@ -184,19 +184,21 @@ static void link_put(struct net_nng *net, struct link *link, nng_stream *stream)
     link->receive_busy = true;
 }
 
-/* By a Unix socket come who runs this process, root, and those who are named; whatever became of
- * its mode. */
-static bool stream_is_of_user(const struct net_nng *net, nng_stream *stream,
+/* By a Unix socket come who runs this process and root, and of clients those who are named;
+ * whatever became of its mode. */
+static bool stream_is_of_user(const struct net_nng *net, enum net_side side, nng_stream *stream,
                               char ret_from[NET_FROM_MAX])
 {
+    static const struct net_users nobody;
+    const struct net_users *users = side == NET_CLIENT ? &net->users : &nobody;
     uint64_t uid = 0;
     int rv = nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid);
 
     snprintf(ret_from, NET_FROM_MAX, rv ? "?" : "uid %llu", (unsigned long long)uid);
-    if (rv || net->users.anybody)
+    if (rv || users->anybody)
         return rv == 0 || rv == NNG_ENOTSUP;
-    for (size_t i = 0; i < net->users.count; i++)
-        if (net->users.ids[i] == uid)
+    for (size_t i = 0; i < users->count; i++)
+        if (users->ids[i] == uid)
             return true;
     return uid == 0 || uid == geteuid();
 }
@@ -208,7 +210,7 @@ static void link_accept(struct net_nng *net, enum net_side side, nng_stream *str
     char from[NET_FROM_MAX];
     struct link *link = NULL;
 
-    if (!stream_is_of_user(net, stream, from))
+    if (!stream_is_of_user(net, side, stream, from))
         fault = NET_FAULT_USER;
     else if (side == NET_CLIENT && files_are_scarce())
         fault = NET_FAULT_FILES;

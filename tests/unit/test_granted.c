@@ -162,6 +162,27 @@ TEST(a_client_waits_only_for_what_it_may_read)
     token_done(&token);
 }
 
+TEST(a_client_is_not_told_in_words_how_a_write_of_others_went)
+{
+    static const char *const who[] = {"neap://0000000000000005/client/0000000000000007", NULL};
+    for (size_t i = 0; i < 2; i++) {
+        struct neap_error error = {0};
+        struct client client;
+        struct token token;
+        token_init(&token);
+        token.ticket = 7;
+        client_begin(&client, who[i]);
+        client.fake.code = NEAP_LIMIT;
+        client.fake.text = "secret/key is too large";
+        CHECK_ERROR(
+            client.granted.backend.ops->wait(&client.granted.backend, &token, NEAP_ONE, 0, &error),
+            NEAP_LIMIT);
+        CHECK_TEXT(error.text, i ? client.fake.text : error_text(NEAP_LIMIT));
+        client_end(&client);
+        token_done(&token);
+    }
+}
+
 TEST(all_buckets_are_not_those_of_the_system)
 {
     struct neap_error error;

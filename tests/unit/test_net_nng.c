@@ -285,6 +285,12 @@ static void files_leave(rlim_t spare, struct rlimit *ret_before)
     CHECK(!setrlimit(RLIMIT_NOFILE, &less));
 }
 
+static void counts_up_to(struct net *net, const char *name, uint64_t count)
+{
+    for (uint64_t until = now_ms() + 30000; net_counted(net, name) < count; (void)poll(NULL, 0, 1))
+        CHECK(now_ms() < until);
+}
+
 /* Who comes then waits, and the listener goes on trying, but now and then only. */
 TEST(without_descriptors_nobody_is_let_in_until_there_are_some)
 {
@@ -300,8 +306,7 @@ TEST(without_descriptors_nobody_is_let_in_until_there_are_some)
     began = now_ms();
     files_leave(1, &before);
     raw = raw_connect(net);
-    while (net_counted(net, "no_descriptors") < 3)
-        (void)poll(NULL, 0, 1);
+    counts_up_to(net, "no_descriptors", 3);
     CHECK(net_counted(net, "no_descriptors") <= 2 + (now_ms() - began) / 100);
     CHECK(inbox_is_empty(&inbox));
     CHECK(!setrlimit(RLIMIT_NOFILE, &before));
@@ -331,8 +336,7 @@ TEST(clients_do_not_get_the_last_descriptors)
                      &inbox.sink, &net, NULL));
     files_leave(NET_FILES_KEPT, &before);
     CHECK_OK(net_call_open(address, NULL, 5000, &call, NULL));
-    while (net_counted(net, "client_no_descriptors") < 1)
-        (void)poll(NULL, 0, 1);
+    counts_up_to(net, "client_no_descriptors", 1);
     raw = raw_connect(net); /* a member */
     CHECK_EQUAL(inbox_take(&inbox)->side, NET_PEER);
     CHECK(!setrlimit(RLIMIT_NOFILE, &before));
