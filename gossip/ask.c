@@ -29,7 +29,7 @@ static int cells_serve(struct step *step, const struct shard *shard, struct slic
     return look_cells_answer(shard, &view, question, ret_answer);
 }
 
-/* The context comes with every answer. Who lost what it had must not say that there is nothing. */
+/* The context comes with every answer. */
 static int seen_serve(struct step *step, const struct shard *shard, struct slice question,
                       struct buffer *ret_answer)
 {

@@ -54,11 +54,9 @@ struct ask_answer {
     uint64_t node;     /* 0: never met */
     enum ask_end end;
     /* With TOLD: what the peer says. 0: `bytes` are the answer. END, STALE, CORRUPT, LIMIT: as the
-     * kind has it (of ASK_SEEN STALE: it may lack what it had, and has no say yet). NOTFOUND: it
-     * has no such shard (yet). BUSY: the shard is not open between the two yet (a session begins),
-     * or may not be told of yet (rule 9): ask again. FORMAT: it does not know this kind of
-     * question.
-     */
+     * kind has it. NOTFOUND: it has no such shard (yet). BUSY: the shard is not open between the
+     * two yet (a session begins), or may not be told of yet (rule 9): ask again. FORMAT: it does
+     * not know this kind of question. */
     int code;
     struct context context; /* of the shard there, as it was when it answered; empty when code */
     struct buffer bytes;    /* NOT checked: whatever the peer sent */

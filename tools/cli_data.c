@@ -319,7 +319,8 @@ static int elements(struct cli *cli, int add)
     }
     code = neap_batch_new(cli->neap, &batch);
     call.batch = batch;
-    call.once = (struct neap_bytes){0}; /* that of the commit */
+    call.once = (struct neap_bytes){0}; /* that of the commit, as is the level */
+    call.level = NEAP_BUCKET_DEFAULT;
     for (int i = 2; i < cli->argc && code == 0; i++)
         code =
             (add ? sets[row].add : sets[row].remove)(cli->neap, &at, bytes_of(cli->argv[i]), &call);

@@ -8,39 +8,39 @@
 #define DEFAULT_NODE "/run/neap/neap.sock"
 
 static const struct command commands[] = {
-    {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, "nftl",
+    {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, "nftlq",
      command_get},
-    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nfoe", command_put},
+    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nfoeq", command_put},
     {"assign", "BUCKET KEY VALUE", "set a multi-value register, in place of what is there now", 3,
-     3, 1, "nfe", command_assign},
+     3, 1, "nfeq", command_assign},
     {"incr", "BUCKET KEY [N]",
-     "add N (1, may be negative) to a counter (--type: counter-exact, bounded)", 2, 3, 1, "nfto",
+     "add N (1, may be negative) to a counter (--type: counter-exact, bounded)", 2, 3, 1, "nftoq",
      command_incr},
     {"rights", "BUCKET KEY", "what of a bounded counter may be taken here, and where most is", 2, 2,
-     1, "nf", command_rights},
-    {"give", "BUCKET KEY N TO", "give rights of a bounded counter to a replica id", 4, 4, 1, "nfo",
+     1, "nfq", command_rights},
+    {"give", "BUCKET KEY N TO", "give rights of a bounded counter to a replica id", 4, 4, 1, "nfoq",
      command_give},
     {"claim", "BUCKET KEY FROM", "take the rights of a replica id that writes no more", 3, 3, 1,
-     "nfo", command_claim},
-    {"max", "BUCKET KEY N", "make N the largest number there, if it is", 3, 3, 1, "nfo",
+     "nfoq", command_claim},
+    {"max", "BUCKET KEY N", "make N the largest number there, if it is", 3, 3, 1, "nfoq",
      command_max},
-    {"min", "BUCKET KEY N", "make N the smallest number there, if it is", 3, 3, 1, "nfo",
+    {"min", "BUCKET KEY N", "make N the smallest number there, if it is", 3, 3, 1, "nfoq",
      command_min},
-    {"flag", "BUCKET KEY on|off", "set a flag (--type: flag-dw)", 3, 3, 1, "nftoe", command_flag},
-    {"add", "BUCKET KEY ELEMENT...", "add to a set (--type: set-rw)", 3, 1 << 20, 1, "nftoe",
+    {"flag", "BUCKET KEY on|off", "set a flag (--type: flag-dw)", 3, 3, 1, "nftoeq", command_flag},
+    {"add", "BUCKET KEY ELEMENT...", "add to a set (--type: set-rw)", 3, 1 << 20, 1, "nftoeq",
      command_add},
     {"remove", "BUCKET KEY ELEMENT...", "remove from a set (--type: set-rw, scores)", 3, 1 << 20, 1,
-     "nfto", command_remove},
+     "nftoq", command_remove},
     {"score", "BUCKET KEY MEMBER [N]", "print a member's score; N sets it, +N and -N add", 3, 4, 1,
-     "nfo", command_score},
+     "nfoq", command_score},
     {"top", "BUCKET KEY [HIGH [LOW]]", "members with scores from HIGH down to LOW (--limit)", 2, 4,
-     1, "nfl", command_top},
-    {"rank", "BUCKET KEY MEMBER", "how many members have a higher score", 3, 3, 1, "nf",
+     1, "nflq", command_top},
+    {"rank", "BUCKET KEY MEMBER", "how many members have a higher score", 3, 3, 1, "nfq",
      command_rank},
     {"delete", "BUCKET KEY", "remove an object or a map field (--type: only that type)", 2, 2, 1,
-     "nfto", command_delete},
-    {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, "nsl", command_keys},
-    {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1, "nftsl",
+     "nftoq", command_delete},
+    {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, "nslq", command_keys},
+    {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1, "nftslq",
      command_items},
     {"import", "BUCKET [FILE]", "read JSON lines, or --format dpkg", 1, 2, 1, "nm", command_import},
     {"export", "BUCKET", "write JSON lines", 1, 1, 1, "n", command_export},
@@ -95,6 +95,7 @@ enum {
     FLAG_LIMIT,
     FLAG_TYPE,
     FLAG_FORMAT,
+    FLAG_LEVEL,
     FLAG_ONCE,
     FLAG_TTL,
     FLAG_READ,
@@ -112,35 +113,38 @@ static void help(void)
     printf("usage: neap [FLAGS] COMMAND ARGUMENTS\n\nCommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    printf("\nFlags:\n"
-           "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
-           "      --dir DIR         open this data directory instead; no neapd may have it open\n"
-           "      --cluster PATH    the cluster directory or file, for --dir; for --node "
-           "tls+tcp://...\n"
-           "  -f, --field NAME      a step into a map; may be repeated\n"
-           "      --type TYPE       %s\n"
-           "  -o, --output FORM     table (default) or json\n"
-           "      --from NAME       start listing here\n"
-           "      --limit N         list at most so many\n"
-           "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
-           "      --format FORM     of import: json (default) or dpkg\n"
-           "      --timeout MS      how long to wait for an answer\n"
-           "      --once ID         of a write: done again with the same ID it is done once\n"
-           "      --ttl TIME        of put, assign, flag on, add, token: gone after so long: 90s, "
-           "15m, "
-           "8h, 30d; ms without a letter\n"
-           "      --file            of init: a file with id and key alone, for nodes without TLS\n"
-           "      --kind KIND       of token, cert sign: node (default), device or client\n"
-           "      --read BUCKET     and what a device or client may read; may be repeated; '*' is "
-           "all\n"
-           "      --write BUCKET    and what it may write, and read\n"
-           "      --id ID           and the id of one that there was (16 hex digits)\n"
-           "      --valid TIME      and how long its certificate is valid\n"
-           "  -V, --version         print it\n"
-           "  -h, --help            print this\n"
-           "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
-           "4 refused\n",
-           type_names(types));
+    printf(
+        "\nFlags:\n"
+        "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
+        "      --dir DIR         open this data directory instead; no neapd may have it open\n"
+        "      --cluster PATH    the cluster directory or file, for --dir; for --node "
+        "tls+tcp://...\n"
+        "  -f, --field NAME      a step into a map; may be repeated\n"
+        "      --type TYPE       %s\n"
+        "  -o, --output FORM     table (default) or json\n"
+        "      --from NAME       start listing here\n"
+        "      --limit N         list at most so many\n"
+        "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
+        "      --format FORM     of import: json (default) or dpkg\n"
+        "      --timeout MS      how long to wait for an answer\n"
+        "      --level LEVEL     one (default), quorum or all: so many nodes have a write on their "
+        "disks, or tell a read what they have\n"
+        "      --once ID         of a write: done again with the same ID it is done once\n"
+        "      --ttl TIME        of put, assign, flag on, add, token: gone after so long: 90s, "
+        "15m, "
+        "8h, 30d; ms without a letter\n"
+        "      --file            of init: a file with id and key alone, for nodes without TLS\n"
+        "      --kind KIND       of token, cert sign: node (default), device or client\n"
+        "      --read BUCKET     and what a device or client may read; may be repeated; '*' is "
+        "all\n"
+        "      --write BUCKET    and what it may write, and read\n"
+        "      --id ID           and the id of one that there was (16 hex digits)\n"
+        "      --valid TIME      and how long its certificate is valid\n"
+        "  -V, --version         print it\n"
+        "  -h, --help            print this\n"
+        "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
+        "4 refused\n",
+        type_names(types));
 }
 
 static int usage(const char *text, const char *what)
@@ -184,6 +188,21 @@ static int flag_take_grant(struct cli *cli, int flag, char *text)
 }
 
 /* One flag with a value of its own kind. */
+static int level_parse(const char *text, enum neap_level *ret_level)
+{
+    static const struct {
+        const char *name;
+        enum neap_level level;
+    } levels[] = {{"one", NEAP_ONE}, {"quorum", NEAP_QUORUM}, {"all", NEAP_ALL}};
+
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+        if (strcmp(text, levels[i].name) == 0) {
+            *ret_level = levels[i].level;
+            return 0;
+        }
+    return -1;
+}
+
 static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
 {
     char types[TYPE_NAMES_MAX];
@@ -219,6 +238,10 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
         return cli->dpkg || strcmp(text, "json") == 0
                    ? 0
                    : usage("--format is json or dpkg, not", text);
+    case FLAG_LEVEL:
+        return level_parse(text, &cli->call.level)
+                   ? usage("--level is one, quorum or all, not", text)
+                   : 0;
     case FLAG_ONCE:
         cli->call.once = bytes_of(text);
         return text[0] ? 0 : usage("--once wants an id that is not empty", NULL);
@@ -297,6 +320,7 @@ static int flags_fit(const struct cli *cli, const struct command *command)
                  {cli->format_given, 'm', "--format"},
                  {cli->node != NULL, 'n', "--node"},
                  {cli->directory != NULL, 'n', "--dir"},
+                 {cli->call.level != NEAP_BUCKET_DEFAULT, 'q', "--level"},
                  {cli->call.once.size > 0, 'o', "--once"},
                  {cli->call.ttl_ms > 0, 'e', "--ttl"},
                  {cli->peer != NULL, 'p', "--peer"},
@@ -362,6 +386,7 @@ int main(int argc, const char **argv)
         {"output", 'o', POPT_ARG_STRING, NULL, FLAG_OUTPUT, NULL, NULL},
         {"timeout", 0, POPT_ARG_STRING, NULL, FLAG_TIMEOUT, NULL, NULL},
         {"limit", 0, POPT_ARG_STRING, NULL, FLAG_LIMIT, NULL, NULL},
+        {"level", 0, POPT_ARG_STRING, NULL, FLAG_LEVEL, NULL, NULL},
         {"once", 0, POPT_ARG_STRING, NULL, FLAG_ONCE, NULL, NULL},
         {"ttl", 0, POPT_ARG_STRING, NULL, FLAG_TTL, NULL, NULL},
         {"file", 0, POPT_ARG_NONE, &cli.file, 0, NULL, NULL},

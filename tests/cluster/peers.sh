@@ -64,6 +64,25 @@ healed()
 }
 check "healed: equal; an increment survives a removal that did not see it" healed
 
+# A write at a quorum is seen by a read at a quorum, whoever is asked; without enough nodes neither
+# is done, which is told at once.
+levels()
+{
+    for i in 1 2 3 4 5; do
+        on a --level quorum incr shop level && prints "$i" -n "$work/c.sock" --level quorum get shop level ||
+            return 1
+    done
+    on b --level all incr shop level && prints 6 -n "$work/a.sock" --level all get shop level &&
+        on c isolate on && until_true 60 gives 1 -n "$work/a.sock" status &&
+        fails 3 "2 of 3 nodes are needed" -n "$work/c.sock" --level quorum get shop level &&
+        fails 3 "2 of 3 nodes are needed" -n "$work/c.sock" --level quorum incr shop level &&
+        fails 3 "3 of 3 nodes are needed" -n "$work/a.sock" --level all incr shop level &&
+        on a --level quorum incr shop level && prints 7 -n "$work/b.sock" --level quorum get shop level &&
+        prints 6 -n "$work/c.sock" get shop level && on c isolate off && until_true 60 equal a b c &&
+        prints 7 -n "$work/c.sock" --level all get shop level
+}
+check "levels: what a quorum has a quorum sees; too few nodes say so at once" levels
+
 siblings()
 {
     on c isolate on && on a assign shop owner ann && on c assign shop owner bob &&
