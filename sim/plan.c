@@ -166,6 +166,10 @@ uint64_t plan_used(const struct plan *plan)
         for (size_t j = 0; plan->steps[i].fault && j < faults_count(); j++)
             set |= (uint64_t)(plan->steps[i].fault == faults_at(j)) << j;
     }
+    /* With them one node is a device, also where none of their steps is left. */
+    for (size_t j = 0; plan->world.device && j < faults_count(); j++)
+        if (faults_at(j)->group == FAULTS_TRUST)
+            set |= plan->faults & (uint64_t)1 << j;
     return set;
 }
 
