@@ -127,6 +127,8 @@ int engine_step(struct engine *engine, struct now now, struct event *event, stru
     int error;
 
     engine->counts.events++;
+    if (event->kind != EVENT_TICK)
+        trees_wake(&engine->trees, now);
     error = engine_dispatch(engine, now, event, batch, outbox);
     if (error || event->kind != EVENT_ASK)
         done_add(done, event, error);

@@ -149,10 +149,12 @@ static int trees_step(struct trees *trees, struct store *store, struct gossip *g
     scrub_plan(trees, now);
     if (trees->scrubs && !trees->scrubs_ms)
         trees->scrubs_ms = now.mono_ms;
+    trees->looked_at = now.mono_ms;
     trees->next_at = now.mono_ms + TREES_LOOK_MS;
     shard = shard_next(trees, store);
     if (!shard && trees->scrubs)
         error = scrub_next(trees, store, &shard);
+    trees->idle = !error && !shard && !trees->scrubs;
     if (error || !shard)
         return error;
     trees->next_at = now.mono_ms + step_pause(trees, shard->tree);
@@ -172,17 +174,34 @@ int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, 
 {
     int error;
 
-    if (!trees->kept || now.mono_ms < trees->next_at)
+    if (!trees->kept)
         return 0;
+    if (now.mono_ms < trees->next_at) {
+        trees_wake(trees, now);
+        return 0;
+    }
     error = trees_step(trees, store, gossip, now, batch, trace);
     if (error)
         return error;
     error = counting_step(store, &trees->counts_from, batch);
-    if (error == NEAP_END)
+    if (error == NEAP_END) {
+        if (trees->idle)
+            trees->next_at = trees->scrub_ms ? trees->scrub_at : UINT64_MAX;
         return 0;
+    }
+    trees->idle = false;
     if (trees->next_at > now.mono_ms + COUNTING_MS)
         trees->next_at = now.mono_ms + COUNTING_MS;
     return error;
+}
+
+void trees_wake(struct trees *trees, struct now now)
+{
+    uint64_t at = trees->looked_at + TREES_LOOK_MS;
+
+    at = at < now.mono_ms ? now.mono_ms : at;
+    if (trees->idle && at < trees->next_at)
+        trees->next_at = at;
 }
 
 uint64_t trees_deadline(const struct trees *trees)

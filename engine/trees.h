@@ -10,13 +10,15 @@ enum {
     TREES_BUILD_MS = 4,      /* between steps of a build that is missed... */
     TREES_SCRUB_MAX = 80000, /* cells a second of a scrub: 50 ms between steps, 4 % of a core */
     TREES_BUSY = 4,          /* times as long while callers write */
-    TREES_LOOK_MS = 1000,    /* between looks for work */
+    TREES_LOOK_MS = 1000,    /* between looks for work, while something happens */
     TREES_AGAIN_MS = 10000   /* after a shard that can't be read */
 };
 
 struct trees {
     bool kept;
     uint64_t next_at;          /* mono_ms of the next step */
+    uint64_t looked_at;        /* ... of the last one */
+    bool idle;                 /* it found nothing to do, nor will one until something happens */
     uint64_t from;             /* the shard whose turn it is, or the next one */
     uint64_t counts_from;      /* the same, of counts (engine/counting.h) */
     uint64_t scrub_ms;         /* between rounds of scrubs; 0: none */
@@ -35,6 +37,8 @@ struct trees {
  * reads the cells for a better reason, and the shard is tried again later. IO, NOMEM. */
 int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, struct now now,
                struct batch *batch, struct trace *trace);
+/* Something has happened that may have made work: there is a look soon. */
+void trees_wake(struct trees *trees, struct now now);
 uint64_t trees_deadline(const struct trees *trees); /* mono_ms; UINT64_MAX: none */
 /* A round of scrubs begins at once; who orders one takes a pause back. */
 void trees_scrub(struct trees *trees);
