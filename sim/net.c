@@ -9,6 +9,7 @@
 #include "gossip/message.h"
 #include "sim/check.h"
 #include "sim/escrow.h"
+#include "sim/quorums.h"
 
 enum { DIAL_LOST_MS = 1500, DEVICE_BUCKETS = 16 };
 
@@ -142,6 +143,8 @@ static void dial_fails(struct world *world, const struct thing *thing, const cha
 /* Whom the node at the other end sees: without a device nobody looks. */
 static void principal_make(const struct world *world, size_t index, struct principal *ret_principal)
 {
+    static const char *const others[] = {ESCROW_BUCKET, EXPIRY_BUCKET, QUORUM_BUCKET};
+    enum { OTHERS = sizeof others / sizeof *others };
     const struct sim_node *node = &world->nodes[index];
     bool device = index + 1 == world->nodes_count;
     char text[PRINCIPAL_URI_MAX];
@@ -151,14 +154,13 @@ static void principal_make(const struct world *world, size_t index, struct princ
              (unsigned long long)node->gossip.cluster, device ? "device" : "node",
              (unsigned long long)node->wheel.engine.store.identity.node);
     must(!principal_add(ret_principal, slice_text(text)));
-    for (unsigned i = 0; device && i < DEVICE_BUCKETS + 2; i++) {
+    for (unsigned i = 0; device && i < DEVICE_BUCKETS + OTHERS; i++) {
         if (i < DEVICE_BUCKETS)
             snprintf(text, sizeof text, "neap://%016llx/write/b%u",
                      (unsigned long long)node->gossip.cluster, i);
         else
             snprintf(text, sizeof text, "neap://%016llx/write/%s",
-                     (unsigned long long)node->gossip.cluster,
-                     i == DEVICE_BUCKETS ? ESCROW_BUCKET : EXPIRY_BUCKET);
+                     (unsigned long long)node->gossip.cluster, others[i - DEVICE_BUCKETS]);
         must(!principal_add(ret_principal, slice_text(text)));
     }
 }

@@ -222,6 +222,13 @@ static void read_call(struct quorums *quorums, size_t index, struct rng *rng)
     sim_post(world, index, &read->event);
 }
 
+/* A device has no voice: what it alone has acknowledged no quorum need meet. */
+static bool pledge_is_private(const struct world *world, const struct pledge *pledge)
+{
+    return world->options.device && pledge->node + 1 == world->nodes_count &&
+           pledge->level == NEAP_ONE;
+}
+
 /* It has what others had seen: so it has what they had acknowledged. */
 static void inquiry_read(struct quorums *quorums, const struct inquiry *inquiry)
 {
@@ -231,7 +238,7 @@ static void inquiry_read(struct quorums *quorums, const struct inquiry *inquiry)
         const struct pledge *pledge = &quorums->pledges[i];
         if (pledge->state != PLEDGE_ACKED || pledge->acked > inquiry->began || pledge->destroyed ||
             inquiry->need + pledge->need <= quorums_members(world) ||
-            pledge_is_at(world, inquiry->node, pledge) != 0)
+            pledge_is_private(world, pledge) || pledge_is_at(world, inquiry->node, pledge) != 0)
             continue;
         world_fail(world, "quorums: %s reads at %u nodes, and misses q%llu, which %u had",
                    world->nodes[inquiry->node].name, inquiry->need,
