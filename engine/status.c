@@ -230,8 +230,34 @@ static json_t *peer_json(const struct peer_status *status, struct now now)
     put_number(&peer, "lag", status->lag);
     put_text(&peer, "principal", strcmp(status->principal, "nobody") ? status->principal : NULL);
     put_number(&peer, "refused", status->refused);
+    put_text(&peer, "member", status->is_member ? member_state_text(status->state) : NULL);
+    put(&peer, "member_ms_ago",
+        status->is_member ? json_number(now.mono_ms - status->state_ms) : json_null());
+    put(&peer, "incarnation", status->is_member ? json_number(status->incarnation) : json_null());
     put_text(&peer, "last_error", status->last_error[0] ? status->last_error : NULL);
     return object_end(&peer);
+}
+
+/* All that are known of, and what this node is to them. */
+static json_t *members_json(const struct gossip *gossip, struct now now)
+{
+    json_t *array = json_array();
+    size_t count = gossip ? gossip_members(gossip) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct object object = object_new();
+        struct swim_member member;
+
+        gossip_member(gossip, i, &member);
+        put(&object, "node", json_hex(member.node));
+        put_text(&object, "state", member_state_text(member.state));
+        put_number(&object, "ms_ago", now.mono_ms - member.since_ms);
+        put_number(&object, "incarnation", member.incarnation);
+        put(&object, "linked", json_boolean(member.linked));
+        if (!array_add(&array, object_end(&object)))
+            break;
+    }
+    return array;
 }
 
 static json_t *peers_json(const struct gossip *gossip, struct now now)
@@ -353,6 +379,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     const struct engine *engine = &wheel->engine;
     const struct identity *identity = &engine->store.identity;
     struct object status = object_new();
+    unsigned doubt = 0;
 
     put_text(&status, "version", neap_version());
     put(&status, "node", json_hex(identity->node));
@@ -368,6 +395,10 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "unsynced", json_boolean(engine->unsynced_since != 0));
     put(&status, "buckets", buckets_json(&engine->store, engine->gossip, now));
     put(&status, "peers", peers_json(engine->gossip, now));
+    put(&status, "members", members_json(engine->gossip, now));
+    put(&status, "incarnation",
+        engine->gossip ? json_number(gossip_incarnation(engine->gossip, &doubt)) : json_null());
+    put_number(&status, "doubt", doubt);
     put(&status, "links", links_json(engine->gossip, wheel->net));
     put(&status, "refused", refused_json(wheel->net));
     put_number(&status, "net_events_dropped", extra->net_drops);
@@ -384,7 +415,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
 
 struct totals {
     uint64_t log, ids_max, problems, residues, taken, healed, redotted, compares, resumed, given,
-        got, lag, connected;
+        got, lag, connected, members[MEMBER_STATE_END];
 };
 
 static struct totals totals_of(const struct engine *engine)
@@ -408,6 +439,12 @@ static struct totals totals_of(const struct engine *engine)
         totals.resumed += shard->counts.compares_resumed;
         totals.given += shard->counts.cells_given;
         totals.got += shard->counts.cells_taken;
+    }
+    for (size_t i = 0; engine->gossip && i < gossip_members(engine->gossip); i++) {
+        struct swim_member member;
+
+        gossip_member(engine->gossip, i, &member);
+        totals.members[member.state]++;
     }
     for (size_t i = 0; i < peers; i++) {
         struct peer_status status;
@@ -455,6 +492,8 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         {"peers", engine->gossip ? gossip_peers(engine->gossip) : 0},
         {"peers_connected", totals.connected},
         {"peers_lag_max", totals.lag},
+        {"members_suspect", totals.members[MEMBER_SUSPECT]},
+        {"members_dead", totals.members[MEMBER_DEAD]},
         {"queue_events", extra->queue},
         {"client_requests_waiting", extra->clients},
         {"net_events_dropped", extra->net_drops},

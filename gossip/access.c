@@ -21,6 +21,7 @@ struct access_row access_row(enum message_kind kind)
     case MESSAGE_HELLO:
     case MESSAGE_HEARTBEAT:
     case MESSAGE_DIGEST:
+    case MESSAGE_SWIM: /* a device is believed about itself alone: gossip/swim.c */
         return (struct access_row){ACCESS_ANYBODY, ACCESS_ANYBODY};
     case MESSAGE_PUSH:
     case MESSAGE_PULLED:

@@ -62,6 +62,8 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     /* What can't be read is read again when it has changed. */
     if (!error && revoked_read(&(struct view){.disk = store->disk}, &gossip->revoked) == NEAP_NOMEM)
         error = NEAP_NOMEM;
+    if (!error)
+        error = members_begin(gossip);
     if (error) {
         gossip_free(gossip);
         return error;
@@ -90,6 +92,7 @@ void gossip_free(struct gossip *gossip)
     mem_free(gossip->links);
     mem_free(gossip->peers);
     mem_free(gossip->address);
+    swim_free(gossip->swim);
     buffer_done(&gossip->message);
     mem_free(gossip);
 }
@@ -105,7 +108,7 @@ static int gossip_follow_up(struct step *step)
         error = topics_work(step);
     if (!error && !gossip->isolated)
         error = digests_send(step);
-    return error;
+    return error ? error : members_work(step);
 }
 
 static int take_digests(struct step *step, size_t peer, const struct message *message)
@@ -168,8 +171,12 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return 0;
     }
     bool asks = message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD;
-    if (message->kind == MESSAGE_HELLO || (!asks && control != (message->kind == MESSAGE_DIGEST)))
+    bool controls = message->kind == MESSAGE_DIGEST || message->kind == MESSAGE_SWIM;
+    if (message->kind == MESSAGE_HELLO || (!asks && control != controls))
         return NEAP_INVALID;
+    if (message->kind == MESSAGE_SWIM)
+        return swim_take(gossip->swim, step->now.mono_ms, gossip->peers[link->peer].node,
+                         message->swim);
     *ret_reason = REASON_bad_shard;
     if (message->kind == MESSAGE_DIGEST)
         return take_digests(step, link->peer, message);
@@ -207,6 +214,7 @@ static void link_heard(struct step *step, struct link *link)
         return;
     step->gossip->peers[link->peer].heard_ms = step->now.mono_ms;
     step->gossip->peers[link->peer].heard_wall_ms = step->now.wall_ms;
+    swim_heard(step->gossip->swim, step->now.mono_ms, step->gossip->peers[link->peer].node);
 }
 
 /* Over a slow link a message may take longer than a peer may be silent, and an answer longer than
@@ -337,8 +345,9 @@ int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, stru
     struct step step = {gossip, now, batch, outbox};
     gossip->now_ms = now.mono_ms;
     asks_tick(&step);
+    swim_tick(gossip->swim, now.mono_ms);
     if (gossip->isolated)
-        return 0;
+        return members_work(&step);
     int error = links_tick(&step);
     if (!error)
         error = peers_tick(&step);
@@ -360,10 +369,13 @@ uint64_t gossip_deadline(const struct gossip *gossip)
                             gossip->work.count > 0 ? 0 : UINT64_MAX,
                             gossip->wanting ? 0 : UINT64_MAX,
                             asks_deadline(gossip),
+                            swim_deadline(gossip->swim),
                             verifies_deadline(gossip)};
     uint64_t deadline = UINT64_MAX;
-    if (gossip->isolated)
+    if (gossip->isolated && asks_deadline(gossip) < swim_deadline(gossip->swim))
         return asks_deadline(gossip);
+    if (gossip->isolated)
+        return swim_deadline(gossip->swim);
     for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++)
         deadline = deadlines[i] < deadline ? deadlines[i] : deadline;
     return deadline;
@@ -546,6 +558,7 @@ void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_s
         status.votes = gossip_votes(gossip, found);
         status.refused = peer->refused;
         principal_text(&peer->principal, status.principal);
+        members_status(gossip, peer, &status);
     }
     *ret_status = status;
 }

@@ -85,8 +85,20 @@ struct peer_status {
     char principal[PRINCIPAL_TEXT_MAX]; /* "nobody": a link without TLS */
     bool votes;                         /* it has a say in quorums (gossip/holders.h) */
     uint64_t refused;                   /* of what it sent, for want of rights */
+    /* What is known of the node there, by all who tell (gossip/swim.h). */
+    bool is_member; /* the following are known */
+    enum member_state state;
+    uint64_t state_ms; /* mono_ms: since then */
+    uint64_t incarnation;
 };
 size_t gossip_peers(const struct gossip *gossip);
+/* Nodes and devices that are known to have been there, linked to this one or not; without this
+ * node. */
+size_t gossip_members(const struct gossip *gossip);
+void gossip_member(const struct gossip *gossip, size_t index, struct swim_member *ret_member);
+bool gossip_find_member(const struct gossip *gossip, uint64_t node, struct swim_member *ret_member);
+/* This node's own; and how much it doubts itself, 0 to SWIM_DOUBT_MAX. */
+uint64_t gossip_incarnation(const struct gossip *gossip, unsigned *ret_doubt);
 /* What was last refused of a peer for want of rights: who, which bucket, which kind of message, and
  * why. NULL: nothing was. */
 const char *gossip_refused(const struct gossip *gossip);

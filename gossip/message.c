@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "store/keys.h"
 
-enum { DIGEST_FIELDS = 15 };
+enum { DIGEST_FIELDS = 15, SWIM_FIELDS = 5 };
 enum { ADDRESS_SIZE_MAX = sizeof((struct hello *)0)->address_text - 1 };
 
 void message_init(struct message *message)
@@ -31,6 +31,7 @@ void message_done(struct message *message)
     }
     mem_free(message->digests);
     context_done(&message->since);
+    mem_free(message->swim);
     message_init(message);
 }
 
@@ -83,6 +84,7 @@ static const struct {
     [MESSAGE_FILL] = {"fill", HAS_ANSWER | IS_BULK},
     [MESSAGE_RIGHTS] = {"rights", HAS_WHAT | HAS_BYTES},
     [MESSAGE_PUSHED] = {"pushed", HAS_SESSION | HAS_CODE},
+    [MESSAGE_SWIM] = {"swim", OWN_FORM},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == MESSAGE_KINDS, "each kind has a row");
 
@@ -149,6 +151,27 @@ static void write_digests(struct writer *writer, const struct message *message)
     }
 }
 
+static void write_swim(struct writer *writer, const struct swim_message *swim)
+{
+    write_array(writer, SWIM_FIELDS);
+    write_u64(writer, MESSAGE_SWIM);
+    write_u64(writer, swim->type);
+    write_u64(writer, swim->number);
+    write_u64(writer, swim->target);
+    must(swim->updates_count <= SWIM_UPDATES_MAX);
+    write_array(writer, swim->updates_count);
+    for (unsigned i = 0; i < swim->updates_count; i++) {
+        const struct swim_update *update = &swim->updates[i];
+        must(update->accusers_count <= SWIM_ACCUSERS_MAX);
+        write_array(writer, 3 + update->accusers_count);
+        write_u64(writer, update->node);
+        write_u64(writer, update->state);
+        write_u64(writer, update->incarnation);
+        for (unsigned j = 0; j < update->accusers_count; j++)
+            write_u64(writer, update->accusers[j]);
+    }
+}
+
 static void write_parts(struct writer *writer, const struct message *message)
 {
     unsigned parts = kinds[message->kind].parts;
@@ -188,6 +211,8 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     } else if (message->kind == MESSAGE_DIGEST) {
         must(message->digests_count <= DIGESTS_MAX);
         write_digests(&writer, message);
+    } else if (message->kind == MESSAGE_SWIM) {
+        write_swim(&writer, message->swim);
     } else {
         write_array(&writer, 2);
         write_u64(&writer, message->kind);
@@ -298,6 +323,37 @@ static void read_digests(struct reader *reader, struct message *message)
         read_digest(reader, &message->digests[i]);
 }
 
+/* A state has accusers if it is that of a suspect. */
+static void read_update(struct reader *reader, struct swim_update *update)
+{
+    uint32_t count = read_array(reader, 3 + SWIM_ACCUSERS_MAX);
+    update->node = read_u64(reader);
+    update->state = (enum member_state)read_below(reader, MEMBER_STATE_END);
+    update->incarnation = read_below(reader, SWIM_INCARNATION_MAX + 1);
+    if (count < 3 || (count > 3 && update->state != MEMBER_SUSPECT))
+        reader_fail(reader, NEAP_INVALID);
+    for (uint32_t i = 3; i < count && !reader->error; i++)
+        update->accusers[update->accusers_count++] = read_u64(reader);
+}
+
+static void read_swim(struct reader *reader, uint32_t count, struct message *message)
+{
+    if (count != SWIM_FIELDS)
+        reader_fail(reader, NEAP_INVALID);
+    struct swim_message *swim = reader->error ? NULL : mem_new(sizeof *swim);
+    if (!swim) {
+        reader_fail(reader, NEAP_NOMEM);
+        return;
+    }
+    message->swim = swim;
+    swim->type = (enum swim_type)read_below(reader, SWIM_TYPE_END);
+    swim->number = read_u64(reader);
+    swim->target = read_u64(reader);
+    uint32_t updates = read_array(reader, SWIM_UPDATES_MAX);
+    for (uint32_t i = 0; i < updates && !reader->error; i++)
+        read_update(reader, &swim->updates[swim->updates_count++]);
+}
+
 static int read_code(struct reader *reader, unsigned parts)
 {
     int64_t code = read_i64(reader);
@@ -348,6 +404,8 @@ static void read_message(struct reader *reader, struct message *message)
         read_parts(reader, count, message);
     } else if (message->kind == MESSAGE_HELLO) {
         read_hello(reader, count, &message->hello);
+    } else if (message->kind == MESSAGE_SWIM) {
+        read_swim(reader, count, message);
     } else if (count != (message->kind == MESSAGE_DIGEST ? 3 : 2)) {
         reader_fail(reader, NEAP_INVALID);
     } else if (message->kind == MESSAGE_DIGEST) {

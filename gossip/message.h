@@ -3,6 +3,7 @@
 #define NEAP_GOSSIP_MESSAGE_H
 #include "crdt/context.h"
 #include "gossip/net.h"
+#include "gossip/swim.h"
 #include "store/shard.h"
 
 /* With each change that older nodes would not understand, WIRE_VERSION grows by one, and
@@ -46,6 +47,7 @@ enum message_kind {
     MESSAGE_FILL,      /* bulk: a page of them, or why not */
     MESSAGE_RIGHTS,    /* bulk: give me so many rights of this bounded counter */
     MESSAGE_PUSHED,    /* bulk: I don't know what that push came after */
+    MESSAGE_SWIM,      /* control: who is alive, and are you? (gossip/swim.h) */
     MESSAGE_KINDS      /* one past the last */
 };
 
@@ -100,6 +102,7 @@ struct message {
      * the sender has. */
     struct context since;
     bool compares; /* PULL: since is where a compare has got to, no claim to have all before it */
+    struct swim_message *swim; /* owned */
     /* With BUSY: for how many ms. */
     struct slice bytes; /* chunk, page, cursor, what repair.c and verify.c pack: borrowed */
 };

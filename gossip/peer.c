@@ -205,6 +205,7 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
         peer->digest_all = peer->digest_soon = link != 0;
         peer->digest_after = 0;
         peer->heartbeat_at = step->now.mono_ms;
+        members_link(gossip, step->now, index);
     }
     if (was_up && !peer_is_up(gossip, index))
         trace(gossip->trace, "%s: disconnected", peer_text(gossip, index));
@@ -264,6 +265,7 @@ static int peer_beat(struct step *step, size_t index)
         if (peer->links[channel])
             error = link_tell(step, peer->links[channel], &message, false);
     }
+    swim_beat(gossip->swim, peer->node);
     peer->heartbeat_at =
         step->now.mono_ms + beat * 4 / 5 + rng_below(&gossip->rng, beat * 2 / 5 + 1);
     peer->digest_all = peer->digest_soon = !BROKEN("digest-once");

@@ -345,6 +345,9 @@ struct gossip {
     char healed[FAULT_TEXT_MAX];  /* the last cell that was: key, peer, cause */
     uint64_t refusals;            /* how many there were */
     struct buffer message;        /* scratch for encoding */
+    struct swim *swim;
+    uint64_t incarnation, incarnation_told; /* this node's: written down; and told */
+    uint64_t member_changes;
 };
 
 /* One step's arguments, kept together. */
@@ -393,6 +396,14 @@ int peers_tick(struct step *step);
 uint64_t peers_deadline(const struct gossip *gossip);
 void peer_lost_messages(struct gossip *gossip, size_t index, enum channel channel);
 void peer_error(struct peer *peer, const char *text);
+
+/* members.c */
+int members_begin(struct gossip *gossip);
+/* The peer's control link is another one, or none. */
+void members_link(struct gossip *gossip, struct now now, size_t index);
+int members_work(struct step *step); /* what is to be told, and was not */
+void members_status(const struct gossip *gossip, const struct peer *peer,
+                    struct peer_status *status);
 
 /* hello.c */
 int hello_send(struct step *step, const struct link *link);

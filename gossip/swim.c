@@ -102,14 +102,14 @@ uint64_t member_beat(const struct swim *swim, const struct member *member)
 
 static uint64_t doubted(const struct swim *swim, uint64_t ms)
 {
-    return BROKEN("doubt-nothing") ? ms : ms * (1 + swim->doubt);
+    return ms * (1 + swim->doubt);
 }
 
 uint64_t member_quiet_ms(const struct swim *swim, const struct member *member)
 {
     uint64_t beat = member_beat(swim, member);
-    if (!member->is.linked)
-        return doubted(swim, member->helped ? beat * HELPED_BEATS : 0);
+    if (!member->is.linked && member->helped)
+        return doubted(swim, beat * HELPED_BEATS);
     return doubted(swim, beat * 5 / 4);
 }
 
@@ -141,17 +141,16 @@ static void later(uint64_t *time_ms, uint64_t by_ms, uint64_t now_ms)
     *time_ms = *time_ms + by_ms < now_ms ? *time_ms + by_ms : now_ms;
 }
 
-/* This node slept: what it did not hear meanwhile was not silence. */
+/* This node slept: what it did not hear meanwhile was not silence. Nobody knows since when, so who
+ * was asked has the whole time again, and who is suspected another heartbeat. */
 static void swim_slept(struct swim *swim, uint64_t now_ms, uint64_t late_ms)
 {
-    if (BROKEN("sleep-unnoticed"))
-        return;
     for (size_t i = 0; i < swim->members_count; i++) {
         struct member *member = &swim->members[i];
         later(&member->heard_ms, late_ms, now_ms);
         later(&member->ears_ms, late_ms, now_ms);
-        later(&member->suspect_ms, late_ms, now_ms);
-        member->probe_until += late_ms;
+        later(&member->suspect_ms, late_ms + member_beat(swim, member), now_ms);
+        member->probe_until = now_ms + member_help_ms(swim, member);
     }
     for (size_t i = 0; i < swim->relays_count; i++)
         swim->relays[i].until += late_ms;
@@ -321,12 +320,11 @@ static void accuse_soon(struct swim *swim, uint64_t now_ms, struct member *membe
 void swim_heard(struct swim *swim, uint64_t now_ms, uint64_t node)
 {
     struct member *member = member_find(swim, node);
-    if (!member || BROKEN("heard-nothing"))
+    if (!member)
         return;
     member->heard_ms = member->ears_ms = now_ms;
     member->helped = false;
-    if (member->probe != PROBE_NONE)
-        member->probe = PROBE_NONE;
+    member->probe = PROBE_NONE;
     if (member->is.state != MEMBER_ALIVE && member->accuse_at == 0)
         accuse_soon(swim, now_ms, member);
 }
@@ -446,8 +444,6 @@ void swim_unlink(struct swim *swim, uint64_t now_ms, uint64_t node)
     swim_wake(swim, now_ms);
     member->is.linked = false;
     member->probe = PROBE_NONE;
-    if (member->is.state == MEMBER_ALIVE)
-        probe_begin(swim, now_ms, member);
     swim_settle(swim, now_ms);
 }
 
@@ -513,7 +509,7 @@ static void member_probe_tick(struct swim *swim, uint64_t now_ms, struct member 
     else if (over)
         probe_fail(swim, now_ms, member);
     else if (member->probe == PROBE_NONE && member_is_probed(swim, member) &&
-             now_ms >= member->heard_ms + member_quiet_ms(swim, member))
+             !BROKEN("probes-none") && now_ms >= member->heard_ms + member_quiet_ms(swim, member))
         probe_begin(swim, now_ms, member);
     else if (member->probe == PROBE_NONE && !member_is_probed(swim, member) &&
              now_ms >= member->retry_at)

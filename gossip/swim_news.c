@@ -163,7 +163,7 @@ static void self_take(struct swim *swim, uint64_t now_ms, uint64_t from,
     } else if (update->state == MEMBER_ALIVE) {
         swim->incarnation = update->incarnation;
     } else if (update->incarnation < SWIM_INCARNATION_MAX && !BROKEN("refutes-nothing")) {
-        swim->incarnation = update->incarnation + !BROKEN("refutes-lower");
+        swim->incarnation = update->incarnation + 1;
         if (update->state != MEMBER_LEFT)
             swim_worry(swim, now_ms, 1);
         self_is_news(swim);

@@ -858,7 +858,11 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
 /* What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). An unknown
  * verb is INVALID, and the text of that error lists those that there are; neap(1) has the same ones
  * as commands, and docs/operations.md says how to read the answers:
- *   status                      the node, its buckets, its peers
+ *   status                      the node, its buckets, its peers; and its members, as all who are
+ *                               connected tell: alive; suspect, not heard for about 2 s, by nobody
+ *                               who could be asked; dead, and did not say otherwise for 4 to 24 s;
+ *                               left. Since when (ms_ago), and as which incarnation: it grows each
+ *                               time that a node has to say that it lives
  *   digest [BUCKET]             keys, cells, and a sum over all of them
  *   stats                       numbers
  *   isolate on|off              no talk with peers

@@ -35,8 +35,8 @@ struct checker {
 
 extern const struct checker check_acknowledged, check_asks, check_bounded, check_bounds,
     check_contexts, check_counts, check_durable, check_equal, check_expiry, check_frugal,
-    check_pushes, check_quorums, check_removed, check_rest, check_sessions, check_trees,
-    check_verify;
+    check_members, check_pushes, check_quorums, check_removed, check_rest, check_sessions,
+    check_trees, check_verify;
 
 struct checks; /* the state of all */
 struct checks *checks_new(struct world *world);

@@ -171,6 +171,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_HELLO:
     case MESSAGE_HEARTBEAT:
     case MESSAGE_RIGHTS:
+    case MESSAGE_SWIM:    /* check_members looks at it */
     case MESSAGE_COMPARE: /* a key names no event */
         return;
     case MESSAGE_DIGEST:

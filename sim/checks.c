@@ -14,7 +14,7 @@ static const struct checker *const table[] = {
     &check_equal,    &check_frugal,  &check_acknowledged, &check_removed,
     &check_sessions, &check_bounded, &check_expiry,       &check_trees,
     &check_counts,   &check_verify,  &check_asks,         &check_pushes,
-    &check_quorums};
+    &check_quorums,  &check_members};
 enum { CHECKERS = sizeof table / sizeof *table };
 
 struct checks {

@@ -8,7 +8,7 @@
 #include "store/format.h"
 #include "store/keys.h"
 
-/* 'I' [node, life or nil, former, reason, mark]   'H' [stamp] */
+/* 'I' [node, life or nil, former, reason, mark]   'H' [stamp]   'A' [number] */
 enum { IDENTITY_FIELDS = 5, MARK_FIELDS = 5, RECORD_SIZE_MAX = 256 };
 
 /* What 'I' says. A life of 0 stands for none. */
@@ -295,44 +295,78 @@ int identity_forget_life(const struct view *view, struct batch *batch)
     return error;
 }
 
-int hlc_mark_open(const struct view *view, struct hlc *hlc)
+static int number_read(const struct view *view, char kind, uint64_t *ret_number)
 {
     struct buffer scratch;
     struct reader reader;
-    uint64_t stamp;
+    uint64_t number;
     int error;
 
     buffer_init(&scratch, RECORD_SIZE_MAX);
-    error = meta_get(view, 'H', &scratch);
+    error = meta_get(view, kind, &scratch);
     if (!error) {
         reader_init(&reader, buffer_slice(&scratch));
         read_array_of(&reader, 1);
-        stamp = read_u64(&reader);
+        number = read_u64(&reader);
         if (reader_end(&reader))
             error = NEAP_CORRUPT;
-        else if (stamp > hlc->last)
-            hlc->last = stamp;
+        else
+            *ret_number = number;
     }
     buffer_done(&scratch);
+    return error;
+}
+
+static int number_put(struct batch *batch, char kind, uint64_t number)
+{
+    struct buffer scratch;
+    struct writer writer;
+    int error;
+
+    buffer_init(&scratch, RECORD_SIZE_MAX);
+    writer_init(&writer, &scratch);
+    write_array(&writer, 1);
+    write_u64(&writer, number);
+    error = meta_put(batch, kind, &writer);
+    buffer_done(&scratch);
+    return error;
+}
+
+int incarnation_read(const struct view *view, uint64_t *ret_incarnation)
+{
+    uint64_t number = 0;
+    int error = number_read(view, 'A', &number);
+
+    if (error && error != NEAP_NOTFOUND)
+        return error;
+    *ret_incarnation = number;
+    return 0;
+}
+
+int incarnation_put(struct batch *batch, uint64_t incarnation)
+{
+    return number_put(batch, 'A', incarnation);
+}
+
+int hlc_mark_open(const struct view *view, struct hlc *hlc)
+{
+    uint64_t stamp = 0;
+    int error = number_read(view, 'H', &stamp);
+
+    if (!error && stamp > hlc->last)
+        hlc->last = stamp;
     return error == NEAP_NOTFOUND ? 0 : error;
 }
 
 int hlc_mark_keep(struct batch *batch, const struct hlc *hlc, uint64_t *mark)
 {
-    struct buffer scratch;
-    struct writer writer;
     uint64_t next;
     int error;
 
     if (hlc->last < *mark)
         return 0;
     next = hlc->last + ((uint64_t)HLC_MARK_AHEAD_MS << 16);
-    buffer_init(&scratch, RECORD_SIZE_MAX);
-    writer_init(&writer, &scratch);
-    write_array(&writer, 1);
-    write_u64(&writer, next);
-    error = meta_put(batch, 'H', &writer);
-    buffer_done(&scratch);
+    error = number_put(batch, 'H', next);
     if (!error)
         *mark = next;
     return error;

@@ -45,6 +45,10 @@ int identity_open(const struct view *view, const struct directory_mark *mark, bo
                   struct neap_error *error);
 /* For whoever writes a backup: its directory has no life until it is opened. */
 int identity_forget_life(const struct view *view, struct batch *batch);
+/* How often this node has said that it lives (gossip/swim.h): a number that never goes back in a
+ * directory. 0: there is none yet. CORRUPT, NOMEM, IO. */
+int incarnation_read(const struct view *view, uint64_t *ret_incarnation);
+int incarnation_put(struct batch *batch, uint64_t incarnation); /* LIMIT, NOMEM */
 const char *identity_reason_text(enum identity_reason reason);
 
 /* The hybrid clock never goes back over a restart: what is recorded is ahead of all stamps given.

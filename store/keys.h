@@ -1,7 +1,8 @@
 /* The key space of everything on disk, in one place. All integers big-endian.
  *   cells  [shard 8][bucket 8][path]            residue reference, canonical cell
  *   log    [shard 8][replica id 8][counter 8]   nonce, bucket, path
- *   meta   'B' [shard 8][replica id 8]           whose it is (store/owner.h)
+ *   meta   'A'                                   incarnation of the node (gossip/members.c)
+ *          'B' [shard 8][replica id 8]           whose it is (store/owner.h)
  *          'C' [shard 8]                         a compare that is under way
  *          'D' [shard 8][bucket 8][path]         a hole begins here (store/hole.h)
  *          'F'                                   format version (store/format.h)
@@ -26,7 +27,7 @@
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "BCDEFHIMNORSTUXY"
+#define KEY_META_KINDS "ABCDEFHIMNORSTUXY"
 #define KEY_META_DERIVED "X"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };

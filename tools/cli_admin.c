@@ -65,6 +65,18 @@ static const char *certificate_problem(const json_t *status)
                                                                    : "";
 }
 
+/* "dead for 12 s", of a member that is not alive. */
+static const char *member_text(const json_t *peer, char *ret_text, size_t size)
+{
+    const char *state = text_of(peer, "member");
+
+    if (!*state || !strcmp(state, "alive"))
+        return *state ? state : "-";
+    snprintf(ret_text, size, "%s for %" JSON_INTEGER_FORMAT " s", state,
+             number_of(peer, "member_ms_ago") / 1000);
+    return ret_text;
+}
+
 /* What an operator has to look at: exit 1. */
 static int status_degraded(json_t *status)
 {
@@ -164,6 +176,7 @@ int command_status(struct cli *cli)
 {
     const char *const words[] = {"status"};
     json_t *status, *item;
+    char member[48];
     size_t i;
     int result, degraded;
 
@@ -181,12 +194,13 @@ int command_status(struct cli *cli)
     printf("\n%-24s %8s %9s  %s\n", "bucket", "log", "residues", "equal");
     json_array_foreach(json_object_get(status, "buckets"), i, item) print_bucket(item);
     if (json_array_size(json_object_get(status, "peers")))
-        printf("\n%-36s %-10s %8s  %s\n", "peer", "state", "lag", "last error");
+        printf("\n%-36s %-10s %8s  %-18s %s\n", "peer", "state", "lag", "member", "last error");
     json_array_foreach(json_object_get(status, "peers"), i, item)
-        printf("%-36s %-10s %8" JSON_INTEGER_FORMAT "  %s\n",
+        printf("%-36s %-10s %8" JSON_INTEGER_FORMAT "  %-18s %s\n",
                text_of(item, peer_is_known(item) ? "address" : "node"),
                json_is_true(json_object_get(item, "connected")) ? "connected" : "away",
-               number_of(item, "lag"), text_of(item, "last_error"));
+               number_of(item, "lag"), member_text(item, member, sizeof member),
+               text_of(item, "last_error"));
     print_warnings(status);
     json_decref(status);
     return degraded;

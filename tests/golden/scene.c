@@ -246,6 +246,7 @@ void scene_open(struct scene *scene)
     own.batch = scene->batch;
     live_through(scene, &own, &peer);
     CHECK_OK(expiry_put_mark(&scene->store.expiry, scene->batch, wall_ms + 5000));
+    CHECK_OK(incarnation_put(scene->batch, 7));
     CHECK_OK(scene->disk->ops->commit(scene->disk, scene->batch, true));
     batch_clear(scene->batch);
     shard_free(peer.shard);

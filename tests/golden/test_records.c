@@ -253,8 +253,13 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
 {
     struct view view = view_of(reading);
     uint32_t format = 0;
+    uint64_t incarnation = 0;
 
     switch (key.data[0]) {
+    case 'A':
+        CHECK_OK(incarnation_read(&view, &incarnation));
+        say(text, "incarnation %" PRIu64 "\n", incarnation);
+        break;
     case 'B':
         say_owner(&view, key, text);
         break;

@@ -468,6 +468,43 @@ static void make_rights(struct buffer *ret_bytes)
     buffer_done(&path);
 }
 
+static void make_swim(struct buffer *ret_bytes)
+{
+    struct message message;
+    struct swim_message swim = {
+        .type = SWIM_REQUEST,
+        .number = 300,
+        .target = 0xa2,
+        .updates = {{.node = 0xa1, .incarnation = 7, .state = MEMBER_ALIVE},
+                    {.node = 0xa2,
+                     .incarnation = 2,
+                     .state = MEMBER_SUSPECT,
+                     .accusers = {0xa1, 0xa3},
+                     .accusers_count = 2},
+                    {.node = 0xa4, .incarnation = SWIM_INCARNATION_MAX, .state = MEMBER_DEAD}},
+        .updates_count = 3};
+
+    message_init(&message);
+    message.kind = MESSAGE_SWIM;
+    message.swim = &swim;
+    CHECK_OK(message_encode(&message, ret_bytes));
+}
+
+static void say_swim(struct buffer *text, const struct swim_message *swim)
+{
+    say(text, "swim %u, number %" PRIu64 ", target %" PRIx64 "\n", (unsigned)swim->type,
+        swim->number, swim->target);
+    for (unsigned i = 0; i < swim->updates_count; i++) {
+        const struct swim_update *update = &swim->updates[i];
+
+        say(text, "%" PRIx64 " %s, incarnation %" PRIu64, update->node,
+            member_state_text(update->state), update->incarnation);
+        for (unsigned j = 0; j < update->accusers_count; j++)
+            say(text, ", says %" PRIx64, update->accusers[j]);
+        say(text, "\n");
+    }
+}
+
 static void say_digest(struct buffer *text, const struct digest_item *item)
 {
     say(text, "shard %" PRIx64 " \"%s\", replica %" PRIx64 ", saw %" PRIx64 ":%" PRIu64 "/%" PRIu32,
@@ -543,6 +580,8 @@ static void say_message(struct slice bytes, struct buffer *ret_text)
         say(ret_text, message.digests_more ? "digests, more follow\n" : "digests\n");
         for (size_t i = 0; i < message.digests_count; i++)
             say_digest(ret_text, &message.digests[i]);
+    } else if (message.kind == MESSAGE_SWIM) {
+        say_swim(ret_text, message.swim);
     } else {
         say(ret_text, "%s\n", message_name(message.kind));
     }
@@ -597,6 +636,7 @@ static const struct golden messages[] = {
     MESSAGE("hole", MESSAGE_HOLE, make_hole),
     MESSAGE("fill", MESSAGE_FILL, make_fill),
     MESSAGE("rights", MESSAGE_RIGHTS, make_rights),
+    MESSAGE("swim", MESSAGE_SWIM, make_swim),
 };
 
 TEST(messages_are_as_they_were)

@@ -288,7 +288,8 @@ static bool line_counts(const struct story *story, const char *line, const char 
     static const char *const details[] = {": dial ",     ": hello, ",     ": link down",
                                           ": connected", ": drop link, ", " is open\n",
                                           ": log cut, "};
-    if (strstr(line, ": digest of") || (only && *line != '-' && strncmp(line, only, 1) != 0))
+    if (strstr(line, ": digest of") || strstr(line, " member ") ||
+        (only && *line != '-' && strncmp(line, only, 1) != 0))
         return false;
     for (size_t i = 0; !story->detail && i < sizeof details / sizeof *details; i++) {
         if (strstr(line, details[i]))

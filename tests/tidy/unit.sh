@@ -10,6 +10,7 @@ gossip/fault.c tests/unit/test_gossip.c
 gossip/flow.c tests/story/test_away.c
 gossip/heal.c tests/story/test_disks.c
 gossip/link.c tests/unit/test_gossip.c
+gossip/members.c tests/story/test_members.c
 gossip/peer.c tests/unit/test_gossip.c
 gossip/push.c tests/unit/test_gossip.c
 gossip/release.c tests/story/test_lives.c

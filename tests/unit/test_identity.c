@@ -369,3 +369,43 @@ TEST(a_mark_names_the_directory_and_a_file_in_it)
     directory_remove(other);
     CHECK_ERROR(directory_mark_read(path, &third, &error), NEAP_IO);
 }
+
+static int keep_incarnation(void *argument)
+{
+    struct batch *batch = NULL;
+    uint64_t number = 0;
+    int failed = batch_new(argument, &batch);
+    struct view view;
+
+    if (failed)
+        return failed;
+    failed = incarnation_put(batch, 9);
+    view = batch_view(batch);
+    if (!failed)
+        failed = incarnation_read(&view, &number);
+    batch_free(batch);
+    CHECK(failed || number == 9);
+    return failed;
+}
+
+TEST(an_incarnation_is_kept_and_a_damaged_one_is_told)
+{
+    struct disk *disk = disk_new();
+    struct view view = {.disk = disk};
+    struct batch *batch = NULL;
+    uint64_t number = 7;
+
+    CHECK_OK(incarnation_read(&view, &number));
+    CHECK_EQUAL(number, 0);
+    CHECK_OK(batch_new(disk, &batch));
+    CHECK_OK(batch_put(batch, DISK_META, slice_text("A"), slice_text("?")));
+    CHECK_OK(disk->ops->commit(disk, batch, true));
+    batch_free(batch);
+    number = 7;
+    CHECK_ERROR(incarnation_read(&view, &number), NEAP_CORRUPT);
+    CHECK_EQUAL(number, 7);
+    disk_close(disk);
+    disk = disk_new();
+    test_alloc_sweep(keep_incarnation, disk);
+    disk_close(disk);
+}

@@ -206,6 +206,70 @@ TEST(a_hello_of_a_later_version_may_say_more)
     CHECK_ERROR(decode_hex("97 01 01 01 01 01 00 a1 00"), NEAP_INVALID); /* zero byte in a text */
 }
 
+static struct swim_message swim_example(void)
+{
+    return (struct swim_message){.type = SWIM_NACK,
+                                 .number = 9,
+                                 .target = 3,
+                                 .updates = {{.node = 1, .incarnation = 2, .state = MEMBER_LEFT},
+                                             {.node = 2,
+                                              .incarnation = SWIM_INCARNATION_MAX,
+                                              .state = MEMBER_SUSPECT,
+                                              .accusers = {4, 5, 6, 7},
+                                              .accusers_count = SWIM_ACCUSERS_MAX}},
+                                 .updates_count = 2};
+}
+
+TEST(what_members_say_goes_round)
+{
+    struct swim_message swim = swim_example();
+    struct message message, back;
+    message_init(&message);
+    message.kind = MESSAGE_SWIM;
+    message.swim = &swim;
+    CHECK_OK(round_trip(&message, &back));
+    CHECK_EQUAL(back.swim->type, SWIM_NACK);
+    CHECK_EQUAL(back.swim->target, 3);
+    CHECK_EQUAL(back.swim->updates_count, 2);
+    CHECK_EQUAL(back.swim->updates[1].accusers[3], 7);
+    CHECK_EQUAL(back.swim->updates[1].incarnation, SWIM_INCARNATION_MAX);
+    message_done(&back);
+}
+
+TEST(bad_words_on_members_are_refused)
+{
+    CHECK_OK(decode_hex("95 1a 00 00 00 91 93 01 00 01"));
+    CHECK_ERROR(decode_hex("94 1a 00 00 00"), NEAP_INVALID);
+    CHECK_ERROR(decode_hex("95 1a 05 00 00 90"), NEAP_INVALID);                /* no such type */
+    CHECK_ERROR(decode_hex("95 1a 00 00 00 91 93 01 04 01"), NEAP_INVALID);    /* no such state */
+    CHECK_ERROR(decode_hex("95 1a 00 00 00 91 94 01 00 01 02"), NEAP_INVALID); /* alive, accused */
+    CHECK_OK(decode_hex("95 1a 00 00 00 91 94 01 01 01 02"));
+    CHECK_ERROR(decode_hex("95 1a 00 00 00 91 98 01 01 01 02 03 04 05 06"), NEAP_LIMIT);
+    CHECK_ERROR(decode_hex("95 1a 00 00 00 91 92 01 00"), NEAP_INVALID);
+    CHECK_ERROR(decode_hex("95 1a 00 00 00 dc 00 11"), NEAP_LIMIT);
+    /* An incarnation past the last one. */
+    CHECK_ERROR(decode_hex("95 1a 00 00 00 91 93 01 00 cf 40 00 00 00 00 00 00 01"), NEAP_INVALID);
+}
+
+static int swim_round(void *argument)
+{
+    struct swim_message swim = swim_example();
+    struct message message, back;
+    (void)argument;
+    message_init(&message);
+    message.kind = MESSAGE_SWIM;
+    message.swim = &swim;
+    int error = round_trip(&message, &back);
+    if (!error)
+        message_done(&back);
+    return error;
+}
+
+TEST(words_on_members_survive_want_of_memory)
+{
+    test_alloc_sweep(swim_round, NULL);
+}
+
 TEST(every_cut_of_a_message_is_refused)
 {
     struct message message;

@@ -521,6 +521,29 @@ TEST(who_beats_seldom_is_waited_for_as_long)
     swim_free(swim);
 }
 
+/* What it heard and what it asked before it slept is as old as it was then. */
+TEST(who_sleeps_does_not_take_that_for_silence)
+{
+    struct swim *swim = alone();
+    swim_link(swim, 1000, 2, false);
+    swim_link(swim, 1000, 3, false);
+    say(swim, 1000, 2, 2, MEMBER_ALIVE, 1);
+    say(swim, 1000, 3, 3, MEMBER_ALIVE, 1);
+    swim_tick(swim, swim_deadline(swim)); /* asks both */
+    swim_tick(swim, swim_deadline(swim)); /* and helpers */
+    uint64_t asleep = swim_deadline(swim) - 50;
+    CHECK(is(swim, 2, MEMBER_ALIVE, 1));
+    swim_tick(swim, asleep + 9000);
+    CHECK(is(swim, 2, MEMBER_ALIVE, 1) && is(swim, 3, MEMBER_ALIVE, 1));
+    CHECK(swim_doubt(swim) > 0);
+    swim_heard(swim, asleep + 9010, 2);
+    swim_heard(swim, asleep + 9010, 3);
+    say(swim, asleep + 9010, 2, 4, MEMBER_SUSPECT, 1);
+    swim_tick(swim, asleep + 90000);
+    CHECK(is(swim, 4, MEMBER_SUSPECT, 1));
+    swim_free(swim);
+}
+
 static int open_one(void *arg)
 {
     struct swim *swim;
