@@ -37,9 +37,10 @@ static void started(struct world *world, void *state, size_t node)
     struct seen *seen = &((struct members *)state)->seen[node];
     seen->views_count = 0;
     seen->anew = true;
-    /* Some of what was synced is gone; others will say how far it had come. */
-    if (world->nodes[node].wheel.engine.store.identity.fresh_life ||
-        world->nodes[node].door.met_rot)
+    const struct sim_node *begun = &world->nodes[node];
+    /* What was synced is gone or could not be read; others will say how far it had come. */
+    if (begun->wheel.engine.store.identity.fresh_life || begun->door.met_rot ||
+        disk_gave(&begun->door, NEAP_CORRUPT))
         seen->told = 0;
 }
 

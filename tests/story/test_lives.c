@@ -209,7 +209,6 @@ TEST(of_a_directory_and_its_copy_each_goes_on_as_itself)
                "B starts\n"
                "A incr apples 10\n"
                "C sim://A: disconnected\n"
-               "C sim://B: not sent, NOTFOUND\n"
                "C sim://B: disconnected\n"
                "B incr apples 100\n"
                "B sim://A: push box 1..1\n"
