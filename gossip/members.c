@@ -85,7 +85,7 @@ static int member_tell(struct step *step, uint64_t node, struct swim_message *sw
     struct gossip *gossip = step->gossip;
     struct message message;
     bool anew = tells_anew(gossip, swim);
-    int error = 0;
+    int error = incarnation_keep(step);
     message_init(&message);
     message.kind = MESSAGE_SWIM;
     message.swim = swim;
@@ -102,7 +102,7 @@ int members_work(struct step *step)
 {
     struct swim_message swim;
     uint64_t to;
-    int error = incarnation_keep(step);
+    int error = 0;
     members_trace(step->gossip);
     while (!error && swim_mail(step->gossip->swim, &to, &swim))
         error = member_tell(step, to, &swim);
