@@ -73,7 +73,7 @@ static const struct rule table[] = {
     {"damage-forgotten", "nobody remembers that a record could not be read", "rot",
      "what_rots_comes_back_and_is_never_not_found", 0},
     {"salvage-silent", "what a salvage could not read counts as removed", "rot", NULL, 0},
-    {"salvage-keeps-log", "a log with gaps is told as if it had none", "rot", NULL, 0},
+    {"salvage-keeps-log", "a log with gaps is told as if it had none", "rot,crash", NULL, 0},
     {"holes-unseen", "what is in a hole is read as not there", "rot", NULL, 0},
     {"hole-never", "nobody asks for what is in holes", "rot", NULL, 0},
     {"hole-takes", "events are taken into holes", "rot,cut,oneway,crash", NULL, 269},

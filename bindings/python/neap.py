@@ -603,18 +603,21 @@ class _NeapCalls:
         """What operators ask: words in, one JSON document out (UTF-8, a zero byte after it). An
         unknown verb is INVALID, and the text of that error lists those that there are; neap(1) has
         the same ones as commands, and docs/operations.md says how to read the answers: status the
-        node, its buckets, its peers digest [BUCKET] keys, cells, and a sum over all of them stats
-        numbers isolate on|off no talk with peers revoke KIND/ID node/ID, device/ID or client/ID is
-        let in nowhere any more, and its connections end: by system data, so each node learns it
-        revoked [list] who is verify [BUCKET [MS]] do peers hold the same? While all go on writing
-        explain BUCKET KEY [TYPE|any [FIELD...]] why an object is as it is: its cells, the events
-        that made them, by whom; and what each peer has of it, lacks, or has otherwise. Waits up to
-        5 seconds for peers diff BUCKET KEY [TYPE|any [FIELD...]] the same, of cells that differ
-        somewhere differing BUCKET PEER [LIMIT [FROM]] which cells a peer (its address, or its
-        node's id) has otherwise, who lacks what, and why; with what is under way. At most LIMIT of
-        them (256); `next` is the FROM of the others. Waits up to 30 s tasks long work that is under
-        way or paused task pause|resume|cancel ID scrub [BUCKET] all cells are read again from now
-        on repair [BUCKET] compared with all peers, and mended, without the usual waits limit
+        node, its buckets, its peers; and its members, as all who are connected tell: alive;
+        suspect, not heard for about 2 s, by nobody who could be asked; dead, and did not say
+        otherwise for 4 to 24 s; left. Since when (ms_ago), and as which incarnation: it grows each
+        time that a node has to say that it lives digest [BUCKET] keys, cells, and a sum over all of
+        them stats numbers isolate on|off no talk with peers revoke KIND/ID node/ID, device/ID or
+        client/ID is let in nowhere any more, and its connections end: by system data, so each node
+        learns it revoked [list] who is verify [BUCKET [MS]] do peers hold the same? While all go on
+        writing explain BUCKET KEY [TYPE|any [FIELD...]] why an object is as it is: its cells, the
+        events that made them, by whom; and what each peer has of it, lacks, or has otherwise. Waits
+        up to 5 seconds for peers diff BUCKET KEY [TYPE|any [FIELD...]] the same, of cells that
+        differ somewhere differing BUCKET PEER [LIMIT [FROM]] which cells a peer (its address, or
+        its node's id) has otherwise, who lacks what, and why; with what is under way. At most LIMIT
+        of them (256); `next` is the FROM of the others. Waits up to 30 s tasks long work that is
+        under way or paused task pause|resume|cancel ID scrub [BUCKET] all cells are read again from
+        now on repair [BUCKET] compared with all peers, and mended, without the usual waits limit
         [bulk_max|scrub_max N] the limits, with one of them changed until the node is closed reload
         the certificates are read again from the cluster directory, for links from now on; those
         that there are go on Of the call: ret_error (timeout_ms is for later)."""

@@ -17,7 +17,7 @@ void pair_open_node(struct pair *pair, unsigned index)
                                     .backoff_ms_max = 100,
                                     .log_max = 100000};
     struct node_options options = {.disk = pair->disks[index],
-                                   .clock = clock_os(),
+                                   .clock = pair->clock,
                                    .mark = &mark,
                                    .sync_ms = pair->sync_ms,
                                    .gossip = &gossip,
@@ -33,13 +33,20 @@ void pair_init(struct pair *pair)
 {
     memset(pair, 0, sizeof *pair);
     hub_init(&pair->hub);
+    pair->clock = clock_os();
     pair->heartbeat_ms = 20;
     pair->sync_ms = 5;
 }
 
 void pair_open(struct pair *pair)
 {
+    pair_open_by(pair, clock_os());
+}
+
+void pair_open_by(struct pair *pair, struct clock *clock)
+{
     pair_init(pair);
+    pair->clock = clock;
     for (unsigned i = 0; i < 2; i++) {
         CHECK_OK(disk_mem_open(&pair->disks[i]));
         pair->nets[i] = (struct hub_net){.hub = &pair->hub, .address = names[i]};

@@ -12,6 +12,7 @@ struct pair {
     struct hub_net nets[2];
     struct disk *disks[2];
     struct node *nodes[2];
+    struct clock *clock;
     uint32_t heartbeat_ms, sync_ms;
 };
 
@@ -21,6 +22,7 @@ extern const char *const names[2];
 void pair_init(struct pair *pair);
 void pair_open_node(struct pair *pair, unsigned index);
 void pair_open(struct pair *pair); /* both */
+void pair_open_by(struct pair *pair, struct clock *clock);
 void pair_close(struct pair *pair);
 /* Until a write of level ALL goes through: the two have met. */
 void pair_meet(struct pair *pair);

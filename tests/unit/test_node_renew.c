@@ -1,6 +1,7 @@
 /* A node whose certificate is due asks, by its clock, and takes what it is given. */
 #include "engine/node_renew.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "trust/keep.h"
 
 /* The node's clock is the system's, but for what is added. */
-static uint64_t late_ms;
+static atomic_ullong late_ms;
 
 static uint64_t late_wall(struct clock *clock)
 {
@@ -68,9 +69,8 @@ static void renewing_open(struct renewing *renewing)
     *renewing = (struct renewing){.clock.ops = &late_ops, .asking = {ask, renewing}};
     late_ms = 0;
     home_open(&renewing->home);
-    pair_open(&renewing->pair);
+    pair_open_by(&renewing->pair, &renewing->clock);
     renewing->node = renewing->pair.nodes[0];
-    renewing->node->clock = &renewing->clock;
     renewing->node->directory = mem_text(renewing->home.path);
 }
 
