@@ -5,7 +5,7 @@
 
 /* The chunks of an answer: one after the other, each goes on where the one before ends, and is told
  * after it. They are read in one turn, so their contexts are the same, and nothing is remembered
- * between two questions (docs/decisions/0084). */
+ * between two questions (docs/decisions/0085). */
 struct giving {
     struct step *step;
     const struct shard *shard;
