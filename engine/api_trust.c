@@ -200,25 +200,26 @@ struct listed {
     uint64_t now_s;
 };
 
-static int listed_add(void *arg, const struct ticket *ticket)
+static int listed_add(void *arg, uint64_t number, const struct ticket *ticket,
+                      struct neap_error *error)
 {
     struct listed *listed = arg;
     char id[TICKET_NAME_MAX], who[PRINCIPAL_TEXT_MAX], key[FINGERPRINT_TEXT_MAX];
     json_t *json;
 
-    ticket_name(ticket->grants.id, id);
+    ticket_name(number, id);
     json = json_pack(
         "{ss, ss, so, so, ss, so}", "id", id, "identity", principal_text(&ticket->grants, who),
         "rights", rights_json(&ticket->grants), "until", json_number(ticket->until_s * 1000),
         "state", ticket_state(ticket, listed->now_s), "failures", json_number(ticket->failures));
     if (!json || json_array_append(listed->tokens, json)) {
         json_decref(json);
-        return NEAP_NOMEM;
+        return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
     }
     json_decref(json);
     fingerprint_text(ticket->key, key);
     if (ticket->used && json_object_set_new(json, "used_by", json_string(key)))
-        return NEAP_NOMEM;
+        return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
     return 0;
 }
 

@@ -74,7 +74,9 @@ static int no_memory(struct neap_error *error)
     return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
 }
 
-int tickets_each(const char *directory, int (*each)(void *arg, const struct ticket *ticket),
+int tickets_each(const char *directory,
+                 int (*each)(void *arg, uint64_t id, const struct ticket *ticket,
+                             struct neap_error *error),
                  void *arg, size_t *ret_damaged, struct neap_error *error)
 {
     char *tokens = secret_path(directory, TICKETS_DIRECTORY);
@@ -93,10 +95,8 @@ int tickets_each(const char *directory, int (*each)(void *arg, const struct tick
             damaged++;
             code = 0;
         } else {
-            code = each(arg, &ticket);
+            code = each(arg, ids.ids[i], &ticket, error);
             ticket_done(&ticket);
-            if (code)
-                error_set(error, code, "%s", error_text(code));
         }
     }
     mem_free(ids.ids);
@@ -122,31 +122,27 @@ int tickets_remove(const char *directory, uint64_t id, struct neap_error *error)
     return code;
 }
 
+struct pruning {
+    const char *directory;
+    uint64_t now_s;
+};
+
+static int ticket_prune(void *arg, uint64_t id, const struct ticket *ticket,
+                        struct neap_error *error)
+{
+    const struct pruning *pruning = arg;
+
+    if (pruning->now_s <= ticket->until_s || pruning->now_s - ticket->until_s <= TICKETS_KEPT_S)
+        return 0;
+    return tickets_remove(pruning->directory, id, error);
+}
+
+/* What cannot be read stays: `neap token list` says so. */
 int tickets_prune(const char *directory, uint64_t now_s, struct neap_error *error)
 {
-    char name[TICKET_NAME_MAX], *tokens = secret_path(directory, TICKETS_DIRECTORY);
-    struct neap_error ignored;
-    struct ids ids = {0};
-    int code = tokens ? ids_read(tokens, &ids, error) : no_memory(error);
+    struct pruning pruning = {directory, now_s};
 
-    for (size_t i = 0; i < ids.count && !code; i++) {
-        struct ticket ticket;
-
-        code = ticket_load(tokens, ids.ids[i], &ticket, &ignored);
-        if (code == NEAP_NOMEM) {
-            (void)no_memory(error);
-        } else if (code) {
-            code = 0; /* `neap token list` says so */
-        } else {
-            ticket_name(ids.ids[i], name);
-            if (now_s > ticket.until_s && now_s - ticket.until_s > TICKETS_KEPT_S)
-                code = keep_remove(tokens, name, error);
-            ticket_done(&ticket);
-        }
-    }
-    mem_free(ids.ids);
-    mem_free(tokens);
-    return code;
+    return tickets_each(directory, ticket_prune, &pruning, NULL, error);
 }
 
 const char *ticket_state(const struct ticket *ticket, uint64_t now_s)

@@ -10,8 +10,11 @@
 enum { TICKETS_KEPT_S = 7 * 86400 };
 
 /* Calls `each` for each token, in the order of their ids; an error of its own ends that and is
- * returned. A file that cannot be read is left out, and counted. */
-int tickets_each(const char *directory, int (*each)(void *arg, const struct ticket *ticket),
+ * returned, and it says in *error what it is. `id` is that of the file. A file that cannot be read
+ * is left out, and counted. */
+int tickets_each(const char *directory,
+                 int (*each)(void *arg, uint64_t id, const struct ticket *ticket,
+                             struct neap_error *error),
                  void *arg, size_t *ret_damaged, struct neap_error *error);
 /* Its file goes, whatever is in it. */
 int tickets_remove(const char *directory, uint64_t id, struct neap_error *error);

@@ -13,10 +13,12 @@ struct seen {
     size_t count;
 };
 
-static int see(void *arg, const struct ticket *ticket)
+static int see(void *arg, uint64_t id, const struct ticket *ticket, struct neap_error *error)
 {
     struct seen *seen = arg;
 
+    (void)error;
+    CHECK_EQUAL(ticket->grants.id, id);
     seen->ids[seen->count++] = ticket->grants.id;
     return 0;
 }
