@@ -362,21 +362,19 @@ int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, stru
 
 uint64_t gossip_deadline(const struct gossip *gossip)
 {
-    uint64_t deadlines[] = {links_deadline(gossip),
+    uint64_t deadlines[] = {asks_deadline(gossip),
+                            swim_deadline(gossip->swim),
+                            links_deadline(gossip),
                             peers_deadline(gossip),
                             digests_deadline(gossip),
                             gossip->wake_at ? gossip->wake_at : UINT64_MAX,
                             gossip->work.count > 0 ? 0 : UINT64_MAX,
                             gossip->wanting ? 0 : UINT64_MAX,
-                            asks_deadline(gossip),
-                            swim_deadline(gossip->swim),
                             verifies_deadline(gossip)};
+    /* Who is isolated only waits, for the first two. */
+    size_t count = gossip->isolated ? 2 : sizeof deadlines / sizeof *deadlines;
     uint64_t deadline = UINT64_MAX;
-    if (gossip->isolated && asks_deadline(gossip) < swim_deadline(gossip->swim))
-        return asks_deadline(gossip);
-    if (gossip->isolated)
-        return swim_deadline(gossip->swim);
-    for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++)
+    for (size_t i = 0; i < count; i++)
         deadline = deadlines[i] < deadline ? deadlines[i] : deadline;
     return deadline;
 }
