@@ -7,7 +7,7 @@
 
 #include "neap.h"
 
-enum { KEYS = 100000, KEY_BYTES = 16, VALUE_BYTES = 100, BATCH = 100, THREADS_MAX = 8 };
+enum { KEYS = 100000, KEY_BYTES = 16, VALUE_BYTES = 100, BATCH = 100, THREADS_MAX = 32 };
 enum { SET_LARGE = 1000000, SET_SMALL = 10, SMALL_SETS = 1000 };
 
 /* What is in the database, on both sides: neap's buckets, and raw keys and values of the same sizes
@@ -30,9 +30,10 @@ struct raw {
 void raw_open(struct raw *raw, const char *path);
 void raw_close(struct raw *raw);
 void raw_put(struct raw *raw, enum kind kind, uint64_t key, int sync);
-/* Of `count` keys from bench_mix(key) on. */
+void raw_put_keys(struct raw *raw, enum kind kind, const uint64_t *keys, size_t count, int sync);
+/* Of `count` keys (BATCH at most) from bench_mix(key) on. */
 void raw_put_batch(struct raw *raw, enum kind kind, uint64_t key, size_t count, int sync);
-size_t raw_get(struct raw *raw, enum kind kind, uint64_t key);
+size_t raw_get(struct raw *raw, enum kind kind, uint64_t key); /* 0: it is not there */
 /* All that is there, into an empty one, in batches of `each`. */
 void raw_copy(struct raw *from, struct raw *to, size_t each);
 
@@ -49,9 +50,11 @@ typedef void (*operation)(struct sides *sides, uint64_t i);
 struct work {
     const char *name;
     operation neap, raw;
-    unsigned threads, sync, each; /* each: items that one operation writes */
-    uint64_t count;               /* operations a round, all threads together */
-    double goal;                  /* least ratio: raw's time over neap's; 0: none */
+    unsigned threads, sync, each;        /* each: items that one operation writes */
+    uint64_t count;                      /* operations a round, all threads together */
+    double goal, aim;                    /* least ratio: raw's time over neap's; 0: none */
+    unsigned raw_threads;                /* 0: as many */
+    void (*finish)(struct sides *sides); /* what neap has begun is done; NULL: it is */
 };
 
 extern const struct work works[];
@@ -60,10 +63,19 @@ void works_fill(struct sides *sides);
 void works_check(struct sides *sides);
 void bench_check(int code, const char *what);
 uint64_t bench_mix(uint64_t i);
+/* A name of 16 hex digits, faster than printing: what is timed is not how callers make names. */
+void bench_name(uint64_t number, char ret_name[KEY_BYTES + 1]);
 
 /* What log and tree add to a write: printed, and added to the JSON array of results. */
 void write_cost_run(const char *base, json_t *rows);
-/* One set of a million elements against many small ones. */
+/* How long single writes take, and passes. */
 struct rows;
+void latency_run(struct sides *sides, struct rows *rows);
+void raw_scan(struct raw *raw, enum kind kind, uint64_t count);
+/* Starts, memory and sizes: of processes of their own. */
+void process_run(const char *base, struct rows *rows);
+int process_child(char **argv); /* what main() does as such a process */
+
+/* One set of a million elements against many small ones. */
 void sets_run(const char *base, struct rows *rows);
 #endif

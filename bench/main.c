@@ -2,6 +2,7 @@
  * counts is the ratio inside a round; its median over the rounds is printed, with the least and the
  * greatest. */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,23 +41,27 @@ static double clock_seconds(void)
 }
 
 /* Seconds an operation of a slice, all threads together. */
-static double side_time(struct sides *sides, const struct work *work, operation run, uint64_t from)
+static double side_time(struct sides *sides, const struct work *work, bool raw, uint64_t from)
 {
+    unsigned running = raw && work->raw_threads ? work->raw_threads : work->threads;
+    operation run = raw ? work->raw : work->neap;
     pthread_t threads[THREADS_MAX];
     struct runner runners[THREADS_MAX];
-    uint64_t count = work->count / SLICES / work->threads;
+    uint64_t count = work->count / SLICES / running;
     double start = clock_seconds();
 
-    for (unsigned t = 0; t < work->threads; t++) {
+    for (unsigned t = 0; t < running; t++) {
         runners[t] = (struct runner){sides, run, from + t * count, count};
-        if (work->threads == 1)
+        if (running == 1)
             runner_main(&runners[t]);
         else if (pthread_create(&threads[t], NULL, runner_main, &runners[t]))
             bench_check(NEAP_NOMEM, "thread");
     }
-    for (unsigned t = 0; t < work->threads && work->threads > 1; t++)
+    for (unsigned t = 0; t < running && running > 1; t++)
         pthread_join(threads[t], NULL);
-    return (clock_seconds() - start) / (double)(count * work->threads);
+    if (!raw && work->finish)
+        work->finish(sides);
+    return (clock_seconds() - start) / (double)(count * running);
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -82,8 +87,8 @@ static void work_run(struct sides *sides, const struct work *work, uint64_t *fro
         double a = 0, b = 0;
 
         for (unsigned slice = 0; slice < SLICES; slice++) {
-            a += side_time(sides, work, work->neap, *from) / SLICES;
-            b += side_time(sides, work, work->raw, *from) / SLICES;
+            a += side_time(sides, work, false, *from) / SLICES;
+            b += side_time(sides, work, true, *from) / SLICES;
             *from += work->count / SLICES;
         }
         if (round >= 0) {
@@ -95,9 +100,9 @@ static void work_run(struct sides *sides, const struct work *work, uint64_t *fro
     figure = work->each / median(neap);
     reference = work->each / median(raw);
     middle = median(ratio);
-    printf("%-38s %10.0f %10.0f %7.2f [%.2f..%.2f] %6.2f  %s\n", work->name, figure, reference,
-           middle, ratio[0], ratio[ROUNDS - 1], work->goal,
-           middle >= work->goal ? "met" : "MISSED");
+    printf("%-52s %10.0f %10.0f %7.2f [%.2f..%.2f] %6.2f  %s%s\n", work->name, figure, reference,
+           middle, ratio[0], ratio[ROUNDS - 1], work->goal, middle >= work->goal ? "met" : "MISSED",
+           work->aim > 0 && middle >= work->aim ? ", and the aim" : "");
     fflush(stdout);
     rows_add(rows, &(struct row){.work = work->name,
                                  .figure = figure,
@@ -105,6 +110,7 @@ static void work_run(struct sides *sides, const struct work *work, uint64_t *fro
                                  .reference = reference,
                                  .ratio = middle,
                                  .goal = work->goal,
+                                 .aim = work->aim,
                                  .met = middle >= work->goal});
 }
 
@@ -119,6 +125,8 @@ int main(int argc, char **argv)
     bool written;
     uint64_t from = 0;
 
+    if (argc > 1 && strcmp(argv[1], "--child") == 0)
+        return process_child(argv + 2);
     snprintf(base, sizeof(base), "%.100s/neap-bench-XXXXXX", argc > 1 ? argv[1] : "/tmp");
     if (mkdtemp(base) == NULL)
         bench_check(NEAP_IO, base);
@@ -133,12 +141,16 @@ int main(int argc, char **argv)
     rows_open(&rows, file);
     works_fill(&sides);
     works_check(&sides);
-    printf("%-38s %10s %10s %7s %14s %6s\n", "work (operations per second)", "neap", "rocksdb",
+    printf("%-52s %10s %10s %7s %14s %6s\n", "work (operations per second)", "neap", "rocksdb",
            "ratio", "[least..most]", "goal");
     for (unsigned i = 0; i < works_count; i++)
         if (strstr(works[i].name, only))
             work_run(&sides, &works[i], &from, &rows);
     works_check(&sides);
+    if (strstr("latency", only))
+        latency_run(&sides, &rows);
+    if (strstr("process", only))
+        process_run(base, &rows);
     if (strstr("write cost", only))
         write_cost_run(base, rows.list);
     if (strstr("sets", only))

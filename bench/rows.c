@@ -37,14 +37,20 @@ static void row_put(struct rows *rows, const char *work, json_t *row)
 void rows_add(struct rows *rows, const struct row *row)
 {
     row_put(rows, row->work,
-            json_pack("{s:s, s:f, s:s, s:o, s:o, s:o, s:b}", "work", row->work, "figure",
+            json_pack("{s:s, s:f, s:s, s:o, s:o, s:o, s:o, s:b}", "work", row->work, "figure",
                       row->figure, "unit", row->unit, "reference", number_or_null(row->reference),
-                      "ratio", number_or_null(row->ratio), "goal", number_or_null(row->goal), "met",
-                      row->met));
+                      "ratio", number_or_null(row->ratio), "goal", number_or_null(row->goal), "aim",
+                      row->aim > 0 ? number_or_null(row->aim) : json_null(), "met", row->met));
 }
 
 void rows_add_most(struct rows *rows, const char *work, double figure, const char *unit,
                    double goal)
+{
+    rows_add_aimed(rows, work, figure, unit, goal, 0);
+}
+
+void rows_add_aimed(struct rows *rows, const char *work, double figure, const char *unit,
+                    double goal, double aim)
 {
     const struct row row = {.work = work,
                             .figure = figure,
@@ -52,13 +58,34 @@ void rows_add_most(struct rows *rows, const char *work, double figure, const cha
                             .reference = NAN,
                             .ratio = NAN,
                             .goal = goal,
+                            .aim = aim,
                             .met = isnan(goal) || figure <= goal};
 
     printf("%-58s %12.5g %-18s", work, figure, unit);
     if (isnan(goal))
         printf("\n");
     else
-        printf(" <= %-8g %s\n", goal, row.met ? "met" : "MISSED");
+        printf(" <= %-8g %s%s\n", goal, row.met ? "met" : "MISSED",
+               aim > 0 && figure <= aim ? ", and the aim" : "");
+    fflush(stdout);
+    rows_add(rows, &row);
+}
+
+void rows_add_ratio(struct rows *rows, const char *work, const char *unit, double figure,
+                    double reference, double ratio, double goal, double aim, bool most)
+{
+    const struct row row = {.work = work,
+                            .figure = figure,
+                            .unit = unit,
+                            .reference = reference,
+                            .ratio = ratio,
+                            .goal = goal,
+                            .aim = aim,
+                            .met = most ? ratio <= goal : ratio >= goal};
+    bool aimed = aim > 0 && (most ? ratio <= aim : ratio >= aim);
+
+    printf("%-42s %12.5g %12.5g %7.2f %-10s %s %-5g %s%s\n", work, figure, reference, ratio, unit,
+           most ? "<=" : ">=", goal, row.met ? "met" : "MISSED", aimed ? ", and the aim" : "");
     fflush(stdout);
     rows_add(rows, &row);
 }

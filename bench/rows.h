@@ -12,7 +12,8 @@ struct row {
     const char *unit;
     double reference, ratio; /* what it is held against, and how it compares; NAN: nothing */
     double goal;             /* of the ratio, or of the figure when there is none; NAN: none */
-    bool met;                /* true when there is no goal */
+    double aim;              /* what is hoped for beyond the goal, which is the floor; 0: none */
+    bool met;                /* the goal; true when there is none */
 };
 
 struct rows {
@@ -27,6 +28,13 @@ void rows_add(struct rows *rows, const struct row *row);
 /* One whose figure must not pass the goal (NAN: none). Prints it, too. */
 void rows_add_most(struct rows *rows, const char *work, double figure, const char *unit,
                    double goal);
+/* The same with an aim beyond the goal. */
+void rows_add_aimed(struct rows *rows, const char *work, double figure, const char *unit,
+                    double goal, double aim);
+/* One that is held against another figure: the ratio is to be the goal at least, or (`most`) at
+ * most. Prints it, too. */
+void rows_add_ratio(struct rows *rows, const char *work, const char *unit, double figure,
+                    double reference, double ratio, double goal, double aim, bool most);
 /* Writes the file: false when it can't be. */
 bool rows_close(struct rows *rows);
 #endif

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/request.h"
+#include "gossip/roster.h"
 
 enum { MEMORY_DEFAULT = 256 << 20, MEMORY_MIN = 8 << 20, SYNC_MS_DEFAULT = 100 };
 enum { SYNC_MS_MAX = 60000, LOG_DEFAULT = 1000000 };
@@ -44,6 +45,12 @@ static int options_check(const struct neap_options *options, struct neap_error *
     if (options->scrub_max < 1 || options->scrub_max > SCRUB_MAX)
         return error_set(error, NEAP_INVALID, "options.scrub_max: %u; from 1 to %d",
                          options->scrub_max, SCRUB_MAX);
+    if (options->weight > ROSTER_WEIGHT_MAX)
+        return error_set(error, NEAP_INVALID, "options.weight: %u; from 1 to %d", options->weight,
+                         ROSTER_WEIGHT_MAX);
+    if (options->retire_after_s > UINT32_MAX)
+        return error_set(error, NEAP_INVALID, "options.retire_after_s: %llu; %u at most",
+                         (unsigned long long)options->retire_after_s, UINT32_MAX);
     if ((options->listen || options->peers) && !options->cluster)
         return error_set(error, NEAP_INVALID,
                          "options.%s needs options.cluster: the file that `neap init` makes",
@@ -242,4 +249,26 @@ void neap_buffer_free(struct neap_buffer *buffer)
         return;
     mem_free(buffer->data);
     *buffer = (struct neap_buffer){0};
+}
+
+/* What operators ask by words, with an answer that nobody reads. */
+static int api_order(struct neap *neap, const char *verb, const char *name,
+                     const struct neap_call *call)
+{
+    const char *const words[] = {verb, name ? name : ""};
+    struct neap_buffer json = {0};
+    int code = neap_admin(neap, 2, words, &json, call);
+
+    neap_buffer_free(&json);
+    return code;
+}
+
+int neap_subscribe(struct neap *neap, const char *name, const struct neap_call *call)
+{
+    return api_order(neap, "subscribe", name, call);
+}
+
+int neap_unsubscribe(struct neap *neap, const char *name, const struct neap_call *call)
+{
+    return api_order(neap, "unsubscribe", name, call);
 }

@@ -45,9 +45,6 @@ static int level_check(const struct api *api, unsigned accepts)
 
     if ((unsigned)level > NEAP_EACH_QUORUM)
         return error_set(api->error, NEAP_INVALID, "call.level: %u is none", (unsigned)level);
-    if (level >= NEAP_LOCAL_QUORUM)
-        return error_set(api->error, NEAP_REFUSED,
-                         "call.level: LOCAL_QUORUM and EACH_QUORUM are not there yet; use QUORUM");
     if (level >= NEAP_QUORUM && !(accepts & (API_WRITE | API_LEVEL)))
         return error_set(api->error, NEAP_REFUSED,
                          "call.level: this function answers from one node");

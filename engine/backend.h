@@ -18,8 +18,9 @@ struct write {
     struct write_op *ops;
     size_t count;
     bool nosync;
-    bool system; /* within a node: it may write to the system's buckets */
-    bool submit; /* return once queued; token.ticket tells the end */
+    bool system;   /* within a node: it may write to the system's buckets */
+    bool not_here; /* out, within a node: it does not hold what the write is about */
+    bool submit;   /* return once queued; token.ticket tells the end */
     bool want_token;
     enum neap_level level; /* how many nodes must hold it durably */
     uint32_t timeout_ms;
@@ -32,6 +33,7 @@ struct write {
 /* What one read wants: the cell of a path. Answers with canonical cell bytes (crdt/cell.h). */
 struct read {
     const char *bucket;
+    const char *shard; /* within a node: the name of its slot's shard; NULL: a mesh bucket */
     struct slice path;
     const struct token *after; /* wait until the node covers it; NULL: none */
     bool want_token;
@@ -45,13 +47,15 @@ struct read {
 
 /* PAGE_SCORES: members of a score set, highest score first, with scores from `high` down to `low`;
  * `from` is a cursor. PAGE_RANK: of the member `from`; it is the one item, if it is in, and the
- * count is how many are before it. */
-enum page_kind { PAGE_NAMES, PAGE_SCORES, PAGE_RANK };
+ * count is how many are before it. PAGE_CHANGES: what changed after the position `from`, or after
+ * `after` (engine/changes.h); waits until something has, unless count_only. */
+enum page_kind { PAGE_NAMES, PAGE_SCORES, PAGE_RANK, PAGE_CHANGES };
 
 /* Pages of names below a place, in order. `path` is a prefix that ends with a level (or is empty
  * for the keys of a bucket); what comes next below it is listed: keys, fields, or elements. */
 struct page_request {
     const char *bucket;
+    const char *shard; /* as of a read */
     struct slice path;
     struct slice from; /* cursor of an earlier page, or a name to start at (from_is_name) */
     bool from_is_name;
@@ -110,7 +114,9 @@ int rights_read(struct slice bytes, struct neap_rights *ret_rights);          /*
 
 enum { BACKUP_NAME_MAX = 4000 }; /* of its directory */
 /* An item with the largest name and value; a page may be over its size by its first item. */
-enum { PAGE_ITEM_MAX = NEAP_VALUE_MAX + NEAP_PATH_MAX + 64, PAGE_CURSOR_MAX = 3 * NEAP_PATH_MAX };
+enum { PAGE_ITEM_MAX = NEAP_VALUE_MAX + NEAP_PATH_MAX + 64 };
+/* A place in a listing; and of changes, where there are two contexts in it. */
+enum { PAGE_CURSOR_MAX = 64 << 10 };
 
 void page_init(struct page *page, size_t size_max);
 void page_done(struct page *page);

@@ -1,5 +1,7 @@
 #include "engine/cover.h"
 
+#include <limits.h>
+
 #include "base/error.h"
 #include "gossip/holders.h"
 
@@ -26,12 +28,19 @@ static int quorum_of(const struct holders *holders, enum neap_level level,
     return code;
 }
 
+/* What is needed of one part says nothing of another: each may have other members. */
+static unsigned quorum_lacks(const struct quorum *quorum)
+{
+    return quorum->need > quorum->yes ? quorum->need - quorum->yes : 0;
+}
+
 int cover_look_begin(const struct engine *engine, enum neap_level level,
                      struct cover_look *ret_look)
 {
     struct holders holders = holders_of(engine, 0, NULL);
     struct cover_look look = {.here = true};
-    int code = quorum_of(&holders, level, &look.quorum, NULL);
+    bool zones = level == NEAP_LOCAL_QUORUM || level == NEAP_EACH_QUORUM;
+    int code = quorum_of(&holders, zones ? NEAP_ALL : level, &look.quorum, NULL);
 
     if (code)
         return code;
@@ -40,6 +49,45 @@ int cover_look_begin(const struct engine *engine, enum neap_level level,
     look.quorum.begun = true;
     *ret_look = look;
     return 0;
+}
+
+static void cover_worst(struct cover_look *look, const struct quorum *quorum)
+{
+    enum quorum_verdict now = quorum_verdict(quorum), worst = quorum_verdict(&look->quorum);
+    unsigned lacks = quorum_lacks(quorum), most = quorum_lacks(&look->quorum);
+
+    if (now > worst ||
+        (now == worst && (lacks > most || (lacks == most && quorum->yes < look->quorum.yes))))
+        look->quorum = *quorum;
+}
+
+/* Of a slot of a ring: the owners in each layout that is active count by themselves. */
+static bool cover_groups(const struct engine *engine, enum neap_level level, const char *name,
+                         const struct context *context, bool begun, struct cover_look *look)
+{
+    struct group groups[GROUPS_MAX];
+    bool told = true;
+    struct gossip *gossip = engine->gossip;
+    size_t count = name && gossip ? groups_of(gossip_rings(gossip, NULL), name, GROUPS_WRITE, level,
+                                              engine->store.identity.node, groups)
+                                  : 0;
+
+    if (count && begun)
+        told = shard_is_coordinated(gossip_rings(engine->gossip, NULL), name,
+                                    engine->store.identity.node);
+    for (size_t i = 0; i < count; i++) {
+        struct holders holders;
+        struct quorum quorum;
+
+        gossip_holders_in(gossip, &groups[i], bucket_id(name), context, &holders);
+        quorum = (struct quorum){.members = holders.members,
+                                 .need = quorum_of_group(level, holders.members),
+                                 .yes = told ? holders.others + (begun && holders.self) : 0,
+                                 .away = holders.away,
+                                 .begun = begun};
+        cover_worst(look, &quorum);
+    }
+    return count > 0;
 }
 
 void cover_look_at(const struct engine *engine, enum neap_level level,
@@ -54,11 +102,13 @@ void cover_look_at(const struct engine *engine, enum neap_level level,
             continue;
         if (!shard || !context_covers(&shard->context, &parts[i].context))
             look->here = false;
+        if (cover_groups(engine, level, shard ? shard->name : NULL, &parts[i].context, true, look))
+            continue;
         holders = holders_of(engine, parts[i].shard, &parts[i].context);
-        must(!quorum_of(&holders, level, &quorum, NULL));
+        if (quorum_of(&holders, level, &quorum, NULL))
+            quorum = (struct quorum){.need = 1}; /* a level of zones, and no ring */
         quorum.begun = true;
-        if (quorum.yes < look->quorum.yes)
-            look->quorum = quorum;
+        cover_worst(look, &quorum);
     }
 }
 
@@ -67,15 +117,22 @@ bool cover_is_there(const struct cover_look *look)
     return look->here && quorum_verdict(&look->quorum) == QUORUM_DONE;
 }
 
-int cover_check(const struct engine *engine, enum neap_level level, struct neap_error *error)
+int cover_check(const struct engine *engine, enum neap_level level, const char *bucket,
+                struct neap_error *error)
 {
-    struct holders holders;
+    struct cover_look look = {.quorum = {.yes = UINT_MAX}};
+    struct holders holders = {.members = 1, .self = true};
     struct quorum quorum;
     int code;
 
     if (level < NEAP_QUORUM)
         return 0; /* nobody else is asked, and writes come often */
-    holders = holders_of(engine, 0, NULL);
+    if (cover_groups(engine, level, bucket, NULL, false, &look))
+        return quorum_verdict(&look.quorum) == QUORUM_UNAVAILABLE
+                   ? quorum_error(&look.quorum, QUORUM_UNAVAILABLE, error)
+                   : 0;
+    if (engine->gossip)
+        gossip_holders_of(engine->gossip, bucket, &holders);
     code = quorum_of(&holders, level, &quorum, error);
     if (code)
         return code;

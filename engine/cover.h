@@ -19,7 +19,8 @@ void cover_look_at(const struct engine *engine, enum neap_level level,
 /* It is all there: who is told so is told of something durable. */
 bool cover_is_there(const struct cover_look *look);
 
-/* Can a write of this level be acknowledged, with those who can be reached now? Before anything is
- * touched: UNAVAILABLE. REFUSED, INVALID. */
-int cover_check(const struct engine *engine, enum neap_level level, struct neap_error *error);
+/* Can a write of this level to the bucket be acknowledged, with those who can be reached now?
+ * Before anything is touched: UNAVAILABLE. REFUSED, INVALID. */
+int cover_check(const struct engine *engine, enum neap_level level, const char *bucket,
+                struct neap_error *error);
 #endif

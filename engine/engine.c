@@ -75,6 +75,8 @@ static int engine_tick(struct engine *engine, struct now now, struct batch *batc
     if (!error)
         error = expiring_tick(&engine->expiring, &engine->store, engine->gossip, now, batch,
                               &engine->wants_sync);
+    if (!error)
+        error = enlist_tick(engine, now, batch);
     engine->tick_after = 0;
     if (error) {
         engine_note(engine, error, "a tick");
@@ -113,6 +115,19 @@ static int engine_dispatch(struct engine *engine, struct now now, struct event *
         return engine->gossip ? gossip_ask(engine->gossip, now, event->ask, outbox) : NEAP_REFUSED;
     case EVENT_COUNT:
         return engine_count(engine, event->count, batch);
+    case EVENT_CLOSE:
+        serve_close(engine);
+        return 0;
+    case EVENT_LEAVE: /* it says as well that what has no answer was not done */
+        serve_close(engine);
+        if (engine->serving.count > 0 || engine->serving.unsaid)
+            return 0;
+        return engine->gossip ? gossip_leave(engine->gossip, now, batch, outbox) : 0;
+    case EVENT_SUBSCRIBE:
+        return engine_subscribe(engine, event->subscribing, batch);
+    case EVENT_WORK:
+        engine->wants_sync = true;
+        return event->work(event->arg, engine, now, batch);
     case EVENT_CALL:
         event->call(event->arg, engine);
         return 0;
@@ -135,12 +150,14 @@ int engine_step(struct engine *engine, struct now now, struct event *event, stru
     return error == NEAP_IO ? error : 0;
 }
 
-void engine_asked(struct engine *engine, struct done *done)
+void engine_asked(struct engine *engine, struct now now, struct done *done)
 {
     struct ask *ask;
 
-    while (engine->gossip && (ask = gossip_asked(engine->gossip)))
-        done_add(done, ask->owner, ask->code);
+    while (engine->gossip && (ask = gossip_asked(engine->gossip))) {
+        if (!serve_asked(engine, ask) && !placing_asked(engine, now, ask))
+            done_add(done, ask->owner, ask->code);
+    }
 }
 
 bool engine_must_sync(const struct engine *engine, const struct outbox *outbox)
@@ -150,10 +167,18 @@ bool engine_must_sync(const struct engine *engine, const struct outbox *outbox)
 
 int engine_flush(struct engine *engine, struct now now, struct batch *batch, struct outbox *outbox)
 {
-    bool durable = batch_is_empty(batch) && !engine->unsynced_since;
+    bool durable;
     int error;
 
-    if (!engine->gossip || (!engine_must_sync(engine, outbox) && !durable))
+    if (!engine->gossip)
+        return 0;
+    error = serve_work(engine, now, batch, outbox);
+    if (!error)
+        error = placing_work(engine, now, batch, outbox);
+    if (error == NEAP_IO)
+        return error;
+    durable = batch_is_empty(batch) && !engine->unsynced_since;
+    if (!engine_must_sync(engine, outbox) && !durable)
         return 0;
     error = gossip_flush(engine->gossip, now, batch, outbox);
     /* What was not pushed will be pulled. */
@@ -172,6 +197,10 @@ uint64_t engine_deadline(const struct engine *engine, struct now now)
         deadline = trees_deadline(&engine->trees);
     if (expiring_deadline(&engine->expiring, &engine->store, now) < deadline)
         deadline = expiring_deadline(&engine->expiring, &engine->store, now);
+    if (placing_deadline(engine, now) < deadline)
+        deadline = placing_deadline(engine, now);
+    if (serve_deadline(engine, now) < deadline)
+        deadline = serve_deadline(engine, now);
     if (deadline < engine->tick_after)
         deadline = engine->tick_after;
     if (engine->unsynced_since && engine->unsynced_since + engine->sync_ms < deadline)

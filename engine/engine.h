@@ -3,20 +3,28 @@
 #define NEAP_ENGINE_ENGINE_H
 #include "engine/backend.h"
 #include "engine/counting.h"
+#include "engine/enlist.h"
 #include "engine/expiring.h"
+#include "engine/placing.h"
+#include "engine/serve.h"
+#include "engine/subscribe.h"
 #include "engine/trees.h"
 #include "gossip/ask.h"
 #include "gossip/gossip.h"
 
 enum event_kind {
-    EVENT_WRITE,   /* a caller's write */
-    EVENT_SYNC,    /* a caller wants all that was written to be durable */
-    EVENT_NET,     /* from the net door, not a client's */
-    EVENT_TICK,    /* engine_deadline() has come */
-    EVENT_ISOLATE, /* operator: cut this node off, or back on */
-    EVENT_ASK,     /* questions to peers; is done when they have ended, turns later */
-    EVENT_COUNT,   /* a caller counts what is too large to be scanned at each call */
-    EVENT_CALL     /* run on the wheel's thread, between steps: reads of engine state (status) */
+    EVENT_WRITE,     /* a caller's write */
+    EVENT_SYNC,      /* a caller wants all that was written to be durable */
+    EVENT_NET,       /* from the net door, not a client's */
+    EVENT_TICK,      /* engine_deadline() has come */
+    EVENT_ISOLATE,   /* operator: cut this node off, or back on */
+    EVENT_ASK,       /* questions to peers; is done when they have ended, turns later */
+    EVENT_COUNT,     /* a caller counts what is too large to be scanned at each call */
+    EVENT_CLOSE,     /* it is about to be closed: calls of other nodes are let go of */
+    EVENT_LEAVE,     /* the last of all: others are told */
+    EVENT_SUBSCRIBE, /* operator: other buckets are held from now on */
+    EVENT_WORK,      /* an operator's work on shards, that may write; is durable when it is done */
+    EVENT_CALL       /* run on the wheel's thread, between steps: reads of engine state (status) */
 };
 
 struct engine;
@@ -26,9 +34,11 @@ struct event {
     struct write *write;   /* EVENT_WRITE: borrowed until it is done */
     struct net_event *net; /* EVENT_NET: borrowed; the wheel ends its message */
     bool isolated;
-    struct count *count; /* EVENT_COUNT: borrowed until it is done */
-    struct ask *ask;     /* EVENT_ASK: borrowed until it is done; its owner is the event */
+    struct count *count;             /* EVENT_COUNT: borrowed until it is done */
+    struct subscribing *subscribing; /* EVENT_SUBSCRIBE: borrowed until it is done */
+    struct ask *ask; /* EVENT_ASK: borrowed until it is done; its owner is the event */
     void (*call)(void *arg, struct engine *engine);
+    int (*work)(void *arg, struct engine *engine, struct now now, struct batch *batch);
     void *arg;
     bool when_stopped;  /* EVENT_CALL: also when the node has stopped */
     int code;           /* out: valid when done */
@@ -47,6 +57,9 @@ struct engine {
     struct gossip *gossip; /* NULL: alone */
     struct trees trees;
     struct expiring expiring;
+    struct serving serving;  /* calls of other nodes' callers */
+    struct placing *placing; /* NULL: there are no rings */
+    struct enlist enlist;
     struct trace *trace;
     uint32_t sync_ms;        /* unsynced writes are synced after so long */
     uint64_t unsynced_since; /* mono_ms, 0: nothing unsynced */
@@ -69,7 +82,7 @@ enum { WRITE_SHARDS_MAX = TOKEN_PARTS_MAX, TICK_AGAIN_MS = 100 };
 int engine_step(struct engine *engine, struct now now, struct event *event, struct batch *batch,
                 struct outbox *outbox, struct done *done);
 /* The asks that have ended, into `done`, which has room for ASKS_ALL_MAX. At the end of a turn. */
-void engine_asked(struct engine *engine, struct done *done);
+void engine_asked(struct engine *engine, struct now now, struct done *done);
 /* End of the turn, before the commit: pushes, if all that is written will be durable before they
  * leave (rule 8): when this turn's commit is a synced one, or when nothing is unsynced. */
 int engine_flush(struct engine *engine, struct now now, struct batch *batch, struct outbox *outbox);

@@ -72,7 +72,7 @@ static int expiring_entry(struct expiring *expiring, struct store *store, struct
     if (!shard)
         return expiry_forget(batch, entry);
     /* Such events are to take no replica ids, and to wait for nobody. */
-    if (gossip && !shard->confirmed) {
+    if (shard->unwanted || (gossip && !shard->confirmed)) {
         expiring_pass(expiring, now, EXPIRING_SOON_MS);
         return 0;
     }

@@ -15,6 +15,9 @@ static const struct {
 #undef X
 };
 
+/* About what a cell, and a dot of it, take in a page beside path and value (store/crate.c). */
+enum { CELL_HEAD = 17, DOT_HEAD = 13, STAMP_SIZE = 9 };
+
 /* ---- comparing ---- */
 
 enum { NEWS_HERE = 1, NEWS_THERE = 2, GONE_HERE = 4, GONE_THERE = 8, LOST = 16 };
@@ -306,6 +309,19 @@ static json_t *unknown_json(struct explain *explain, const struct explain_side *
     return lacks;
 }
 
+/* Of a cell as a page of a repair has it, about: its path, and of each dot the value, its stamp,
+ * and its name. 0: it has none. */
+static uint64_t cell_travels(const struct look_cell *cell)
+{
+    uint64_t size = CELL_HEAD;
+
+    if (!cell || cell->dots_count == 0)
+        return 0;
+    for (size_t i = 0; i < cell->dots_count; i++)
+        size += (cell->dots[i].stamp ? DOT_HEAD + STAMP_SIZE : DOT_HEAD) + cell->dots[i].size;
+    return cell->path.size + size * cell->dots_all / cell->dots_count;
+}
+
 static json_t *side_json(struct explain *explain, const struct explain_side *side,
                          const struct look_cell *here, const struct look_cell *there,
                          enum explain_state *ret_state)
@@ -322,6 +338,10 @@ static json_t *side_json(struct explain *explain, const struct explain_side *sid
         put(explain, json, "text", json_string(states[state].text));
         put(explain, json, "lacks", dots_json(explain, here, there));
         put(explain, json, "has", dots_json(explain, there, here));
+        if (state == EXPLAIN_DAMAGED) {
+            put(explain, json, "size_here", json_number(cell_travels(here)));
+            put(explain, json, "size_there", json_number(cell_travels(there)));
+        }
     } else {
         put(explain, json, "text",
             json_string(!side->peer.known ? "does not answer, and nothing is known of it"
@@ -483,7 +503,7 @@ json_t *explain_json(struct explain *explain)
         continue;
     for (size_t i = 0; i < explain->sides_count; i++) {
         add(explain, peers, peer_json(explain, &explain->sides[i]));
-        silent += !explain->sides[i].has_look;
+        silent += !explain->sides[i].has_look && !explain->sides[i].unheld;
     }
     put(explain, json, "bucket", json_text(explain->bucket));
     if (explain->key)

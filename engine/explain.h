@@ -30,6 +30,7 @@ struct explain_side {
     struct context context; /* when it answered, or as last heard; of the node itself, its own */
     struct look look;
     const char *why; /* NULL when it has answered */
+    bool unheld;     /* it does not subscribe to the bucket: it has nothing to say */
 };
 
 /* Who has, or had, a replica id. */

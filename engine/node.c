@@ -75,6 +75,21 @@ void node_leave(struct node *node)
     node_unlock(node);
 }
 
+/* Nobody need wonder what became of a write. */
+void node_write_begin(struct node *node)
+{
+    atomic_fetch_add(&node->writing, 1);
+}
+
+void node_write_end(struct node *node)
+{
+    if (atomic_fetch_sub(&node->writing, 1) > 1 || atomic_load(&node->inside) < NODE_CLOSED)
+        return;
+    node_lock(node);
+    must(!pthread_cond_signal(&node->empty_cond));
+    node_unlock(node);
+}
+
 void node_push(struct node *node, struct item *item)
 {
     struct event *event = &item->event;
@@ -161,33 +176,42 @@ void node_lead(struct node *node)
     news = gossip ? gossip_news(gossip) : 0;
     wheel_turn(&node->wheel, now, node->turn, count);
     node_revoked_look(node);
+    (void)node_subscribed_look(node); /* else after the next one */
     changes = node->wheel.stopped || (gossip && gossip_news(gossip) != news);
     deadline = node->wheel.stopped ? UINT64_MAX : engine_deadline(&node->wheel.engine, now);
     atomic_store(&node->stopped, node->wheel.stopped);
     node_lock(node);
     node->synced = node->wheel.engine.wants_sync;
     for (size_t i = 0; i < count; i++)
-        changes |= node->turn[i]->kind == EVENT_WRITE;
+        changes |= node->turn[i]->kind == EVENT_WRITE || node->turn[i]->kind == EVENT_WORK;
     for (size_t i = 0; i < node->wheel.done.count; i++)
         node_tell(node, node->wheel.done.events[i]);
     node->changes += changes;
     node->deadline = deadline;
     node->turning = false;
+    node->serves = node->wheel.engine.serving.count;
+    if (!node->serves && atomic_load(&node->inside) >= NODE_CLOSED)
+        must(!pthread_cond_signal(&node->empty_cond));
     node_pass_on(node, changes);
 }
 
 /* A sync takes much longer than a write, and who was told the end of one is mostly about to come
  * with the next. Whoever turns at once leaves them all to another sync, and so on for ever: two
- * groups that take turns. So the processor goes to them first, which costs nobody anything when
- * they are not there. One who did not wait, while nobody was told, does not do even that. */
+ * groups that take turns. So the processor goes to them first, for as long as they come, which
+ * costs nobody anything when they are not there. One who did not wait, while nobody was told, does
+ * not do even that. */
 static void node_gather(struct node *node, const struct item_call *call)
 {
     bool others = node->synced && (node->told || call->has_cond);
+    size_t came = node->queue_count;
+    unsigned idle = 0;
 
-    for (unsigned i = 0; others && i < GATHER_YIELDS && !node->turning && !call->done; i++) {
+    while (others && idle < GATHER_YIELDS && !node->turning && !call->done) {
         node_unlock(node);
         (void)sched_yield();
         node_lock(node);
+        idle = node->queue_count > came && node->told && came < TURN_EVENTS_MAX ? 0 : idle + 1;
+        came = node->queue_count;
     }
 }
 
@@ -325,12 +349,13 @@ static void asks_end(void *arg, struct engine *engine)
         gossip_asks_end(engine->gossip, NEAP_UNAVAILABLE);
 }
 
-enum { NODE_CONDS = 6 };
+enum { NODE_CONDS = 6, CLOSE_MS = 2000 };
 
 static pthread_cond_t *node_cond(struct node *node, unsigned index)
 {
-    pthread_cond_t *conds[NODE_CONDS] = {&node->pump_cond, &node->changed_cond, &node->room_cond,
-                                         &node->clients_cond, &node->empty_cond, &node->renew_cond};
+    pthread_cond_t *conds[NODE_CONDS] = {&node->pump_cond,  &node->changed_cond,
+                                         &node->room_cond,  &node->clients_cond,
+                                         &node->empty_cond, &node->renew_cond};
 
     return conds[index];
 }
@@ -363,9 +388,36 @@ void node_free(struct node *node)
     must(!pthread_mutex_destroy(&node->joining));
     mem_free(node->directory);
     revoked_done(&node->revoked);
+    subscriptions_done(&node->subscribed);
+    rings_done(&node->rings);
     mem_free(node->ticket_codes);
     mem_free(node->path);
     mem_free(node);
+}
+
+/* Writes that were begun, here or for callers of other nodes, reach their level, if they do soon;
+ * and no other begins. */
+static void node_finish(struct node *node)
+{
+    struct event event = {.kind = EVENT_CLOSE};
+    uint64_t until_ms = node_now(node).mono_ms + CLOSE_MS;
+    bool late = false;
+
+    if (node->net && node->has_gossip)
+        (void)node_run(node, &event);
+    node_lock(node);
+    while ((node->serves || atomic_load(&node->writing)) && !late && !atomic_load(&node->stopped))
+        late = !node_sleep(node, &node->empty_cond, until_ms);
+    node_unlock(node);
+}
+
+/* Others need not suspect it first. What goes wrong costs no more than that. */
+static void node_say_leave(struct node *node)
+{
+    struct event event = {.kind = EVENT_LEAVE};
+
+    if (node->net && node->has_gossip)
+        (void)node_run(node, &event);
 }
 
 void node_close(struct backend *backend)
@@ -373,12 +425,15 @@ void node_close(struct backend *backend)
     struct node *node = (struct node *)backend;
     bool wait = atomic_fetch_add(&node->inside, NODE_CLOSED) > 0;
 
+    node_finish(node);
     node_lock(node);
     node->closing = true;
     must(!pthread_cond_broadcast(&node->changed_cond));
     must(!pthread_cond_broadcast(&node->room_cond));
     node_unlock(node);
     (void)node_call_always(node, asks_end, NULL);
+    node_workers_stop(node);
+    node_say_leave(node);
     node_net_stop(node);
     node_lock(node);
     while (wait && !node->all_gone)

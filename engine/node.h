@@ -25,9 +25,11 @@ struct node_options {
     uint32_t scrub_max;                      /* cells a second; 0: the default */
     size_t queue_count_max, queue_bytes_max; /* of writes that wait for the wheel; 0: defaults */
     size_t trees_max;                        /* bytes of one shard's tree and its build */
+    size_t cache_max;                        /* bytes of hot cells; 0: none are kept */
     const struct gossip_options *gossip;     /* NULL: alone. Its texts are copied */
     struct hash_key key;                     /* of digests and trees */
     const char *path;                        /* for people; NULL: in memory */
+    const char *subscribe;                   /* of the wheel; NULL: as it is on disk */
     const char *directory;                   /* of the cluster, copied; NULL: admits nobody */
     struct trace *trace;
     /* Opens the net behind `sink`; NULL: none. */
@@ -89,8 +91,13 @@ struct node {
     struct disk *disk;
     struct clock *clock;
     struct net_sink sink;
-    struct revoked revoked;   /* under the lock: what the net's threads ask */
-    uint64_t revoked_version; /* the turner's */
+    struct revoked revoked;          /* under the lock: what the net's threads ask */
+    uint64_t revoked_version;        /* the turner's */
+    struct rings rings;              /* for readers, under the lock */
+    uint64_t rings_version;          /* the turner's */
+    struct subscriptions subscribed; /* under the lock: what this node holds... */
+    uint64_t subscribed_version;     /* ... the turner's */
+    atomic_bool subscribed_all;      /* any thread: all of it */
     struct net *net;
     struct hash_key key;
     char *path;
@@ -108,6 +115,7 @@ struct node {
     struct event *head, **tail;
     size_t queue_count, queue_bytes;
     bool turning, closing, started;
+    size_t serves;     /* calls of other nodes, after the last turn */
     bool synced;       /* the last turn ended with a sync */
     unsigned told;     /* callers of such turns who have not gone on yet */
     unsigned watchers; /* of changed_cond */
@@ -138,6 +146,7 @@ struct node {
     uint64_t backup_done, backup_total, backup_began_ms; /* files; of the one that runs */
 
     atomic_uint_fast64_t inside;         /* callers; NODE_CLOSED is added when it closes */
+    atomic_uint writing;                 /* of them: in a write */
     atomic_int stopped;                  /* the wheel's, for readers */
     struct event *turn[TURN_EVENTS_MAX]; /* the turner's */
 };
@@ -147,6 +156,9 @@ struct node {
 /* node.c: the queue and the turning. */
 int node_enter(struct node *node); /* UNAVAILABLE: it is being closed */
 void node_leave(struct node *node);
+/* Around a write, by who has entered: closing waits for it for a moment. */
+void node_write_begin(struct node *node);
+void node_write_end(struct node *node);
 struct now node_now(const struct node *node);
 /* Runs an event of a caller: queued, and turned by this thread if nobody else does. Its code. */
 int node_run(struct node *node, struct event *event);
@@ -181,7 +193,8 @@ void node_pump_wake(struct node *node); /* lock held; if it has a reason to */
 /* node_net.c: events of the net, and clients. */
 int node_net_open(struct node *node, const struct node_options *options, struct neap_error *error);
 int node_net_start(struct node *node);
-void node_net_stop(struct node *node); /* no event, no client after this */
+void node_workers_stop(struct node *node); /* all clients' requests that came have answers */
+void node_net_stop(struct node *node);     /* no event, no client after this */
 void node_net_close(struct node *node);
 void node_net_done(struct node *node, struct item *item); /* lock held */
 
@@ -203,6 +216,7 @@ struct cover {
     size_t count;
     bool all_own; /* also all that this node has written so far */
     enum neap_level level;
+    const struct level_read *read; /* NULL: it is not for a read */
 };
 int node_cover(struct node *node, struct cover *cover, uint64_t until_ms, struct neap_error *error);
 /* A mark of now, and a sleep until something may have changed since then. UNCERTAIN: nothing did in
@@ -215,10 +229,27 @@ int node_read(struct backend *backend, struct read *read, struct buffer *ret_cel
 int node_page(struct backend *backend, struct page_request *request, struct page *ret_page);
 uint64_t node_until(const struct node *node, uint32_t timeout_ms); /* 0: NEAP_TIMEOUT_MS */
 
+/* node_watch.c: a page of changes; until then it waits for some. With count_only the position
+ * alone.
+ */
+int node_watch(struct node *node, struct page_request *request, uint64_t until_ms,
+               struct page *ret_page);
+
 /* node_admin.c */
 int node_admin(struct backend *backend, int argc, const char *const argv[], struct buffer *ret_json,
                struct neap_error *error);
 int node_stats(struct node *node, struct page *ret_page);
+
+struct status_extra;
+struct status_extra node_extra(struct node *node); /* engine/status.h */
+
+/* node_doctor.c: the verb doctor. */
+int node_doctor(struct node *node, const char *word, struct buffer *ret_json,
+                struct neap_error *error);
+
+/* node_census.c: verbs big and siblings. */
+int node_census(struct node *node, const char *verb, int argc, const char *const argv[],
+                struct buffer *ret_json, struct neap_error *error);
 
 /* node_explain.c: verbs explain and diff; words are those after it. */
 int node_explain(struct node *node, const char *verb, int argc, const char *const argv[],
@@ -244,6 +275,16 @@ int node_scrub(struct node *node, const char *word, struct buffer *ret_json,
 int node_repair(struct node *node, const char *word, struct buffer *ret_json,
                 struct neap_error *error);
 
+/* node_bundle.c: the verb bundle. */
+int node_bundle(struct node *node, const char *verb, int argc, const char *const argv[],
+                struct buffer *ret_json, struct neap_error *error);
+
+/* node_hints.c: verbs hints and log. */
+int node_hints(struct node *node, const char *word, struct buffer *ret_json,
+               struct neap_error *error);
+int node_log(struct node *node, const char *verb, int argc, const char *const argv[],
+             struct buffer *ret_json, struct neap_error *error);
+
 /* node_revoke.c: verbs revoke and revoked, and the list as the net asks for it. */
 int node_revoke(struct node *node, const char *word, struct buffer *ret_json,
                 struct neap_error *error);
@@ -251,6 +292,26 @@ int node_revoked(struct node *node, const char *word, struct buffer *ret_json,
                  struct neap_error *error);
 bool node_is_revoked(struct net_sink *sink, const struct principal *principal);
 void node_revoked_look(struct node *node); /* after a turn, without the lock */
+
+/* node_subscribe.c: verbs subscribe, unsubscribe and subscriptions; and may this be read here?
+ * REFUSED: it is not held. */
+int node_subscribe(struct node *node, const char *verb, int argc, const char *const argv[],
+                   struct buffer *ret_json, struct neap_error *error);
+bool node_holds(struct node *node, const char *bucket);
+/* Where a call about it goes; place->ring is NULL, or means nothing but that there is one.
+ * UNAVAILABLE (no such ring), INVALID, LIMIT: the text is there. */
+int node_place(struct node *node, const char *bucket, struct slice path, struct placed *ret_place,
+               bool *ret_here, struct neap_error *error);
+int node_check_held(struct node *node, const char *bucket, struct neap_error *error);
+int node_subscribed_look(struct node *node); /* after a turn, without the lock. NOMEM */
+
+/* node_members.c: verbs peers, forget, retire. */
+int node_members(struct node *node, const char *word, struct buffer *ret_json,
+                 struct neap_error *error);
+int node_forget(struct node *node, const char *word, struct buffer *ret_json,
+                struct neap_error *error);
+int node_retire(struct node *node, const char *word, struct buffer *ret_json,
+                struct neap_error *error);
 
 /* node_backup.c */
 int node_backup(struct backend *backend, const char *directory, uint32_t timeout_ms,

@@ -6,9 +6,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/node.h"
+#include "engine/node_plan.h"
 #include "engine/status.h"
 
-static struct status_extra node_extra(struct node *node)
+struct status_extra node_extra(struct node *node)
 {
     struct status_extra extra = {.path = node->path,
                                  .cluster = node->cluster,
@@ -271,14 +272,37 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"status", 1, admin_status, NULL},      {"digest", 2, admin_digest, NULL},
-    {"isolate", 2, admin_isolate, NULL},    {"stats", 1, admin_stats, NULL},
-    {"explain", 64, NULL, node_explain},    {"diff", 64, NULL, node_explain},
-    {"differing", 5, NULL, node_differing}, {"verify", 3, NULL, node_verify},
-    {"tasks", 1, node_tasks, NULL},         {"task", 3, NULL, node_task},
-    {"scrub", 2, node_scrub, NULL},         {"repair", 2, node_repair, NULL},
-    {"limit", 3, NULL, node_limit},         {"revoke", 2, node_revoke, NULL},
-    {"revoked", 2, node_revoked, NULL},     {"reload", 1, admin_reload, NULL}};
+    {"status", 1, admin_status, NULL},
+    {"digest", 2, admin_digest, NULL},
+    {"isolate", 2, admin_isolate, NULL},
+    {"stats", 1, admin_stats, NULL},
+    {"explain", 64, NULL, node_explain},
+    {"diff", 64, NULL, node_explain},
+    {"differing", 5, NULL, node_differing},
+    {"verify", 3, NULL, node_verify},
+    {"tasks", 1, node_tasks, NULL},
+    {"task", 3, NULL, node_task},
+    {"scrub", 2, node_scrub, NULL},
+    {"repair", 2, node_repair, NULL},
+    {"limit", 3, NULL, node_limit},
+    {"revoke", 2, node_revoke, NULL},
+    {"revoked", 2, node_revoked, NULL},
+    {"reload", 1, admin_reload, NULL},
+    {"subscribe", 2, NULL, node_subscribe},
+    {"unsubscribe", 3, NULL, node_subscribe},
+    {"subscriptions", 1, NULL, node_subscribe},
+    {"doctor", 1, node_doctor, NULL},
+    {"big", 3, NULL, node_census},
+    {"siblings", 3, NULL, node_census},
+    {"hints", 2, node_hints, NULL},
+    {"bundle", 64, NULL, node_bundle},
+    {"log", 3, NULL, node_log},
+    {"ring", 5, NULL, node_ring},
+    {"plan", 7, NULL, node_plan},
+    {"peers", 1, node_members, NULL},
+    {"forget", 2, node_forget, NULL},
+    {"retire", 2, node_retire, NULL},
+};
 
 static int node_admin_inside(struct node *node, int argc, const char *const argv[],
                              struct buffer *ret_json, struct neap_error *error)
@@ -307,7 +331,14 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "explain BUCKET KEY [TYPE|any [FIELD...]], diff BUCKET KEY [TYPE|any [FIELD...]], "
         "differing BUCKET PEER [LIMIT [FROM]], verify [BUCKET [MS]], tasks, task "
         "pause|resume|cancel ID, scrub [BUCKET], repair "
-        "[BUCKET], limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list], reload",
+        "[BUCKET], limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list], reload, peers, "
+        "forget NODE, retire NODE, subscribe "
+        "NAME, unsubscribe NAME [force], "
+        "subscriptions, hints [BUCKET], log why [BUCKET], "
+        "bundle export FILE TOKEN|- BUCKET..., bundle apply FILE, doctor, big BUCKET [N], "
+        "siblings BUCKET "
+        "[N], ring [RING [slots|key BUCKET "
+        "KEY]], plan WHAT RING ...",
         name);
 }
 

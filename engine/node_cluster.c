@@ -1,5 +1,6 @@
 #include "engine/node_cluster.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -81,6 +82,85 @@ int peer_list_read(const char *text, const char *own, bool trusted, struct peer_
         *ret_list = list;
     return code;
 }
+
+/* ---- its own record ---- */
+
+static int own_address(struct roster_row *row, const char *address, bool trusted,
+                       struct neap_error *error)
+{
+    int code = address_check(address, trusted, "advertise", error);
+
+    if (code)
+        return code;
+    if (!roster_address_is(address) || !*address_told(address))
+        return error_set(error, NEAP_INVALID,
+                         "advertise: %.100s: not an address that others could connect to", address);
+    if (row->addresses_count == ROSTER_ADDRESSES_MAX)
+        return error_set(error, NEAP_LIMIT, "advertise: more than %d addresses",
+                         ROSTER_ADDRESSES_MAX);
+    snprintf(row->addresses[row->addresses_count++], ROSTER_ADDRESS_MAX, "%s", address);
+    return 0;
+}
+
+static int own_addresses(struct roster_row *row, const char *text, bool trusted,
+                         struct neap_error *error)
+{
+    char *copy = mem_text(text), *at = copy;
+    int code = 0;
+
+    if (!copy)
+        return error_set(error, NEAP_NOMEM, "advertise: %s", error_text(NEAP_NOMEM));
+    while (!code && at && *text) {
+        char *comma = strchr(at, ',');
+
+        if (comma)
+            *comma++ = '\0';
+        code = own_address(row, text_trim(at), trusted, error);
+        at = comma;
+    }
+    mem_free(copy);
+    return code;
+}
+
+static int own_name(char ret_name[ROSTER_NAME_MAX], const char *name, const char *what,
+                    struct neap_error *error)
+{
+    if (!name)
+        return 0;
+    if (!roster_name_is(name))
+        return error_set(error, NEAP_INVALID, "%s: %.100s: up to %d letters, digits, '.', '_', '-'",
+                         what, name, ROSTER_NAME_MAX - 1);
+    snprintf(ret_name, ROSTER_NAME_MAX, "%s", name);
+    return 0;
+}
+
+/* The port is picked when it is listened on. */
+static bool ends_in_zero(const char *address)
+{
+    size_t size = strlen(address);
+
+    return size > 2 && !strcmp(address + size - 2, ":0");
+}
+
+int own_row(const struct advertising *from, bool trusted, struct roster_row *ret_row,
+            struct neap_error *error)
+{
+    struct roster_row row = {.weight = from->weight ? from->weight : ROSTER_WEIGHT};
+    const char *told = address_told(from->listen);
+    int code = own_name(row.name, from->name, "name", error);
+
+    if (!code)
+        code = own_name(row.zone, from->zone, "zone", error);
+    if (!code && from->advertise)
+        code = own_addresses(&row, from->advertise, trusted, error);
+    else if (!code && *told && roster_address_is(told) && !ends_in_zero(told))
+        snprintf(row.addresses[row.addresses_count++], ROSTER_ADDRESS_MAX, "%s", told);
+    if (!code)
+        *ret_row = row;
+    return code;
+}
+
+/* ---- */
 
 void peer_list_done(struct peer_list *list)
 {

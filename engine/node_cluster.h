@@ -20,4 +20,12 @@ const char *address_told(const char *address);
 int peer_list_read(const char *text, const char *own, bool trusted, struct peer_list *ret_list,
                    struct neap_error *error);
 void peer_list_done(struct peer_list *list);
+
+/* The record of this node in the member list, from what people say; INVALID, LIMIT, REFUSED. */
+struct advertising {
+    const char *advertise, *listen, *name, *zone; /* NULL: not given */
+    unsigned weight;                              /* 0: the default */
+};
+int own_row(const struct advertising *from, bool trusted, struct roster_row *ret_row,
+            struct neap_error *error);
 #endif

@@ -328,13 +328,14 @@ static json_t *differing_json(struct differing *differing)
     const struct look_peer *peer = &explain->sides[0].peer;
     const struct verify_result *result =
         differing->verify.count ? differing->verify.answers[0].verified : NULL;
+    bool unheld = differing->verify.count && differing->verify.answers[0].end == ASK_UNHELD;
     const char *verdict = differing->differing ? "differs" : differing->why ? "unknown" : "equal";
     json_t *json = json_object();
 
     put(differing, json, "bucket", json_text(explain->bucket));
     put(differing, json, "peer", json_text(peer->address));
     put(differing, json, "node", peer->node ? json_hex(peer->node) : json_null());
-    put(differing, json, "verdict", json_string(verdict));
+    put(differing, json, "verdict", json_string(unheld ? "not held" : verdict));
     put(differing, json, "why", differing->why ? json_text(differing->why) : json_null());
     put(differing, json, "whose", differing->whose ? json_text(differing->whose) : json_null());
     put(differing, json, "asked_ms",

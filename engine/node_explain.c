@@ -210,6 +210,7 @@ int explain_answer(struct explaining *explaining, const struct ask_answer *answe
         return 0; /* it came this moment */
     if (answer->end != ASK_TOLD || answer->code) {
         side->why = why_not(answer);
+        side->unheld = answer->end == ASK_UNHELD;
         return 0;
     }
     error = look_read(buffer_slice(&explaining->prefix), buffer_slice(&answer->bytes), &side->look);

@@ -1,6 +1,8 @@
 /* Reads at a level: what enough nodes have seen is waited for, then it is read here. */
 #include "engine/node_level.h"
 
+#include <string.h>
+
 #include "base/broken.h"
 #include "base/error.h"
 #include "engine/node_ask.h"
@@ -19,11 +21,12 @@ static int survey_ask(struct node *node, struct survey *survey, const char *buck
     if (code == NEAP_BUSY)
         return 0;
     if (code)
-        return error_set(error, code, "%.60s: asking other nodes: %s", bucket, error_text(code));
+        return error_set(error, code, "%.60s: asking other nodes: %s", bucket,
+                         code == NEAP_UNAVAILABLE ? "this node is being closed" : error_text(code));
     *ret_verdict = survey_verdict(survey, &quorum);
     if (*ret_verdict == QUORUM_DONE)
         code = survey_join(survey, ret_seen);
-    else if (survey_may_change(survey))
+    else if (survey_may_change(survey) || node_now(node).mono_ms >= survey->ask.until_ms)
         *ret_verdict = QUORUM_WAITS;
     else
         code = quorum_error(&quorum, QUORUM_UNAVAILABLE, error);
@@ -49,9 +52,13 @@ static int seen_ask(struct node *node, const struct level_read *want, struct con
         struct survey survey;
         uint64_t changes = node_changes(node);
 
-        survey_init(&survey, bucket_id(want->bucket), want->level, want->until_ms);
+        survey_init(&survey, want->bucket, want->level, want->until_ms);
         code = survey_ask(node, &survey, want->bucket, ret_seen, &verdict, error);
         survey_done(&survey);
+        if (!code && verdict == QUORUM_WAITS && !node_reads_here(node, want))
+            return NEAP_STALE;
+        if (!code && verdict == QUORUM_WAITS && node_now(node).mono_ms >= want->until_ms)
+            code = NEAP_UNCERTAIN;
         if (!code && verdict == QUORUM_WAITS)
             code = node_changes_wait(node, changes, want->until_ms);
         if (code == NEAP_UNCERTAIN)
@@ -65,7 +72,7 @@ static int seen_cover(struct node *node, const struct level_read *want, const st
                       struct neap_error *error)
 {
     struct token_part part = {.shard = bucket_id(want->bucket), .context = *seen};
-    struct cover cover = {.parts = &part, .count = 1};
+    struct cover cover = {.parts = &part, .count = 1, .read = want};
     int code = read_covered(node->disk, part.shard, seen);
 
     if (code != NEAP_END || BROKEN("reads-behind"))
@@ -77,6 +84,15 @@ static int seen_cover(struct node *node, const struct level_read *want, const st
         code = late(want->bucket, want->timeout_ms,
                     "this node does not hold yet what the others have, and it did not come", error);
     return code;
+}
+
+bool node_reads_here(struct node *node, const struct level_read *want)
+{
+    struct placed place;
+    bool here = false;
+
+    return !node_place(node, want->name, want->path, &place, &here, NULL) && here &&
+           !strcmp(place.shard, want->bucket);
 }
 
 int node_level(struct node *node, const struct level_read *want, struct neap_error *error)

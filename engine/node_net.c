@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/granted.h"
 #include "engine/join.h"
+#include "engine/node_forward.h"
 #include "engine/node_renew.h"
 #include "engine/request.h"
 
@@ -45,7 +46,7 @@ static int clients_write(struct backend *backend, struct write *write)
     struct node *node = clients_node(backend);
     int code;
 
-    if (write->submit || write->level < NEAP_QUORUM)
+    if (node_holds_write(node, write) && (write->submit || write->level < NEAP_QUORUM))
         return node_write(&node->backend, write);
     code = blocking_begin(node, &write->error);
     if (code)
@@ -55,12 +56,21 @@ static int clients_write(struct backend *backend, struct write *write)
     return code;
 }
 
+/* What can't be placed is an error at once. */
+static bool reads_here(struct node *node, const char *bucket, struct slice path)
+{
+    struct placed place;
+    bool here = true;
+
+    return node_place(node, bucket, path, &place, &here, NULL) || here;
+}
+
 static int clients_read(struct backend *backend, struct read *read, struct buffer *ret_cell)
 {
     struct node *node = clients_node(backend);
     int code;
 
-    if (!read->after)
+    if (!read->after && read->level < NEAP_QUORUM && reads_here(node, read->bucket, read->path))
         return node_read(&node->backend, read, ret_cell);
     code = blocking_begin(node, &read->error);
     if (code)
@@ -76,7 +86,9 @@ static int clients_page(struct backend *backend, struct page_request *request,
     struct node *node = clients_node(backend);
     int code;
 
-    if (!request->after || request->stats)
+    if (request->stats ||
+        (!request->after && request->level < NEAP_QUORUM && request->kind != PAGE_CHANGES &&
+         reads_here(node, request->bucket, request->path)))
         return node_page(&node->backend, request, ret_page);
     code = blocking_begin(node, &request->error);
     if (code)
@@ -215,7 +227,7 @@ static void *worker_main(void *arg)
     struct node *node = arg;
 
     node_lock(node);
-    while (!node->closing) {
+    while (!node->closing || node->clients_head) { /* all are told that it is being closed */
         struct item_net *item = clients_pop(node);
 
         if (!item) {
@@ -350,12 +362,10 @@ int node_net_start(struct node *node)
     return error ? error : node_renew_start(node);
 }
 
-void node_net_stop(struct node *node)
+void node_workers_stop(struct node *node)
 {
     unsigned count;
 
-    if (node->net)
-        node->net->ops->stop(node->net);
     node_lock(node);
     node->closing = true;
     count = node->workers_count;
@@ -364,6 +374,13 @@ void node_net_stop(struct node *node)
     for (unsigned i = 0; i < count; i++)
         must(!pthread_join(node->workers[i], NULL));
     node->workers_count = 0;
+}
+
+void node_net_stop(struct node *node)
+{
+    if (node->net)
+        node->net->ops->stop(node->net);
+    node_workers_stop(node); /* there are none, unless it was not opened */
     node_renew_stop(node);
 }
 

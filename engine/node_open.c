@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "engine/node.h"
 #include "engine/node_cluster.h"
+#include "store/disk_cache.h"
 #include "store/format.h"
 #include "store/hole.h"
 #include "trust/secret.h"
@@ -127,6 +128,7 @@ static int node_open_wheel(struct node *node, const struct node_options *options
                                   .suspect = options->suspect,
                                   .gossip = options->gossip,
                                   .trace = options->trace,
+                                  .subscribe = options->subscribe,
                                   .sync_ms = options->sync_ms ? options->sync_ms : SYNC_MS,
                                   .log_max = options->log_max ? options->log_max : LOG_MAX,
                                   .cluster_key = options->gossip ? &options->key : NULL,
@@ -140,6 +142,8 @@ static int node_open_wheel(struct node *node, const struct node_options *options
         node->disk->ops->error(node->disk, error);
         error->code = code;
     }
+    if (!code)
+        code = node_subscribed_look(node);
     if (!code)
         code = node_net_open(node, options, error);
     if (!code && node_net_start(node))
@@ -163,6 +167,8 @@ static int node_fill(struct node *node, const struct node_options *options)
     node->queue_bytes_max = options->queue_bytes_max ? options->queue_bytes_max : QUEUE_BYTES_MAX;
     if (options->readonly)
         code = disk_dry_open(options->disk, &node->disk);
+    else if (options->cache_max)
+        code = disk_cache_open(options->disk, options->cache_max, &node->disk);
     if (!code)
         code = disk_holes_open(node->disk, &node->disk);
     if (!code && options->path) {
@@ -208,6 +214,7 @@ struct node_opening {
     const struct neap_options *options;
     struct node_options node;
     struct gossip_options gossip;
+    struct roster_row own;
     struct net_nng_options net;
     struct directory_mark mark;
     struct cluster cluster;
@@ -312,6 +319,10 @@ static int opening_check(const struct neap_options *options, struct neap_error *
     if (others && options->flags & NEAP_READONLY)
         return error_set(error, NEAP_REFUSED,
                          "%s: a node for reading only takes nothing from others", others);
+    if (options->subscribe && subscriptions_check(options->subscribe))
+        return error_set(error, NEAP_INVALID,
+                         "subscribe: %.100s: names of buckets and globs, with commas between them",
+                         options->subscribe);
     /* What is refused with certificates is refused whatever the cluster turns out to be. */
     return options->listen ? net_address_check(options->listen, true, "listen", error) : 0;
 }
@@ -336,6 +347,27 @@ static int opening_cluster(struct node_opening *opening, struct neap_error *erro
     opening->mark.node = own->id;
     opening->is_device = own->kind == PRINCIPAL_DEVICE;
     opening->node.directory = path;
+    return 0;
+}
+
+/* What the member list is to say of this node. A device is not in it. */
+static int opening_own(struct node_opening *opening, struct neap_error *error)
+{
+    const struct neap_options *options = opening->options;
+    bool trusted = opening->credentials != NULL;
+    struct advertising advertising = {.advertise = options->advertise,
+                                      .listen = options->listen,
+                                      .name = options->name,
+                                      .zone = options->zone,
+                                      .weight = options->weight};
+    int code = own_row(&advertising, trusted, &opening->own, error);
+
+    if (code || opening->is_device)
+        return code;
+    opening->gossip.own = &opening->own;
+    opening->gossip.may_dial = trusted ? net_address_is_tls : net_address_is_local;
+    if (opening->own.addresses_count)
+        opening->gossip.address = opening->own.addresses[0];
     return 0;
 }
 
@@ -364,7 +396,11 @@ static int opening_gossip(struct node_opening *opening, struct neap_error *error
                                               .backoff_ms_max = BACKOFF_MS_MAX,
                                               .log_max = opening->node.log_max,
                                               .device = opening->is_device,
+                                              .retire_ms = options->retire_after_s * 1000,
                                               .bulk_max = options->bulk_max};
+    code = opening_own(opening, error);
+    if (code)
+        return code;
     if (options->listen || opening->peers.count)
         opening->node.gossip = &opening->gossip;
     return 0;
@@ -394,7 +430,7 @@ static int opening_disk(struct node_opening *opening, struct neap_error *error)
         return code ? error_set(error, code, "open: %s", error_text(code)) : 0;
     }
     /* One budget: half for the disk's caches and memtables, a quarter for what waits here, a
-     * sixteenth for the tree of a shard. */
+     * sixteenth for the tree of a shard, another one for hot cells. */
     rocks.memory_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 2;
     code = directory_format_check(options->path, format_reads(), error);
     if (!code)
@@ -425,9 +461,11 @@ static int opening_run(struct node_opening *opening, struct backend **ret_backen
                                   .log_max = options->log_max ? options->log_max : LOG_MAX,
                                   .scrub_ms = (uint64_t)options->scrub_s * 1000,
                                   .scrub_max = options->scrub_max,
+                                  .subscribe = options->subscribe,
                                   .path = options->path};
     node->queue_bytes_max = (options->memory_max ? options->memory_max : MEMORY_DEFAULT) / 4;
     node->trees_max = node->queue_bytes_max / 4;
+    node->cache_max = options->path ? node->queue_bytes_max / 4 : 0;
     if (!code)
         code = opening_gossip(opening, error);
     if (!code)

@@ -24,6 +24,7 @@ struct verifying {
     size_t count;
     int code;
     uint64_t counts[3]; /* of verdicts */
+    uint64_t unheld;    /* peers that do not subscribe to a bucket */
     bool failed;        /* no memory for the document */
 };
 
@@ -159,11 +160,13 @@ static json_t *peer_json(struct verifying *verifying, const struct ask_answer *a
     const struct verify_result *result = answer->verified;
     enum verify_verdict verdict = result ? result->verdict : VERIFY_UNKNOWN;
     json_t *json = json_object();
+    bool unheld = answer->end == ASK_UNHELD;
 
-    verifying->counts[verdict]++;
+    verifying->counts[verdict] += !unheld;
+    verifying->unheld += unheld;
     put(verifying, json, "address", json_text(answer->address));
     put(verifying, json, "node", answer->node ? json_hex(answer->node) : json_null());
-    put(verifying, json, "verdict", json_text(verdicts[verdict]));
+    put(verifying, json, "verdict", json_text(unheld ? "not held" : verdicts[verdict]));
     put(verifying, json, "equal_ms",
         answer->equal_ms ? json_number(answer->equal_ms) : json_null());
     put(verifying, json, "differs_ms",
@@ -215,10 +218,11 @@ static int verify_run(struct verifying *verifying, struct buffer *ret_json)
     if (!code && verifying->failed)
         code = NEAP_NOMEM;
     if (!code)
-        return json_into(json_pack("{so, sI, sI, sI}", "buckets", buckets, "equal",
+        return json_into(json_pack("{so, sI, sI, sI, sI}", "buckets", buckets, "equal",
                                    (json_int_t)verifying->counts[VERIFY_EQUAL], "differing",
                                    (json_int_t)verifying->counts[VERIFY_DIFFERS], "unknown",
-                                   (json_int_t)verifying->counts[VERIFY_UNKNOWN]),
+                                   (json_int_t)verifying->counts[VERIFY_UNKNOWN], "not_held",
+                                   (json_int_t)verifying->unheld),
                          ret_json);
     json_decref(buckets);
     return code;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/cover.h"
 #include "engine/node.h"
+#include "engine/node_forward.h"
 #include "engine/node_level.h"
 #include "engine/read.h"
 #include "store/tally.h"
@@ -105,10 +106,14 @@ int node_cover(struct node *node, struct cover *cover, uint64_t until_ms, struct
             code = look.error;
         if (!code && cover_is_there(&look.seen))
             break;
+        if (!code && cover->read && !node_reads_here(node, cover->read))
+            code = NEAP_STALE;
         if (!code)
             code = node_changes_wait(node, changes, until_ms);
     }
     token_done(&look.own);
+    if (code == NEAP_STALE)
+        return code;
     return code ? look_error(&look, code, error) : 0;
 }
 
@@ -148,10 +153,10 @@ int node_wait(struct backend *backend, const struct token *token, enum neap_leve
 static int node_after(struct node *node, const struct token *after, const struct level_read *want,
                       struct neap_error *error)
 {
-    const char *bucket = want->bucket;
+    const char *bucket = want->bucket; /* or a slot's shard */
     const struct context *context;
     struct token_part part = {0};
-    struct cover cover = {.parts = &part, .count = 1};
+    struct cover cover = {.parts = &part, .count = 1, .read = want};
     int code;
 
     if (!after)
@@ -237,9 +242,33 @@ static int node_await(struct node *node, const struct token *after, const struct
     return code ? code : node_level(node, want, error);
 }
 
+/* Its slot may have gone to others while it was read, which then found nothing, or less. */
+static bool node_let_go(struct node *node, const struct level_read *want)
+{
+    return !node->readonly && !node_reads_here(node, want);
+}
+
+static int node_read_here(struct node *node, struct read *read, const struct level_read *want,
+                          struct buffer *ret_cell)
+{
+    int code = node_await(node, read->after, want, &read->error);
+
+    if (!code)
+        code = node_expire(node, &read->hide_ms);
+    if (!code)
+        code = read->rights ? node_rights(node, read, ret_cell)
+                            : read_cell(node->disk, read, ret_cell);
+    return code;
+}
+
 static int node_read_inside(struct node *node, struct read *read, struct buffer *ret_cell)
 {
-    struct level_read want = {read->bucket, read->level, 0, read->timeout_ms};
+    struct level_read want = {.name = read->bucket,
+                              .path = read->path,
+                              .level = read->level,
+                              .timeout_ms = read->timeout_ms};
+    struct placed place;
+    bool here = true;
     int code = read_check(read, &read->error);
 
     if (!code)
@@ -247,12 +276,21 @@ static int node_read_inside(struct node *node, struct read *read, struct buffer 
     if (!code)
         want.until_ms = node_until(node, read->timeout_ms);
     if (!code)
-        code = node_await(node, read->after, &want, &read->error);
-    if (!code)
-        code = node_expire(node, &read->hide_ms);
-    if (!code)
-        code = read->rights ? node_rights(node, read, ret_cell)
-                            : read_cell(node->disk, read, ret_cell);
+        code = node_place(node, read->bucket, read->path, &place, &here, &read->error);
+    here = here && !code;
+    want.bucket = place.shard;
+    read->shard = !code && place.ring ? place.shard : NULL;
+    if (here)
+        code = node_read_here(node, read, &want, ret_cell);
+    read->shard = NULL; /* of this call alone */
+    if (here && node_let_go(node, &want)) {
+        here = false;
+        code = 0;
+        read->error = (struct neap_error){0};
+        token_clear(&read->token);
+    }
+    if (!code && !here)
+        return node_forward_read(node, read, place.shard, ret_cell, want.until_ms);
     if (!code && read->want_token)
         code = node_token_sync(node, &read->token, &read->error);
     return code;
@@ -299,7 +337,7 @@ static int node_page_read(struct node *node, struct page_request *request, struc
     int code;
 
     if (request->kind != PAGE_NAMES || !request->count_only || !request->path.size ||
-        node->readonly)
+        request->shard || node->readonly)
         return page_read(node->disk, request, ret_page);
     request->count_max = TALLY_FROM;
     code = page_read(node->disk, request, ret_page);
@@ -315,9 +353,26 @@ static int node_page_read(struct node *node, struct page_request *request, struc
     return page_read(node->disk, request, ret_page);
 }
 
+static int node_page_here(struct node *node, struct page_request *request,
+                          const struct level_read *want, struct page *ret_page)
+{
+    int code = node_await(node, request->after, want, &request->error);
+
+    if (!code)
+        code = node_expire(node, &request->hide_ms);
+    if (!code && request->kind == PAGE_CHANGES)
+        return node_watch(node, request, want->until_ms, ret_page);
+    return code ? code : node_page_read(node, request, ret_page);
+}
+
 static int node_page_inside(struct node *node, struct page_request *request, struct page *ret_page)
 {
-    struct level_read want = {request->bucket, request->level, 0, request->timeout_ms};
+    struct level_read want = {.name = request->bucket,
+                              .path = request->path,
+                              .level = request->level,
+                              .timeout_ms = request->timeout_ms};
+    struct placed place;
+    bool here = true;
     int code = page_check(request, &request->error);
 
     if (!code && request->stats)
@@ -327,11 +382,27 @@ static int node_page_inside(struct node *node, struct page_request *request, str
     if (!code)
         want.until_ms = node_until(node, request->timeout_ms);
     if (!code)
-        code = node_await(node, request->after, &want, &request->error);
-    if (!code)
-        code = node_expire(node, &request->hide_ms);
-    if (!code)
-        code = node_page_read(node, request, ret_page);
+        code = node_place(node, request->bucket, request->path, &place, &here, &request->error);
+    if (!code && !here && request->kind == PAGE_CHANGES)
+        return error_set(&request->error, NEAP_REFUSED,
+                         "%.60s: this node does not hold it: watch it at one that does",
+                         request->bucket);
+    here = here && !code;
+    want.bucket = place.shard;
+    request->shard = !code && place.ring ? place.shard : NULL;
+    if (here)
+        code = node_page_here(node, request, &want, ret_page);
+    request->shard = NULL;
+    if (here && request->kind == PAGE_CHANGES)
+        return code;
+    if (here && node_let_go(node, &want)) {
+        here = false;
+        code = 0;
+        request->error = (struct neap_error){0};
+        token_clear(&request->token);
+    }
+    if (!code && !here)
+        return node_forward_page(node, request, place.shard, ret_page, want.until_ms);
     if (!code && request->want_token)
         code = node_token_sync(node, &request->token, &request->error);
     return code;

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "engine/node.h"
+#include "engine/node_forward.h"
 #include "store/once.h"
 
 /* ---- a copy of a write, in one block of memory ---- */
@@ -215,6 +215,11 @@ static int node_write_inside(struct node *node, struct write *write)
     write->error = (struct neap_error){0};
     if (node->readonly)
         return error_set(&write->error, NEAP_REFUSED, "the node was opened for reading only");
+    code = write_check(write, &write->error);
+    if (code)
+        return code;
+    if (!node_holds_write(node, write))
+        return node_forward_write(node, write, until_ms);
     if (write->submit) {
         code = write_check(write, &write->error);
         if (!code)
@@ -222,6 +227,8 @@ static int node_write_inside(struct node *node, struct write *write)
     } else {
         code = node_run_write(node, write, write->timeout_ms ? until_ms : 0);
     }
+    if (code && write->not_here) /* it was, a moment ago */
+        return node_forward_write(node, write, until_ms);
     if (code && !write->error.code)
         node_write_text(node, write, code);
     if (!code && !write->submit && write->level >= NEAP_QUORUM)
@@ -237,7 +244,9 @@ int node_write(struct backend *backend, struct write *write)
 
     if (code)
         return error_set(&write->error, code, "the node is being closed");
+    node_write_begin(node);
     code = node_write_inside(node, write);
+    node_write_end(node);
     node_leave(node);
     return code;
 }

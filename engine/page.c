@@ -16,7 +16,7 @@ struct pager {
     struct page_request *request;
     struct page *page;
     struct view view;
-    uint64_t shard;
+    uint64_t shard, bucket;
     enum neap_type above; /* of the last level of the prefix; 0: keys of a bucket are listed */
     struct key from, to;
     struct scan *scan;
@@ -71,7 +71,7 @@ static int pager_start(struct pager *pager)
     if (!error && path.size > NEAP_PATH_MAX)
         error = NEAP_LIMIT;
     if (!error)
-        key_cell(&pager->from, pager->shard, pager->shard, buffer_slice(&path));
+        key_cell(&pager->from, pager->shard, pager->bucket, buffer_slice(&path));
     buffer_done(&path);
     return error;
 }
@@ -85,7 +85,7 @@ static int pager_open(struct pager *pager)
         error = pager_start(pager);
     if (error)
         return error;
-    key_cell(&prefix, pager->shard, pager->shard, pager->request->path);
+    key_cell(&prefix, pager->shard, pager->bucket, pager->request->path);
     key_end(&prefix, &pager->to);
     return view_scan(&pager->view, DISK_CELLS, key_slice(&pager->from), key_slice(&pager->to),
                      &pager->scan);
@@ -104,7 +104,7 @@ static int pager_skip(struct pager *pager, struct slice path, bool *ret_skip)
     error = path_prefix_end(buffer_slice(&pager->listed), &pager->end);
     if (error)
         return error;
-    key_cell(&pager->from, pager->shard, pager->shard, buffer_slice(&pager->end));
+    key_cell(&pager->from, pager->shard, pager->bucket, buffer_slice(&pager->end));
     scan_close(pager->scan);
     pager->scan = NULL;
     return view_scan(&pager->view, DISK_CELLS, key_slice(&pager->from), key_slice(&pager->to),
@@ -302,7 +302,8 @@ static int page_names(struct disk *disk, struct page_request *request, struct pa
     struct pager pager = {.request = request, .page = ret_page, .view = {.disk = disk}};
     int error;
 
-    pager.shard = bucket_id(request->bucket);
+    pager.bucket = bucket_id(request->bucket);
+    pager.shard = request->shard ? bucket_id(request->shard) : pager.bucket;
     buffer_init(&pager.listed, 2 * NEAP_PATH_MAX);
     buffer_init(&pager.end, 2 * NEAP_PATH_MAX);
     path_cursor_init(&pager.walk, slice_of(NULL, 0));
@@ -329,7 +330,9 @@ int page_read(struct disk *disk, struct page_request *request, struct page *ret_
     buffer_clear(&ret_page->items);
     buffer_clear(&ret_page->cursor);
     ret_page->count = 0;
-    if (request->kind == PAGE_NAMES)
+    if (request->kind == PAGE_CHANGES) /* of a node that holds it: node_watch() */
+        error = NEAP_REFUSED;
+    else if (request->kind == PAGE_NAMES)
         error = page_names(disk, request, ret_page);
     else
         error = page_scores(disk, request, ret_page);

@@ -12,7 +12,7 @@ struct lister {
     struct page_request *request;
     struct page *page;
     struct view view;
-    uint64_t shard;
+    uint64_t shard, bucket;
     struct key prefix, from, end;
     struct buffer bytes, path; /* of a cell */
     struct cell cell;
@@ -44,7 +44,7 @@ static int lister_cell(struct lister *lister, struct slice member)
     if (error)
         return error;
     cell_clear(&lister->cell);
-    key_cell(&key, lister->shard, lister->shard, buffer_slice(&lister->path));
+    key_cell(&key, lister->shard, lister->bucket, buffer_slice(&lister->path));
     error = view_get(&lister->view, DISK_CELLS, key_slice(&key), &lister->bytes);
     if (!error)
         error = cell_stored(buffer_slice(&lister->bytes), &ref, &lister->cell);
@@ -113,8 +113,8 @@ static int lister_range(struct lister *lister)
     const struct page_request *request = lister->request;
     struct slice none = slice_of(NULL, 0), path = request->path;
 
-    key_ranking(&lister->from, lister->shard, lister->shard, path, request->high, none);
-    key_ranking(&lister->end, lister->shard, lister->shard, path, request->low, none);
+    key_ranking(&lister->from, lister->shard, lister->bucket, path, request->high, none);
+    key_ranking(&lister->end, lister->shard, lister->bucket, path, request->low, none);
     key_end(&lister->end, &lister->end);
     if (!request->from.size)
         return 0;
@@ -187,7 +187,7 @@ static int lister_rank(struct lister *lister)
 
         error = lister_cell(lister, name);
         if (!error && !score_value(&lister->cell, &score)) {
-            key_ranking(&lister->end, lister->shard, lister->shard, lister->request->path, score,
+            key_ranking(&lister->end, lister->shard, lister->bucket, lister->request->path, score,
                         name);
             error = lister_count(lister, &before);
             if (!error)
@@ -221,7 +221,7 @@ static int lister_run(struct lister *lister)
 
     if (error)
         return error;
-    key_ranking_prefix(&lister->prefix, lister->shard, lister->shard, lister->request->path);
+    key_ranking_prefix(&lister->prefix, lister->shard, lister->bucket, lister->request->path);
     error = lister->request->kind == PAGE_RANK ? lister_rank(lister) : lister_scores(lister);
     if (!error && lister->request->want_token)
         error = lister_token(lister);
@@ -233,7 +233,8 @@ int page_scores(struct disk *disk, struct page_request *request, struct page *re
     struct lister lister = {.request = request, .page = ret_page, .view = {.disk = disk}};
     int error;
 
-    lister.shard = bucket_id(request->bucket);
+    lister.bucket = bucket_id(request->bucket);
+    lister.shard = request->shard ? bucket_id(request->shard) : lister.bucket;
     buffer_init(&lister.bytes, STORED_SIZE_MAX);
     buffer_init(&lister.path, NEAP_PATH_MAX);
     path_cursor_init(&lister.walk, slice_of(NULL, 0));

@@ -1,6 +1,7 @@
 #include "engine/quorum.h"
 
 #include "base/error.h"
+#include "gossip/rings.h"
 
 int quorum_need(enum neap_level level, unsigned members, unsigned *ret_need,
                 struct neap_error *error)
@@ -20,10 +21,38 @@ int quorum_need(enum neap_level level, unsigned members, unsigned *ret_need,
     case NEAP_LOCAL_QUORUM:
     case NEAP_EACH_QUORUM:
         return error_set(error, NEAP_REFUSED,
-                         "level: LOCAL_QUORUM and EACH_QUORUM come with rings "
+                         "level: LOCAL_QUORUM and EACH_QUORUM are for buckets of rings (NAME@RING) "
                          "and their zones; use QUORUM");
     }
     return error_set(error, NEAP_INVALID, "level: %d is none", (int)level);
+}
+
+int quorum_check(enum neap_level level, const char *bucket, struct neap_error *error)
+{
+    struct slice ring;
+    unsigned need;
+
+    if ((level == NEAP_LOCAL_QUORUM || level == NEAP_EACH_QUORUM) && bucket &&
+        bucket_ring(bucket, &ring))
+        return 0;
+    return quorum_need(level, 1, &need, error);
+}
+
+unsigned quorum_of_group(enum neap_level level, unsigned members)
+{
+    switch (level) {
+    case NEAP_BUCKET_DEFAULT:
+    case NEAP_EDGE:
+    case NEAP_ONE:
+        return 0;
+    case NEAP_ALL:
+        return members ? members : 1;
+    case NEAP_QUORUM:
+    case NEAP_LOCAL_QUORUM:
+    case NEAP_EACH_QUORUM:
+        return members / 2 + 1;
+    }
+    return members + 1;
 }
 
 /* Those who can still say yes, with those who have. */

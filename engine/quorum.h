@@ -29,6 +29,11 @@ enum quorum_verdict {
  * INVALID: it is no level. The text says so; error may be NULL. */
 int quorum_need(enum neap_level level, unsigned members, unsigned *ret_need,
                 struct neap_error *error);
+/* Is it a level for that bucket at all? Levels of zones are for buckets of rings. REFUSED, INVALID.
+ */
+int quorum_check(enum neap_level level, const char *bucket, struct neap_error *error);
+/* The same of a group of a ring: its owners of a slot, or those in one zone. */
+unsigned quorum_of_group(enum neap_level level, unsigned members);
 /* What is not begun is not waited for when it can't be reached without those who are away; what is
  * begun is, up to the end of its time. More yes than that never makes a verdict worse. */
 enum quorum_verdict quorum_verdict(const struct quorum *quorum);

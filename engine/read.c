@@ -17,7 +17,7 @@ static int bucket_check(const char *bucket, struct neap_error *error)
         return 0;
     return error_set(error, code,
                      "%.60s: a bucket's name is 1 to %d bytes of printable UTF-8 "
-                     "without '/'",
+                     "without '/'; an '@' is before the name of a ring",
                      bucket ? bucket : "", BUCKET_NAME_MAX);
 }
 
@@ -25,11 +25,10 @@ int read_check(const struct read *read, struct neap_error *error)
 {
     enum neap_type type;
     char place[120];
-    unsigned need;
     int code = bucket_check(read->bucket, error);
 
     if (!code)
-        code = quorum_need(read->level, 1, &need, error);
+        code = quorum_check(read->level, read->bucket, error);
     if (code)
         return code;
     code = path_check(read->path, &type);
@@ -116,7 +115,8 @@ static int read_encoded(const struct buffer *stored, const struct read *read, st
 int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
 {
     struct view view = {.disk = disk};
-    uint64_t shard = bucket_id(read->bucket);
+    uint64_t bucket = bucket_id(read->bucket);
+    uint64_t shard = read->shard ? bucket_id(read->shard) : bucket;
     struct buffer bytes;
     struct cell cell;
     int error = 0;
@@ -127,7 +127,7 @@ int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
     if (read->want_token)
         error = disk->ops->snapshot(disk, &view.snapshot);
     if (!error)
-        error = cell_read(&view, shard, shard, read->path, &bytes, &cell);
+        error = cell_read(&view, shard, bucket, read->path, &bytes, &cell);
     if (!error && read->want_token)
         error = read_token(&view, shard, buffer_slice(&bytes), &cell, &read->token);
     if (!error)
@@ -144,17 +144,17 @@ int read_cell(struct disk *disk, struct read *read, struct buffer *ret_cell)
 
 int page_check(const struct page_request *request, struct neap_error *error)
 {
-    unsigned need;
     int code;
 
     if (request->stats)
         return 0;
     code = bucket_check(request->bucket, error);
     if (!code)
-        code = quorum_need(request->level, 1, &need, error);
+        code = quorum_check(request->level, request->bucket, error);
     if (code)
         return code;
-    if (request->path.size > NEAP_PATH_MAX || request->from.size > 2 * NEAP_PATH_MAX)
+    if (request->path.size > NEAP_PATH_MAX ||
+        (request->from.size > 2 * NEAP_PATH_MAX && request->kind != PAGE_CHANGES))
         return error_set(error, NEAP_LIMIT, "the path or the place to start at is over %d bytes",
                          NEAP_PATH_MAX);
     return 0;

@@ -3,22 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/request.h"
-#include "gossip/net.h"
-
-#include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
 /* The server gives its own answer when time is over; a little later nobody waits for it any more.
- * To connect has one deadline, for the dial and the hello together. */
-enum { REPLY_SLACK_MS = 2000, CONNECT_MS = 5000, SYNC_MS = 120000, ADDRESS_MAX = 256 };
-
-static_assert((int)REQUEST_SIZE_MAX == (int)MESSAGE_SIZE_MAX, "one limit for both");
-
-struct remote {
-    struct backend backend;
-    struct transport *transport;
-};
+ */
+enum { REPLY_SLACK_MS = 2000, SYNC_MS = 120000 };
 
 /* One request and its reply. */
 struct asking {
@@ -88,6 +76,10 @@ static int reply_open(struct asking *asking, uint32_t elements)
 
 static int call_failed(struct asking *asking, int code, uint32_t timeout_ms)
 {
+    const struct neap_error *said = asking->remote->transport->said;
+
+    if (said && said->code == code)
+        return error_set(asking->error, code, "%s", said->text);
     switch (code) {
     case NEAP_UNAVAILABLE:
         return error_set(asking->error, code, "the node cannot be reached: %s",
@@ -110,11 +102,11 @@ static int call_again(struct asking *asking, uint32_t patience)
 {
     struct transport *transport = asking->remote->transport;
     struct slice request = buffer_slice(&asking->request);
-    struct clock *clock = clock_os();
-    uint64_t until_ms = clock->ops->now_ms(clock) + patience, now_ms;
+    struct clock *clock = transport->clock;
+    uint64_t until_ms = clock ? clock->ops->now_ms(clock) + patience : 0, now_ms;
     int code = transport->call(transport, request, patience, &asking->reply);
 
-    if (code != NEAP_UNCERTAIN || asking->changes)
+    if (code != NEAP_UNCERTAIN || asking->changes || !clock)
         return code;
     now_ms = clock->ops->now_ms(clock);
     if (now_ms < until_ms)
@@ -233,6 +225,7 @@ static void page_request_write(struct writer *writer, const struct page_request 
                      (request->stats ? REQUEST_STATS : 0u) |
                      (request->kind == PAGE_SCORES ? REQUEST_SCORES : 0u) |
                      (request->kind == PAGE_RANK ? REQUEST_RANK : 0u) |
+                     (request->kind == PAGE_CHANGES ? REQUEST_CHANGES : 0u) |
                      (request->want_token ? REQUEST_WANT_TOKEN : 0u);
 
     write_str(writer, request->bucket ? request->bucket : "");
@@ -413,8 +406,13 @@ static int remote_hello(struct remote *remote, uint32_t patience, struct neap_er
     return code;
 }
 
-static int remote_new_within(struct transport *transport, uint32_t patience,
-                             struct backend **ret_backend, struct neap_error *error)
+void remote_init(struct remote *remote, struct transport *transport)
+{
+    *remote = (struct remote){.backend.ops = &remote_ops, .transport = transport};
+}
+
+int remote_new_within(struct transport *transport, uint32_t patience, struct backend **ret_backend,
+                      struct neap_error *error)
 {
     struct neap_error ignored;
     struct remote *remote = mem_new(sizeof *remote);
@@ -424,8 +422,7 @@ static int remote_new_within(struct transport *transport, uint32_t patience,
         error = &ignored;
     if (!remote)
         return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
-    remote->backend.ops = &remote_ops;
-    remote->transport = transport;
+    remote_init(remote, transport);
     code = remote_hello(remote, patience, error);
     if (code) {
         mem_free(remote);
@@ -438,79 +435,4 @@ static int remote_new_within(struct transport *transport, uint32_t patience,
 int remote_new(struct transport *transport, struct backend **ret_backend, struct neap_error *error)
 {
     return remote_new_within(transport, CONNECT_MS, ret_backend, error);
-}
-
-/* Over the net. */
-struct transport_net {
-    struct transport transport;
-    struct net_call *call;
-};
-
-static int transport_net_call(struct transport *transport, struct slice request,
-                              uint32_t timeout_ms, struct buffer *ret_reply)
-{
-    return net_call(((struct transport_net *)transport)->call, request, timeout_ms, ret_reply);
-}
-
-static void transport_net_close(struct transport *transport)
-{
-    struct transport_net *net = (struct transport_net *)transport;
-
-    net_call_close(net->call);
-    mem_free(net);
-}
-
-/* What users write, as the net wants it: a path is a Unix socket. */
-static int address_normal(const char *address, char ret_address[ADDRESS_MAX],
-                          struct neap_error *error)
-{
-    const char *path = NULL;
-    int size;
-
-    if (!strncmp(address, "unix:", 5))
-        path = address + 5;
-    else if (!strstr(address, "://"))
-        path = address;
-    if (path && !path[0])
-        return error_set(error, NEAP_INVALID, "%s: no path", address);
-    size = path ? snprintf(ret_address, ADDRESS_MAX, "ipc://%s", path)
-                : snprintf(ret_address, ADDRESS_MAX, "%s", address);
-    if (size < 0 || size >= ADDRESS_MAX)
-        return error_set(error, NEAP_LIMIT, "the address has more than %d bytes", ADDRESS_MAX - 8);
-    if (strncmp(ret_address, "ipc://", 6) && !net_address_is_tls(ret_address))
-        return error_set(error, NEAP_REFUSED,
-                         "%.80s: a socket's path, unix:PATH or ipc://PATH; by TCP, here and "
-                         "to other machines, tls+tcp://HOST:PORT, with a cluster directory",
-                         address);
-    return 0;
-}
-
-int remote_open(const char *address, struct credentials *credentials, struct backend **ret_backend,
-                struct neap_error *error)
-{
-    char normal[ADDRESS_MAX];
-    struct clock *clock = clock_os();
-    uint64_t until_ms = clock->ops->now_ms(clock) + CONNECT_MS, now_ms;
-    struct transport_net *net;
-    int code;
-
-    code = address_normal(address, normal, error);
-    if (code)
-        return code;
-    net = mem_new(sizeof *net);
-    if (!net)
-        return error_set(error, NEAP_NOMEM, "%s", error_text(NEAP_NOMEM));
-    net->transport = (struct transport){transport_net_call, transport_net_close};
-    code = net_call_open(normal, credentials, CONNECT_MS, &net->call, error);
-    if (code) {
-        mem_free(net);
-        return code;
-    }
-    now_ms = clock->ops->now_ms(clock);
-    /* 0 would be for ever. */
-    code = remote_new_within(&net->transport, now_ms < until_ms ? (uint32_t)(until_ms - now_ms) : 1,
-                             ret_backend, error);
-    if (code)
-        transport_net_close(&net->transport);
-    return code;
 }

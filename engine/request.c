@@ -192,6 +192,8 @@ static void page_request_read(struct reader *reader, char *bucket, struct token 
         ret_request->kind = PAGE_SCORES;
     else if (flags & REQUEST_RANK)
         ret_request->kind = PAGE_RANK;
+    else if (flags & REQUEST_CHANGES)
+        ret_request->kind = PAGE_CHANGES;
 }
 
 static int serve_page(struct serving *serving)

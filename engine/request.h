@@ -21,6 +21,7 @@
  * byte strings, empty for none; a bucket of an op is its index in the first array. */
 #ifndef NEAP_ENGINE_REQUEST_H
 #define NEAP_ENGINE_REQUEST_H
+#include "base/clock.h"
 #include "engine/backend.h"
 
 enum { REQUEST_VERSION = 1, REQUEST_VERSION_MIN = 1 };
@@ -49,7 +50,8 @@ enum request_flags {
     REQUEST_STATS = 32,
     REQUEST_SCORES = 64,
     REQUEST_RANK = 128,
-    REQUEST_RIGHTS = 256 /* READ: rights_write() instead of a cell */
+    REQUEST_RIGHTS = 256, /* READ: rights_write() instead of a cell */
+    REQUEST_CHANGES = 512 /* PAGE */
 };
 
 /* One request, decoded, run on `backend`, its reply encoded into ret_reply (replaced; its limit
@@ -81,8 +83,23 @@ struct transport {
     int (*call)(struct transport *transport, struct slice request, uint32_t timeout_ms,
                 struct buffer *ret_reply);
     void (*close)(struct transport *transport);
+    struct clock *clock;           /* NULL: what had no answer is not asked once more */
+    const struct neap_error *said; /* of who is used by one call: why it failed; may be NULL */
 };
+
+struct remote {
+    struct backend backend; /* first */
+    struct transport *transport;
+};
+
+/* A backend that needs no hello, as nodes speak one version (gossip/hello.h): for as long as both
+ * live; it is not to be closed. */
+void remote_init(struct remote *remote, struct transport *transport);
 
 /* Says hello and makes a backend, which takes over the transport; on error it is the caller's. */
 int remote_new(struct transport *transport, struct backend **ret_backend, struct neap_error *error);
+int remote_new_within(struct transport *transport, uint32_t patience, struct backend **ret_backend,
+                      struct neap_error *error);
+/* To connect has one deadline, for the dial and the hello together. */
+enum { CONNECT_MS = 5000 };
 #endif

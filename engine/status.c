@@ -379,10 +379,13 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     const struct engine *engine = &wheel->engine;
     const struct identity *identity = &engine->store.identity;
     struct object status = object_new();
+    const struct roster_row *own = engine->gossip ? gossip_own(engine->gossip) : NULL;
     unsigned doubt = 0;
 
     put_text(&status, "version", neap_version());
     put(&status, "node", json_hex(identity->node));
+    put_text(&status, "name", own ? own->name : NULL);
+    put_text(&status, "zone", own ? own->zone : NULL);
     put(&status, "life", json_hex(identity->life));
     put_text(&status, "life_reason", identity_reason_text(identity->reason));
     put(&status, "life_is_new", json_boolean(identity->fresh_life));

@@ -18,6 +18,9 @@ struct status_extra {
 /* NULL: no memory. */
 json_t *status_json(const struct wheel *wheel, struct now now, const struct status_extra *extra);
 
+/* Who belongs to the cluster, and how each of them is (status_members.c). NULL: no memory. */
+json_t *roster_json(const struct engine *engine, struct now now);
+
 /* Numbers by name, for whoever plots them. Stops when `each` fails, and returns that. */
 int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
                    int (*each)(void *arg, const char *name, uint64_t number), void *arg);

@@ -3,7 +3,7 @@
  * them had acknowledged before, and reads it as ever (docs/decisions/0092).
  *
  *   struct survey survey;
- *   survey_init(&survey, shard, level, until_ms);
+ *   survey_init(&survey, bucket, level, until_ms);
  *   an event of kind EVENT_ASK with &survey.ask, until it is done with code 0
  *   switch (survey_verdict(&survey, &quorum))
  *       QUORUM_DONE: survey_join(), wait until that is here, read
@@ -17,9 +17,11 @@
 struct survey {
     struct ask ask; /* first: of it the survey is found */
     enum neap_level level;
+    const char *bucket; /* borrowed, until the ask is under way */
 };
 
-void survey_init(struct survey *survey, uint64_t shard, enum neap_level level, uint64_t until_ms);
+void survey_init(struct survey *survey, const char *bucket, enum neap_level level,
+                 uint64_t until_ms);
 void survey_done(struct survey *survey);
 /* Never UNCERTAIN: nothing is done by asking. */
 enum quorum_verdict survey_verdict(const struct survey *survey, struct quorum *ret_quorum);

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "engine/counting.h"
+#include "store/disk_cache.h"
+#include "store/hole.h"
 #include "store/merkle.h"
 #include "store/tally.h"
 
@@ -46,6 +48,8 @@ static int build_ended(struct trees *trees, struct gossip *gossip, struct batch 
             return 0;
         trees->differed++;
         trace(trace, "%s: what is stored is not what was", shard->name);
+        /* What is still in memory would hide from repairs what the disk has lost. */
+        disk_cache_forget(disk_holes_under(batch_view(batch).disk));
         error = tally_doubt(shard, batch, 0, slice_of(NULL, 0));
     }
     if (gossip)

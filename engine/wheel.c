@@ -6,6 +6,24 @@
 #include "store/tally.h"
 #include "store/tree_keep.h"
 
+/* The list that the options have, if it is another one. */
+static int wheel_subscribe(struct wheel *wheel, const char *text)
+{
+    struct store *store = &wheel->engine.store;
+    struct subscriptions list = {0};
+    int code = text ? subscriptions_parse(text, &list) : 0;
+
+    if (!text || code)
+        return code;
+    if (!subscriptions_equal(&list, &store->subscriptions))
+        code = store_subscribe(store, wheel->batch, &list);
+    subscriptions_done(&list);
+    if (!code && !batch_is_empty(wheel->batch))
+        code = wheel->disk->ops->commit(wheel->disk, wheel->batch, true);
+    batch_clear(wheel->batch);
+    return code;
+}
+
 int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct neap_error *error)
 {
     int code;
@@ -26,6 +44,8 @@ int wheel_open(struct wheel *wheel, const struct wheel_options *options, struct 
     wheel->done.events = mem_new_array(DONE_MAX, sizeof *wheel->done.events);
     wheel->done.room = DONE_MAX;
     code = wheel->done.events ? batch_new(options->disk, &wheel->batch) : NEAP_NOMEM;
+    if (!code)
+        code = wheel_subscribe(wheel, options->subscribe);
     if (!code && options->gossip)
         code = gossip_new(options->gossip, &wheel->engine.store, options->trace,
                           options->clock->ops->entropy(options->clock), &wheel->engine.gossip);
@@ -62,6 +82,8 @@ void wheel_close(struct wheel *wheel)
 {
     if (!wheel->disk)
         return;
+    serve_done(&wheel->engine);
+    placing_done(&wheel->engine);
     gossip_free(wheel->engine.gossip);
     batch_free(wheel->batch);
     outbox_done(&wheel->outbox);
@@ -247,7 +269,7 @@ void wheel_turn(struct wheel *wheel, struct now now, struct event **events, size
     if (wheel->stopped && wheel->engine.gossip)
         gossip_asks_end(wheel->engine.gossip, wheel->stopped);
     if (!wheel->crashed)
-        engine_asked(&wheel->engine, &wheel->done);
+        engine_asked(&wheel->engine, now, &wheel->done);
     told = wheel->crashed ? 0 : wheel->done.count;
     for (size_t i = 0; wheel->crash && i < told; i++)
         if (wheel_crashes(wheel, "done"))

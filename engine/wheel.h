@@ -41,6 +41,7 @@ struct wheel_options {
     struct trace *trace;
     uint32_t sync_ms;
     uint64_t log_max;
+    const char *subscribe; /* the list from now on (store/subscription.h); NULL: as it is on disk */
     /* With trees: the key of the cluster, and their bounds. NULL: without, as for a node alone. */
     const struct hash_key *cluster_key;
     unsigned tree_bits; /* 2^so many leaves a shard, at most (store_tree_bits) */

@@ -54,9 +54,11 @@ static int write_check_op(const struct write_op *op, bool system, struct neap_er
         return error_set(error, NEAP_INVALID, "%s: no such operation", PLACE(op));
     code = op->bucket ? bucket_name_check(op->bucket) : NEAP_INVALID;
     if (code)
-        return error_set(error, code,
-                         "%s: a bucket's name is 1 to %d bytes of printable UTF-8 without '/'",
-                         PLACE(op), BUCKET_NAME_MAX);
+        return error_set(
+            error, code,
+            "%s: a bucket's name is 1 to %d bytes of printable UTF-8 without '/'; an '@' is "
+            "before the name of a ring",
+            PLACE(op), BUCKET_NAME_MAX);
     if (op->bucket[0] == '_' && !system)
         return error_set(error, NEAP_REFUSED, "%s: buckets that begin with '_' are the system's",
                          PLACE(op));
@@ -73,8 +75,7 @@ static int write_check_op(const struct write_op *op, bool system, struct neap_er
 
 int write_check(const struct write *write, struct neap_error *error)
 {
-    unsigned needed;
-    int code;
+    int code = 0;
 
     if (write->count > NEAP_BATCH_COUNT_MAX)
         return error_set(error, NEAP_LIMIT, "%zu operations in one write, the limit is %d",
@@ -82,9 +83,12 @@ int write_check(const struct write *write, struct neap_error *error)
     if (write->once.size > NEAP_ONCE_MAX)
         return error_set(error, NEAP_LIMIT, "once: the id has %zu bytes, the limit is %d",
                          write->once.size, NEAP_ONCE_MAX);
-    code = quorum_need(write->level, 1, &needed, error);
+    if (!write->count)
+        code = quorum_check(write->level, NULL, error);
     for (size_t i = 0; !code && i < write->count; i++)
         code = write_check_op(&write->ops[i], write->system, error);
+    for (size_t i = 0; !code && i < write->count; i++)
+        code = quorum_check(write->level, write->ops[i].bucket, error);
     return code;
 }
 
@@ -106,9 +110,32 @@ struct writing {
     uint64_t hlc_reserved;
     struct touched touched[WRITE_SHARDS_MAX];
     size_t count;
-    const char *bucket; /* of the last operation, and its shard */
+    const char *bucket; /* of the last operation, and its shard; NULL: the key counts, too */
+    uint64_t bucket_id;
     struct touched *last;
 };
+
+static const struct rings *write_rings(const struct engine *engine)
+{
+    return engine->gossip ? gossip_rings(engine->gossip, NULL) : NULL;
+}
+
+/* Where an operation goes; not_here: to another node. */
+static int write_place(const struct engine *engine, struct write *write, const struct write_op *op,
+                       struct placed *ret_place)
+{
+    int code = place_find(write_rings(engine), op->bucket, op->path, ret_place);
+
+    if (code == NEAP_UNAVAILABLE)
+        return error_set(&write->error, code, "%s: no ring of that name is known here (yet)",
+                         PLACE(op));
+    if (code)
+        return error_set(&write->error, code, "%s: no key", PLACE(op));
+    if (place_is_mine(ret_place, engine->store.identity.node))
+        return 0;
+    write->not_here = true;
+    return error_set(&write->error, NEAP_UNAVAILABLE, "%s: this node does not hold it", PLACE(op));
+}
 
 /* The disk knows more about what it could not read. */
 static int disk_error_set(struct disk *disk, int code, const char *place, struct neap_error *error)
@@ -163,17 +190,23 @@ static int write_shard(struct writing *writing, const struct write_op *op,
                        struct touched **ret_touched)
 {
     struct store *store = &writing->engine->store;
+    struct placed place;
     uint64_t id;
     bool made;
     struct shard *shard;
     int error = 0;
 
     /* Ops of one write are mostly of one bucket. */
-    if (writing->last && (writing->bucket == op->bucket || !strcmp(writing->bucket, op->bucket))) {
+    if (writing->last && writing->bucket &&
+        (writing->bucket == op->bucket || !strcmp(writing->bucket, op->bucket))) {
         *ret_touched = writing->last;
         return 0;
     }
-    id = bucket_id(op->bucket);
+    error = write_place(writing->engine, writing->write, op, &place);
+    if (error)
+        return error;
+    writing->bucket_id = bucket_id(op->bucket);
+    id = place.ring ? bucket_id(place.shard) : writing->bucket_id;
     writing->last = NULL;
     for (size_t i = 0; i < writing->count; i++)
         if (writing->touched[i].id == id)
@@ -183,10 +216,15 @@ static int write_shard(struct writing *writing, const struct write_op *op,
             return error_set(&writing->write->error, NEAP_LIMIT,
                              "%s: one write may be to %d buckets at most", PLACE(op),
                              WRITE_SHARDS_MAX);
+        if (!store_wants(store, place.shard))
+            return error_set(&writing->write->error, NEAP_REFUSED,
+                             "%s: this node does not subscribe to the bucket: `neap subscribe`, or "
+                             "write at a node that does",
+                             PLACE(op));
         shard = store_find(store, id);
         made = !shard;
-        if (!shard || strcmp(shard->name, op->bucket) != 0)
-            error = store_shard(store, writing->batch, op->bucket, &shard);
+        if (!shard || strcmp(shard->name, place.shard) != 0)
+            error = store_shard(store, writing->batch, place.shard, &shard);
         if (error == NEAP_LIMIT)
             return error_set(&writing->write->error, error,
                              "%s: a node has %d buckets at most, and a write %d MiB", PLACE(op),
@@ -197,7 +235,7 @@ static int write_shard(struct writing *writing, const struct write_op *op,
         *writing->last =
             (struct touched){.shard = shard, .id = id, .mark = shard_set_mark(shard), .made = made};
     }
-    writing->bucket = op->bucket;
+    writing->bucket = place.ring ? NULL : op->bucket;
     *ret_touched = writing->last;
     return 0;
 }
@@ -245,7 +283,7 @@ static int write_no_rights(struct writing *writing, const struct write_op *op,
 
     buffer_init(&bytes, CELL_SIZE_MAX + 16);
     cell_init(&cell);
-    code = cell_read(&view, shard->id, shard->id, op->path, &bytes, &cell);
+    code = cell_read(&view, shard->id, writing->bucket_id, op->path, &bytes, &cell);
     if (!code)
         code = bounded_rights(&cell, shard->replica, mine, mine_count, &rights);
     cell_done(&cell);
@@ -310,11 +348,12 @@ static int write_apply(struct writing *writing, struct write_op *op)
     if (op->op.ttl_ms)
         op->op.expires = store->expiry.clock + op->op.ttl_ms;
     if (op->prefix) {
-        error = shard_remove(shard, writing->batch, touched->id, op->path, op->op.seen, &events);
+        error =
+            shard_remove(shard, writing->batch, writing->bucket_id, op->path, op->op.seen, &events);
         if (events)
             dot = (struct dot){shard->replica, context_get(&shard->context, shard->replica)};
     } else {
-        error = shard_write(shard, writing->batch, touched->id, op->path, &op->op, &dot);
+        error = shard_write(shard, writing->batch, writing->bucket_id, op->path, &op->op, &dot);
     }
     if (error == NEAP_LIMIT)
         return write_limit(writing, op, shard);
@@ -358,17 +397,18 @@ static int write_take_id(struct engine *engine, struct now now, uint64_t id, str
 }
 
 /* Some shard is due for another replica id, which has to be taken before its first event here. */
-static int write_take_ids(struct engine *engine, struct now now, const struct write *write,
+static int write_take_ids(struct engine *engine, struct now now, struct write *write,
                           struct batch *batch)
 {
-    const char *last = NULL;
+    struct placed place, last = {.shard = ""};
     int error = 0;
 
     for (size_t i = 0; !error && i < write->count; i++) {
-        if (last && !strcmp(last, write->ops[i].bucket))
+        error = write_place(engine, write, &write->ops[i], &place);
+        if (error || !strcmp(last.shard, place.shard))
             continue;
-        last = write->ops[i].bucket;
-        error = write_take_id(engine, now, bucket_id(last), batch);
+        last = place;
+        error = write_take_id(engine, now, bucket_id(place.shard), batch);
     }
     if (!error && !engine->gossip)
         engine->ids_due = false;
@@ -400,6 +440,21 @@ static void write_wants_sync(struct engine *engine, const struct write *write)
         engine->wants_sync = true;
 }
 
+static int write_check_cover(const struct engine *engine, struct write *write)
+{
+    struct placed place, last = {.shard = ""};
+    int error = 0;
+
+    for (size_t i = 0; !error && i < write->count && write->level >= NEAP_QUORUM; i++) {
+        error = write_place(engine, write, &write->ops[i], &place);
+        if (error || !strcmp(last.shard, place.shard))
+            continue;
+        last = place;
+        error = cover_check(engine, write->level, place.shard, &write->error);
+    }
+    return error;
+}
+
 int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch)
 {
     struct writing writing;
@@ -407,6 +462,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
     bool repeat = false;
     int error;
 
+    write->not_here = false;
     error = write_check(write, &write->error);
     if (!error && write->once.size)
         error = write_recall(engine, write, batch, &ops, &repeat);
@@ -416,7 +472,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
         return 0;
     }
     if (!error)
-        error = cover_check(engine, write->level, &write->error);
+        error = write_check_cover(engine, write);
     if (!error && (engine->gossip ? gossip_has_due(engine->gossip) : engine->ids_due))
         error = write_take_ids(engine, now, write, batch);
     if (error)

@@ -22,6 +22,7 @@ struct access_row access_row(enum message_kind kind)
     case MESSAGE_HEARTBEAT:
     case MESSAGE_DIGEST:
     case MESSAGE_SWIM: /* a device is believed about itself alone: gossip/swim.c */
+    case MESSAGE_INTEREST:
         return (struct access_row){ACCESS_ANYBODY, ACCESS_ANYBODY};
     case MESSAGE_PUSH:
     case MESSAGE_PULLED:
@@ -39,6 +40,7 @@ struct access_row access_row(enum message_kind kind)
     case MESSAGE_DESCEND:
     case MESSAGE_DIFFER:
     case MESSAGE_HOLE:
+    case MESSAGE_LEAVE:
         return (struct access_row){ACCESS_READER, ACCESS_READER};
     case MESSAGE_COMPARED:
     case MESSAGE_TREED:
@@ -47,6 +49,7 @@ struct access_row access_row(enum message_kind kind)
     case MESSAGE_DESCENDED:
     case MESSAGE_DIFFERED:
     case MESSAGE_FILL:
+    case MESSAGE_RELIEVED:
         return (struct access_row){ACCESS_NODE, ACCESS_READER};
     case MESSAGE_KINDS:
         break;

@@ -1,9 +1,11 @@
 #include "gossip/ask.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/call.h"
 #include "gossip/holders.h"
 #include "gossip/look.h"
 #include "gossip/state.h"
@@ -40,10 +42,8 @@ static int seen_serve(struct step *step, const struct shard *shard, struct slice
 }
 
 static const ask_server servers[ASK_KINDS] = {
-    [ASK_LOOK] = look_serve,
-    [ASK_VERIFY] = NULL,
-    [ASK_CELLS] = cells_serve,
-    [ASK_SEEN] = seen_serve,
+    [ASK_LOOK] = look_serve, [ASK_VERIFY] = NULL, [ASK_CELLS] = cells_serve,
+    [ASK_SEEN] = seen_serve, [ASK_CALL] = NULL, /* call.c */
 };
 
 const char *ask_end_text(enum ask_end end)
@@ -65,19 +65,70 @@ void ask_done(struct ask *ask)
         buffer_done(&ask->answers[i].bytes);
     }
     mem_free(ask->answers);
+    mem_free(ask->groups);
+    ask->groups = NULL;
+    ask->groups_count = 0;
     ask->answers = NULL;
     ask->count = 0;
 }
 
 /* ---- asking ---- */
 
+/* By name, if it is given: what is not here yet has none by its number. */
+static bool ask_is_wanted(const struct gossip *gossip, const struct ask *ask, size_t peer)
+{
+    if (ask->kind == ASK_CALL)
+        return true; /* it was looked at when it was chosen */
+    return ask->names_count ? peer_wants(gossip, peer, ask->names[0])
+                            : shard_is_wanted(gossip, peer, ask->shard);
+}
+
+static bool groups_have(const struct ask *ask, uint64_t node)
+{
+    for (size_t i = 0; i < ask->groups_count; i++) {
+        if (group_has(&ask->groups[i], node))
+            return true;
+    }
+    return false;
+}
+
+/* Of a slot its owners are asked, those in the layout that reads count in; or those that the caller
+ * has put there. */
+static int ask_group(const struct gossip *gossip, struct ask *ask)
+{
+    struct group groups[GROUPS_MAX];
+    if (ask->kind != ASK_SEEN || ask->groups || !ask->names_count)
+        return 0;
+    size_t count =
+        groups_of(&gossip->rings, ask->names[0], GROUPS_READ, ask->level, ask->me, groups);
+    if (count == 0)
+        return 0;
+    ask->groups = mem_new_array(count, sizeof *ask->groups);
+    if (!ask->groups)
+        return NEAP_NOMEM;
+    ask->groups_count = count;
+    memcpy(ask->groups, groups, count * sizeof *groups);
+    return 0;
+}
+
 static bool ask_reaches(const struct gossip *gossip, const struct ask *ask, size_t peer)
 {
     const struct peer *entry = &gossip->peers[peer];
+    if (ask->kind == ASK_SEEN && ask->groups)
+        return gossip_votes(gossip, peer) && entry->met && groups_have(ask, entry->node);
     if (ask->kind == ASK_SEEN)
-        return gossip_votes(gossip, peer);
+        return gossip_votes(gossip, peer) && ask_is_wanted(gossip, ask, peer);
+    if (ask->kind == ASK_CALL)
+        return peer == ask->chosen;
     return peer_is_member(gossip, peer) && access_shares(gossip, peer, ask->shard) &&
            (!ask->node || (entry->met && entry->node == ask->node));
+}
+
+/* What is small, and waited for by a caller, goes before what is on its way in bulk. */
+static enum channel ask_channel(const struct ask *ask)
+{
+    bool quick = ask->kind == ASK_SEEN || (ask->kind == ASK_CALL && ask->bytes.size <= CALL_SMALL);
+    return quick ? CHANNEL_CONTROL : CHANNEL_BULK;
 }
 
 static int ask_begin(struct gossip *gossip, struct ask *ask)
@@ -87,8 +138,14 @@ static int ask_begin(struct gossip *gossip, struct ask *ask)
     ask->limited = gossip->options.device;
     ask->self = !ask->limited;
     ask->members = ask->self;
-    if (!ask->answers)
+    ask->sent = false;
+    ask->me = gossip->store->identity.node;
+    if (!ask->answers || ask_group(gossip, ask))
         return NEAP_NOMEM;
+    if (ask->groups)
+        ask->self = ask->self && groups_have(ask, ask->me);
+    if (ask->kind == ASK_CALL)
+        ask->chosen = call_choose(gossip, ask);
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct peer *peer = &gossip->peers[i];
         struct ask_answer *answer = &ask->answers[ask->count];
@@ -97,9 +154,12 @@ static int ask_begin(struct gossip *gossip, struct ask *ask)
         snprintf(answer->address, sizeof answer->address, "%s", peer->address);
         answer->node = peer->met ? peer->node : 0;
         answer->peer = i;
-        answer->link = peer->links[ask->kind == ASK_SEEN ? CHANNEL_CONTROL : CHANNEL_BULK];
+        answer->link = peer->links[ask_channel(ask)];
+        answer->other = ask->kind == ASK_CALL ? peer->links[CHANNEL_BULK] : 0;
         answer->end = answer->link ? ASK_WAITS : ASK_AWAY;
-        buffer_init(&answer->bytes, ASK_ANSWER_MAX);
+        if (!ask_is_wanted(gossip, ask, i))
+            answer->end = ASK_UNHELD;
+        buffer_init(&answer->bytes, ask->kind == ASK_CALL ? CALL_SIZE_MAX : ASK_ANSWER_MAX);
         ask->count++;
         ask->members++;
         if (ask->kind == ASK_VERIFY && answer->end == ASK_WAITS) {
@@ -108,7 +168,7 @@ static int ask_begin(struct gossip *gossip, struct ask *ask)
                 return error;
         }
     }
-    return ask->node && ask->count == 0 ? NEAP_NOTFOUND : 0;
+    return (ask->node || ask->kind == ASK_CALL) && ask->count == 0 ? NEAP_NOTFOUND : 0;
 }
 
 static int ask_send(struct step *step, struct ask *ask)
@@ -118,7 +178,7 @@ static int ask_send(struct step *step, struct ask *ask)
     message_init(&message);
     message.kind = MESSAGE_ASK;
     message.what = ask->kind;
-    message.shard = ask->shard;
+    message.shard = ask->kind == ASK_CALL ? 0 : ask->shard; /* what it is about it says itself */
     message.session = ask->id;
     message.bytes = ask->bytes;
     for (size_t i = 0; i < ask->count && !error; i++) {
@@ -127,7 +187,7 @@ static int ask_send(struct step *step, struct ask *ask)
             continue;
         error = link_send(step, answer->link, &message, true);
         if (error == NEAP_LIMIT) {
-            answer->end = ASK_LOST;
+            answer->end = ask->kind == ASK_CALL ? ASK_AWAY : ASK_LOST; /* it is known not to go */
             error = 0;
         }
     }
@@ -136,17 +196,22 @@ static int ask_send(struct step *step, struct ask *ask)
 
 static bool asks_are_full(const struct gossip *gossip, enum ask_kind kind)
 {
-    size_t seen = 0;
-    for (size_t i = 0; i < gossip->asks_count; i++)
+    size_t seen = 0, calls = 0;
+    for (size_t i = 0; i < gossip->asks_count; i++) {
         seen += gossip->asks[i]->kind == ASK_SEEN;
-    return kind == ASK_SEEN ? seen == ASKS_SEEN_MAX : gossip->asks_count - seen == ASKS_MAX;
+        calls += gossip->asks[i]->kind == ASK_CALL;
+    }
+    if (kind == ASK_SEEN)
+        return seen == ASKS_SEEN_MAX;
+    return kind == ASK_CALL ? calls == ASKS_CALL_MAX
+                            : gossip->asks_count - seen - calls == ASKS_MAX;
 }
 
 int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct outbox *outbox)
 {
     struct step step = {gossip, now, NULL, outbox};
     must(ask->kind > 0 && ask->kind < ASK_KINDS);
-    if (ask->bytes.size > ASK_QUESTION_MAX)
+    if (ask->bytes.size > (ask->kind == ASK_CALL ? CALL_SIZE_MAX + 64 : ASK_QUESTION_MAX))
         return NEAP_LIMIT;
     if (asks_are_full(gossip, ask->kind))
         return NEAP_BUSY;
@@ -182,7 +247,8 @@ static void ask_end_waiting(struct ask *ask, uint64_t link, enum ask_end end)
 {
     for (size_t i = 0; i < ask->count; i++) {
         struct ask_answer *answer = &ask->answers[i];
-        if (answer->end == ASK_WAITS && (!link || answer->link == link))
+        if (answer->end == ASK_WAITS &&
+            (!link || answer->link == link || (end == ASK_LEFT && answer->other == link)))
             answer->end = end;
     }
 }
@@ -191,6 +257,7 @@ struct ask *gossip_asked(struct gossip *gossip)
 {
     for (size_t i = 0; i < gossip->asks_count; i++) {
         struct ask *ask = gossip->asks[i];
+        ask->sent = true;
         if (ask_waits(ask) && !(ask->is_enough && ask->is_enough(ask)))
             continue;
         ask_end_waiting(ask, 0, ASK_SPARED);
@@ -201,6 +268,19 @@ struct ask *gossip_asked(struct gossip *gossip)
         return ask;
     }
     return NULL;
+}
+
+void asks_unheld(struct gossip *gossip, size_t peer)
+{
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        struct ask *ask = gossip->asks[i];
+        for (size_t j = 0; j < ask->count; j++) {
+            struct ask_answer *answer = &ask->answers[j];
+            if (answer->end == ASK_WAITS && answer->peer == peer &&
+                !ask_is_wanted(gossip, ask, peer))
+                answer->end = ASK_UNHELD;
+        }
+    }
 }
 
 void ask_call_off(struct ask *ask)
@@ -225,11 +305,24 @@ void gossip_asks_end(struct gossip *gossip, int code)
 void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end)
 {
     for (size_t i = 0; i < gossip->asks_count; i++) {
-        if (end != ASK_LOST || gossip->asks[i]->kind != ASK_VERIFY)
+        const struct ask *ask = gossip->asks[i];
+        bool went = ask->kind == ASK_CALL && ask->sent; /* so it was something else that did not */
+        if (end != ASK_LOST || (ask->kind != ASK_VERIFY && !went))
             ask_end_waiting(gossip->asks[i], link, end);
     }
     if (end == ASK_LOST)
         verifies_lost(gossip, link);
+}
+
+void asks_link_left(struct gossip *gossip, uint64_t link)
+{
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        struct ask *ask = gossip->asks[i];
+        for (size_t j = 0; ask->kind == ASK_CALL && j < ask->count; j++) {
+            if (ask->answers[j].end == ASK_WAITS && ask->answers[j].link == link)
+                ask->answers[j].end = ASK_AWAY;
+        }
+    }
 }
 
 void asks_tick(struct step *step)
@@ -251,12 +344,26 @@ uint64_t asks_deadline(const struct gossip *gossip)
     return deadline;
 }
 
+/* It was taken for one that holds the bucket, before it had said what it subscribes to: then that
+ * it has nothing is no answer. */
+static bool answer_is_void(const struct gossip *gossip, uint64_t id, size_t peer)
+{
+    for (size_t i = 0; i < gossip->asks_count; i++) {
+        const struct ask *ask = gossip->asks[i];
+        if (ask->id == id && ask->kind == ASK_SEEN)
+            return !ask_is_wanted(gossip, ask, peer);
+    }
+    return false;
+}
+
 struct ask_answer *ask_find(struct gossip *gossip, uint64_t id, uint64_t link)
 {
     for (size_t i = 0; i < gossip->asks_count; i++) {
         struct ask *ask = gossip->asks[i];
         for (size_t j = 0; j < ask->count && ask->id == id; j++) {
-            if (ask->answers[j].link == link && ask->answers[j].end == ASK_WAITS)
+            bool its = ask->answers[j].link == link ||
+                       (ask->answers[j].other && ask->answers[j].other == link);
+            if (its && ask->answers[j].end == ASK_WAITS)
                 return &ask->answers[j];
         }
     }
@@ -280,11 +387,12 @@ static int answer_see(struct step *step, size_t peer, const struct message *mess
 int ask_take(struct step *step, const struct link *link, const struct message *message)
 {
     struct ask_answer *answer = ask_find(step->gossip, message->session, link->id);
-    if (message->bytes.size > ASK_ANSWER_MAX)
-        return NEAP_INVALID;
     if (!answer)
-        return 0; /* it came too late */
-    answer->code = message->code;
+        return message->bytes.size > CALL_SIZE_MAX ? NEAP_INVALID : 0; /* it came too late */
+    if (message->bytes.size > answer->bytes.size_max)
+        return NEAP_INVALID;
+    answer->code =
+        answer_is_void(step->gossip, message->session, link->peer) ? NEAP_STALE : message->code;
     answer->end = ASK_TOLD;
     if (context_copy(&answer->context, &message->since) ||
         buffer_append(&answer->bytes, message->bytes))
@@ -302,6 +410,13 @@ static int ask_answer(struct step *step, size_t peer, const struct message *aske
     const struct shard *shard = store_find(gossip->store, asked->shard);
     reply->code = NEAP_FORMAT;
     if (asked->what >= ASK_KINDS || !servers[asked->what])
+        return 0;
+    /* Who holds a slot no more, or not yet, has nothing to say of it: nothing that it has seen is
+     * not the same. */
+    unsigned slot;
+    reply->code = NEAP_STALE;
+    if (rings_shard(&gossip->rings, asked->shard, &slot) &&
+        !rings_holds(&gossip->rings, asked->shard, gossip->store->identity.node))
         return 0;
     reply->code = NEAP_NOTFOUND;
     if (!shard)
@@ -325,6 +440,8 @@ static int ask_answer(struct step *step, size_t peer, const struct message *aske
 
 int ask_serve(struct step *step, const struct link *link, const struct message *message)
 {
+    if (message->what == ASK_CALL)
+        return call_serve(step, link, message);
     /* What takes long to answer would delay the others there. */
     bool quick = message->what == ASK_SEEN;
     if (message->what < ASK_KINDS && quick != (link->channel == CHANNEL_CONTROL))

@@ -9,6 +9,7 @@
 #ifndef NEAP_GOSSIP_ASK_H
 #define NEAP_GOSSIP_ASK_H
 #include "gossip/gossip.h"
+#include "gossip/place.h"
 #include "gossip/verify.h"
 
 /* What is asked. A new kind is: a name here, and a row in the table of ask.c, which says who
@@ -18,13 +19,15 @@ enum ask_kind {
     ASK_VERIFY,   /* are we equal? (gossip/verify.h, with messages of its own) */
     ASK_CELLS,    /* cells that the question names (gossip/look.h) */
     ASK_SEEN,     /* the context alone, of those that have a say (engine/survey.h) */
+    ASK_CALL,     /* a request of a caller, to one that holds what it is about (gossip/call.h) */
     ASK_KINDS     /* one past the last */
 };
 
 enum {
     ASKS_MAX = 8,       /* at a time... */
-    ASKS_SEEN_MAX = 64, /* ... and of ASK_SEEN */
-    ASKS_ALL_MAX = ASKS_MAX + ASKS_SEEN_MAX,
+    ASKS_SEEN_MAX = 64, /* ... and of ASK_SEEN... */
+    ASKS_CALL_MAX = 64, /* ... and of ASK_CALL */
+    ASKS_ALL_MAX = ASKS_MAX + ASKS_SEEN_MAX + ASKS_CALL_MAX,
     ASK_QUESTION_MAX = 8192,   /* bytes */
     ASK_ANSWER_MAX = 128 << 10 /* bytes; whoever sends more is dropped */
 };
@@ -34,6 +37,7 @@ enum {
     X(WAITS, "no answer yet")                                                    \
     X(TOLD, "it has answered")                                                   \
     X(AWAY, "not connected")                                                     \
+    X(UNHELD, "it does not subscribe to this bucket")                            \
     X(LEFT, "the connection ended before it answered")                           \
     X(LOST, "too much is on the way to it: the question may not have been sent") \
     X(SILENT, "no answer in time")                                               \
@@ -63,7 +67,8 @@ struct ask_answer {
     struct verify_result *verified; /* of ASK_VERIFY; NULL: it could not be asked */
     uint64_t equal_ms, differs_ms;  /* of ASK_VERIFY: as struct equal_status, when it ended */
     size_t peer;                    /* gossip's: its number */
-    uint64_t link;                  /* gossip's: who is to answer */
+    uint64_t link;                  /* gossip's: who is to answer... */
+    uint64_t other;                 /* ... and where it may: of ASK_CALL */
 };
 
 struct ask {
@@ -77,12 +82,23 @@ struct ask {
     bool all;
     struct slice from;
     size_t keys_max; /* 0, or more than VERIFY_KEYS_MAX: that */
-    void *owner;     /* the caller's business */
+    /* Buckets that whoever is asked must subscribe to (of ASK_SEEN: one, borrowed as long as the
+     * ask; empty: no matter which), and of ASK_CALL who was asked already: borrowed during
+     * gossip_ask(). */
+    const char *const *names;
+    size_t names_count;
+    const uint64_t *tried;
+    size_t tried_count;
+    void *owner; /* the caller's business */
     /* Asked when an answer has ended: may the ask end now? NULL: not before all have. */
     bool (*is_enough)(const struct ask *ask);
     /* Out: one for each peer, connected or not. Complete when gossip_asked() has given it back. */
     struct ask_answer *answers;
     size_t count;
+    enum neap_level level; /* of ASK_SEEN, in: of a slot of a ring, which owners count */
+    struct group *groups;  /* out: those, in groups; NULL: it is a mesh bucket */
+    size_t groups_count;
+    uint64_t me;       /* out: this node */
     unsigned members;  /* of ASK_SEEN: nodes that have a say, this one among them... */
     bool self;         /* ... if it is one, and may say what it has */
     bool limited;      /* this node is a device: not all is told to it */
@@ -90,17 +106,22 @@ struct ask {
     uint64_t id;       /* gossip's */
     uint64_t number;   /* for people: the first is 1 */
     uint64_t began_ms; /* mono_ms */
+    size_t chosen;     /* gossip's: of ASK_CALL, the peer */
+    bool sent;         /* gossip's: the turn in which it was asked is over */
 };
 
 /* What came out of an ask; its memory stays the owner's. Not while it is under way. */
 void ask_done(struct ask *ask);
 
-/* BUSY: ASKS_MAX (ASKS_SEEN_MAX) are under way; NOTFOUND: no such peer; LIMIT: the question is too
- * long; NOMEM. Then it is not under way. */
+/* BUSY: ASKS_MAX (ASKS_SEEN_MAX, ASKS_CALL_MAX) are under way; NOTFOUND: no such peer, or nobody
+ * who is there and was not tried holds it; LIMIT: the question is too long; NOMEM. Then it is not
+ * under way. */
 int gossip_ask(struct gossip *gossip, struct now now, struct ask *ask, struct outbox *outbox);
 /* One that has ended, no longer under way; NULL: none. */
 struct ask *gossip_asked(struct gossip *gossip);
 size_t gossip_asks(const struct gossip *gossip); /* that are under way */
+/* What it waits for ends; it is given back as ever. */
+void ask_call_off(struct ask *ask);
 /* All end with this code. */
 void gossip_asks_end(struct gossip *gossip, int code);
 #endif

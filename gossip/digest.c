@@ -136,7 +136,8 @@ static int peer_tell(struct step *step, struct telling *telling)
         if (!digest_is_due(peer, topic, topic_pair(topic, telling->peer)))
             continue;
         shard = store_find(gossip->store, topic->shard);
-        if (!shard || !access_reads(gossip, telling->peer, shard->name))
+        if (!shard || !access_reads(gossip, telling->peer, shard->name) ||
+            !topic_is_told(gossip, topic, telling->peer))
             continue;
         if (!telling_has_room(telling, shard))
             error = telling_send(step, telling, true);
@@ -195,6 +196,7 @@ void digests_refused(struct gossip *gossip, size_t index)
 {
     struct peer *peer = &gossip->peers[index];
     struct digest_round *round = &peer->round;
+    peer->interest_told = false; /* it may have been that */
     if (round->messages_max == 0 || round->turn_at != gossip->now_ms)
         return; /* it was a heartbeat, and there will be others */
     for (size_t i = 0; i < gossip->topics_count; i++) {
@@ -216,8 +218,10 @@ static int digests_send_to(struct step *step, size_t index)
     struct telling telling = {.peer = index};
     message_init(&telling.message);
     telling.message.kind = MESSAGE_DIGEST;
+    int error = interest_tell(step, index);
     round_turn(peer, step->now.mono_ms);
-    int error = peer_tell(step, &telling);
+    if (!error && peer->control_heard)
+        error = peer_tell(step, &telling);
     if (telling.shards > 0)
         trace(gossip->trace, "%s: digest of %zu", peer_text(gossip, index), telling.shards);
     if (error == NEAP_LIMIT) { /* no room in the outbox */
@@ -231,7 +235,8 @@ static int digests_send_to(struct step *step, size_t index)
 
 static bool peer_waits_for_digest(const struct peer *peer)
 {
-    return (peer->digest_soon || peer->round.open) && peer->links[CHANNEL_CONTROL];
+    bool due = (peer->digest_soon || peer->round.open) && peer->control_heard;
+    return (due || !peer->interest_told) && peer->links[CHANNEL_CONTROL];
 }
 
 int digests_send(struct step *step)
@@ -259,15 +264,18 @@ uint64_t digests_deadline(const struct gossip *gossip)
 
 /* ---- being told ---- */
 
-/* A bucket that a peer has is made here as well: every node holds every bucket. LIMIT: too many. */
+/* A bucket that a peer has is made here as well, if this node subscribes to it (else END). LIMIT:
+ * too many. */
 static int digest_shard(struct step *step, const struct digest_item *item, struct shard **ret_shard)
 {
     struct gossip *gossip = step->gossip;
-    if (bucket_name_check(item->name) || bucket_id(item->name) != item->shard)
+    if (shard_name_check(item->name) || bucket_id(item->name) != item->shard)
         return NEAP_INVALID;
     *ret_shard = store_find(gossip->store, item->shard);
     if (*ret_shard)
         return 0;
+    if (!store_wants(gossip->store, item->name))
+        return NEAP_END;
     int error = store_shard(gossip->store, step->batch, item->name, ret_shard);
     if (!error)
         trace(gossip->trace, "%s: made, a peer has it", item->name);
@@ -392,6 +400,10 @@ int digest_take(struct step *step, size_t peer, const struct digest_item *item)
     }
     int error = digest_shard(step, item, &shard);
     gossip->peers[peer].spoke = true;
+    if (error == NEAP_END) {
+        gossip->counts[REASON_not_wanted]++;
+        return 0;
+    }
     if (error == NEAP_LIMIT) {
         gossip->counts[REASON_too_many_shards]++;
         return 0;

@@ -19,10 +19,11 @@ static enum equal_state pair_state(const struct gossip *gossip, const struct top
     return root == pair->root ? EQUAL_NOW : EQUAL_NOT;
 }
 
-void equal_work(struct step *step, struct topic *topic, const struct shard *shard)
+int equal_work(struct step *step, struct topic *topic, const struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
-    for (size_t i = 0; i < gossip->peers_count; i++) {
+    int error = 0;
+    for (size_t i = 0; i < gossip->peers_count && !error; i++) {
         struct pair *pair = topic_pair(topic, i);
         if (!pair)
             continue;
@@ -34,7 +35,9 @@ void equal_work(struct step *step, struct topic *topic, const struct shard *shar
             pair->differs_ms = 0;
         else if (state == EQUAL_NOT && !pair->differs_ms)
             pair->differs_ms = step->now.wall_ms;
+        error = hint_work(step, pair, shard);
     }
+    return error;
 }
 
 void equal_session_ended(struct pair *pair, const struct peer *peer)
@@ -75,7 +78,9 @@ void gossip_equal(const struct gossip *gossip, const struct shard *shard, size_t
         status.address = gossip->peers[found].address;
         status.node = gossip->peers[found].met ? gossip->peers[found].node : 0;
     }
-    if (pair) {
+    if (found != NO_PEER && !peer_wants(gossip, found, shard->name))
+        status.state = EQUAL_NONE;
+    else if (pair) {
         status.state = pair_state(gossip, topic, shard, found);
         status.equal_ms = status.state == EQUAL_NOW ? now.wall_ms : pair->equal_ms;
         status.differs_ms = status.state == EQUAL_NOW ? 0 : pair->differs_ms;

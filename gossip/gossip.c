@@ -41,6 +41,9 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
         return NEAP_NOMEM;
     gossip->options = *options;
     gossip->options.peers = NULL;
+    if (options->own)
+        gossip->own = *options->own;
+    gossip->options.own = options->own ? &gossip->own : NULL;
     gossip->options.address = NULL;
     if (!gossip->options.chunk_size)
         gossip->options.chunk_size = CHUNK_SIZE;
@@ -58,12 +61,16 @@ int gossip_new(const struct gossip_options *options, struct store *store, struct
     rng_init(&gossip->rng, seed);
     gossip->session_next = rng_u64(&gossip->rng) >> 33; /* small, as it is in each question */
     buffer_init(&gossip->message, MESSAGE_SIZE_MAX + 64);
-    int error = gossip_fill(gossip, options);
+    int error = rings_open(gossip);
+    if (!error)
+        error = gossip_fill(gossip, options);
     /* What can't be read is read again when it has changed. */
     if (!error && revoked_read(&(struct view){.disk = store->disk}, &gossip->revoked) == NEAP_NOMEM)
         error = NEAP_NOMEM;
     if (!error)
         error = members_begin(gossip);
+    if (!error)
+        error = known_begin(gossip);
     if (error) {
         gossip_free(gossip);
         return error;
@@ -78,11 +85,17 @@ void gossip_free(struct gossip *gossip)
         return;
     for (size_t i = 0; i < gossip->topics_count; i++)
         topic_free(gossip->topics[i]);
-    for (size_t i = 0; i < gossip->peers_count; i++)
+    for (size_t i = 0; i < gossip->peers_count; i++) {
         principal_done(&gossip->peers[i].principal);
+        subscriptions_done(&gossip->peers[i].interest);
+    }
     verifies_free(gossip);
     wants_free(gossip);
+    calls_free(gossip);
+    kept_free(gossip);
+    rings_done(&gossip->rings);
     revoked_done(&gossip->revoked);
+    roster_done(&gossip->roster);
     mem_free(gossip->topics);
     mem_free(gossip->work.items);
     mem_free(gossip->touched.items);
@@ -104,6 +117,12 @@ static int gossip_follow_up(struct step *step)
 {
     struct gossip *gossip = step->gossip;
     int error = access_revoke(step);
+    if (!error)
+        error = known_work(step);
+    if (!error)
+        error = rings_look(step);
+    if (!error)
+        error = leaves_work(step);
     for (int round = 0; round < WORK_ROUNDS && gossip->work.count > 0 && !error; round++)
         error = topics_work(step);
     if (!error && !gossip->isolated)
@@ -149,6 +168,10 @@ static int take_shard(struct step *step, const struct link *link, const struct m
         return ask_take(step, link, message);
     if (message->kind == MESSAGE_RIGHTS)
         return rights_serve(step, link->peer, message);
+    if (message->kind == MESSAGE_LEAVE)
+        return leave_serve(step, link->peer, message);
+    if (message->kind == MESSAGE_RELIEVED)
+        return leave_take(step, link->peer, message);
     *ret_reason = REASON_bad_verify;
     if (message->kind == MESSAGE_VERIFY)
         return verify_serve(step, link->peer, message);
@@ -158,6 +181,20 @@ static int take_shard(struct step *step, const struct link *link, const struct m
     return repair_message(step, link->peer, message);
 }
 
+/* Who is closed says so itself, behind its answers. */
+static int take_swim(struct step *step, const struct link *link, const struct swim_message *swim)
+{
+    struct gossip *gossip = step->gossip;
+    uint64_t node = gossip->peers[link->peer].node;
+    for (unsigned i = 0; i < swim->updates_count && !BROKEN("left-unheard"); i++) {
+        if (swim->updates[i].node != node || swim->updates[i].state != MEMBER_LEFT)
+            continue;
+        link_find(gossip, link->id)->left = true;
+        asks_link_left(gossip, link->id);
+    }
+    return swim_take(gossip->swim, step->now.mono_ms, node, swim);
+}
+
 static int take_open(struct step *step, const struct link *link, const struct message *message,
                      enum reason *ret_reason)
 {
@@ -165,18 +202,21 @@ static int take_open(struct step *step, const struct link *link, const struct me
     bool control = link->channel == CHANNEL_CONTROL;
     int error;
     *ret_reason = REASON_unexpected;
+    gossip->peers[link->peer].control_heard |= control;
     if (message->kind == MESSAGE_HEARTBEAT) {
         if (control) /* the other one has none */
             gossip->peers[link->peer].clock_ms = message->what ? message->what : 1;
         return 0;
     }
     bool asks = message->kind == MESSAGE_ASK || message->kind == MESSAGE_TOLD;
-    bool controls = message->kind == MESSAGE_DIGEST || message->kind == MESSAGE_SWIM;
+    bool controls = message->kind == MESSAGE_DIGEST || message->kind == MESSAGE_INTEREST ||
+                    message->kind == MESSAGE_SWIM;
     if (message->kind == MESSAGE_HELLO || (!asks && control != controls))
         return NEAP_INVALID;
     if (message->kind == MESSAGE_SWIM)
-        return swim_take(gossip->swim, step->now.mono_ms, gossip->peers[link->peer].node,
-                         message->swim);
+        return take_swim(step, link, message->swim);
+    if (message->kind == MESSAGE_INTEREST)
+        return interest_take(step, link->peer, message);
     *ret_reason = REASON_bad_shard;
     if (message->kind == MESSAGE_DIGEST)
         return take_digests(step, link->peer, message);
@@ -185,7 +225,8 @@ static int take_open(struct step *step, const struct link *link, const struct me
         return 0;
     gossip->store->hidden = verdict == ACCESS_HIDE ? message->shard : 0;
     error = take_shard(step, link, message, ret_reason);
-    gossip->revoked_stale |= message->shard == gossip->system;
+    if (message->shard == gossip->system)
+        gossip->revoked_stale = gossip->roster_stale = gossip->rings_stale = true;
     gossip->store->hidden = 0;
     return error;
 }
@@ -344,11 +385,15 @@ int gossip_tick(struct gossip *gossip, struct now now, struct batch *batch, stru
 {
     struct step step = {gossip, now, batch, outbox};
     gossip->now_ms = now.mono_ms;
+    if (!gossip->began_ms)
+        gossip->began_ms = now.mono_ms;
     asks_tick(&step);
     swim_tick(gossip->swim, now.mono_ms);
     if (gossip->isolated)
         return members_work(&step);
     int error = links_tick(&step);
+    if (!error)
+        error = known_tick(gossip);
     if (!error)
         error = peers_tick(&step);
     if (!error)
@@ -370,7 +415,8 @@ uint64_t gossip_deadline(const struct gossip *gossip)
                             gossip->wake_at ? gossip->wake_at : UINT64_MAX,
                             gossip->work.count > 0 ? 0 : UINT64_MAX,
                             gossip->wanting ? 0 : UINT64_MAX,
-                            verifies_deadline(gossip)};
+                            verifies_deadline(gossip),
+                            leaves_deadline(gossip)};
     /* Who is isolated only waits, for the first two. */
     size_t count = gossip->isolated ? 2 : sizeof deadlines / sizeof *deadlines;
     uint64_t deadline = UINT64_MAX;
@@ -384,7 +430,8 @@ uint64_t gossip_deadline(const struct gossip *gossip)
 void gossip_touched(struct gossip *gossip, uint64_t shard)
 {
     struct topic *topic;
-    gossip->revoked_stale |= shard == gossip->system;
+    if (shard == gossip->system)
+        gossip->revoked_stale = gossip->roster_stale = gossip->rings_stale = true;
     if (topic_get(gossip, shard, &topic) || topic_touch(gossip, topic))
         gossip->touched_all = true;
     else
@@ -422,7 +469,8 @@ static int tell_of_topic(struct gossip *gossip, struct topic *topic)
 {
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct pair *pair;
-        if (!gossip->peers[i].links[CHANNEL_CONTROL] || !access_shares(gossip, i, topic->shard))
+        if (!gossip->peers[i].links[CHANNEL_CONTROL] || !access_shares(gossip, i, topic->shard) ||
+            !topic_is_told(gossip, topic, i))
             continue;
         int error = topic_get_pair(topic, i, &pair);
         if (error)
@@ -439,8 +487,9 @@ static int flush_topic(struct step *step, struct topic *topic)
     struct shard *shard = store_find(gossip->store, topic->shard);
     if (!shard)
         return 0;
-    equal_work(step, topic, shard);
-    int error = tell_of_topic(gossip, topic);
+    int error = equal_work(step, topic, shard);
+    if (!error)
+        error = tell_of_topic(gossip, topic);
     if (!error)
         error = release_work(step, topic, shard);
     if (!error)
@@ -528,7 +577,8 @@ static uint64_t peer_lag(const struct gossip *gossip, size_t peer)
         const struct topic *topic = gossip->topics[i];
         const struct pair *pair = topic_pair(topic, peer);
         const struct shard *shard = store_find(gossip->store, topic->shard);
-        if (!shard || !access_reads(gossip, peer, shard->name))
+        if (!shard || !access_reads(gossip, peer, shard->name) ||
+            !peer_wants(gossip, peer, shard->name))
             continue;
         uint64_t counter = context_get(&shard->context, shard->replica);
         uint64_t theirs = pair && pair->known ? context_get(&pair->context, shard->replica) : 0;
@@ -546,6 +596,8 @@ void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_s
         snprintf(status.address, sizeof status.address, "%s", peer->address);
         snprintf(status.last_error, sizeof status.last_error, "%s", peer->last_error);
         status.node = peer->met ? peer->node : 0;
+        status.named = peer->named;
+        status.retired = known_is_retired(gossip, found);
         status.connected = peer_is_up(gossip, found);
         status.heard_ms = peer->heard_ms;
         status.pushes = peer->pushes;

@@ -1,4 +1,5 @@
-/* What nodes tell each other: one state machine, no IO. Peers come from a static list.
+/* What nodes tell each other: one state machine, no IO. Peers are those of the configuration and
+ * those of the member list (gossip/roster.h).
  * hello -> digests (contexts, quotes) -> push / pull / compare. Split over gossip.c (ticks, links),
  * peer.c, digest.c, push.c, pull.c, compare.c: one file a protocol. */
 #ifndef NEAP_GOSSIP_GOSSIP_H
@@ -6,6 +7,7 @@
 #include "base/trace.h"
 #include "gossip/message.h"
 #include "gossip/outbox.h"
+#include "gossip/roster.h"
 #include "store/store.h"
 
 struct now {
@@ -27,9 +29,15 @@ struct gossip_options {
     bool device;              /* what this node made stays in its log until a peer has it */
     size_t pushed_max;        /* shards of which a peer's last push is kept, each way; 0: 1024 */
     uint64_t bulk_max;        /* bytes a second that it takes, and gives, in bulk; 0: any */
+    uint64_t retire_ms;       /* who is away for longer holds no log back; 0: whoever it is does */
+    /* Of the member list, where it says who this node is (its id may be 0), and dials whom it finds
+     * there. Copied. NULL: it does neither, as devices. */
+    const struct roster_row *own;
+    /* May an address of that list be dialled? NULL: any. */
+    bool (*may_dial)(const char *address);
 };
 
-enum { PEERS_MAX = 64 };
+enum { PEERS_MAX = 256 };
 
 struct gossip; /* peer table, per shard and peer: what it has, what was pushed */
 
@@ -53,6 +61,9 @@ uint64_t gossip_deadline(const struct gossip *gossip); /* mono_ms of the next ti
  * only when something is due. */
 bool gossip_has_due(const struct gossip *gossip);
 int gossip_before_write(struct gossip *gossip, struct now now, uint64_t shard, struct batch *batch);
+/* Own events of the shard may be told from now on: those that nobody has confirmed get names that
+ * nobody can have seen. NULL: a node without gossip. BUSY: not yet, it was tried a moment ago. */
+int gossip_release(struct gossip *gossip, struct now now, struct shard *shard, struct batch *batch);
 /* The same for a node without gossip, which nobody ever confirms: has the shard so many unconfirmed
  * events that it takes another id? */
 bool gossip_alone_is_due(const struct shard *shard);
@@ -67,6 +78,12 @@ bool gossip_clocks(const struct gossip *gossip, uint64_t *ret_slowest, uint64_t 
  * asked at the end of the turn, now and then (docs/decisions/0074). */
 void gossip_want(struct gossip *gossip, struct now now, uint64_t shard, struct slice path,
                  uint64_t amount);
+/* The store subscribes to other buckets now: peers are told. */
+void gossip_subscribed(struct gossip *gossip);
+/* A shard goes at once, whoever has it (store_drop()). On error it is as before. */
+int gossip_drop(struct gossip *gossip, uint64_t shard, struct batch *batch);
+/* Events of it that no peer that could take them over is known to have. */
+uint64_t gossip_unshared(const struct gossip *gossip, const struct shard *shard);
 /* The tree of a shard became ready, or other than it was although no event was made. */
 void gossip_tree_changed(struct gossip *gossip, uint64_t shard);
 /* End of a turn: pushes events made in it to connected peers, reading through the batch. */
@@ -76,7 +93,9 @@ void gossip_send_failed(struct gossip *gossip, uint64_t link, int code);
 
 struct peer_status {
     char address[128];
-    uint64_t node; /* 0: never met */
+    uint64_t node;  /* 0: never met */
+    uint64_t named; /* by the member list; 0: nobody is */
+    bool retired;   /* it is away, and logs wait for it no more */
     bool connected;
     uint64_t heard_ms;                        /* mono_ms when last heard, 0 never */
     uint64_t pushes, pulls, compares, behind; /* counts */
@@ -92,6 +111,15 @@ struct peer_status {
     uint64_t incarnation;
 };
 size_t gossip_peers(const struct gossip *gossip);
+/* The member list, as the last step left it; and a number that is another one when it may be
+ * another. */
+const struct roster *gossip_roster(const struct gossip *gossip, uint64_t *ret_version);
+/* What this node says of itself there; NULL: it is in no list. */
+const struct roster_row *gossip_own(const struct gossip *gossip);
+/* Is it a node that says in the list who it is, and is not forgotten there? */
+bool gossip_lists(const struct gossip *gossip);
+/* Does the list not have this node as it is? Then its record is *ret_row. */
+bool gossip_wants_record(const struct gossip *gossip, struct roster_row *ret_row);
 /* Nodes and devices that are known to have been there, linked to this one or not; without this
  * node. */
 size_t gossip_members(const struct gossip *gossip);
@@ -114,6 +142,7 @@ void gossip_peer_status(const struct gossip *gossip, size_t index, struct peer_s
     X(UNKNOWN, "unknown")     \
     X(UNDER_WAY, "under way") \
     X(NOW, "equal")           \
+    X(NONE, "not subscribed") \
     X(NOT, "differs")
 enum equal_state {
 #define X(name, text) EQUAL_##name,
@@ -123,13 +152,14 @@ enum equal_state {
 struct equal_status {
     const char *address;    /* of the peer, as long as it is one; "" unknown */
     uint64_t node;          /* 0: never met */
-    enum equal_state state; /* UNKNOWN: a tree is not built yet; NOT: damage */
+    enum equal_state state; /* UNKNOWN: a tree is not built yet; NOT: damage; NONE: not there */
     uint64_t equal_ms;      /* when they were equal last; 0: not since the start */
     uint64_t differs_ms;    /* one of them is damaged, since then at least; 0: not known of */
 };
 void gossip_equal(const struct gossip *gossip, const struct shard *shard, size_t index,
                   struct now now, struct equal_status *ret_status);
 const char *equal_state_text(enum equal_state state);
+uint64_t gossip_log_max(const struct gossip *gossip);
 /* Past log_max entries the oldest of a log go, whoever lacks them. For nodes without gossip, too.
  */
 int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut);
@@ -148,6 +178,9 @@ struct flow_status {
  * NOMEM: some of them later. */
 int gossip_limit(struct gossip *gossip, uint64_t bulk_max);
 void gossip_flow_status(const struct gossip *gossip, struct flow_status *ret_status);
+/* It is about to stop: all that are linked are told, and have it as left instead of suspecting it.
+ */
+int gossip_leave(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox);
 /* Test and operator: stop (or start again) all talk with peers: dials, accepts, links. */
 int gossip_isolate(struct gossip *gossip, bool isolated, struct outbox *outbox);
 #endif

@@ -73,12 +73,14 @@ static enum reason hello_fault(struct gossip *gossip, const struct link *link,
     if (version_agree(hello->wire_version, wire_speaks()) && !BROKEN("any-version"))
         return REASON_wire_version;
     if (hello->node == own->node && hello->nonce == own->nonce && !BROKEN("own-peer")) {
-        if (link->dialed_for != NO_PEER)
-            gossip->peers[link->dialed_for].self = true;
+        if (link->dialed_for != NO_PEER) /* a member that is said to live here lives elsewhere */
+            gossip->peers[link->dialed_for].self = gossip->peers[link->dialed_for].listed;
         return REASON_dialled_self;
     }
     if (link->dialed && hello->channel != link->channel)
         return REASON_other_channel;
+    if (known_is_forgotten(gossip, hello->node))
+        return REASON_forgotten;
     return hello_name_fault(gossip, &link->principal, hello);
 }
 /* The links of a process that is no more. */
@@ -228,5 +230,6 @@ int hello_take(struct step *step, uint64_t id, const struct hello *hello)
     else
         error = fault != REASONS ? link_drop(step, id, fault) : hello_accept(step, id, hello);
     /* Who is a member may be another question now. */
+    gossip->unsettled = true;
     return error ? error : topics_queue(gossip);
 }

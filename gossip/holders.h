@@ -4,6 +4,7 @@
 #ifndef NEAP_GOSSIP_HOLDERS_H
 #define NEAP_GOSSIP_HOLDERS_H
 #include "gossip/gossip.h"
+#include "gossip/place.h"
 
 struct holders {
     unsigned members; /* with a say, whether they can be reached or not */
@@ -14,6 +15,12 @@ struct holders {
 /* NULL: of nothing, which all others lack. */
 void gossip_holders(const struct gossip *gossip, uint64_t shard, const struct context *context,
                     struct holders *ret_holders);
+/* Of the nodes of a group alone, which hold it by the layout of a ring. */
+void gossip_holders_in(const struct gossip *gossip, const struct group *group, uint64_t shard,
+                       const struct context *context, struct holders *ret_holders);
+/* Of nothing of a bucket that need not be here yet. */
+void gossip_holders_of(const struct gossip *gossip, const char *bucket,
+                       struct holders *ret_holders);
 /* What the certificate of such a peer makes it. */
 bool gossip_votes(const struct gossip *gossip, size_t peer);
 #endif

@@ -58,8 +58,10 @@ static void link_back_off(struct step *step, const struct link *link)
         *backoff = BACKOFF_MS_MIN;
     uint32_t wait = *backoff / 2 + (uint32_t)rng_below(&gossip->rng, *backoff / 2 + 1);
     peer->dial_at[link->channel] = step->now.mono_ms + wait;
-    *backoff = *backoff * 2 < gossip->options.backoff_ms_max ? *backoff * 2
-                                                             : gossip->options.backoff_ms_max;
+    uint32_t most = known_backoff_max(gossip, peer);
+    *backoff = *backoff * 2 < most ? *backoff * 2 : most;
+    if (link->state != LINK_OPEN && link->channel == CHANNEL_CONTROL)
+        known_turn(gossip, peer);
 }
 
 /* Another link that is open to the same peer for the same channel takes the place of a lost one. */
@@ -169,7 +171,8 @@ static bool link_is_on_its_way(const struct gossip *gossip, size_t peer, enum ch
 static bool peer_wants_dial(const struct gossip *gossip, size_t index, enum channel channel)
 {
     const struct peer *peer = &gossip->peers[index];
-    if (gossip->isolated || !peer->listed || peer->self || peer->links[channel])
+    bool named = peer->named && peer->address[0] && !known_is_taken(gossip, index);
+    if (gossip->isolated || peer->self || peer->links[channel] || !(peer->listed || named))
         return false;
     if (peer->alias != NO_PEER && gossip->peers[peer->alias].links[channel])
         return false;

@@ -17,7 +17,8 @@ int members_begin(struct gossip *gossip)
     struct swim_options options = {.node = gossip->store->identity.node,
                                    .incarnation = gossip->incarnation + 1,
                                    .beat_ms = gossip->options.heartbeat_ms,
-                                   .seed = gossip->store->identity.nonce};
+                                   .seed = gossip->store->identity.nonce,
+                                   .device = gossip->options.device};
     if (options.incarnation > SWIM_INCARNATION_MAX)
         options.incarnation = SWIM_INCARNATION_MAX;
     return swim_new(&options, 0, &gossip->swim);
@@ -54,6 +55,8 @@ static void members_trace(struct gossip *gossip)
     struct swim_member member;
     while (swim_changed(gossip->swim, &member)) {
         gossip->member_changes++;
+        if (member.state == MEMBER_ALIVE)
+            known_lives(gossip, member.node);
         trace(gossip->trace, "member %016" PRIx64 ": %s, incarnation %" PRIu64, member.node,
               member_state_text(member.state), member.incarnation);
     }
@@ -107,6 +110,16 @@ int members_work(struct step *step)
     while (!error && swim_mail(step->gossip->swim, &to, &swim))
         error = member_tell(step, to, &swim);
     return error;
+}
+
+int gossip_leave(struct gossip *gossip, struct now now, struct batch *batch, struct outbox *outbox)
+{
+    struct step step = {gossip, now, batch, outbox};
+    gossip->now_ms = now.mono_ms;
+    if (BROKEN("leaves-unsaid"))
+        return 0;
+    swim_leave(gossip->swim, now.mono_ms);
+    return members_work(&step);
 }
 
 /* ---- questions ---- */

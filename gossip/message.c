@@ -30,6 +30,7 @@ void message_done(struct message *message)
         mem_free(message->digests[i].openings);
     }
     mem_free(message->digests);
+    subscriptions_done(&message->interest);
     context_done(&message->since);
     mem_free(message->swim);
     message_init(message);
@@ -85,6 +86,9 @@ static const struct {
     [MESSAGE_RIGHTS] = {"rights", HAS_WHAT | HAS_BYTES},
     [MESSAGE_PUSHED] = {"pushed", HAS_SESSION | HAS_CODE},
     [MESSAGE_SWIM] = {"swim", OWN_FORM},
+    [MESSAGE_INTEREST] = {"interest", OWN_FORM},
+    [MESSAGE_LEAVE] = {"leave", HAS_SESSION | HAS_SINCE},
+    [MESSAGE_RELIEVED] = {"relieved", HAS_SESSION | HAS_CODE},
 };
 _Static_assert(sizeof kinds / sizeof *kinds == MESSAGE_KINDS, "each kind has a row");
 
@@ -216,7 +220,10 @@ int message_encode(const struct message *message, struct buffer *ret_bytes)
     } else {
         write_array(&writer, 2);
         write_u64(&writer, message->kind);
-        write_u64(&writer, message->what);
+        if (message->kind == MESSAGE_INTEREST)
+            subscriptions_write(&writer, &message->interest);
+        else
+            write_u64(&writer, message->what);
     }
     return writer.error;
 }
@@ -406,6 +413,8 @@ static void read_message(struct reader *reader, struct message *message)
         read_hello(reader, count, &message->hello);
     } else if (message->kind == MESSAGE_SWIM) {
         read_swim(reader, count, message);
+    } else if (message->kind == MESSAGE_INTEREST && count == 2) {
+        subscriptions_read(reader, &message->interest);
     } else if (count != (message->kind == MESSAGE_DIGEST ? 3 : 2)) {
         reader_fail(reader, NEAP_INVALID);
     } else if (message->kind == MESSAGE_DIGEST) {

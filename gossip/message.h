@@ -5,6 +5,7 @@
 #include "gossip/net.h"
 #include "gossip/swim.h"
 #include "store/shard.h"
+#include "store/subscription.h"
 
 /* With each change that older nodes would not understand, WIRE_VERSION grows by one, and
  * WIRE_VERSION_MIN follows at a distance of one: two neighbours speak the older of their versions.
@@ -48,6 +49,9 @@ enum message_kind {
     MESSAGE_RIGHTS,    /* bulk: give me so many rights of this bounded counter */
     MESSAGE_PUSHED,    /* bulk: I don't know what that push came after */
     MESSAGE_SWIM,      /* control: who is alive, and are you? (gossip/swim.h) */
+    MESSAGE_INTEREST,  /* control: what I subscribe to, before any digest and when it changes */
+    MESSAGE_LEAVE,     /* bulk: I drop this shard; have you all that this context names? */
+    MESSAGE_RELIEVED,  /* bulk: yes, and I stay; or no */
     MESSAGE_KINDS      /* one past the last */
 };
 
@@ -85,7 +89,8 @@ struct message {
     struct hello hello;
     struct digest_item *digests; /* owned */
     size_t digests_count;
-    bool digests_more; /* the rest follows in further messages */
+    bool digests_more;             /* the rest follows in further messages */
+    struct subscriptions interest; /* INTEREST: owned */
     uint64_t shard;
     uint64_t session; /* quoted back; PUSH: its number (gossip/pushed.c) */
     /* ASK: an enum ask_kind, or one of a later version; RIGHTS: how many; HEARTBEAT: the sender's
@@ -99,7 +104,7 @@ struct message {
     uint64_t cells;    /* COMPARED, DESCENDED: that there are here; 0: not known */
     int code; /* PUSHED, PULLED, COMPARED, TREED, REPAIRED, TOLD: 0, END, STALE, NOTFOUND... */
     /* PULL; TREE, REPAIR: what both must have, no more and no less; TOLD, VERIFY, VERIFIED: what
-     * the sender has. */
+     * the sender has; LEAVE. */
     struct context since;
     bool compares; /* PULL: since is where a compare has got to, no claim to have all before it */
     struct swim_message *swim; /* owned */

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 enum { DEFAULT_HANDSHAKE_MS = 5000, DEFAULT_LINKS = 512 };
-enum { DEFAULT_QUEUE = 4 << 20, MODE_DEFAULT = 0600 };
+enum { DEFAULT_QUEUE = 4 << 20, MODE_DEFAULT = 0600, LINGER_MS = 250 };
 
 static struct net_nng *net_of(struct net *net)
 {
@@ -271,6 +271,7 @@ static void sent(void *arg)
         link_flush(link);
     if (link->ending && !link->send_busy)
         link_down(link, NET_FAULT_NONE, link->reason);
+    nng_cv_wake(net->sent);
     nng_mtx_unlock(net->mutex);
 }
 
@@ -420,6 +421,28 @@ static void net_close(struct net *base, uint64_t id)
     net_reap(net);
 }
 
+static bool link_has_more(const struct link *link)
+{
+    return link->up && !link->dead &&
+           (link->send_busy || link->out_first || link->sealed_done < link->sealed.size);
+}
+
+/* What was last said leaves this process, if it is taken soon. */
+static void net_linger(struct net_nng *net)
+{
+    nng_time until = nng_clock() + LINGER_MS;
+    const struct link *link = net->links;
+
+    while (link) {
+        if (!link_has_more(link))
+            link = link->next;
+        else if (nng_clock() < until && nng_cv_until(net->sent, until) != NNG_ETIMEDOUT)
+            link = net->links;
+        else
+            return;
+    }
+}
+
 /* nng_aio_stop() waits for a callback under way, so it is called without the mutex; the links stay
  * in the list, and none is added, once `stopping` is set. */
 static void net_stop(struct net *base)
@@ -427,6 +450,7 @@ static void net_stop(struct net *base)
     struct net_nng *net = net_of(base);
 
     nng_mtx_lock(net->mutex);
+    net_linger(net);
     net->stopping = true;
     for (struct link *link = net->links; link; link = link->next)
         link_kill(link);
@@ -461,6 +485,8 @@ static void net_free(struct net *base)
         next = link->next;
         link_free(link);
     }
+    if (net->sent)
+        nng_cv_free(net->sent);
     if (net->mutex)
         nng_mtx_free(net->mutex);
     credentials_close(net->credentials);
@@ -540,7 +566,8 @@ int net_nng_open(const struct net_nng_options *options, struct net_sink *sink, s
     net->is_revoked_arg = options->is_revoked_arg;
     if (options->credentials)
         net->credentials = credentials_hold(options->credentials);
-    if (nng_mtx_alloc(&net->mutex) || users_copy(&options->users, &net->users))
+    if (nng_mtx_alloc(&net->mutex) || nng_cv_alloc(&net->sent, net->mutex) ||
+        users_copy(&options->users, &net->users))
         code = error_set(error, NEAP_NOMEM, "out of memory");
     if (code == 0)
         code = net_share_out(net, options, error);

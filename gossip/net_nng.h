@@ -118,6 +118,7 @@ struct net_nng {
     unsigned mode;          /* of Unix sockets */
     struct net_users users; /* owns its ids */
     bool stopping;
+    nng_cv *sent; /* a send has ended, while it is about to stop */
     uint64_t faults[LISTENERS][NET_FAULTS]; /* of peers, of clients */
     struct guard guard;
     struct credentials *credentials; /* NULL: no TLS */

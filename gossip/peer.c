@@ -42,8 +42,10 @@ static bool peer_has_links(const struct peer *peer)
  * used to live there may have links of its own by now, from elsewhere: the entry is that one's. */
 static bool peer_is_alias(const struct gossip *gossip, const struct peer *peer)
 {
-    return peer->alias != NO_PEER && peer_has_links(&gossip->peers[peer->alias]) &&
-           !peer_has_links(peer);
+    if (peer->alias == NO_PEER || peer_has_links(peer))
+        return false;
+    const struct peer *other = &gossip->peers[peer->alias];
+    return peer_has_links(other) && (!peer->named || peer->named == other->node);
 }
 
 /* Another process has come to where this one was. */
@@ -51,7 +53,7 @@ static bool peer_is_replaced(const struct gossip *gossip, const struct peer *pee
 {
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct peer *other = &gossip->peers[i];
-        if (other != peer && other->listed && peer->address[0] &&
+        if (other != peer && (other->listed || other->named) && peer->address[0] &&
             !strcmp(other->address, peer->address))
             return true;
     }
@@ -63,10 +65,12 @@ static bool peer_is_replaced(const struct gossip *gossip, const struct peer *pee
 bool peer_is_member(const struct gossip *gossip, size_t index)
 {
     const struct peer *peer = &gossip->peers[index];
-    if (peer->self || peer_is_alias(gossip, peer))
+    if (peer->self || peer->doubled || peer_is_alias(gossip, peer))
         return false;
-    if (peer->listed || peer_has_links(peer))
+    if (peer->listed || peer_is_named(gossip, peer) || peer_has_links(peer))
         return true;
+    if (known_is_forgotten(gossip, peer->node) || known_has_entry(gossip, peer->node))
+        return false;
     uint64_t patience_ms = peer->spoke ? UNLISTED_MS : UNLISTED_HELLO_MS;
     return peer->met && gossip->now_ms < peer->heard_ms + patience_ms &&
            !peer_is_replaced(gossip, peer);
@@ -86,7 +90,7 @@ static bool peer_is_same_node(const struct gossip *gossip, const struct peer *pe
                               const struct hello *hello)
 {
     (void)gossip;
-    if (!peer->met || peer->node != hello->node)
+    if (peer->met ? peer->node != hello->node : peer->named != hello->node)
         return false;
     return !peer_has_links(peer) || !peer->address[0] || !strcmp(peer->address, hello->address);
 }
@@ -115,19 +119,19 @@ static size_t peer_match(const struct gossip *gossip, const struct hello *hello)
     return NO_PEER;
 }
 
-static int peer_add(struct gossip *gossip, const struct hello *hello, size_t *ret_index)
+int peer_add(struct gossip *gossip, const char *address, uint64_t node, size_t *ret_index)
 {
     size_t index = gossip->peers_count;
     for (size_t i = 0; i < gossip->peers_count && index == PEERS_MAX; i++) {
         const struct peer *peer = &gossip->peers[i];
-        if (!peer->listed && !peer->adopted && !peer_has_links(peer))
+        if (!peer->listed && !peer->adopted && !peer->named && !peer_has_links(peer))
             index = i;
     }
     if (index == PEERS_MAX)
         return NEAP_LIMIT;
-    peer_hand_over(gossip, index, hello->node);
+    peer_hand_over(gossip, index, node);
     uint64_t promises = gossip->peers[index].promises;
-    peer_init(gossip, hello->address, false, &gossip->peers[index]);
+    peer_init(gossip, address, false, &gossip->peers[index]);
     gossip->peers[index].promises = promises;
     if (index == gossip->peers_count)
         gossip->peers_count++;
@@ -135,7 +139,8 @@ static int peer_add(struct gossip *gossip, const struct hello *hello, size_t *re
     return 0;
 }
 
-/* A dialled address belongs to its entry, unless the process is known under another one. */
+/* A dialled address belongs to its entry, unless the process is known under another one; or is not
+ * the member that should be there. */
 static size_t peer_dialed(struct gossip *gossip, size_t entry, const struct hello *hello)
 {
     struct peer *peer = &gossip->peers[entry];
@@ -148,7 +153,7 @@ static size_t peer_dialed(struct gossip *gossip, size_t entry, const struct hell
         return i;
     }
     peer->alias = NO_PEER;
-    return entry;
+    return peer->listed || peer->named == hello->node ? entry : peer_match(gossip, hello);
 }
 
 int peer_find(struct gossip *gossip, const struct link *link, const struct hello *hello,
@@ -156,8 +161,13 @@ int peer_find(struct gossip *gossip, const struct link *link, const struct hello
 {
     size_t index =
         link->dialed ? peer_dialed(gossip, link->dialed_for, hello) : peer_match(gossip, hello);
+    int error = 0;
     if (index == NO_PEER)
-        return peer_add(gossip, hello, ret_index);
+        error = peer_add(gossip, hello->address, hello->node, &index);
+    if (error)
+        return error;
+    if (link->dialed && index != link->dialed_for)
+        gossip->peers[link->dialed_for].alias = index;
     gossip->peers[index].alias = NO_PEER; /* or the links of one process would get two entries */
     *ret_index = index;
     return 0;
@@ -200,6 +210,7 @@ int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_
         peer_lost_messages(gossip, index, channel);
     if (channel == CHANNEL_CONTROL) {
         session_end(gossip, index);
+        peer->interest_told = peer->control_heard = false;
         peer->round = (struct digest_round){.turn = peer->round.turn};
         peer->forget_at = link ? 0 : step->now.mono_ms + 2 * (uint64_t)gossip->options.silence_ms;
         peer->digest_all = peer->digest_soon = link != 0;
@@ -311,6 +322,8 @@ void peer_hand_over(struct gossip *gossip, size_t index, uint64_t node)
     if (peer->met)
         departed_add(gossip, peer);
     principal_done(&peer->principal);
+    subscriptions_done(&peer->interest);
+    peer->interest_known = false;
     peer->refused = 0;
     peer->refusals = (struct tokens){0};
     peer->promises = ++gossip->promises_next;

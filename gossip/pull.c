@@ -295,6 +295,10 @@ int pull_work(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct gossip *gossip = step->gossip;
     bool full;
+    if (shard->unwanted) {
+        pull_stop(gossip, topic);
+        return 0;
+    }
     if (repair_is_over(gossip, topic, shard))
         pull_stop(gossip, topic);
     if (topic->pull.held.size > 0)

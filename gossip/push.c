@@ -70,6 +70,8 @@ static int push_chunk(struct step *step, const struct shard *shard, struct pair 
     message_init(&message);
     message.kind = MESSAGE_PUSH;
     message.shard = shard->id;
+    if (!pair->pushed.number)
+        pair->pushed.number = gossip->pushed_base;
     message.session = pair->pushed.number + 1;
     error = push_pack(pushing, &pair->pushed, link, &message.bytes);
     if (!error)
@@ -128,7 +130,7 @@ int push_work(struct step *step, struct topic *topic, struct shard *shard)
     buffer_init(&pushing.after, CHUNK_BYTES_MAX);
     for (size_t i = 0; i < gossip->peers_count && !error; i++) {
         struct pair *pair = topic_open_pair(gossip, topic, i);
-        if (pair && !pair->behind)
+        if (pair && !pair->behind && topic_is_wanted(gossip, topic, i))
             error = push_to(step, shard, pair, i, &pushing);
         if (error)
             error = push_fault(step, topic, shard, pair, i, error);
@@ -227,7 +229,7 @@ static int push_take_chunk(struct step *step, size_t peer, struct topic *topic, 
 {
     struct shard *shard = store_find(step->gossip->store, topic->shard);
     enum taken taken;
-    if (!topic_open_pair(step->gossip, topic, peer) || !shard) {
+    if (!topic_open_pair(step->gossip, topic, peer) || !shard || shard->unwanted) {
         pair->gap = true; /* not open yet: it will be pulled */
         return 0;
     }

@@ -34,7 +34,7 @@ static size_t members_open(const struct gossip *gossip, const struct topic *topi
     size_t members = 0, open = 0, first = 0;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_pair(topic, i);
-        if (!topic_has_member(gossip, topic, i))
+        if (!topic_has_holder(gossip, topic, i))
             continue;
         members++;
         if (!pair || !pair->open || !gossip->peers[i].links[CHANNEL_CONTROL])
@@ -194,7 +194,7 @@ static void release_meet(const struct gossip *gossip, const struct topic *topic,
         return;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         struct pair *pair = topic_pair(topic, i);
-        if (!topic_has_member(gossip, topic, i))
+        if (!topic_has_holder(gossip, topic, i))
             continue;
         members++;
         if (!pair)
@@ -261,6 +261,22 @@ int gossip_before_write(struct gossip *gossip, struct now now, uint64_t id, stru
         return 0;
     return release_redot(&step, topic, shard,
                          shard_released(shard) ? "not all confirmed it" : "much is unconfirmed");
+}
+
+int gossip_release(struct gossip *gossip, struct now now, struct shard *shard, struct batch *batch)
+{
+    struct step step = {gossip, now, batch, NULL};
+    struct topic *topic = gossip ? topic_find(gossip, shard->id) : NULL;
+    int error;
+    if (shard_released(shard))
+        return 0;
+    if (topic)
+        error = release_redot(&step, topic, shard, "it goes into a file");
+    else
+        error = release_has_room(shard) ? shard_redot(shard, batch) : NEAP_LIMIT;
+    if (error)
+        return error;
+    return shard_released(shard) ? 0 : NEAP_BUSY;
 }
 
 bool gossip_alone_is_due(const struct shard *shard)

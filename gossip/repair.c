@@ -1,10 +1,10 @@
 /* Damage between replicas with equal contexts (design 2, rule 7). Digests tell a short root of the
  * tree with the context that it is of. When contexts are equal and roots differ on two ticks, the
- * replica with the smaller id begins a session: down the tree, level by level; then stretch by
- * stretch through the shard, the sums of its cells of the leaves that differ, which the peer
- * answers with the cells that are not among them and the numbers of those that it lacks itself;
- * these are sent to it. Each question names the context that both must have, and all that the peer
- * needs: it remembers nothing. A change of the context ends a session. */
+ * replica with the smaller id, or a device, begins a session: down the tree, level by level; then
+ * stretch by stretch through the shard, the sums of its cells of the leaves that differ, which the
+ * peer answers with the cells that are not among them and the numbers of those that it lacks
+ * itself; these are sent to it. Each question names the context that both must have, and all that
+ * the peer needs: it remembers nothing. A change of the context ends a session. */
 #include "gossip/repair.h"
 
 #include "base/alloc.h"
@@ -202,8 +202,9 @@ static bool pair_is_due(struct step *step, struct topic *topic, const struct sha
         return true;
     at = pair->differs_at + step->gossip->options.heartbeat_ms;
     at = at > pair->repair_at ? at : pair->repair_at;
-    if (now_ms >= at)
-        return shard->replica < pair->replica;
+    if (now_ms >= at) /* a device is not asked: what it says to have is not believed */
+        return shard->replica < pair->replica ||
+               (step->gossip->options.device && !BROKEN("device-waits"));
     topic_wake(step->gossip, topic, at);
     return false;
 }

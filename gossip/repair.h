@@ -29,6 +29,9 @@ int cells_take(struct step *step, struct topic *topic, struct shard *shard,
                const struct message *message);
 
 /* repair_serve.c */
+struct repair_found;
+/* Counts a page of cells that the other side lacks. */
+void repair_given(struct gossip *gossip, const struct repair_found *found);
 int repair_serve(struct step *step, size_t peer, struct topic *topic, const struct shard *shard,
                  const struct message *message);
 /* *ret_taken: TAKEN, NOTHING, or BEHIND when it came too late. ret_end: where the page ends. */

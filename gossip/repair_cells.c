@@ -103,6 +103,8 @@ static int cells_give(struct step *step, struct topic *topic, const struct shard
     if (!error)
         error = buffer_set(end, buffer_slice(&found.end));
     repair->cells += error ? 0 : found.cells;
+    if (!error)
+        repair_given(step->gossip, &found);
     buffer_done(&found.page);
     buffer_done(&found.end);
     return error;

@@ -8,6 +8,14 @@
 
 /* ---- answering ---- */
 
+void repair_given(struct gossip *gossip, const struct repair_found *found)
+{
+    if (found->cells == 0)
+        return;
+    gossip->counts[REASON_repair_cells] += found->cells;
+    gossip->counts[REASON_repair_bytes] += found->page.size;
+}
+
 static int sums_rise(const struct stretch_asked *asked)
 {
     for (size_t i = 1; i < asked->count; i++) {
@@ -41,6 +49,8 @@ static int cells_list(struct step *step, const struct shard *shard, const struct
         if (error == NEAP_LIMIT)
             error = NEAP_CORRUPT;
     }
+    if (!error)
+        repair_given(step->gossip, &found);
     if (!error)
         error = stretch_answer_write(asked, &found.page, found.looked, found.whole, packed);
     buffer_done(&found.page);

@@ -8,9 +8,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "crdt/path.h"
-#include "store/keys.h"
-#include "store/slot.h"
-#include "store/store.h"
+#include "gossip/system.h"
 
 int revoked_parse(const char *text, struct revoked_name *ret_name)
 {
@@ -73,18 +71,13 @@ static int element_name(struct slice path, struct revoked_name *ret_name)
     return error;
 }
 
-static int name_add(struct revoked *revoked, struct slice key, struct slice value)
+static int name_add(void *arg, struct slice path, const struct cell *cell)
 {
     struct revoked_name *names, name;
-    struct slice bytes;
-    uint64_t ref;
-    int error;
+    struct revoked *revoked = arg;
+    int error = element_name(path, &name);
 
-    if (!key_cell_is(key) || stored_split(value, &ref, &bytes))
-        return NEAP_CORRUPT;
-    if (bytes.size == 1) /* it has no dots: taken out, and kept for what is known of it */
-        return 0;
-    error = element_name(key_cell_path(key), &name);
+    (void)cell;
     if (error)
         return error == NEAP_NOMEM ? error : 0;
     names = mem_reserve(revoked->names, revoked->count, &revoked->room, 1, sizeof *names);
@@ -97,30 +90,15 @@ static int name_add(struct revoked *revoked, struct slice key, struct slice valu
 
 static int names_scan(const struct view *view, struct revoked *revoked)
 {
-    uint64_t shard = bucket_id(SYSTEM_BUCKET);
-    struct slice key, value;
     struct buffer path;
-    struct scan *scan;
-    struct key from, end;
     int error;
 
     buffer_init(&path, NEAP_PATH_MAX);
     error = revoked_place(&path);
-    if (!error) {
-        key_cell(&from, shard, shard, buffer_slice(&path));
-        key_end(&from, &end);
-        error = view_scan(view, DISK_CELLS, key_slice(&from), key_slice(&end), &scan);
-    }
+    if (!error)
+        error = system_each(view, buffer_slice(&path), name_add, revoked);
     buffer_done(&path);
-    if (error)
-        return error;
-    while (!(error = scan_next(scan, &key, &value))) {
-        error = name_add(revoked, key, value);
-        if (error)
-            break;
-    }
-    scan_close(scan);
-    return error == NEAP_END ? 0 : error;
+    return error;
 }
 
 int revoked_read(const struct view *view, struct revoked *ret_revoked)

@@ -11,7 +11,10 @@
 #include "base/tokens.h"
 #include "gossip/access.h"
 #include "gossip/ask.h"
+#include "gossip/call.h"
 #include "gossip/gossip.h"
+#include "gossip/kept.h"
+#include "gossip/place.h"
 #include "gossip/revoked.h"
 #include "gossip/task.h"
 #include "store/chunk.h"
@@ -59,25 +62,29 @@ enum {
     RIGHTS_A_SECOND = 64             /* answers to such, to one peer */
 };
 
-#define GOSSIP_REASONS(X)                                                                        \
-    X(malformed)                                                                                 \
-    X(unexpected)                                                                                \
-    X(wrong_cluster)                                                                             \
-    X(other_name)                                                                                \
-    X(not_a_peer)                                                                                \
-    X(wire_version)                                                                              \
-    X(dialled_self)                                                                              \
-    X(other_channel)                                                                             \
-    X(no_hello)                                                                                  \
-    X(too_many_peers) X(silent) X(duplicate) X(restarted) X(isolated) X(bad_shard) X(bad_chunk)  \
-        X(bad_page) X(too_many_shards) X(no_answer) X(not_sent) X(stale) X(behind) X(rollbacks)  \
-            X(other_history) X(redotted) X(log_cut_early) X(nothing_new) X(shard_limit)          \
-                X(shard_damaged) X(not_given) X(bad_repair) X(bad_question) X(repairs)           \
-                    X(nothing_lost) X(bad_verify) X(holes_filled) X(holes_closed)                \
-                        X(holes_given_up) X(rights_asked) X(rights_given) X(forbidden) X(hidden) \
-                            X(not_shared) X(withheld) X(foreign_id) X(foreign_dots) X(ahead)     \
-                                X(unheeded) X(left_out) X(log_short) X(revoked) X(push_refused)  \
-                                    X(answer_gap) X(slowed)
+#define GOSSIP_REASONS(X)                                                                          \
+    X(malformed)                                                                                   \
+    X(unexpected)                                                                                  \
+    X(wrong_cluster)                                                                               \
+    X(other_name)                                                                                  \
+    X(not_a_peer)                                                                                  \
+    X(wire_version)                                                                                \
+    X(dialled_self)                                                                                \
+    X(other_channel)                                                                               \
+    X(no_hello)                                                                                    \
+    X(too_many_peers)                                                                              \
+    X(silent)                                                                                      \
+    X(duplicate)                                                                                   \
+    X(restarted) X(isolated) X(bad_shard) X(bad_chunk) X(bad_page) X(too_many_shards) X(no_answer) \
+        X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)  \
+            X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair)              \
+                X(bad_question) X(repairs) X(repair_cells) X(repair_bytes) X(nothing_lost)         \
+                    X(bad_verify) X(holes_filled) X(holes_closed) X(holes_given_up)                \
+                        X(rights_asked) X(rights_given) X(forbidden) X(hidden) X(not_shared)       \
+                            X(withheld) X(foreign_id) X(foreign_dots) X(ahead) X(unheeded)         \
+                                X(left_out) X(log_short) X(revoked) X(push_refused) X(answer_gap)  \
+                                    X(slowed) X(not_wanted) X(dropped) X(calls_refused)            \
+                                        X(forgotten)
 
 enum reason {
 #define X(name) REASON_##name,
@@ -98,6 +105,7 @@ struct link {
     size_t dialed_for; /* the entry whose address was dialled; NO_PEER when accepted */
     enum channel channel;
     bool failed; /* the net would not dial */
+    bool left;   /* who is there has said that it is closed: nothing that comes is done */
     uint64_t since_ms, heard_ms;
     uint64_t came;              /* bytes of messages that were received whole... */
     uint64_t part;              /* ... and of the one that is on its way, as last told */
@@ -134,6 +142,9 @@ struct peer {
     bool listed;       /* in the configuration: a member that logs wait for */
     bool self;         /* turned out to be this node */
     bool adopted;      /* a listed address turned out to be this one: a member too */
+    uint64_t named;    /* the member list says that this node lives here; 0: no */
+    bool doubled;      /* listed, and counted as another entry, or nobody's (known.c) */
+    unsigned turn;     /* which of a member's addresses is tried */
     size_t alias;      /* turned out to be that peer under another address; NO_PEER */
     bool met;          /* node and nonce are known */
     bool spoke;        /* and it said more than hello: it may lack what we have */
@@ -157,9 +168,13 @@ struct peer {
     uint64_t answered;    /* the latest pull.asked that it answered: it answers in order */
     uint64_t pushes, pulls, compares, behind;
     char last_error[96];
-    struct principal principal; /* of whoever was there last; NONE: nobody looked (access.h) */
-    uint64_t refused;           /* that it sent and may not */
-    struct tokens refusals;     /* the same, a second */
+    struct subscriptions interest; /* what it subscribes to, as it told last (interest.c) */
+    bool interest_known;           /* it did */
+    bool interest_told;            /* in this session it was told what this node subscribes to */
+    bool control_heard;            /* in this session something came after its hello */
+    struct principal principal;    /* of whoever was there last; NONE: nobody looked (access.h) */
+    uint64_t refused;              /* that it sent and may not */
+    struct tokens refusals;        /* the same, a second */
     uint64_t heeds_from, claims_from;
     unsigned heeds, claims; /* since then */
 };
@@ -202,10 +217,15 @@ struct pair {
     uint64_t *ids; /* owned */
     size_t ids_count, ids_room;
     bool ordered; /* an operator wants a repair with it, at once */
+    uint64_t
+        relieved; /* it has all of topic.leave.asked, and stays: the link that said so; 0: no */
     /* gossip/equal.c: the same as what is here, when it was last looked at... */
     bool equal;
     uint64_t equal_ms;   /* ... and wall_ms when it was so last; 0: never */
     uint64_t differs_ms; /* wall_ms: it is known to be damage since then; 0: no */
+    /* gossip/hints.c: what was here at lacks_ms (wall_ms; 0: never mind), not all of it there. */
+    struct context goal;
+    uint64_t lacks_ms;
 };
 
 /* What can't be done with a shard, for a reason of this node's own. */
@@ -250,7 +270,16 @@ struct topic {
         uint64_t mine_since, theirs_since; /* mono_ms: a compare waits for a tree; 0: no */
         uint64_t cells;                    /* of mine, by then */
     } tree_wait;
-    unsigned paused; /* by operators: 1 << enum task_kind */
+    struct leave {
+        bool told;          /* some peer, that it is; or that it was */
+        bool given;         /* the rights of this node are others' now */
+        bool waits;         /* some could not be given yet */
+        uint64_t session;   /* of the question: have you all of `asked`? 0: none was asked */
+        uint64_t ask_after; /* mono_ms */
+        struct context asked;
+        struct buffer cursor; /* of the search for rights; empty: at the start */
+    } leave;                  /* leave.c: of a shard that is on its way out */
+    unsigned paused;          /* by operators: 1 << enum task_kind */
     struct fault {
         int code; /* 0: none */
         enum fault_in in;
@@ -301,6 +330,12 @@ struct flow {
     uint64_t held, refused; /* questions: mine that had to wait, others' that must come again */
 };
 
+/* kept.c: whoever reads changes. */
+struct kept_log {
+    uint64_t shard, reader, until_ms;
+    struct context context;
+};
+
 struct gossip {
     struct flow flow;
     struct gossip_options options; /* peers and address point into peers[] and own memory */
@@ -328,10 +363,18 @@ struct gossip {
     struct verify *verifies; /* in the order that they came */
     bool touched_all;        /* there was no memory to note which */
     uint64_t wake_at;        /* the earliest of all topics; 0: none */
+    uint64_t
+        pushed_base;   /* numbers of pushes up to here may have been used by pairs that are gone */
+    uint64_t leave_at; /* mono_ms: not before, leaves_work() */
     uint64_t session_next, asked_next;
     struct ask *asks[ASKS_ALL_MAX]; /* under way; their owners' */
     size_t asks_count;
     uint64_t asks_made;
+    struct calls {
+        struct called
+            *items[CALLS_MAX]; /* in the order that they came; the first are the engine's */
+        size_t count, given, bytes;
+    } calls; /* call.c: calls of others */
     uint64_t version_next;
     uint64_t news; /* gossip_news() */
     struct want wants[WANTS_MAX];
@@ -341,6 +384,10 @@ struct gossip {
     uint64_t revoked_version;     /* grows when they were read anew */
     uint64_t system;              /* the shard of its bucket */
     bool revoked_stale;           /* the system's bucket has changed */
+    struct rings rings;           /* as it describes them (place.c)... */
+    uint64_t rings_version;       /* ... grows when they were read anew... */
+    bool rings_stale;             /* ... as is due... */
+    uint64_t rings_events, rings_events_next; /* ... unless the bucket has as many events */
     char refused[FAULT_TEXT_MAX]; /* what was, last, and why */
     char healed[FAULT_TEXT_MAX];  /* the last cell that was: key, peer, cause */
     uint64_t refusals;            /* how many there were */
@@ -348,6 +395,15 @@ struct gossip {
     struct swim *swim;
     uint64_t incarnation, incarnation_told; /* this node's: written down; and told */
     uint64_t member_changes;
+    struct roster roster;
+    struct roster_row own; /* what it is to say of this node */
+    uint64_t roster_version;
+    bool roster_stale; /* the system's bucket has changed */
+    uint64_t began_ms; /* of the first tick */
+    size_t retired_count;
+    bool unsettled;    /* entries may not be those that the list wants (known.c) */
+    struct kept_log kept[KEPT_LOGS_MAX];
+    size_t kept_count;
 };
 
 /* One step's arguments, kept together. */
@@ -386,6 +442,8 @@ size_t peer_visible(const struct gossip *gossip, size_t index);
 /* The entry of whoever said hello, made if need be; LIMIT: no room. */
 int peer_find(struct gossip *gossip, const struct link *link, const struct hello *hello,
               size_t *ret_index);
+/* One more entry, of that node; LIMIT: no room. */
+int peer_add(struct gossip *gossip, const char *address, uint64_t node, size_t *ret_index);
 /* The peer's link of this channel is another one from now on (0: none). A new control link begins
  * a session. */
 int peer_set_link(struct step *step, size_t index, enum channel channel, uint64_t link);
@@ -404,6 +462,26 @@ void members_link(struct gossip *gossip, struct now now, size_t index);
 int members_work(struct step *step); /* what is to be told, and was not */
 void members_status(const struct gossip *gossip, const struct peer *peer,
                     struct peer_status *status);
+
+/* known.c: the entries of members */
+int known_begin(struct gossip *gossip); /* reads the list; NOMEM */
+/* Reads it anew if it may have changed; finds entries for those who have none. */
+int known_work(struct step *step);
+bool known_is_forgotten(const struct gossip *gossip, uint64_t node);
+/* Does it stand for another node of the member list? */
+bool peer_is_named(const struct gossip *gossip, const struct peer *peer);
+bool known_has_entry(const struct gossip *gossip, uint64_t node);
+/* Is it away, and logs wait for it no more? By order, or for so long (options.retire_ms). */
+bool known_is_retired(const struct gossip *gossip, size_t index);
+int known_tick(struct gossip *gossip); /* others may be retired by now */
+/* It turned out that the node lives: it is dialled at once. */
+void known_lives(struct gossip *gossip, uint64_t node);
+/* It could not be dialled: the next of its addresses. */
+void known_turn(struct gossip *gossip, struct peer *peer);
+/* Is the address that of a peer with links, under another entry? */
+bool known_is_taken(const struct gossip *gossip, size_t index);
+/* How long it is left alone at most, before it is dialled again. */
+uint32_t known_backoff_max(const struct gossip *gossip, const struct peer *peer);
 
 /* hello.c */
 int hello_send(struct step *step, const struct link *link);
@@ -445,13 +523,34 @@ bool access_heeds(struct step *step, size_t peer, const struct shard *shard,
 /* The list of the revoked is read anew, if it may have changed, and their links end. */
 int access_revoke(struct step *step);
 
+/* interest.c: what peers subscribe to */
+bool peer_wants(const struct gossip *gossip, size_t peer, const char *bucket);
+/* The same of a shard by its id; one that is not here is not known to be of no interest. */
+bool shard_is_wanted(const struct gossip *gossip, size_t peer, uint64_t id);
+bool topic_is_wanted(const struct gossip *gossip, const struct topic *topic, size_t peer);
+/* What is known of a shard at the peer is void, and so is what was agreed. */
+void pair_forget(struct gossip *gossip, struct topic *topic, size_t peer);
+/* Is the peer told of the shard? That it wants it, or has it still. */
+bool topic_is_told(const struct gossip *gossip, const struct topic *topic, size_t peer);
+int interest_tell(struct step *step, size_t peer); /* when that is due; LIMIT: no room */
+int interest_take(struct step *step, size_t peer, const struct message *message);
+
+/* leave.c: shards that this node does not subscribe to any more */
+int leaves_work(struct step *step); /* not while topics are gone through: some may go */
+uint64_t leaves_deadline(const struct gossip *gossip);
+int leave_serve(struct step *step, size_t peer, const struct message *message);
+int leave_take(struct step *step, size_t peer, const struct message *message);
+
 /* topic.c */
-/* A member that has part in this shard. */
+/* A member that has part in this shard: subscribes to it, and may. */
 bool topic_has_member(const struct gossip *gossip, const struct topic *topic, size_t peer);
 struct topic *topic_find(const struct gossip *gossip, uint64_t shard); /* NULL */
 size_t topic_index(const struct gossip *gossip, uint64_t shard);       /* of it or the next one */
 int topic_get(struct gossip *gossip, uint64_t shard, struct topic **ret_topic);
 void topic_free(struct topic *topic);
+void topic_forget(struct gossip *gossip, struct topic *topic); /* out of all lists, and freed */
+/* A member, or one that still has the shard: what it has seen counts, rule 9. */
+bool topic_has_holder(const struct gossip *gossip, const struct topic *topic, size_t peer);
 struct pair *topic_pair(const struct topic *topic, size_t peer); /* NULL */
 int topic_get_pair(struct topic *topic, size_t peer, struct pair **ret_pair);
 void topic_drop_pair(struct topic *topic, size_t peer);
@@ -622,8 +721,11 @@ int flow_refuse(struct step *step, size_t peer, struct message *reply, uint64_t 
 /* What such a reply says, within reason. */
 uint64_t flow_wait_ms(const struct message *answer);
 
+/* hints.c */
+int hint_work(struct step *step, struct pair *pair, const struct shard *shard);
+
 /* equal.c */
-void equal_work(struct step *step, struct topic *topic, const struct shard *shard);
+int equal_work(struct step *step, struct topic *topic, const struct shard *shard); /* NOMEM */
 void equal_session_ended(struct pair *pair, const struct peer *peer);
 struct ask_answer;
 void equal_since(const struct gossip *gossip, uint64_t shard, struct ask_answer *answer);
@@ -645,14 +747,34 @@ int repair_message(struct step *step, size_t peer, const struct message *message
 int ask_serve(struct step *step, const struct link *link, const struct message *message);
 int ask_take(struct step *step, const struct link *link, const struct message *message);
 void asks_link_ended(struct gossip *gossip, uint64_t link, enum ask_end end);
+/* Who is there is closed, and all that it has done of calls it has answered before. */
+void asks_link_left(struct gossip *gossip, uint64_t link);
 void asks_tick(struct step *step);
 uint64_t asks_deadline(const struct gossip *gossip);
-void ask_call_off(struct ask *ask);
+/* Of this peer no answer of buckets that it does not subscribe to is awaited. */
+void asks_unheld(struct gossip *gossip, size_t peer);
+
+/* place.c: the rings, as the system's bucket has them now */
+int rings_open(struct gossip *gossip);
+int rings_look(struct step *step);
+
+/* call.c */
+/* Who is asked for a call; NO_PEER: nobody holds it who is there and was not tried. */
+size_t call_choose(struct gossip *gossip, const struct ask *ask);
+int call_serve(struct step *step, const struct link *link, const struct message *message);
+void calls_free(struct gossip *gossip);
 
 /* heal.c */
 /* Asks for what is in the holes of the shard, as long as there are any. */
 int heal_work(struct step *step, struct topic *topic, struct shard *shard);
 int heal_message(struct step *step, size_t peer, const struct message *message);
+
+/* kept.c */
+/* Lowers what may be cut to what all readers have had; forgets those who stay away, when it is
+ * time.
+ */
+void kept_meet(struct gossip *gossip, struct now now, struct topic *topic, struct context *stable);
+void kept_free(struct gossip *gossip);
 
 /* truncate.c */
 /* Lowers every entry to what the other has. */

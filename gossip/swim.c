@@ -317,6 +317,14 @@ static void accuse_soon(struct swim *swim, uint64_t now_ms, struct member *membe
         swim->deadline = member->accuse_at;
 }
 
+/* Nobody will answer what a device says of him, and nobody else has said it: what it hears counts.
+ */
+static bool doubt_is_over(const struct swim *swim, const struct member *member)
+{
+    return swim->options.device && !BROKEN("device-doubts") &&
+           (member->is.state == MEMBER_SUSPECT || member->is.state == MEMBER_DEAD);
+}
+
 void swim_heard(struct swim *swim, uint64_t now_ms, uint64_t node)
 {
     struct member *member = member_find(swim, node);
@@ -325,6 +333,8 @@ void swim_heard(struct swim *swim, uint64_t now_ms, uint64_t node)
     member->heard_ms = member->ears_ms = now_ms;
     member->helped = false;
     member->probe = PROBE_NONE;
+    if (doubt_is_over(swim, member))
+        member_set(swim, now_ms, member, MEMBER_ALIVE, member->is.incarnation, node);
     if (member->is.state != MEMBER_ALIVE && member->accuse_at == 0)
         accuse_soon(swim, now_ms, member);
 }

@@ -61,6 +61,8 @@ struct swim_options {
     uint64_t incarnation; /* this node's, already written down */
     uint32_t beat_ms;     /* it lets each of its links hear of it so often, +- 20 % */
     uint64_t seed;
+    bool device; /* nobody listens to its doubts, so it keeps them, until it hears from who is meant
+                  */
 };
 
 struct swim;

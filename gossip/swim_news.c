@@ -37,9 +37,10 @@ static unsigned news_count(const struct swim *swim)
 
 static void member_is_news(struct swim *swim, struct member *member, uint64_t from)
 {
-    member->news = member->device ? 0 : news_count(swim);
+    bool untold = member->device || swim->options.device;
+    member->news = untold ? 0 : news_count(swim);
     member->news_from = from;
-    if (member->device)
+    if (untold)
         return;
     swim->hot = true;
     swim->hot_node = member->is.node;
@@ -313,6 +314,8 @@ void news_fill(struct swim *swim, const struct mail *mail, struct swim_message *
     bool device = to && to->device;
     if (mail->about == swim->options.node || swim->news > 0)
         tell_self(swim, message);
+    if (swim->options.device) /* its word about others is not taken */
+        return;
     if (about && (!device || about == to))
         tell_member(about, message);
     if (to && to->is.state != MEMBER_ALIVE)
@@ -331,7 +334,7 @@ bool news_page(struct swim *swim, const struct mail *mail, struct swim_message *
     const struct member *to = member_find(swim, mail->to);
     if (mail->about == 0)
         tell_self(swim, message);
-    for (size_t i = 0; i < swim->members_count && to && !to->device; i++) {
+    for (size_t i = 0; i < swim->members_count && to && !to->device && !swim->options.device; i++) {
         struct member *member = &swim->members[i];
         if (member->is.node < mail->about || member->device)
             continue;

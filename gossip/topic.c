@@ -128,7 +128,33 @@ void topic_free(struct topic *topic)
     repair_free(topic->pull.repair);
     buffer_done(&topic->pull.held);
     compare_tree_free(topic->pull.tree);
+    context_done(&topic->leave.asked);
+    buffer_done(&topic->leave.cursor);
     mem_free(topic);
+}
+
+static void topics_remove(struct topics *list, const struct topic *topic)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i] != topic)
+            list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+}
+
+void topic_forget(struct gossip *gossip, struct topic *topic)
+{
+    size_t index = topic_index(gossip, topic->shard);
+    topics_remove(&gossip->work, topic);
+    topics_remove(&gossip->touched, topic);
+    topics_remove(&gossip->waiting, topic);
+    topic_set_due(gossip, topic, false);
+    for (size_t i = 0; i < topic->pairs_room; i++)
+        pair_forget(gossip, topic, i);
+    memmove(&gossip->topics[index], &gossip->topics[index + 1],
+            (--gossip->topics_count - index) * sizeof(struct topic *));
+    topic_free(topic);
 }
 
 void topic_changed(struct gossip *gossip, struct topic *topic)
@@ -145,7 +171,16 @@ void topic_set_due(struct gossip *gossip, struct topic *topic, bool due)
 
 bool topic_has_member(const struct gossip *gossip, const struct topic *topic, size_t peer)
 {
-    return peer_is_member(gossip, peer) && access_shares(gossip, peer, topic->shard);
+    return peer_is_member(gossip, peer) && access_shares(gossip, peer, topic->shard) &&
+           (topic_is_wanted(gossip, topic, peer) || BROKEN("waits-for-all"));
+}
+
+bool topic_has_holder(const struct gossip *gossip, const struct topic *topic, size_t peer)
+{
+    const struct pair *pair = topic_pair(topic, peer);
+    return topic_has_member(gossip, topic, peer) ||
+           (pair && pair->replica && peer_is_member(gossip, peer) &&
+            access_shares(gossip, peer, topic->shard));
 }
 
 /* ---- pairs ---- */
@@ -158,7 +193,9 @@ struct pair *topic_pair(const struct topic *topic, size_t peer)
 int topic_get_pair(struct topic *topic, size_t peer, struct pair **ret_pair)
 {
     if (peer >= topic->pairs_room) {
-        size_t room = peer + 1 < 4 ? 4 : PEERS_MAX;
+        size_t room = 4;
+        while (room <= peer)
+            room *= 2;
         struct pair **pairs = mem_resize(topic->pairs, room * sizeof *pairs);
         if (!pairs)
             return NEAP_NOMEM;
@@ -180,6 +217,7 @@ void topic_drop_pair(struct topic *topic, size_t peer)
     if (!pair)
         return;
     context_done(&pair->context);
+    context_done(&pair->goal);
     mem_free(pair->ids);
     pushed_done(&pair->pushed);
     pushed_done(&pair->came);
@@ -233,15 +271,16 @@ static int topic_work(struct step *step, struct topic *topic)
     struct shard *shard = store_find(step->gossip->store, topic->shard);
     if (!shard)
         return 0;
-    equal_work(step, topic, shard);
-    int error = heal_work(step, topic, shard);
+    int error = equal_work(step, topic, shard);
+    if (!error && !shard->unwanted)
+        error = heal_work(step, topic, shard);
     if (!error)
         error = release_work(step, topic, shard);
     if (!error)
         error = pull_work(step, topic, shard);
-    if (!error)
+    if (!error && !shard->unwanted)
         error = compare_tree_work(step, topic, shard);
-    if (!error)
+    if (!error && !shard->unwanted)
         error = repair_work(step, topic, shard);
     if (!error)
         error = truncate_work(step, topic, shard);

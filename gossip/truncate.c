@@ -24,16 +24,22 @@ void context_meet(struct context *context, const struct context *other)
 }
 
 /* What all members are known to have; empty when there are none, or one was not heard of. False: a
- * member has what is not here. */
+ * member has what is not here. Who is retired does not count: *ret_retired says that there are
+ * such. */
 static bool members_meet(const struct gossip *gossip, const struct topic *topic,
-                         const struct shard *shard, struct context *stable)
+                         const struct shard *shard, struct context *stable, bool *ret_retired)
 {
     size_t members = 0;
     bool here = true;
+    *ret_retired = false;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_pair(topic, i);
         if (!topic_has_member(gossip, topic, i))
             continue;
+        if (known_is_retired(gossip, i)) {
+            *ret_retired = true;
+            continue;
+        }
         members++;
         if (pair && pair->known)
             context_meet(stable, &pair->context);
@@ -42,9 +48,9 @@ static bool members_meet(const struct gossip *gossip, const struct topic *topic,
         here =
             here && pair && pair->known && !pair_has_more(gossip, pair, i, shard, &pair->context);
     }
-    if (members == 0)
+    if (members == 0 && !*ret_retired)
         context_clear(stable);
-    return here && members > 0;
+    return here && (members > 0 || *ret_retired);
 }
 
 /* What own events have left in cells goes when all members have it; until then their entries stay
@@ -66,7 +72,7 @@ static int collect_work(struct step *step, struct topic *topic, struct shard *sh
     if (error || from >= shard->collect_to || to <= from)
         return error;
     all = to;
-    if (here && !topic->due)
+    if (here && !topic->due && !shard->unwanted)
         error = shard_collect(shard, step->batch, all, &to, &events);
     else
         to = from;
@@ -108,6 +114,11 @@ static int log_cut_early(struct shard *shard, struct batch *batch, uint64_t log_
     context_done(&stable);
     *ret_cut = !error && shard_log_count(shard) < count;
     return error;
+}
+
+uint64_t gossip_log_max(const struct gossip *gossip)
+{
+    return gossip->options.log_max;
 }
 
 int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut)
@@ -170,10 +181,15 @@ int truncate_work(struct step *step, struct topic *topic, struct shard *shard)
     error = shard_told(shard, &stable);
     if (error)
         return error;
-    bool here = true;
+    bool here = true, retired = false;
     if (!BROKEN("cut-blind"))
-        here = members_meet(gossip, topic, shard, &stable);
-    error = collect_work(step, topic, shard, here, &stable);
+        here = members_meet(gossip, topic, shard, &stable, &retired);
+    /* What cells keep for somebody who may return stays, though its entries in the log go: then it
+     * is there for good. */
+    if (!retired || BROKEN("retired-forgotten"))
+        error = collect_work(step, topic, shard, here, &stable);
+    if (!error)
+        kept_meet(gossip, step->now, topic, &stable);
     if (!error && !context_covers(&shard->horizon, &stable)) {
         error = shard_truncate(shard, step->batch, &stable);
         if (!error)

@@ -122,6 +122,30 @@
  *     that is years ahead hides what others wrote, on its own node, and removes nothing of it.
  *   - neap_count() of a set or map of more than 64 may count what is over and not removed yet.
  *
+ * SUBSCRIPTIONS
+ *   A node holds the buckets that it subscribes to: at first all. Of others it gets nothing, and no
+ *   bytes; a call about them is handed on: see below. The list is of names and globs, in order: '*'
+ *   stands for any text, '?' for one character, '\' takes the next character as it is, '!' before
+ *   an entry takes away what it fits, and the last entry that fits a name decides. Buckets whose
+ *   names begin with '_' are the system's, and always held. The list is kept on disk.
+ *   - A bucket that is no longer subscribed to goes from this node's disk, and from nowhere else:
+ *     nothing is removed. But first more than half of the other nodes that subscribe to it (one
+ *     of one, two of three) must have all that is here, and one of them gets this node's rights
+ *     of bounded counters: until then it is `leaving`, be it through restarts, or for as long as
+ *     too few can be reached. An operator can have it go at once, with what only it has:
+ *     neap_admin() "unsubscribe NAME force".
+ *   - Subscribed again, it is fetched as by a node that is new.
+ *   - So with each node that drops a bucket it has a copy less. Levels count those nodes that
+ *     subscribe to it.
+ *   - A read or write of a bucket that the node does not hold is handed on to a connected node that
+ *     does, and its answer comes back; levels, tokens and the deadline go along. UNAVAILABLE, at
+ *     once: no such node is there, and nothing happened. A read that has no answer is asked of the
+ *     next one; a write that has none is UNCERTAIN. BUSY: too many are under way, here or there.
+ *   - REFUSED is what is not handed on: level EDGE; call.once, as an id is remembered by the node
+ *     that writes alone. A batch goes to a node that holds all of its buckets, else it is
+ *     UNAVAILABLE. With call.submit it is done when the call returns. neap_wait() waits for what
+ *     this node holds.
+ *
  * CALLS
  *   Each function takes a struct neap_call with what is not about the data: how durable, how long,
  *   in which batch, after what. NULL stands for the defaults. A field that a function has no use
@@ -267,6 +291,7 @@ enum neap_code {
 struct neap;
 struct neap_batch;
 struct neap_iter;
+struct neap_watch;
 
 /* Bytes going in: borrowed for the call. data may be NULL when size is 0. */
 struct neap_bytes {
@@ -334,8 +359,8 @@ enum neap_level {
     NEAP_ONE,            /* this node */
     NEAP_QUORUM,         /* more than half of the nodes */
     NEAP_ALL,            /* all nodes */
-    NEAP_LOCAL_QUORUM,   /* not there yet: REFUSED */
-    NEAP_EACH_QUORUM     /* not there yet: REFUSED */
+    NEAP_LOCAL_QUORUM,   /* of a bucket of a ring: of the owners in this zone */
+    NEAP_EACH_QUORUM     /* the same of each zone */
 };
 
 /* Limits. Sizes are in bytes. Key, fields and element of a place together make a path of at most
@@ -367,7 +392,8 @@ struct neap_options {
     const char *listen;  /* where other nodes connect: tls+tcp://HOST:PORT, when cluster is a
                           * directory; else only on this machine: tcp://127.0.0.1:7400, ipc://PATH.
                           * NULL: nowhere */
-    const char *peers;   /* addresses of other nodes, with commas between; NULL: none */
+    const char *peers;   /* addresses of other nodes, with commas between; NULL: none. One that can
+                          * be reached is enough: the others are in the member list */
     size_t memory_max;   /* bytes: one budget for caches, memtables and the queue of writes; 8 MiB
                           * or more. Not in it: what waits to be sent, up to 64 MiB in all and 4 MiB
                           * a link; messages that are being received, up to 16 MiB a link; what
@@ -389,6 +415,19 @@ struct neap_options {
                                * process, whatever the mode: numbers of users, with commas between;
                                * "*": all whom the mode lets in; NULL: nobody */
     unsigned socket_mode;     /* of the Unix socket, as 0660; 0: 0600 */
+    const char *subscribe;    /* the buckets that this node holds, from each opening on: names and
+                               * globs with commas between, see SUBSCRIPTIONS; NULL: as they were
+                               * when it was closed, at first all */
+    const char *advertise;    /* addresses of this node for the others, who dial each other by them,
+                               * up to 4 with commas between; NULL: what listen says, if that is not
+                               * an address of any interface. "": none, this node only dials */
+    const char *name;         /* of this node, for people: up to 63 letters, digits and ._-; NULL:
+                               * none */
+    const char *zone;         /* where it stands: nodes of a zone may fail together; like name */
+    unsigned weight;          /* how much it is to hold of rings, against others; 1 to 1000000; 0:
+                               * 100 */
+    uint64_t retire_after_s;  /* seconds after which a node that is away holds no log back any more:
+                               * when it returns, it compares; 0: only when it is retired by hand */
 };
 
 /* Where something is: see PLACES above. fields_count 0: the object itself, fields may be NULL.
@@ -413,7 +452,8 @@ struct neap_call {
                                     * write, and neap_wait() on it tells how it ended */
     unsigned flags;                /* writes: NEAP_NOSYNC */
     struct neap_error *ret_error;  /* gets in words what went wrong */
-    struct neap_bytes resume;      /* neap_keys(), neap_items(): of neap_iter_token() */
+    struct neap_bytes resume;      /* neap_keys(), neap_items(): of neap_iter_token();
+                                    * neap_watch(): of neap_watch_token() */
     struct neap_bytes once;        /* writes: an id of your own: see AGAIN above */
     uint64_t ttl_ms;               /* values, flags, elements: gone so many milliseconds from now:
                                     * see EXPIRY above; 0: never */
@@ -439,6 +479,21 @@ struct neap_item {
                           * since 1970 by the clock of whoever wrote it; 0: it stays */
 };
 
+enum neap_change_kind {
+    NEAP_CHANGED = 1,   /* it is as the item says now, or was so when the page was read */
+    NEAP_GONE = 2,      /* nothing is there (any more) */
+    NEAP_ALL_BEGIN = 3, /* all that is there follows, as NEAP_CHANGED... */
+    NEAP_ALL_END = 4    /* ... and that was all: what you have and was not among it is gone */
+};
+
+/* What neap_watch_next() gives. Set size. */
+struct neap_change {
+    size_t size; /* sizeof (struct neap_change) */
+    enum neap_change_kind kind;
+    struct neap_place at;  /* of an object or field; nothing of BEGIN and END but the bucket */
+    struct neap_item item; /* as neap_keys() gives it; in name, of a set, the element */
+};
+
 /* ---- Handles ---- */
 
 /* Defaults: in memory, alone, NEAP_CREATE, 256 MiB, 100 ms, a million entries of log. NULL is fine.
@@ -452,7 +507,7 @@ NEAP_VOID void neap_options_init(struct neap_options *options);
  * Threads: any.  Memory: *ret_neap is to be closed by neap_close(). ret_error may be NULL.
  * Errors, nothing happened:
  *   INVALID      options.size or a field is none; listen or peers without cluster; a cluster file
- *                that is none; an address that is not understood
+ *                that is none; an address that is not understood; a name or zone that is none
  *   NOTFOUND     no such directory and no NEAP_CREATE; no such cluster file
  *   LOCKED       another process, or another handle of this one, has the directory open
  *   REFUSED      an address beyond loopback without TLS, or plain TCP for clients; too few files
@@ -791,6 +846,48 @@ NEAP_API int neap_iter_token(struct neap_iter *iter, struct neap_buffer *ret_tok
 /* NULL is fine. */
 NEAP_VOID void neap_iter_free(struct neap_iter *iter);
 
+/* ---- Changes: what happens to a bucket, as it happens, and what has happened since ----
+ * A watch tells which places of a bucket have changed, whoever wrote, on this node or any other,
+ * and what is there now. What it promises:
+ *   - Each change that comes to this node is told, as what is there then or later: a place that
+ *     changed ten times may be told once, and may be told again. Nothing is left out: go on
+ *     with neap_watch_token() after a crash, on whatever node, and keep the token together with
+ *     what you have made of the changes; then nothing is missed.
+ *   - The order is none, but that all that a token covers was told before it could be had. In
+ *     particular it is not the order of writing; the items have no times but those of their values.
+ *   - Where the node no longer knows what has changed since a token (its log goes when all
+ *     nodes have it), it tells all that is there between NEAP_ALL_BEGIN and NEAP_ALL_END.
+ *     For a watch that is asked at least once a minute the log is kept, up to options.log_max.
+ *   - What expires is told as gone when it is removed, soon after it is hidden to readers. What a
+ *     disk lost and got back is no change.
+ * Where a directory was rolled back in place (a VM's snapshot) what is written before it meets a
+ * peer may be left out until then. */
+
+/* Changes of a bucket after call->resume (of neap_watch_token(), on this or another node); or after
+ * call->after, the token of a read or write, which the node first waits for; else all that is
+ * there, then changes. Of the call: resume, after, timeout_ms, ret_error.
+ * Threads: the watch belongs to one at a time.  Memory: a page of 64 KiB, or one item if that is
+ * larger; *ret_watch is to be freed.
+ * Errors: of reads. INVALID: call.resume is no position of a watch. STALE: it is of another bucket.
+ * REFUSED: this node does not hold the bucket. */
+NEAP_API int neap_watch(struct neap *neap, const char *bucket, const struct neap_call *call,
+                        struct neap_watch **ret_watch);
+
+/* The next change; waits for one until timeout_ms; 0: NEAP_TIMEOUT_MS. Its bytes belong to the
+ * watch and are valid until the next call on it. Errors: of reads, after which it may be called
+ * again. END: nothing has changed by then: call it again. INVALID: ret_change->size is not set. */
+NEAP_API int neap_watch_next(struct neap_watch *watch, struct neap_change *ret_change,
+                             uint32_t timeout_ms);
+
+/* Where the watch is, for call->resume: all that was told up to the page that is under way. So
+ * changes that were told already come again when one goes on there, up to some hundreds; none after
+ * END.
+ * Errors, nothing happened: INVALID, NOMEM. */
+NEAP_API int neap_watch_token(struct neap_watch *watch, struct neap_buffer *ret_token);
+
+/* NULL is fine. */
+NEAP_VOID void neap_watch_free(struct neap_watch *watch);
+
 /* ---- Backups ----
  * A backup is a plain directory: files of a database, and one named BACKUP, which lists each of
  * them with its size and checksum (a text; `b2sum -c BACKUP` can check it, too). It carries what
@@ -865,6 +962,15 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *                               time that a node has to say that it lives
  *   digest [BUCKET]             keys, cells, and a sum over all of them
  *   stats                       numbers
+ *   peers                       the nodes of the cluster, by the list that each of them holds: id,
+ *                               name, zone, addresses, weight; alive, suspect, dead, left or
+ *                               unknown; linked or not, when it was last heard, how many events of
+ *                               this node it lacks. Whoever else is here; who was forgotten
+ *   retire NODE                 (an id or name) logs wait no more for a node that is away. When it
+ *                               returns it compares, and its unseen writes are kept
+ *   forget NODE                 a node that will never return is no member any more: not dialled,
+ *                               not counted in levels, not waited for; revoked, and never let in
+ *                               again. REFUSED while it is there
  *   isolate on|off              no talk with peers
  *   revoke KIND/ID              node/ID, device/ID or client/ID is let in nowhere any more, and its
  *                               connections end: by system data, so each node learns it
@@ -880,12 +986,42 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *                               which cells a peer (its address, or its node's id) has otherwise,
  *                               who lacks what, and why; with what is under way. At most LIMIT of
  *                               them (256); `next` is the FROM of the others. Waits up to 30 s
+ *   doctor                      what is wrong, the worst first, and what to do about it
+ *   big BUCKET [N]              the N (20) objects that take most
+ *   siblings BUCKET [N]         registers with more than one value
+ *   bundle export FILE TOKEN|- BUCKET...
+ *                               what came after a token, or all, into a new file of the node's;
+ *                               FILE begins with '/'; `token` names what is in it
+ *   bundle apply FILE           out of one, as from a peer; `token`: what is here then, `theirs`:
+ *                               what its maker had
+ *   hints [BUCKET]              what peers lack of what is here: which events, how many bytes,
+ *                               since when, and whether the log still has them
+ *   log why [BUCKET]            whom the log is kept for, since when, and what to do
  *   tasks                       long work that is under way or paused
  *   task pause|resume|cancel ID
  *   scrub [BUCKET]              all cells are read again from now on
  *   repair [BUCKET]             compared with all peers, and mended, without the usual waits
  *   limit [bulk_max|scrub_max N]
  *                               the limits, with one of them changed until the node is closed
+ *   subscribe NAME              this node holds the bucket, or those that fit the glob; see
+ *                               SUBSCRIPTIONS
+ *   unsubscribe NAME [force]    ... and no longer; with force what is leaving goes at once, whoever
+ *                               lacks it: `lost` says how many events nobody else is known to have
+ *   subscriptions               the list; and what is leaving, with how many events (`unshared`)
+ *                               nobody else is known to have
+ *   ring [RING [slots|key BUCKET KEY]]
+ *                               rings; one, with its nodes and layouts; who owns each slot, or the
+ *                               slot of a key
+ *   plan create RING N SLOTS    a new ring is staged; N owners of each slot
+ *   plan join RING NODE [ZONE|- [WEIGHT|-]]
+ *   plan leave RING NODE
+ *   plan replace RING NODE BY [ZONE|- [WEIGHT|-]]
+ *   plan weight RING NODE WEIGHT
+ *                               changes of it are staged, at any node
+ *   plan show RING              what they come to: moves, loads, warnings
+ *   plan commit RING VERSION    `id` or `version` of that: data moves from now on
+ *   plan clear RING [NODE]      what is staged is taken back
+ *   plan skip RING NODE         a move does not wait for that node, which is dead
  *   reload                      the certificates are read again from the cluster directory, for
  *                               links from now on; those that there are go on
  * Of the call: ret_error (timeout_ms is for later).
@@ -894,6 +1030,15 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  * or what it was asked about. */
 NEAP_API int neap_admin(struct neap *neap, int argc, const char *const argv[],
                         struct neap_buffer *ret_json, const struct neap_call *call);
+
+/* From now on this node holds the bucket of that name, or those that fit the glob, or no longer:
+ * see SUBSCRIPTIONS. It is on disk when this returns; what comes of it, fetching or giving away,
+ * goes on in the background, through restarts, too: neap_admin() "subscriptions" shows it. Of the
+ * call: ret_error. Threads: any.  Errors, nothing happened: those of every function;
+ * INVALID: no such name or glob; LIMIT: more than 256 entries, or 16 KiB of them; REFUSED: a node
+ * for reading only. */
+NEAP_API int neap_subscribe(struct neap *neap, const char *name, const struct neap_call *call);
+NEAP_API int neap_unsubscribe(struct neap *neap, const char *name, const struct neap_call *call);
 
 /* The text of a code; never NULL. */
 NEAP_API const char *neap_strerror(int code);

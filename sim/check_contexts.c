@@ -184,6 +184,14 @@ static uint32_t renamed_event(const struct look *look, uint32_t shard, struct do
     return oracle_resolve(oracle, shard, &name, dot.n);
 }
 
+/* Made in this opening; or got back, where the node had let go of the shard since. */
+static bool is_new(const struct look *look, uint32_t shard, const struct log_entry *entry)
+{
+    const struct context *dropped = &replica_of(look, shard)->dropped;
+    return entry->nonce == look->node->wheel.engine.store.identity.nonce &&
+           context_get(dropped, entry->dot.id) < entry->dot.n;
+}
+
 static void see_log(const struct look *look, struct slice key, struct slice value)
 {
     struct state *state = look->state;
@@ -194,7 +202,7 @@ static void see_log(const struct look *look, struct slice key, struct slice valu
     uint32_t shard = mark_shard(state, bytes_get_u64(key.data));
     key_cell(&cell, oracle->shards[shard].id, entry.bucket, entry.path);
     uint32_t path = oracle_path(oracle, shard, key_slice(&cell));
-    if (entry.nonce == look->node->wheel.engine.store.identity.nonce) {
+    if (is_new(look, shard, &entry)) {
         own_event(look, shard, entry.dot, entry.nonce, path);
         mark_path(state, path);
         return;
@@ -241,6 +249,27 @@ static void see_hole(const struct look *look, struct slice key)
     hole_done(&hole);
 }
 
+/* The shard goes from this directory, with all that was known of it there: what was told of its
+ * events stays true. */
+static void see_drop(const struct look *look, uint64_t id)
+{
+    struct oracle *oracle = look->state->oracle;
+    uint32_t shard = mark_shard(look->state, id);
+    struct oracle_replica *replica = replica_of(look, shard);
+    replica->present = replica->dirty = false;
+    replica->own = 0;
+    must(context_join(&replica->dropped, &replica->known) == 0);
+    context_clear(&replica->known);
+    context_clear(&replica->synced);
+    for (uint32_t i = 0; i < oracle->openings_count; i++) {
+        struct oracle_opening *opening = &oracle->openings[i];
+        if (opening->shard == shard && opening->node == look->node->index)
+            opening->era = UINT32_MAX;
+        if (opening->era == UINT32_MAX) /* others have them */
+            opening->durable = opening->valid;
+    }
+}
+
 /* batch_visit */
 static int see(void *arg, enum batch_kind kind, enum disk_family family, struct slice key,
                struct slice value)
@@ -251,6 +280,8 @@ static int see(void *arg, enum batch_kind kind, enum disk_family family, struct 
         see_hole(look, key);
     else if (family == DISK_LOG && kind == BATCH_PUT)
         see_log(look, key, value);
+    else if (family == DISK_META && kind == BATCH_RANGE && key.data[0] == 'B')
+        see_drop(look, bytes_get_u64(key.data + 1));
     else if (family == DISK_CELLS && kind == BATCH_RANGE)
         see_range(look, key, value);
     else if (family == DISK_CELLS)

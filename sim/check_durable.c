@@ -51,6 +51,9 @@ static bool is_known(const struct letter *letter, const struct context *context,
     for (size_t i = 0; i < context->count; i++) {
         const struct context_entry *entry = &context->entries[i];
         const struct context_entry *kept = context_next(synced, &at, entry->id);
+        /* Answers of the very turn in which it let go of the shard. */
+        if (context_get(&known->replicas[letter->node->index].dropped, entry->id) >= entry->n)
+            continue;
         if (!kept || kept->n < entry->n)
             return letter_fails(letter, entry, "which it may forget");
         /* Horizons have no nonces; what they name, a context does. */
@@ -170,6 +173,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     switch (message->kind) {
     case MESSAGE_HELLO:
     case MESSAGE_HEARTBEAT:
+    case MESSAGE_INTEREST:
     case MESSAGE_RIGHTS:
     case MESSAGE_SWIM:    /* check_members looks at it */
     case MESSAGE_COMPARE: /* a key names no event */
@@ -184,6 +188,10 @@ static void sent(struct world *world, void *state, size_t index, const struct me
             (void)are_durable(&letter, &message->since);
         else
             (void)is_known(&letter, &message->since, false);
+        break;
+    case MESSAGE_LEAVE:
+        letter.shard = oracle_shard(world->oracle, message->shard);
+        (void)are_durable(&letter, &message->since);
         break;
     case MESSAGE_TREE:
     case MESSAGE_REPAIR:
@@ -215,6 +223,7 @@ static void sent(struct world *world, void *state, size_t index, const struct me
     case MESSAGE_DIFFER:
     case MESSAGE_HOLE:
     case MESSAGE_PUSHED:
+    case MESSAGE_RELIEVED:
     case MESSAGE_KINDS:
         break;
     }

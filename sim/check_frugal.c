@@ -1,5 +1,5 @@
-/* A log tells a member that was away all that it lacks, unless the log was cut for its length or a
- * directory went back in time: then nobody has to compare cells. */
+/* A log tells a member that was away all that it lacks, unless the log was cut for its length, a
+ * directory went back in time, or it let go of the bucket: then nobody has to compare cells. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "gossip/state.h"
@@ -42,6 +42,7 @@ static bool is_frugal(struct world *world, struct state *state, struct why why)
     state->excused |= world->amnesia || world->garbles || world->options.device;
     for (size_t i = 0; i < world->nodes_count && !state->excused; i++) {
         const struct sim_node *node = &world->nodes[i];
+        state->excused |= node->lets_go; /* it gets again what it let go of */
         if (!node->up)
             continue;
         const uint64_t *counts = node->wheel.engine.gossip->counts;

@@ -110,6 +110,14 @@ static struct view_of *view_find(struct seen *seen, uint64_t node)
     return &seen->views[seen->views_count++];
 }
 
+/* What a device doubts is over when it hears: it tells nobody, so there is nobody to deny it. */
+static bool hears_again(const struct sim_node *node, const struct swim_member *member,
+                        const struct view_of *view)
+{
+    return node->gossip.device && view->state != MEMBER_LEFT && member->state == MEMBER_ALIVE &&
+           member->incarnation == view->incarnation;
+}
+
 static void look_at(struct sim_node *node, struct seen *seen)
 {
     const struct gossip *gossip = node->wheel.engine.gossip;
@@ -117,7 +125,8 @@ static void look_at(struct sim_node *node, struct seen *seen)
         struct swim_member member;
         gossip_member(gossip, i, &member);
         struct view_of *view = view_find(seen, member.node);
-        if (rank(member.state, member.incarnation) < rank(view->state, view->incarnation))
+        if (rank(member.state, member.incarnation) < rank(view->state, view->incarnation) &&
+            !hears_again(node, &member, view))
             world_fail(node->world,
                        "members: for %s, member %016" PRIx64 " was %s as %" PRIu64
                        ", and is %s as %" PRIu64,

@@ -48,6 +48,7 @@ static void look_at(struct world *world, const struct sim_link *link, unsigned s
 
 static void step(struct world *world, void *state)
 {
+    bool lets_go = false;
     (void)state;
     if (world->garbles)
         return;
@@ -58,7 +59,9 @@ static void step(struct world *world, void *state)
         look_at(world, link, 0);
         look_at(world, link, 1);
     }
-    for (size_t i = 0; i < world->nodes_count; i++) {
+    for (size_t i = 0; i < world->nodes_count; i++)
+        lets_go |= world->nodes[i].lets_go; /* what was on its way then is not known any more */
+    for (size_t i = 0; i < world->nodes_count && !lets_go; i++) {
         const struct sim_node *node = &world->nodes[i];
         if (node->up && node->wheel.engine.gossip->counts[REASON_push_refused] > 0 &&
 

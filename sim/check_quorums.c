@@ -13,6 +13,13 @@ static void replaced(struct world *world, void *state, size_t node)
         quorums_replaced(&world->load->quorums, node);
 }
 
+static void started(struct world *world, void *state, size_t node)
+{
+    (void)state;
+    if (world->load)
+        quorums_started(&world->load->quorums, node);
+}
+
 static unsigned ones(uint32_t bits)
 {
     unsigned count = 0;
@@ -32,10 +39,10 @@ static bool holds(struct world *world, void *state, char *ret_why, size_t size)
         const struct pledge *pledge = &quorums->pledges[i];
         unsigned long long serial = pledge->serial;
         if (pledge->state == PLEDGE_ACKED && ones(pledge->destroyed) < pledge->need &&
-            pledge_is_at(world, 0, pledge) == 0)
+            pledge_is_kept(quorums, pledge) == 0)
             return differs(why, "q%llu is gone: %u nodes had it, and %u lost their directory",
                            serial, pledge->need, ones(pledge->destroyed));
-        if (pledge->state == PLEDGE_REFUSED && pledge_is_at(world, 0, pledge) > 0)
+        if (pledge->state == PLEDGE_REFUSED && pledge_is_kept(quorums, pledge) > 0)
             return differs(why, "q%llu was refused, and is there", serial);
     }
     return true;
@@ -43,5 +50,6 @@ static bool holds(struct world *world, void *state, char *ret_why, size_t size)
 
 const struct checker check_quorums = {.name = "quorums",
                                       .promise = "levels hold what they say",
+                                      .started = started,
                                       .replaced = replaced,
                                       .holds = holds};

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "sim/load.h"
 #include "store/keys.h"
 
 enum { TTL_SHORT_MS = 3000, TTL_LONG_MS = 400000, PATH_ROOM = 128 };
@@ -149,7 +150,7 @@ void escrow_call(struct escrow *escrow, uint64_t seed)
     enum escrow_kind kind = kind_draw(&rng);
     bool of_stock = kind < POSTS;
     const char *bucket = of_stock ? ESCROW_BUCKET : EXPIRY_BUCKET;
-    if (!world->nodes[node].up || sim_lost(world))
+    if (!world->nodes[node].up || sim_lost(world) || node_lags(world, node, bucket))
         return;
     struct escrow_write *write = mem_new(sizeof *write);
     must(write);

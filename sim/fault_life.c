@@ -114,7 +114,7 @@ static void replace(struct faults *faults, struct sim_node *node, struct disk *d
                     struct rng *rng)
 {
     struct world *world = faults->world;
-    faults->copied = true;
+    faults->copied = faults->lost = true;
     sim_crash(world, node->index);
     history_doubt_since(load_history(world->load), node->index, mark);
     sim_set_disk(world, node->index, disk);
@@ -126,8 +126,10 @@ static void replace(struct faults *faults, struct sim_node *node, struct disk *d
 static void strike_wipe(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
-    if (sim_lost(faults->world)) /* it may have the last good copy of a cell */
+    if (sim_lost(faults->world) ||
+        faults->subscribed) /* it may have the last good copy of a cell */
         return;
+    faults->lost = true;
     world_note(faults->world, "wipe %s", node->name);
     sim_wipe(faults->world, node->index);
     restart_later(faults->world, node->index, rng);
@@ -138,7 +140,7 @@ static void strike_restore(struct faults *faults, struct rng *rng)
     struct sim_node *node = node_draw(faults, rng);
     struct sim_node *from = node_draw(faults, rng);
     size_t at = image_draw(faults, NULL, from, rng);
-    if (at == SIZE_MAX || faults->log_rots)
+    if (at == SIZE_MAX || faults->log_rots || faults->subscribed)
         return;
     const struct image *image = &faults->images[at];
     world_note(faults->world, "restore %s from a backup of %s", node->name,
@@ -153,7 +155,7 @@ static void strike_rollback(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
     size_t at = image_draw(faults, node, node, rng);
-    if (at == SIZE_MAX || faults->log_rots)
+    if (at == SIZE_MAX || faults->log_rots || faults->subscribed)
         return;
     world_note(faults->world, "roll %s back", node->name);
     replace(faults, node, disk_copy(faults->images[at].disk), faults->images[at].mark, rng);
@@ -170,7 +172,7 @@ static void strike_clone(struct faults *faults, struct rng *rng)
 {
     struct sim_node *node = node_draw(faults, rng);
     struct sim_node *from = node_settled(faults, node_draw(faults, rng));
-    if (!from || from == node || faults->log_rots)
+    if (!from || from == node || faults->log_rots || faults->subscribed)
         return;
     world_note(faults->world, "%s gets a copy of the directory of %s", node->name, from->name);
     replace(faults, node, disk_copy(from->disk), 0, rng);

@@ -1,6 +1,9 @@
 /* Faults of processes, and of the machines that they run on. */
+#include <string.h>
+
 #include "base/error.h"
 #include "sim/faults.h"
+#include "sim/quorums.h"
 
 enum {
     HOUR_MS = 3600000,
@@ -218,7 +221,7 @@ static void strike_verify(struct faults *faults, struct rng *rng)
     struct sim_node *node = up_draw(faults, rng);
     uint64_t number = rng_u64(rng);
     uint64_t lasts_ms = 50 + rng_below(rng, VERIFY_MS_MAX);
-    if (!node)
+    if (!node || faults->lost)
         return;
     const struct store *store = &node->wheel.engine.store;
     world_note(faults->world, "verify: %s asks others, for %llu ms", node->name,
@@ -266,6 +269,26 @@ static void orders_heal(struct world *world, size_t index)
     sim_order(world, index, SIM_RESUME, TASK_ROUND, 0);
 }
 
+/* An operator has a node let go of a bucket, or hold all again. */
+static void strike_subscribe(struct faults *faults, struct rng *rng)
+{
+    struct sim_node *node = up_draw(faults, rng);
+    bool adds = rng_chance(rng, 35);
+    uint64_t number = rng_u64(rng);
+    if (!node)
+        return;
+    const struct store *store = &node->wheel.engine.store;
+    const struct shard *shard =
+        store->shards_count ? store->shards[number % store->shards_count] : NULL;
+    if (!adds && (!shard || shard->name[0] == '_' || !strcmp(shard->name, QUORUM_BUCKET)))
+        return;
+    const char *entry = adds ? "*" : shard->name;
+    world_note(faults->world, "subscribe: %s %s %s", node->name, adds ? "holds" : "lets go of",
+               entry);
+    faults->subscribed = true;
+    sim_subscribe(faults->world, node->index, adds, entry);
+}
+
 /* ---- all ---- */
 
 static void heal(struct faults *faults)
@@ -294,6 +317,8 @@ static const struct fault_kind kinds[] = {
     {"storm", "a process restarts again and again", FAULTS_NODE, false, strike_storm},
     {"verify", "an operator asks whether replicas are equal", FAULTS_NODE, false, strike_verify},
     {"order", "an operator pauses, ends or orders long work", FAULTS_NODE, false, strike_order},
+    {"subscribe", "a node lets go of a bucket, or holds all again", FAULTS_NODE, true,
+     strike_subscribe},
 };
 
 const struct fault_group_file faults_of_node = {

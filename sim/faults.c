@@ -165,5 +165,7 @@ void faults_heal(struct faults *faults)
     for (size_t i = 0; i < world->nodes_count; i++) {
         sim_start(world, i);
         isolate(faults, &world->nodes[i], false);
+        if (faults->subscribed && world->nodes[i].up)
+            sim_subscribe(world, i, true, "*");
     }
 }

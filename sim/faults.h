@@ -48,6 +48,9 @@ struct faults {
     struct offline offline; /* fault_node.c */
     struct storm storms[NODES_MAX];
     bool ordered; /* operators were at work */
+    /* Who lets go of a bucket leaves it to one other at least, whose directory then must not be
+     * lost: in one world there is only one of these. */
+    bool subscribed, lost;
     /* A log that rots forgets which of a copied directory's events wait for names of their own
      * (docs/decisions/0019, limits): in one world there is only one of these. */
     bool copied, log_rots;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "sim/check.h"
+#include "sim/oracle.h"
 #include "store/keys.h"
 
 enum { NO_SESSION = SESSIONS, LINE_MAX = 400, LINE_ENOUGH = 300, LOG_SHORT = 1000 };
@@ -485,6 +486,29 @@ static bool bucket_is_lost(struct world *world, const char *bucket)
     return false;
 }
 
+/* It let go of the bucket, and has not got back all that it knew then: callers who would take it
+ * for the node that they know go elsewhere. */
+bool node_lags(const struct world *world, size_t node, const char *bucket)
+{
+    uint64_t id = bucket_id(bucket);
+    const struct shard *shard = store_find(&world->nodes[node].wheel.engine.store, id);
+    for (size_t i = 0; world->oracle && i < world->oracle->shards_count; i++) {
+        const struct oracle_shard *of = &world->oracle->shards[i];
+        if (of->id == id && of->replicas[node].dropped.count)
+            return !shard || !context_covers(&shard->context, &of->replicas[node].dropped);
+    }
+    return false;
+}
+
+static bool drawn_lags(const struct load *load, size_t node)
+{
+    for (size_t i = 0; i < load->drawn_count; i++) {
+        if (node_lags(load->world, node, load->drawn[i].bucket))
+            return true;
+    }
+    return false;
+}
+
 static bool drawn_is_lost(struct load *load)
 {
     struct world *world = load->world;
@@ -522,7 +546,7 @@ void load_call(struct load *load, struct rng *rng)
     if (!sim_is_unsure(&world->nodes[node]))
         session = drawn;
     load_draw(load, node, rng, first);
-    if (drawn_is_lost(load))
+    if (drawn_is_lost(load) || drawn_lags(load, node))
         return;
     load->serial++;
     load->calls++;

@@ -37,6 +37,7 @@ enum neap_type record_type(enum record_kind kind);                        /* 0: 
 enum neap_type place_type(const struct record *record); /* the same of one record */
 
 /* Has some node lost a cell there, or below? */
+bool node_lags(const struct world *world, size_t node, const char *bucket);
 bool place_is_lost(struct world *world, const char *bucket, const char *key, const char *member,
                    enum record_kind kind);
 

@@ -8,11 +8,15 @@
 #include "base/error.h"
 #include "gossip/look.h"
 #include "gossip/state.h"
+#include "sim/hand.h"
 #include "sim/load.h"
 #include "sim/net.h"
+#include "sim/ring.h"
+#include "store/disk_cache.h"
 #include "store/hole.h"
 
-enum { TREE_BITS = 10, SIM_SCRUB_MS = 5000 };
+/* The cache is so small that cells come and go. */
+enum { TREE_BITS = 10, SIM_SCRUB_MS = 5000, CACHE_SIZE = 4 << 10 };
 static const uint64_t WALL_START_MS = 1700000000000;
 static const struct hash_key cluster_key = {{'s', 'e', 'c', 'r', 'e', 't'}};
 
@@ -166,7 +170,7 @@ static bool start_fails_again(struct world *world, size_t index, int code)
 static void sim_close(struct sim_node *node)
 {
     if (node->above)
-        (void)disk_holes_leave(node->above);
+        (void)disk_cache_leave(disk_holes_leave(node->above));
     node->above = NULL;
 }
 
@@ -185,7 +189,9 @@ static int sim_open(struct sim_node *node, struct neap_error *error)
                                     .scrub_ms = SIM_SCRUB_MS};
     int code = disk_reopen(&node->door);
     if (!code)
-        code = disk_holes_open(&node->door.disk, &node->above);
+        code = disk_cache_open(&node->door.disk, CACHE_SIZE, &node->above);
+    if (!code)
+        code = disk_holes_open(node->above, &node->above);
     options.suspect = node->door.suspect;
     options.disk = node->above;
     if (!code)
@@ -320,9 +326,32 @@ void sim_order(struct world *world, size_t index, enum sim_order_kind kind, enum
     sim_post(world, index, &order->event);
 }
 
-/* Its process has ended, and nobody waits for it. */
-static void ask_lost(size_t index, struct event *event)
+struct sim_subscribing {
+    struct event event; /* first: what is freed */
+    struct subscribing subscribing;
+    char entry[64];
+};
+
+void sim_subscribe(struct world *world, size_t index, bool adds, const char *entry)
 {
+    struct sim_subscribing *order = mem_new(sizeof *order);
+    must(order);
+    for (size_t i = 0; i < world->nodes_count; i++) /* directories are copied, with their lists */
+        world->nodes[i].lets_go |= !adds;
+    snprintf(order->entry, sizeof order->entry, "%s", entry);
+    order->event = (struct event){.kind = EVENT_SUBSCRIBE, .subscribing = &order->subscribing};
+    order->subscribing = (struct subscribing){.what = adds ? SUBSCRIBE_ADD : SUBSCRIBE_REMOVE,
+                                              .entry = order->entry};
+    sim_post(world, index, &order->event);
+}
+
+/* Its process has ended, and nobody waits for it. */
+static void ask_lost(struct world *world, size_t index, struct event *event)
+{
+    if (event->ask->kind == ASK_CALL) {
+        hand_asked(world, index, event, true);
+        return;
+    }
     if (event->waiter) {
         quorums_ended(event->waiter, index, event, true);
         return;
@@ -343,10 +372,12 @@ static void asks_go_on(struct world *world, size_t index)
             struct event *event = node->asks[j];
             node->asks[j] = node->asks[--node->asks_count];
             checks_asked(world, index, event->ask, event->code);
-            if (event->waiter)
+            if (event->ask->kind == ASK_CALL)
+                hand_asked(world, index, event, false);
+            else if (event->waiter)
                 quorums_ended(event->waiter, index, event, false);
             else
-                ask_lost(index, event);
+                ask_lost(world, index, event);
             break;
         }
     }
@@ -365,16 +396,18 @@ void node_down(struct world *world, size_t index, bool says)
 {
     struct sim_node *node = &world->nodes[index];
     while (node->asks_count > 0)
-        ask_lost(index, node->asks[--node->asks_count]);
+        ask_lost(world, index, node->asks[--node->asks_count]);
     for (size_t i = 0; i < node->inbox_count; i++) {
         struct event *event = node->inbox[i];
         if (event->kind == EVENT_NET) {
             net_event_done(event->net);
             event_free(event);
+        } else if (event->kind == EVENT_WRITE && event->waiter == world) {
+            sim_put_ended(event);
         } else if (world->write_done && event->kind == EVENT_WRITE) {
             world->write_done(world, index, event, true);
         } else if (event->kind == EVENT_ASK) {
-            ask_lost(index, event);
+            ask_lost(world, index, event);
         } else {
             event_free(event);
         }
@@ -412,11 +445,34 @@ void sim_kill(struct world *world, size_t index)
     node_down(world, index, true);
 }
 
+size_t sim_ending(struct world *world, size_t index)
+{
+    struct sim_node *node = &world->nodes[index];
+    struct event close = {.kind = EVENT_CLOSE}, *events[] = {&close};
+    if (node->up && !node->wheel.crashed && !node->wheel.stopped) {
+        wheel_turn(&node->wheel, sim_now(node), events, 1);
+        asks_go_on(world, index);
+        node_plan_tick(world, index);
+    }
+    return node->up ? node->wheel.engine.serving.count : 0;
+}
+
 void sim_stop(struct world *world, size_t index)
 {
     struct sim_node *node = &world->nodes[index];
     if (!node->up)
         return;
+    struct event leave = {.kind = EVENT_LEAVE}, *events[] = {&leave};
+    if (node->wheel.engine.serving.count > 0)
+        (void)sim_ending(world, index);
+    if (node->gossip.own) { /* others leave without a word, as they always did */
+        wheel_turn(&node->wheel, sim_now(node), events, 1);
+        asks_go_on(world, index);
+    }
+    if (node->wheel.crashed || node->wheel.stopped) {
+        sim_crash(world, index);
+        return;
+    }
     wheel_save_trees(&node->wheel);
     if (node->door.disk.ops->sync(&node->door.disk)) {
         sim_crash(world, index);
@@ -513,7 +569,7 @@ bool sim_excuses(const struct sim_node *node, int code)
 {
     return disk_gave(&node->door, code) ||
            (code == NEAP_CORRUPT && (node->had_holes || wheel_has_holes(node))) ||
-           (code == NEAP_NOMEM && node->world->starves);
+           (code == NEAP_NOMEM && node->world->starves) || (code == NEAP_REFUSED && node->lets_go);
 }
 
 struct shard *sim_shard(struct world *world, size_t index, const char *bucket)
@@ -577,14 +633,20 @@ static void node_finish(struct world *world, size_t index, struct event *event, 
 {
     switch (event->kind) {
     case EVENT_WRITE:
-        if (world->write_done)
+        if (event->waiter == world)
+            sim_put_ended(event);
+        else if (world->write_done)
             world->write_done(world, index, event, lost);
         break;
     case EVENT_NET:
     case EVENT_SYNC:
     case EVENT_TICK:
     case EVENT_ISOLATE:
+    case EVENT_CLOSE:
+    case EVENT_LEAVE:
     case EVENT_COUNT:
+    case EVENT_SUBSCRIBE:
+    case EVENT_WORK:
     case EVENT_CALL:
         event_free(event);
         break;

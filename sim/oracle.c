@@ -94,6 +94,7 @@ void oracle_free(struct oracle *oracle)
         for (size_t node = 0; node < NODES_MAX; node++) {
             context_done(&oracle->shards[i].replicas[node].known);
             context_done(&oracle->shards[i].replicas[node].synced);
+            context_done(&oracle->shards[i].replicas[node].dropped);
         }
         mem_free(oracle->shards[i].paths);
     }

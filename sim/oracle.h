@@ -36,6 +36,7 @@ struct oracle_event {
 struct oracle_edge {
     uint32_t may, must; /* events; must may be NONE */
     uint32_t next;
+    bool lost; /* maybe whatever removed it: where it is not, nobody may know why */
 };
 
 struct oracle_opening {
@@ -65,8 +66,9 @@ struct oracle_path {
 struct oracle_replica {
     bool present, dirty;
     struct context known, synced;
-    uint64_t own;      /* its id */
-    uint32_t openings; /* the first of its list */
+    struct context dropped; /* what it knew whenever it let go of the shard */
+    uint64_t own;           /* its id */
+    uint32_t openings;      /* the first of its list */
 };
 
 struct oracle_shard {

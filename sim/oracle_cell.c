@@ -126,7 +126,7 @@ static unsigned judge_excuse(const struct judge *judge, uint32_t event)
     unsigned excuse = 0;
     for (uint32_t at = oracle->events[event].gone; at != ORACLE_NONE; at = oracle->edges[at].next) {
         uint32_t may = oracle->edges[at].may;
-        if (oracle->events[may].lost || oracle->events[may].forgotten)
+        if (oracle->edges[at].lost || oracle->events[may].lost || oracle->events[may].forgotten)
             return 2;
         if (!judge_knows(judge, may))
             continue;
@@ -248,9 +248,11 @@ void oracle_lose(struct oracle *oracle, uint32_t number, size_t node)
             event->lost = true;
         for (uint32_t at = event->gone; event->path == number && at != ORACLE_NONE;
              at = oracle->edges[at].next) {
-            struct oracle_edge *edge = &oracle->edges[at]; /* `must` may be of another cell */
-            if (edge->must != ORACLE_NONE && !is_known_elsewhere(oracle, shard, edge->must, node))
-                edge->must = ORACLE_NONE;
+            struct oracle_edge *edge = &oracle->edges[at]; /* both may be of another cell */
+            if (edge->must == ORACLE_NONE || is_known_elsewhere(oracle, shard, edge->must, node))
+                continue;
+            edge->must = ORACLE_NONE;
+            edge->lost = true;
         }
     }
 }

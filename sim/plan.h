@@ -18,6 +18,7 @@ struct settings {
     const struct workload *workload;
     const char *only; /* "3,17-20": no other steps; PLAN_NONE; NULL: all */
     bool trace;
+    bool ring; /* the bucket of quorums is on one, whose layouts change */
 };
 
 struct step {

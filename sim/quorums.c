@@ -8,6 +8,9 @@
 #include "engine/cover.h"
 #include "engine/read.h"
 #include "engine/survey.h"
+#include "sim/hand.h"
+#include "sim/load.h"
+#include "sim/ring.h"
 #include "store/keys.h"
 #include "store/slot.h"
 
@@ -19,18 +22,36 @@ struct quorum_write {
     struct write_op op;
     struct pledge *pledge;
     uint64_t serial;
+    struct quorums *quorums;
     uint8_t path[PATH_ROOM];
 };
 
 struct quorum_read {
     struct event event; /* first */
     struct survey survey;
+    char shard[NEAP_BUCKET_MAX + 1];
     uint64_t epoch, began, until_ms;
 };
 
+/* One that is handed on: of one element. */
+struct quorum_look {
+    struct read read;
+    struct quorums *quorums;
+    struct buffer cell;
+    uint64_t serial, began;
+    uint8_t path[PATH_ROOM];
+};
+
+static const char *bucket_of(const struct quorums *quorums)
+{
+    return quorums->ring ? QUORUM_RING_BUCKET : QUORUM_BUCKET;
+}
+
 void quorums_init(struct quorums *quorums, struct world *world)
 {
-    *quorums = (struct quorums){.world = world};
+    /* Not with a device that lies: of those worlds nobody may write the system's bucket. */
+    *quorums =
+        (struct quorums){.world = world, .ring = world->options.ring && !world->options.device};
 }
 
 void quorums_free(struct quorums *quorums)
@@ -51,6 +72,8 @@ bool quorums_spoilt(const struct world *world)
     struct key prefix;
     bool spoilt = world->garbles;
     key_cell(&prefix, bucket_id(QUORUM_BUCKET), bucket_id(QUORUM_BUCKET), slice_of(NULL, 0));
+    if (world->load && world->load->quorums.ring)
+        prefix.size = 0;
     for (size_t i = 0; i < world->nodes_count; i++)
         spoilt |= disk_find_lost(&world->nodes[i].door, key_slice(&prefix)) != NULL ||
                   sim_has_holes(&world->nodes[i]);
@@ -62,7 +85,9 @@ static void element_path(uint64_t serial, struct buffer *ret_path)
     char name[24];
     buffer_clear(ret_path);
     snprintf(name, sizeof name, "q%llu", (unsigned long long)serial);
-    must(path_level(ret_path, slice_text("seats"), NEAP_SET) == 0);
+    char key[] = "seats0";
+    key[5] = (char)('0' + serial % 4);
+    must(path_level(ret_path, slice_text(key), NEAP_SET) == 0);
     must(path_element(ret_path, slice_text(name)) == 0);
 }
 
@@ -71,39 +96,111 @@ int pledge_is_at(const struct world *world, size_t node, const struct pledge *pl
     uint8_t place[PATH_ROOM];
     struct buffer path = {place, 0, PATH_ROOM, PATH_ROOM}, bytes;
     const struct view view = {.disk = world->nodes[node].disk};
-    uint64_t shard = bucket_id(QUORUM_BUCKET);
+    uint64_t bucket = bucket_id(bucket_of(&world->load->quorums));
     struct cell cell;
     element_path(pledge->serial, &path);
     buffer_init(&bytes, STORED_SIZE_MAX);
     cell_init(&cell);
-    int code = cell_read(&view, shard, shard, buffer_slice(&path), &bytes, &cell);
+    int code = cell_read(&view, pledge->shard, bucket, buffer_slice(&path), &bytes, &cell);
     int is_at = code ? -1 : cell.count > 0;
     cell_done(&cell);
     buffer_done(&bytes);
     return is_at;
 }
 
+/* Of a ring one node that has it is enough: that all have the same is another promise. */
+int pledge_is_kept(const struct quorums *quorums, const struct pledge *pledge)
+{
+    const struct world *world = quorums->world;
+    int kept = quorums->ring ? 0 : pledge_is_at(world, 0, pledge);
+    for (size_t i = 0; quorums->ring && i < world->nodes_count && kept <= 0; i++) {
+        int is_at = pledge_is_at(world, i, pledge);
+        kept = is_at ? is_at : kept;
+    }
+    return kept;
+}
+
 /* ---- writes ---- */
 
-static enum neap_level level_draw(struct rng *rng)
+/* Of a ring: as many as own a slot. */
+static unsigned members_of(const struct quorums *quorums)
+{
+    return quorums->ring ? SIM_RING_N : quorums_members(quorums->world);
+}
+
+static bool level_is_of_zones(enum neap_level level)
+{
+    return level == NEAP_LOCAL_QUORUM || level == NEAP_EACH_QUORUM;
+}
+
+/* Where the element goes, as that node knows. False: it does not know the ring. */
+static bool place_of(const struct quorums *quorums, size_t node, uint64_t serial,
+                     struct placed *ret_placed)
+{
+    uint8_t place[PATH_ROOM];
+    struct buffer path = {place, 0, PATH_ROOM, PATH_ROOM};
+    element_path(serial, &path);
+    return !place_find(sim_rings(quorums->world, node), bucket_of(quorums), buffer_slice(&path),
+                       ret_placed);
+}
+
+static bool is_mine(const struct quorums *quorums, size_t node, const struct placed *placed)
+{
+    return !quorums->ring || place_is_mine(placed, sim_id(quorums->world, node));
+}
+
+static enum neap_level level_draw_plain(struct rng *rng)
 {
     static const enum neap_level levels[] = {NEAP_ONE,    NEAP_QUORUM, NEAP_QUORUM,
                                              NEAP_QUORUM, NEAP_QUORUM, NEAP_ALL};
     return levels[rng_below(rng, sizeof levels / sizeof *levels)];
 }
 
+static enum neap_level level_draw(const struct quorums *quorums, struct rng *rng)
+{
+    if (quorums->ring && rng_chance(rng, 25))
+        return rng_chance(rng, 70) ? NEAP_EACH_QUORUM : NEAP_LOCAL_QUORUM;
+    return level_draw_plain(rng);
+}
+
+static void pledge_acked(struct quorums *quorums, struct pledge *pledge);
+
+static void hand_pledged(void *arg, size_t node, int code, bool lost)
+{
+    struct quorum_write *write = arg;
+    struct quorums *quorums = write->quorums;
+    struct pledge *pledge = write->pledge;
+    (void)node;
+    quorums->pending--;
+    if (!lost && !code) {
+        pledge_acked(quorums, pledge);
+    } else if (!lost && (code == NEAP_UNAVAILABLE || code == NEAP_BUSY)) {
+        pledge->state = PLEDGE_REFUSED;
+        quorums->refused++;
+    } else {
+        pledge->state = PLEDGE_OPEN;
+        quorums->uncertain++;
+    }
+    token_done(&write->write.token);
+    token_done(&write->write.awaited);
+    mem_free(write);
+}
+
 static void pledge_call(struct quorums *quorums, size_t node, struct rng *rng)
 {
     struct world *world = quorums->world;
+    struct placed placed;
     struct pledge *pledge = &quorums->pledges[(quorums->serial + 1) % PLEDGES];
-    if (pledge->state == PLEDGE_ASKED || pledge->state == PLEDGE_WAITS)
+    if (pledge->state == PLEDGE_ASKED || pledge->state == PLEDGE_WAITS ||
+        !place_of(quorums, node, quorums->serial + 1, &placed))
         return;
     struct quorum_write *write = mem_new(sizeof *write);
     must(write);
     token_done(&pledge->awaited);
     *pledge = (struct pledge){.serial = ++quorums->serial,
                               .state = PLEDGE_ASKED,
-                              .level = level_draw(rng),
+                              .shard = bucket_id(placed.shard),
+                              .level = level_draw(quorums, rng),
                               .node = node,
                               .epoch = world->nodes[node].epoch,
                               .until_ms = world->now_ms + TIMEOUT_MS};
@@ -111,21 +208,28 @@ static void pledge_call(struct quorums *quorums, size_t node, struct rng *rng)
     element_path(pledge->serial, &path);
     write->pledge = pledge;
     write->op = (struct write_op){
-        .bucket = QUORUM_BUCKET, .path = buffer_slice(&path), .op = {.kind = OP_SET_ADD}};
-    write->write = (struct write){.ops = &write->op, .count = 1, .level = pledge->level};
+        .bucket = bucket_of(quorums), .path = buffer_slice(&path), .op = {.kind = OP_SET_ADD}};
+    write->quorums = quorums;
+    write->write = (struct write){
+        .ops = &write->op, .count = 1, .level = pledge->level, .timeout_ms = TIMEOUT_MS};
     token_init(&write->write.token);
     write->event = (struct event){.kind = EVENT_WRITE, .write = &write->write, .waiter = quorums};
     quorums->pending++;
     world_note(world, "%s: quorum add q%llu at level %d", world->nodes[node].name,
                (unsigned long long)pledge->serial, (int)pledge->level);
-    sim_post(world, node, &write->event);
+    if (is_mine(quorums, node, &placed))
+        sim_post(world, node, &write->event);
+    else
+        hand_write(world, node, &write->write, hand_pledged, write);
 }
 
 /* What a level promises, whatever nodes take for their number. */
-static unsigned need_of(const struct world *world, enum neap_level level)
+static unsigned need_of(const struct quorums *quorums, enum neap_level level)
 {
     unsigned need = 0;
-    must(!quorum_need(level, quorums_members(world), &need, NULL));
+    if (level_is_of_zones(level))
+        return level == NEAP_EACH_QUORUM ? 2 : 1;
+    must(!quorum_need(level, members_of(quorums), &need, NULL));
     return need ? need : 1;
 }
 
@@ -136,13 +240,14 @@ static void pledge_acked(struct quorums *quorums, struct pledge *pledge)
     unsigned have = 0, unknown = 0;
     pledge->state = PLEDGE_ACKED;
     pledge->acked = ++quorums->moment;
-    pledge->need = need_of(world, pledge->level);
+    pledge->need = need_of(quorums, pledge->level);
     quorums->acked++;
     for (size_t i = 0; i < world->nodes_count; i++) {
-        bool votes = i < quorums_members(world) || i == pledge->node;
+        bool votes = i < quorums_members(world) || i == pledge->node || quorums->ring;
         int is_at = votes ? pledge_is_at(world, i, pledge) : 0;
         have += is_at > 0;
         unknown += is_at < 0 || (votes && pledge->destroyed >> i & 1);
+        unknown += quorums->ring && is_at <= 0 && !world->nodes[i].up;
     }
     world_note(world, "%s: q%llu is acknowledged, %u have it", world->nodes[pledge->node].name,
                (unsigned long long)pledge->serial, have);
@@ -205,17 +310,80 @@ static void write_ended(struct quorums *quorums, size_t node, struct quorum_writ
 
 /* ---- reads ---- */
 
+bool levels_meet(const struct quorums *quorums, enum neap_level write, enum neap_level read)
+{
+    if (level_is_of_zones(write) || level_is_of_zones(read))
+        return write == NEAP_EACH_QUORUM && level_is_of_zones(read);
+    return need_of(quorums, write) + need_of(quorums, read) > members_of(quorums);
+}
+
+static void look_ended(void *arg, size_t node, int code, bool lost)
+{
+    struct quorum_look *look = arg;
+    struct quorums *quorums = look->quorums;
+    struct world *world = quorums->world;
+    const struct pledge *pledge = &quorums->pledges[look->serial % PLEDGES];
+    struct cell cell;
+    quorums->pending--;
+    cell_init(&cell);
+    if (lost || code || cell_decode(buffer_slice(&look->cell), &cell)) {
+        quorums->unread++;
+    } else {
+        quorums->reads++;
+        if (pledge->serial == look->serial && pledge->state == PLEDGE_ACKED &&
+            pledge->acked <= look->began && !pledge->destroyed && cell.count == 0 &&
+            levels_meet(quorums, pledge->level, look->read.level) && !quorums_spoilt(world))
+            world_fail(world, "quorums: %s reads at level %d, and misses q%llu of level %d",
+                       world->nodes[node].name, (int)look->read.level,
+                       (unsigned long long)look->serial, (int)pledge->level);
+    }
+    cell_done(&cell);
+    buffer_done(&look->cell);
+    token_done(&look->read.token);
+    mem_free(look);
+}
+
+static void look_call(struct quorums *quorums, size_t node, uint64_t serial, enum neap_level level)
+{
+    struct quorum_look *look = mem_new(sizeof *look);
+    must(look);
+    struct buffer path = {look->path, 0, PATH_ROOM, PATH_ROOM};
+    element_path(serial, &path);
+    buffer_init(&look->cell, CELL_SIZE_MAX);
+    look->quorums = quorums;
+    look->serial = serial;
+    look->began = ++quorums->moment;
+    look->read = (struct read){.bucket = bucket_of(quorums),
+                               .path = buffer_slice(&path),
+                               .level = level,
+                               .timeout_ms = TIMEOUT_MS};
+    token_init(&look->read.token);
+    quorums->pending++;
+    hand_read(quorums->world, node, &look->read, &look->cell, look_ended, look);
+}
+
 static void read_call(struct quorums *quorums, size_t index, struct rng *rng)
 {
     struct world *world = quorums->world;
     struct sim_node *node = &world->nodes[index];
     enum neap_level level = rng_chance(rng, 85) ? NEAP_QUORUM : NEAP_ALL;
+    struct placed placed;
+    uint64_t serial = quorums->serial > 8 ? quorums->serial - rng_below(rng, 8) : 1;
+    if (quorums->ring && rng_chance(rng, 25))
+        level = rng_chance(rng, 70) ? NEAP_LOCAL_QUORUM : NEAP_EACH_QUORUM;
+    if (!place_of(quorums, index, serial, &placed))
+        return;
+    if (!is_mine(quorums, index, &placed)) {
+        look_call(quorums, index, serial, level);
+        return;
+    }
     struct quorum_read *read = mem_new(sizeof *read);
     must(read);
+    snprintf(read->shard, sizeof read->shard, "%s", placed.shard);
     read->epoch = node->epoch;
     read->until_ms = world->now_ms + TIMEOUT_MS;
     read->began = ++quorums->moment;
-    survey_init(&read->survey, bucket_id(QUORUM_BUCKET), level, sim_now(node).mono_ms + TIMEOUT_MS);
+    survey_init(&read->survey, read->shard, level, sim_now(node).mono_ms + TIMEOUT_MS);
     read->event = (struct event){.kind = EVENT_ASK, .ask = &read->survey.ask, .waiter = quorums};
     quorums->pending++;
     world_note(world, "%s: quorum read at level %d", node->name, (int)level);
@@ -237,7 +405,8 @@ static void inquiry_read(struct quorums *quorums, const struct inquiry *inquiry)
     for (size_t i = 0; i < PLEDGES && !quorums_spoilt(world); i++) {
         const struct pledge *pledge = &quorums->pledges[i];
         if (pledge->state != PLEDGE_ACKED || pledge->acked > inquiry->began || pledge->destroyed ||
-            inquiry->need + pledge->need <= quorums_members(world) ||
+            pledge->shard != inquiry->shard ||
+            !levels_meet(quorums, pledge->level, inquiry->level) ||
             pledge_is_private(world, pledge) || pledge_is_at(world, inquiry->node, pledge) != 0)
             continue;
         world_fail(world, "quorums: %s reads at %u nodes, and misses q%llu, which %u had",
@@ -250,7 +419,7 @@ static void inquiry_look(struct quorums *quorums, struct inquiry *inquiry)
 {
     struct world *world = quorums->world;
     struct sim_node *node = &world->nodes[inquiry->node];
-    uint64_t shard = bucket_id(QUORUM_BUCKET);
+    uint64_t shard = inquiry->shard;
     if (!inquiry->waits)
         return;
     bool over = !node->up || node->epoch != inquiry->epoch || world->now_ms >= inquiry->until_ms;
@@ -276,6 +445,8 @@ static void inquiry_begin(struct quorums *quorums, size_t node, const struct quo
                                     .epoch = read->epoch,
                                     .until_ms = read->until_ms,
                                     .began = read->began,
+                                    .level = read->survey.level,
+                                    .shard = read->survey.ask.shard,
                                     .need = need};
         must(!survey_join(&read->survey, &inquiry->seen));
         inquiry_look(quorums, inquiry);
@@ -288,7 +459,7 @@ static void read_ended(struct quorums *quorums, size_t node, struct quorum_read 
 {
     struct quorum quorum;
     if (!lost && !read->event.code && survey_verdict(&read->survey, &quorum) == QUORUM_DONE)
-        inquiry_begin(quorums, node, read, need_of(quorums->world, read->survey.level));
+        inquiry_begin(quorums, node, read, need_of(quorums, read->survey.level));
     else
         quorums->unread++;
     survey_done(&read->survey);
@@ -312,9 +483,44 @@ void quorums_replaced(struct quorums *quorums, size_t node)
         quorums->pledges[i].destroyed |= UINT32_C(1) << node;
 }
 
+static bool pledge_is_damaged(const struct sim_node *node, const struct pledge *pledge)
+{
+    uint8_t place[PATH_ROOM];
+    struct buffer path = {place, 0, PATH_ROOM, PATH_ROOM};
+    uint64_t shard = bucket_id(QUORUM_BUCKET);
+    struct key key;
+    element_path(pledge->serial, &path);
+    key_cell(&key, shard, shard, buffer_slice(&path));
+    return sim_in_hole(node, key_slice(&key));
+}
+
+void quorums_started(struct quorums *quorums, size_t node)
+{
+    for (size_t i = 0; i < PLEDGES; i++) {
+        if (pledge_is_damaged(&quorums->world->nodes[node], &quorums->pledges[i]))
+            quorums->pledges[i].destroyed |= UINT32_C(1) << node;
+    }
+}
+
 bool quorums_are_done(const struct quorums *quorums)
 {
     return quorums->pending == 0;
+}
+
+/* Nodes join and leave the ring: four or more of those that have a voice. */
+static void layout_call(struct quorums *quorums, size_t node, struct rng *rng)
+{
+    uint32_t all = (UINT32_C(1) << quorums_members(quorums->world)) - 1, members = all;
+    if (quorums->layouts > 0 && rng_chance(rng, 60))
+        members &= ~(UINT32_C(1) << rng_below(rng, quorums_members(quorums->world)));
+    if (!sim_ring_next(quorums->world, node, members))
+        return;
+    quorums->layouts++;
+    /* Slots come and go with it, as buckets do that are subscribed to. */
+    for (size_t i = 0; i < quorums->world->nodes_count; i++)
+        quorums->world->nodes[i].lets_go = true;
+    world_note(quorums->world, "%s: a layout over nodes %x", quorums->world->nodes[node].name,
+               (unsigned)members);
 }
 
 void quorums_call(struct quorums *quorums, uint64_t seed)
@@ -332,6 +538,8 @@ void quorums_call(struct quorums *quorums, uint64_t seed)
     if (!world->nodes[node].up || sim_is_unsure(&world->nodes[node]))
         return;
     quorums->asked++;
+    if (quorums->ring && (quorums->layouts == 0 || rng_chance(&rng, 3)))
+        layout_call(quorums, node, &rng);
     if (rng_chance(&rng, 60))
         pledge_call(quorums, node, &rng);
     else

@@ -11,6 +11,7 @@
 enum { PLEDGES = 64, INQUIRIES = 8 };
 
 #define QUORUM_BUCKET "quorum"
+#define QUORUM_RING_BUCKET "quorum@main" /* by half of those seeds, on a ring that changes */
 
 enum pledge_state {
     PLEDGE_NONE,
@@ -23,7 +24,7 @@ enum pledge_state {
 
 /* An element, and what its caller was told of it. */
 struct pledge {
-    uint64_t serial;
+    uint64_t serial, shard;
     enum pledge_state state;
     enum neap_level level;
     size_t node;
@@ -39,11 +40,15 @@ struct inquiry {
     size_t node;
     uint64_t epoch, until_ms, began; /* moment */
     unsigned need;
+    enum neap_level level;
+    uint64_t shard;
     struct context seen;
 };
 
 struct quorums {
     struct world *world;
+    bool ring;
+    uint64_t layouts; /* that were made */
     uint64_t asked, serial, moment;
     size_t pending; /* events without an answer */
     struct pledge pledges[PLEDGES];
@@ -58,10 +63,16 @@ void quorums_call(struct quorums *quorums, uint64_t seed);
 bool quorums_are_done(const struct quorums *quorums);
 /* One of its events, whose waiter it is, has ended. `lost`: its process did first. */
 void quorums_ended(struct quorums *quorums, size_t node, struct event *event, bool lost);
+/* A directory was lost there; or a process has begun, and parts of it may have been damaged. */
 void quorums_replaced(struct quorums *quorums, size_t node);
+void quorums_started(struct quorums *quorums, size_t node);
 
+/* Do two levels meet: does a read at the one see what was written at the other? */
+bool levels_meet(const struct quorums *quorums, enum neap_level write, enum neap_level read);
 /* 1: it has the element; 0: it has not; negative: nobody can say. */
 int pledge_is_at(const struct world *world, size_t node, const struct pledge *pledge);
+/* The same of the cluster at rest: of a ring, of who holds the slot. */
+int pledge_is_kept(const struct quorums *quorums, const struct pledge *pledge);
 /* Nodes that have a say. */
 unsigned quorums_members(const struct world *world);
 /* Is anything lost that no directory took with it? Then nothing is certain. */

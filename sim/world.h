@@ -80,6 +80,7 @@ struct sim_node {
     uint64_t boot_ms;                /* its monotonic clock began then */
     bool off;                        /* the machine: it boots when the process starts */
     bool away;                       /* nobody starts it, but a hand */
+    bool lets_go;                    /* of buckets, now or once: it may refuse to write them */
     uint64_t slow_ms, slow_until_ms; /* every turn takes that much longer to come */
     uint64_t paused_until_ms;        /* no turn before */
     uint64_t effects_left;           /* power fails before the last of them; 0: it does not */
@@ -111,6 +112,7 @@ struct world_options {
     unsigned delay_ms_max; /* of messages */
     bool print;            /* trace lines to stdout */
     bool device;           /* the last node is one: its certificate names its buckets */
+    bool ring;             /* the bucket of quorums is on one */
     bool steady;           /* the world leaves nothing to chance: for stories */
 };
 
@@ -163,6 +165,8 @@ void world_starve(struct world *world);
 uint64_t world_below(struct world *world, uint64_t bound);
 
 void sim_start(struct world *world, size_t node);
+/* It begins no more calls of other nodes; returns how many it has begun. Then sim_stop(). */
+size_t sim_ending(struct world *world, size_t node);
 void sim_stop(struct world *world, size_t node); /* in good order: synced */
 /* Power fails: what is not synced may go. */
 /* Adds what the shards of a node that is up have counted. */
@@ -184,6 +188,8 @@ void sim_post(struct world *world, size_t node, struct event *event);
 enum sim_order_kind { SIM_PAUSE, SIM_RESUME, SIM_CANCEL, SIM_SCRUB, SIM_REPAIR };
 void sim_order(struct world *world, size_t node, enum sim_order_kind kind, enum task_kind task,
                uint64_t shard);
+/* An operator subscribes to a name or glob, or no longer does; the node must be up. */
+void sim_subscribe(struct world *world, size_t node, bool adds, const char *entry);
 void sim_ask(struct world *world, size_t node, enum ask_kind kind, uint64_t shard, uint64_t for_ms);
 /* What others have otherwise, with what is under way. */
 void sim_diff(struct world *world, size_t node, uint64_t shard, uint64_t for_ms);

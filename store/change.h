@@ -52,6 +52,8 @@ bool cell_same(const struct cell *a, const struct cell *b); /* dots and payloads
 int shard_record_write(const struct shard *shard, struct batch *batch,
                        const struct context *context, const struct context *horizon,
                        uint64_t residue_next);
+/* All that lies under the shard, but for its record. */
+int shard_clear(uint64_t shard, struct batch *batch);
 void shard_set_new_id(struct shard *shard, uint64_t replica);
 /* An id that this directory has left. */
 void shard_add_earlier(struct shard *shard, uint64_t id);

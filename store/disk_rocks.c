@@ -37,6 +37,11 @@ static const char options_text[] = "paranoid_file_checks=true;"
                                    "memtable_whole_key_filtering=true;"
                                    "memtable_prefix_bloom_size_ratio=0.01";
 
+/* Cells of one commit come in order, so that the search for the place of one may begin where the
+ * last one of its bucket is: a tenth less for a batch of 100, a hundredth more for a lone one. */
+static const char options_cells_text[] =
+    "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.16";
+
 /* Meta is in the family that every RocksDB database has. */
 static const char *const family_names[DISK_FAMILIES] = {"cells", "log", "default"};
 
@@ -45,7 +50,7 @@ struct disk_rocks {
     char *path;
     bool readonly;
     bool marked; /* as damaged */
-    rocksdb_options_t *options;
+    rocksdb_options_t *options, *options_cells;
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[DISK_FAMILIES];
     rocksdb_readoptions_t *read;
@@ -470,6 +475,8 @@ static void rocks_close(struct disk *disk)
         rocksdb_readoptions_destroy(rocks->read);
     if (rocks->options)
         rocksdb_options_destroy(rocks->options);
+    if (rocks->options_cells)
+        rocksdb_options_destroy(rocks->options_cells);
     if (rocks->lock_ready)
         must(pthread_mutex_destroy(&rocks->lock) == 0);
     mem_free(rocks->path);
@@ -539,19 +546,31 @@ static void options_memory(rocksdb_options_t *options, size_t memory_max)
     rocksdb_options_set_table_cache_numshardbits(options, 2);
 }
 
-static int options_new(const struct disk_rocks_options *wanted, rocksdb_options_t **ret_options)
+/* A copy with what the text says. */
+static int options_change(const rocksdb_options_t *base, const char *changes,
+                          rocksdb_options_t **ret_options)
 {
-    rocksdb_options_t *base = rocksdb_options_create(), *options = rocksdb_options_create();
+    rocksdb_options_t *options = rocksdb_options_create();
     char *text = NULL;
 
-    /* First the text, since it starts from plain options and copies them. */
-    rocksdb_get_options_from_string(base, options_text, options, &text);
-    rocksdb_options_destroy(base);
-    if (text) {
-        rocksdb_free(text);
-        rocksdb_options_destroy(options);
-        return NEAP_FORMAT;
+    rocksdb_get_options_from_string(base, changes, options, &text);
+    if (!text) {
+        *ret_options = options;
+        return 0;
     }
+    rocksdb_free(text);
+    rocksdb_options_destroy(options);
+    return NEAP_FORMAT;
+}
+
+static int options_new(const struct disk_rocks_options *wanted, rocksdb_options_t **ret_options)
+{
+    rocksdb_options_t *base = rocksdb_options_create(), *options = NULL;
+    int error = options_change(base, options_text, &options);
+
+    rocksdb_options_destroy(base);
+    if (error)
+        return error;
     rocksdb_options_set_create_if_missing(options, wanted->create);
     rocksdb_options_set_create_missing_column_families(options, 1);
     rocksdb_options_set_paranoid_checks(options, !wanted->lenient);
@@ -581,7 +600,7 @@ static char *rocks_open_mode(struct disk_rocks *rocks, int mode)
 
     rocksdb_options_set_wal_recovery_mode(rocks->options, mode);
     for (i = 0; i < DISK_FAMILIES; i++)
-        options[i] = rocks->options;
+        options[i] = i == DISK_CELLS ? rocks->options_cells : rocks->options;
     if (rocks->readonly)
         rocks->db = rocksdb_open_for_read_only_column_families(rocks->options, rocks->path,
                                                                DISK_FAMILIES, family_names, options,
@@ -704,6 +723,8 @@ static int rocks_new(const struct disk_rocks_options *options, struct disk_rocks
     rocks->lock_ready = pthread_mutex_init(&rocks->lock, NULL) == 0;
     if (rocks->path && rocks->lock_ready)
         error = options_new(options, &rocks->options);
+    if (!error)
+        error = options_change(rocks->options, options_cells_text, &rocks->options_cells);
     if (error) {
         rocks_close(&rocks->disk);
         return error;

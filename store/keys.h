@@ -18,6 +18,8 @@
  *          'M'                                   what expires up to then is hidden
  *          'N' [number 8]                        which id came as this one
  *          'N'                                   and which numbers there are
+ *          'P'                                   what this node subscribes to
+ *                                                (store/subscription.h)
  *          'X' [shard 8][bucket 8][path][score 8][member]  an index of scores (store/ranking.h)
  *          'Y' [shard 8][bucket 8][path]         how many are in a map or set (store/tally.h)
  * What is made of the cells alone comes last, from KEY_META_DERIVED on. */
@@ -27,7 +29,7 @@
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "ABCDEFHIMNORSTUXY"
+#define KEY_META_KINDS "ABCDEFHIMNOPRSTUXY"
 #define KEY_META_DERIVED "X"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };

@@ -282,38 +282,30 @@ static int range_delete(struct batch *batch, enum disk_family family, const stru
     return batch_delete_range(batch, family, key_slice(prefix), key_slice(&end));
 }
 
+int shard_clear(uint64_t shard, struct batch *batch)
+{
+    static const char kinds[] = "RUTXYD";
+    struct key prefix;
+    int error;
+
+    key_shard_prefix(&prefix, shard);
+    error = range_delete(batch, DISK_CELLS, &prefix);
+    if (!error)
+        error = range_delete(batch, DISK_LOG, &prefix);
+    for (const char *kind = kinds; *kind && !error; kind++) {
+        key_shard_meta_prefix(&prefix, *kind, shard);
+        error = range_delete(batch, DISK_META, &prefix);
+    }
+    key_session(&prefix, shard);
+    return error ? error : range_delete(batch, DISK_META, &prefix);
+}
+
 static int reset_write(struct shard *shard, struct batch *batch, uint64_t replica)
 {
     static const struct context nothing;
     struct shard written = *shard; /* only looked at by the record */
-    struct key prefix;
-    int error;
+    int error = shard_clear(shard->id, batch);
 
-    key_shard_prefix(&prefix, shard->id);
-    error = range_delete(batch, DISK_CELLS, &prefix);
-    if (!error)
-        error = range_delete(batch, DISK_LOG, &prefix);
-    key_shard_meta_prefix(&prefix, 'R', shard->id);
-    if (!error)
-        error = range_delete(batch, DISK_META, &prefix);
-    key_shard_meta_prefix(&prefix, 'U', shard->id);
-    if (!error)
-        error = range_delete(batch, DISK_META, &prefix);
-    key_shard_meta_prefix(&prefix, 'T', shard->id);
-    if (!error)
-        error = range_delete(batch, DISK_META, &prefix);
-    key_shard_meta_prefix(&prefix, 'X', shard->id);
-    if (!error)
-        error = range_delete(batch, DISK_META, &prefix);
-    key_shard_meta_prefix(&prefix, 'Y', shard->id);
-    if (!error)
-        error = range_delete(batch, DISK_META, &prefix);
-    key_session(&prefix, shard->id);
-    if (!error)
-        error = range_delete(batch, DISK_META, &prefix);
-    key_shard_meta_prefix(&prefix, 'D', shard->id);
-    if (!error)
-        error = range_delete(batch, DISK_META, &prefix);
     shard_set_new_id(&written, replica);
     written.formers_count = written.earlier_count = 0;
     if (!error)
@@ -474,7 +466,8 @@ bool shard_is_alone(const struct shard *shard)
 /* A mesh bucket is a shard of its own; slots of rings, which hold many, are to come. */
 bool shard_has_bucket(const struct shard *shard, uint64_t bucket)
 {
-    return bucket == shard->id;
+    /* A slot of a ring has whatever is placed on the ring. */
+    return shard->name[0] == '@' ? bucket != shard->id : bucket == shard->id;
 }
 
 struct shard_mark shard_set_mark(const struct shard *shard)

@@ -104,6 +104,7 @@ struct shard {
     bool leaving;          /* the directory is not the first that has this id: never confirmed */
     bool went_back;        /* a message has shown another future of my id: shard_prove(), re-dot */
     bool drawn;            /* my id was drawn in this opening: nobody else can have spent with it */
+    bool unwanted;         /* the store's: this node does not subscribe to it (any more) */
     bool disowned;         /* shard_disown(), until the next re-dotting */
     enum proof proof;      /* the engine's to set, of this opening */
     struct former formers[FORMERS_MAX]; /* the oldest first */
@@ -164,6 +165,8 @@ int shard_forget_log(const struct view *view, struct batch *batch, uint64_t shar
 /* Rule 9, a shard that was dropped and is subscribed again: cells, log, context go; a new id. The
  * caller has made sure that others have all that the context names: it is lost otherwise. */
 int shard_reset(struct shard *shard, struct batch *batch, uint64_t replica);
+/* All of it goes from disk, its record too; in memory it is as before, and to be freed. */
+int shard_erase(const struct shard *shard, struct batch *batch);
 
 /* Is nothing in it but own events of this id? */
 bool shard_is_alone(const struct shard *shard);

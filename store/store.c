@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -41,6 +42,24 @@ static size_t utf8_size(const uint8_t *text)
     return size;
 }
 
+/* As ring_name_check() of gossip/rings.h, of which the store knows nothing. */
+static int ring_text_check(const char *text, size_t size)
+{
+    if (size == 0 || size > 63)
+        return NEAP_INVALID;
+    return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") < size ? NEAP_INVALID : 0;
+}
+
+/* NAME@RING is placed on a ring; for nothing else is there an '@'. */
+static int ring_part_check(const char *name)
+{
+    const char *at = strchr(name, '@');
+
+    if (!at)
+        return 0;
+    return at == name ? NEAP_INVALID : ring_text_check(at + 1, strlen(at + 1));
+}
+
 int bucket_name_check(const char *name)
 {
     const uint8_t *text = (const uint8_t *)name;
@@ -55,6 +74,18 @@ int bucket_name_check(const char *name)
         if (size == 0 || *text < 0x20 || *text == 0x7f || *text == '/')
             return NEAP_INVALID;
     }
+    return ring_part_check(name);
+}
+
+int shard_name_check(const char *name)
+{
+    const char *slash = name ? strchr(name, '/') : NULL;
+
+    if (!name || name[0] != '@')
+        return bucket_name_check(name);
+    if (!slash || ring_text_check(name + 1, (size_t)(slash - name - 1)) || !slash[1] ||
+        strlen(slash + 1) > 4 || strspn(slash + 1, "0123456789") != strlen(slash + 1))
+        return NEAP_INVALID;
     return 0;
 }
 
@@ -109,6 +140,8 @@ static void store_add(struct store *store, struct shard *shard)
     store->shards[at] = shard;
     store->shards_count++;
     shard->clock = &store->clock;
+    shard->unwanted = !store_wants(store, shard->name);
+    store->unwanted_count += shard->unwanted;
     if (store->alone)
         shard->proof = PROOF_ALONE;
 }
@@ -131,7 +164,9 @@ static int store_make(struct store *store, struct batch *batch, const char *name
 
     if (!error && store->trees.kept)
         error = shard_tree_open(shard, &store->trees.key, store->trees.bits_max);
-    if (!error && !store->identity.fresh_life && !BROKEN("life-again"))
+    if (!error && store->dropped && !BROKEN("same-id-again"))
+        error = shard_reset(shard, batch, store_new_id(store));
+    else if (!error && !store->identity.fresh_life && !BROKEN("life-again"))
         error = shard_redot(shard, batch);
     if (error) {
         shard_free(shard);
@@ -154,7 +189,7 @@ int store_shard(struct store *store, struct batch *batch, const char *name,
         *ret_shard = shard;
         return 0;
     }
-    error = bucket_name_check(name);
+    error = shard_name_check(name);
     if (!error)
         error = store_reserve(store);
     if (!error)
@@ -172,10 +207,77 @@ void store_forget(struct store *store, uint64_t id)
 
     if (at == store->shards_count || store->shards[at]->id != id)
         return;
+    store->unwanted_count -= store->shards[at]->unwanted;
     shard_free(store->shards[at]);
     store->shards_count--;
     memmove(store->shards + at, store->shards + at + 1,
             (store->shards_count - at) * sizeof(*store->shards));
+}
+
+/* ---- what is held ---- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    const uint64_t *one = a, *other = b;
+
+    return (*one > *other) - (*one < *other);
+}
+
+bool store_wants(const struct store *store, const char *name)
+{
+    uint64_t id;
+
+    if (name[0] == '@') {
+        id = bucket_id(name);
+        return store->placed_count &&
+               bsearch(&id, store->placed, store->placed_count, sizeof id, compare_ids);
+    }
+    return subscriptions_have(&store->subscriptions, name);
+}
+
+static void store_sort_out(struct store *store)
+{
+    store->unwanted_count = 0;
+    for (size_t i = 0; i < store->shards_count; i++) {
+        struct shard *shard = store->shards[i];
+
+        shard->unwanted = !store_wants(store, shard->name);
+        store->unwanted_count += shard->unwanted;
+    }
+}
+
+int store_subscribe(struct store *store, struct batch *batch, struct subscriptions *list)
+{
+    int error = subscriptions_save(batch, list);
+
+    if (error)
+        return error;
+    subscriptions_done(&store->subscriptions);
+    store->subscriptions = *list;
+    *list = (struct subscriptions){0};
+    store->subscriptions_version++;
+    store_sort_out(store);
+    return 0;
+}
+
+void store_place(struct store *store, uint64_t *ids, size_t count)
+{
+    mem_free(store->placed);
+    store->placed = ids;
+    store->placed_count = count;
+    store_sort_out(store);
+}
+
+int store_drop(struct store *store, struct batch *batch, uint64_t id)
+{
+    const struct shard *shard = store_find(store, id);
+    int error = shard ? shard_erase(shard, batch) : 0;
+
+    if (error)
+        return error;
+    store_forget(store, id);
+    store->dropped = true;
+    return 0;
 }
 
 /* ---- opening ---- */
@@ -235,6 +337,11 @@ static int store_start(struct store *store, struct batch *batch, const struct di
     if (!code)
         code = expiry_open(&view, store->clock.wall_ms, &store->expiry, &store->clock.expires_next);
     if (!code)
+        code = subscriptions_load(&view, &store->subscriptions);
+    store->subscriptions_version = 1;
+    if (code == NEAP_NOTFOUND)
+        code = subscriptions_all(&store->subscriptions);
+    if (!code)
         code = store_load(store, batch, error);
     if (!code && suspect)
         code = trees_drop(batch);
@@ -284,6 +391,8 @@ void store_done(struct store *store)
     for (size_t i = 0; i < store->shards_count; i++)
         shard_free(store->shards[i]);
     mem_free(store->shards);
+    mem_free(store->placed);
+    subscriptions_done(&store->subscriptions);
     *store = (struct store){0};
 }
 

@@ -7,6 +7,7 @@
 #include "store/expiry.h"
 #include "store/identity.h"
 #include "store/shard.h"
+#include "store/subscription.h"
 
 enum { BUCKETS_MAX = 16384, BUCKET_NAME_MAX = 255 };
 
@@ -28,7 +29,13 @@ struct store {
     struct rng rng; /* seeded from entropy: new replica ids */
     struct store_trees trees;
     uint64_t hidden; /* a shard that store_find() does not find: whoever asks may not know of it */
-    bool alone; /* it talks with nobody: no shard has anybody to ask who has what rights */
+    struct subscriptions subscriptions;
+    uint64_t subscriptions_version;
+    size_t unwanted_count; /* of shards: unwanted */
+    uint64_t *placed;      /* slots of rings that are to be here, rising; owned */
+    size_t placed_count;
+    bool dropped; /* in this opening: a shard that is made again takes an id of its own (rule 9) */
+    bool alone;   /* it talks with nobody: no shard has anybody to ask who has what rights */
 };
 
 /* The cluster's own bucket: every node holds it, only nodes write it. */
@@ -58,6 +65,17 @@ int store_shard(struct store *store, struct batch *batch, const char *name,
                 struct shard **ret_shard);
 /* Forgets a shard that store_shard() made in a batch that was rolled back. */
 void store_forget(struct store *store, uint64_t id);
+/* Does this node subscribe to the bucket? One that is here all the same is on its way out. */
+bool store_wants(const struct store *store, const char *name);
+/* A shard's name: that of a bucket, or "@RING/SLOT" (gossip/rings.h). */
+int shard_name_check(const char *name);
+/* These slots of rings are to be here from now on, and no others. Takes over the memory. */
+void store_place(struct store *store, uint64_t *ids, size_t count);
+/* Another list from now on. Takes it over; on error it is the caller's still. */
+int store_subscribe(struct store *store, struct batch *batch, struct subscriptions *list);
+/* Nothing of the shard is left, on disk and in memory; no event is made. The caller has made sure
+ * that others have what is in it. On error it is as before. */
+int store_drop(struct store *store, struct batch *batch, uint64_t id);
 /* The next HLC stamp; persists a mark ahead, through the batch, now and then. */
 int store_stamp(struct store *store, struct batch *batch, uint64_t wall_ms, uint64_t *ret_stamp);
 uint64_t store_new_id(struct store *store); /* a fresh replica id */

@@ -56,6 +56,7 @@ property()
         try "causality-rocks-$each" "$causality" --profile "$each" --disk rocks --seed "$seed" \
             --histories "$rounds"
     done
+    try ring "$build/tests/property/ring" --seed "$seed" --histories $((rounds * 100))
 }
 
 # All histories that others have answered, pushes in another order every night.
@@ -86,6 +87,7 @@ trust()
 # Namespaces: half a minute a round.
 netns()
 {
+    try ring-netns env top_srcdir="$source" sh "$source/tests/netns/ring.sh"
     try netns env top_srcdir="$source" sh "$source/tests/netns/netns.sh" $((rounds / 5 + 1)) "$seed"
 }
 

@@ -13,12 +13,15 @@ enum { FIELDS_MAX = 16, BUCKETS_MAX = 64 };
 struct cli {
     struct neap *neap; /* NULL for commands that need none */
     const char *node, *directory;
-    const char *cluster, *from, *peer;
+    const char *cluster, *from, *peer, *since;
     enum neap_type type; /* NEAP_ANY: not given */
     int json, format_given, dpkg;
     uint64_t limit; /* 0: none */
     struct neap_bytes fields[FIELDS_MAX];
     size_t fields_count;
+    int dry_run;           /* --dry-run: of repair */
+    int prometheus;        /* --prometheus: of stats */
+    int ring;              /* --ring: of demo */
     int file;              /* --file: of init */
     const char *kind;      /* who a certificate is for */
     uint64_t id, valid_ms; /* 0: not given */
@@ -37,7 +40,7 @@ struct command {
     int least, most;
     int needs_node;
     /* Those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce) p(eer)
-     * (tim)e (--)F(ile) k(ind and rights). */
+     * (tim)e (--)F(ile) k(ind and rights) b (since). */
     const char *flags;
     command_run run;
 };
@@ -77,7 +80,16 @@ int command_stats(struct cli *cli);
 int command_isolate(struct cli *cli);
 int command_revoke(struct cli *cli);
 int command_revoked(struct cli *cli);
+int command_peers(struct cli *cli);
+int command_retire(struct cli *cli);
+int command_forget(struct cli *cli);
+int command_subscribe(struct cli *cli);
+int command_unsubscribe(struct cli *cli);
+int command_subscriptions(struct cli *cli);
 int cluster_write(const char *path); /* a new cluster file; 0, or an exit code after saying why */
+/* cli_ring.c */
+int command_ring(struct cli *cli);
+int command_plan(struct cli *cli);
 /* cli_trust.c */
 int command_init(struct cli *cli);
 int command_token(struct cli *cli);
@@ -91,8 +103,20 @@ int command_explain(struct cli *cli);
 int explain_object(struct cli *cli, const char *verb); /* explain, or diff */
 /* ", lacks 8b3bcc2d:3 (1)": names and values of events; nothing when there are none. */
 void print_dot_names(const char *what, const json_t *dots);
+/* cli_hints.c */
+int command_hints(struct cli *cli);
+int command_log(struct cli *cli);
+/* cli_bundle.c */
+int command_bundle(struct cli *cli);
+/* cli_watch.c */
+int command_watch(struct cli *cli);
 /* cli_diff.c */
 int command_diff(struct cli *cli);
+/* cli_census.c */
+int command_big(struct cli *cli);
+int command_siblings(struct cli *cli);
+/* cli_doctor.c */
+int command_doctor(struct cli *cli);
 /* cli_verify.c */
 int command_verify(struct cli *cli);
 /* cli_tasks.c */
@@ -101,11 +125,19 @@ int command_task(struct cli *cli);
 int command_scrub(struct cli *cli);
 int command_limit(struct cli *cli);
 int command_repair(struct cli *cli);
+/* cli_repair.c */
+int repair_foresee(struct cli *cli); /* --dry-run */
 /* demo.c */
 int command_demo(struct cli *cli);
 
+/* cli_completion.c */
+int command_completion(struct cli *cli);
+
 /* neap.c */
+const struct command *cli_commands(size_t *ret_count);
 int cli_node(struct cli *cli); /* cli->neap, by the flags; 0, or an exit code after saying why */
+
+int cli_open(struct cli *cli); /* of --dir: cli->neap; 0, or a NEAP_ code */
 
 /* cli_admin.c: the answer as JSON; NULL after it said what is wrong, with *ret_exit. */
 json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tools/cli.h"
+#include "tools/metrics.h"
 
 json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit)
 {
@@ -189,8 +190,13 @@ int command_status(struct cli *cli)
         json_decref(status);
         return degraded;
     }
-    printf("node %s  version %s  cluster %s\n", text_of(status, "node"), text_of(status, "version"),
+    printf("node %s  version %s  cluster %s", text_of(status, "node"), text_of(status, "version"),
            text_of(status, "cluster"));
+    if (text_of(status, "name")[0])
+        printf("  name %s", text_of(status, "name"));
+    if (text_of(status, "zone")[0])
+        printf("  zone %s", text_of(status, "zone"));
+    printf("\n");
     printf("\n%-24s %8s %9s  %s\n", "bucket", "log", "residues", "equal");
     json_array_foreach(json_object_get(status, "buckets"), i, item) print_bucket(item);
     if (json_array_size(json_object_get(status, "peers")))
@@ -247,7 +253,7 @@ int command_stats(struct cli *cli)
 
     if (code == 0) {
         while ((code = neap_next(iter, &item, 0)) == 0) {
-            if (cli->json) {
+            if (cli->json || cli->prometheus) {
                 char name[128];
 
                 snprintf(name, sizeof(name), "%.*s", (int)item.name.size,
@@ -260,7 +266,9 @@ int command_stats(struct cli *cli)
         }
         neap_iter_free(iter);
     }
-    if (code == NEAP_END && cli->json)
+    if (code == NEAP_END && cli->prometheus)
+        metrics_write(stdout, all);
+    else if (code == NEAP_END && cli->json)
         print_json(all);
     json_decref(all);
     return code == NEAP_END ? 0 : cli_fail(cli, code, "stats");
@@ -289,6 +297,50 @@ int command_revoked(struct cli *cli)
         printf("%s\n", json_string_value(name));
     json_decref(json);
     return result;
+}
+
+/* `subscribe`, `unsubscribe` and `subscriptions`: the list, then what is on its way out. */
+static int subscriptions_print(struct cli *cli, int argc, const char *const words[])
+{
+    int result;
+    size_t index;
+    json_t *json = cli_ask(cli, argc, words, &result), *entry;
+
+    if (json && cli->json)
+        print_json(json);
+    json_array_foreach(json_object_get(json, "subscriptions"), index, entry) if (!cli->json)
+        printf("%s\n", json_string_value(entry));
+    json_array_foreach(json_object_get(json, "leaving"), index, entry) if (!cli->json)
+        printf("leaving %s: %lld events that nobody else is known to have\n",
+               json_string_value(json_object_get(entry, "name")),
+               (long long)json_integer_value(json_object_get(entry, "unshared")));
+    if (json_object_get(json, "dropped") && !cli->json)
+        printf("dropped %lld buckets, with %lld events that nobody else is known to have\n",
+               (long long)json_integer_value(json_object_get(json, "dropped")),
+               (long long)json_integer_value(json_object_get(json, "lost")));
+    json_decref(json);
+    return result;
+}
+
+int command_subscribe(struct cli *cli)
+{
+    const char *const words[] = {"subscribe", cli->argv[0]};
+
+    return subscriptions_print(cli, 2, words);
+}
+
+int command_unsubscribe(struct cli *cli)
+{
+    const char *const words[] = {"unsubscribe", cli->argv[0], cli->argc > 1 ? cli->argv[1] : NULL};
+
+    return subscriptions_print(cli, cli->argc > 1 ? 3 : 2, words);
+}
+
+int command_subscriptions(struct cli *cli)
+{
+    const char *const words[] = {"subscriptions"};
+
+    return subscriptions_print(cli, 1, words);
 }
 
 int command_isolate(struct cli *cli)

@@ -68,7 +68,8 @@ static int pair_ask(struct diff *diff, const char *bucket, const char *peer)
     if (pair == NULL)
         return result;
     diff->differing += number_of(pair, "differing") > 0;
-    diff->unknown += json_is_string(json_object_get(pair, "why"));
+    diff->unknown += json_is_string(json_object_get(pair, "why")) &&
+                     strcmp(text_of(pair, "verdict"), "not held") != 0;
     json_array_append_new(diff->pairs, pair);
     return result;
 }

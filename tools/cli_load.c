@@ -8,21 +8,27 @@
 
 enum { LOAD_BATCH = 500 };
 
+/* A batch is done at one node, and who holds a slot of a ring seldom holds them all. */
+static uint64_t batch_size(const char *bucket)
+{
+    return strchr(bucket, '@') ? 1 : LOAD_BATCH;
+}
+
 /* Edits on their way into one batch after another. */
 struct load {
     struct neap *neap;
     struct neap_batch *batch;
     struct neap_call call;
-    uint64_t queued, done;
+    uint64_t queued, batch_size, done;
     uint64_t expired; /* lines of what is gone by now */
     const char *what;
 };
 
 /* `error` may be NULL. */
-static int load_start(struct load *load, struct neap *neap, const char *what,
+static int load_start(struct load *load, struct neap *neap, const char *bucket, const char *what,
                       struct neap_error *error)
 {
-    *load = (struct load){.neap = neap, .what = what};
+    *load = (struct load){.neap = neap, .batch_size = batch_size(bucket), .what = what};
     load->call = (struct neap_call){.size = sizeof(load->call), .ret_error = error};
     return neap_batch_new(neap, &load->batch);
 }
@@ -41,7 +47,7 @@ static int load_flush(struct load *load, int last)
 /* `code` is of a call that was to queue one edit. */
 static int load_queued(struct load *load, int code)
 {
-    if (code == 0 && ++load->queued >= LOAD_BATCH)
+    if (code == 0 && ++load->queued >= load->batch_size)
         code = load_flush(load, 0);
     return code;
 }
@@ -116,7 +122,7 @@ int load_dpkg(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_p
     uint64_t packages = 0;
     struct load load;
     ssize_t size;
-    int code = load_start(&load, neap, "cells imported", NULL);
+    int code = load_start(&load, neap, bucket, "cells imported", NULL);
 
     while (code == 0 && (size = getline(&line, &room, file)) >= 0) {
         char *colon = strchr(line, ':'), *value;
@@ -213,7 +219,7 @@ static int load_json(struct cli *cli, FILE *file)
     uint64_t number = 0;
     struct load load;
     ssize_t size;
-    int code = load_start(&load, cli->neap, "cells imported", &cli->error);
+    int code = load_start(&load, cli->neap, cli->argv[0], "cells imported", &cli->error);
     char doing[64];
 
     while (code == 0 && wrong == NULL && (size = getline(&text, &room, file)) >= 0) {

@@ -85,7 +85,11 @@ int command_repair(struct cli *cli)
     const json_t *item;
     int result;
     size_t i;
-    json_t *json = cli_ask(cli, cli->argc ? 2 : 1, words, &result);
+    json_t *json = NULL;
+
+    if (cli->dry_run)
+        return repair_foresee(cli);
+    json = cli_ask(cli, cli->argc ? 2 : 1, words, &result);
 
     if (json == NULL)
         return result;

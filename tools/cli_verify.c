@@ -25,8 +25,8 @@ static int bucket_ask(struct cli *cli, const char *bucket, json_t *all)
         return result;
     json_array_foreach(json_object_get(json, "buckets"), i, item)
         json_array_append(json_object_get(all, "buckets"), item);
-    for (i = 0; i < 3; i++) {
-        const char *name = (const char *[]){"equal", "differing", "unknown"}[i];
+    for (i = 0; i < 4; i++) {
+        const char *name = (const char *[]){"equal", "differing", "unknown", "not_held"}[i];
 
         json_object_set_new(all, name, json_integer(number_of(all, name) + number_of(json, name)));
     }
@@ -37,8 +37,8 @@ static int bucket_ask(struct cli *cli, const char *bucket, json_t *all)
 static json_t *buckets_ask(struct cli *cli, int *ret_exit)
 {
     const char *const words[] = {"status"};
-    json_t *all =
-        json_pack("{s[], si, si, si}", "buckets", "equal", 0, "differing", 0, "unknown", 0);
+    json_t *all = json_pack("{s[], si, si, si, si}", "buckets", "equal", 0, "differing", 0,
+                            "unknown", 0, "not_held", 0);
     json_t *status, *item;
     size_t i;
 
@@ -97,6 +97,10 @@ static void print_peer(const char *bucket, const json_t *peer)
 
     printf("%-24s %-32s %-8s ", bucket, address && *address ? address : text_of(peer, "node"),
            verdict);
+    if (strcmp(verdict, "not held") == 0) {
+        printf("%s\n", text_of(peer, "why"));
+        return;
+    }
     if (strcmp(verdict, "unknown") == 0) {
         printf("%s: %s", text_of(peer, "whose"), text_of(peer, "why"));
         print_since("; equal last at ", peer, "equal_ms");

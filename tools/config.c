@@ -30,8 +30,16 @@ static const struct setting settings[] = {
      "UID,..."},
     {"listen", TEXT, AT(listen), "where other nodes connect; with a cluster directory",
      "tls+tcp://HOST:PORT"},
-    {"peers", LIST, AT(peers), "addresses of the other nodes, with commas; may be repeated",
+    {"advertise", LIST, AT(advertise),
+     "where other nodes are told to connect, if not as listen says; up to 4, with commas",
      "ADDRESS,..."},
+    {"peers", LIST, AT(peers),
+     "addresses of other nodes, with commas; one is enough; may be repeated", "ADDRESS,..."},
+    {"name", TEXT, AT(name), "of this node, for people", "NAME"},
+    {"zone", TEXT, AT(zone), "where it stands: nodes of one zone may fail together", "ZONE"},
+    {"weight", NUMBER, AT(weight), "how much it is to hold, against others (100)", "N"},
+    {"retire_after_s", NUMBER, AT(retire_after_s),
+     "seconds after which a node that is away holds no log back; 0: never", "S"},
     {"cluster", TEXT, AT(cluster), "directory made by `neap init` or `neap join`", "DIR"},
     {"memory_max", SIZE, AT(memory_max), "budget for caches and queues, with k, m or g", "BYTES"},
     {"nosync", SWITCH, AT(nosync), "writes are durable only after sync_ms", NULL},
@@ -41,6 +49,10 @@ static const struct setting settings[] = {
      "bytes a second to catch up with, taken and given, with k, m or g; 0: any", "BYTES"},
     {"scrub_s", NUMBER, AT(scrub_s), "seconds between scrubs; 0: none but those ordered", "S"},
     {"scrub_max", NUMBER, AT(scrub_max), "cells a second that a scrub reads", "N"},
+    {"subscribe", LIST, AT(subscribe),
+     "buckets that this node holds, at each start: names and globs, with commas", "NAME,..."},
+    {"metrics", TEXT, AT(metrics),
+     "where Prometheus asks, http://.../metrics; of this machine alone", "127.0.0.1:PORT"},
     {"readonly", SWITCH, AT(readonly), "refuse all writes of clients", NULL},
     {"log_level", LEVEL, AT(log_level), "error, warn, info or debug; SIGHUP reads it again",
      "LEVEL"},
@@ -366,6 +378,11 @@ void config_options(const struct config *config, struct neap_options *ret_option
     ret_options->cluster = config->cluster;
     ret_options->listen = config->listen;
     ret_options->peers = config->peers;
+    ret_options->advertise = config->advertise;
+    ret_options->name = config->name;
+    ret_options->zone = config->zone;
+    ret_options->weight = clamped(config->weight);
+    ret_options->retire_after_s = config->retire_after_s;
     ret_options->socket = config->socket;
     ret_options->socket_mode = (unsigned)config->socket_mode;
     ret_options->socket_users = config->socket_users;
@@ -376,6 +393,7 @@ void config_options(const struct config *config, struct neap_options *ret_option
     if (config->log_max)
         ret_options->log_max = config->log_max;
     ret_options->bulk_max = config->bulk_max;
+    ret_options->subscribe = config->subscribe;
     if (config->scrub_s != UINT64_MAX)
         ret_options->scrub_s = clamped(config->scrub_s);
     if (config->scrub_max != UINT64_MAX)
@@ -392,6 +410,11 @@ void config_done(struct config *config)
     free(config->cluster);
     free(config->listen);
     free(config->peers);
+    free(config->subscribe);
+    free(config->advertise);
+    free(config->name);
+    free(config->zone);
     free(config->socket);
     free(config->socket_users);
+    free(config->metrics);
 }

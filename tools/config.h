@@ -7,13 +7,15 @@
 #include "neap.h"
 #include "tools/log.h"
 
-enum { CONFIG_SETTINGS = 17, SETTING_LEVEL = 16 }; /* how many; which is log_level */
+enum { CONFIG_SETTINGS = 24, SETTING_LEVEL = 23 }; /* how many; which is log_level */
 
 struct config {
     char *file; /* --config */
-    char *path, *cluster, *listen, *peers, *socket, *socket_users;
+    char *path, *cluster, *listen, *peers, *advertise, *name, *zone, *socket, *socket_users,
+        *subscribe;
+    char *metrics;
     uint64_t memory_max, log_max;
-    uint64_t socket_mode, sync_ms, bulk_max, scrub_s, scrub_max;
+    uint64_t socket_mode, sync_ms, bulk_max, scrub_s, scrub_max, weight, retire_after_s;
     int create, nosync, readonly;
     enum log_level log_level;
     int given[CONFIG_SETTINGS]; /* by a flag */

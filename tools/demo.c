@@ -274,9 +274,12 @@ int command_demo(struct cli *cli)
 {
     static struct demo demo;
     struct names names = {0};
-    int result = demo_make(&demo, cli->call.timeout_ms);
+    int result;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (cli->ring)
+        return demo_ring(cli->call.timeout_ms);
+    result = demo_make(&demo, DEMO_NODES, cli->call.timeout_ms);
     if (result == 0)
         result = story(&demo, &names);
     names_done(&names);

@@ -12,7 +12,7 @@
 
 #include "tools/demo.h"
 
-enum { LOOK_MS = 50, CONNECT_LOOKS = 400 };
+enum { CONNECT_LOOKS = 400 };
 enum { DIFFERENCES_MAX = 20, REQUEST_MS = 20000 };
 
 static int say(const char *doing, const char *why)
@@ -21,9 +21,9 @@ static int say(const char *doing, const char *why)
     return EXIT_DIFFERS;
 }
 
-static void pause_a_little(void)
+void demo_pause(void)
 {
-    const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+    const struct timespec look = {.tv_nsec = DEMO_LOOK_MS * 1000000L};
 
     nanosleep(&look, NULL);
 }
@@ -48,7 +48,30 @@ static void daemon_find(struct demo *demo)
         snprintf(demo->daemon, sizeof(demo->daemon), "neapd");
 }
 
-int demo_make(struct demo *demo, uint32_t wait_ms)
+static void node_make(struct demo *demo, int index)
+{
+    struct demo_node *node = &demo->nodes[index];
+    char name = (char)('a' + index);
+
+    node->name[0] = name;
+    snprintf(node->path, sizeof(node->path), "%s/%c", demo->directory, name);
+    snprintf(node->listen, sizeof(node->listen), "ipc://%s/%c.peer", demo->directory, name);
+    snprintf(node->socket, sizeof(node->socket), "%s/%c.sock", demo->directory, name);
+    snprintf(node->log, sizeof(node->log), "%s/%c.log", demo->directory, name);
+}
+
+static void peers_make(struct demo *demo, int index)
+{
+    struct demo_node *node = &demo->nodes[index];
+    size_t used = 0;
+
+    for (int i = 0; i < DEMO_NODES; i++)
+        if (i != index)
+            used += (size_t)snprintf(node->peers + used, sizeof(node->peers) - used, "%s%s",
+                                     used ? "," : "", demo->nodes[i].listen);
+}
+
+int demo_make(struct demo *demo, int nodes_count, uint32_t wait_ms)
 {
     const char *base = getenv("TMPDIR");
 
@@ -62,19 +85,11 @@ int demo_make(struct demo *demo, uint32_t wait_ms)
         return say(demo->directory, strerror(errno));
     daemon_find(demo);
     snprintf(demo->cluster, sizeof(demo->cluster), "%s/cluster", demo->directory);
-    for (int i = 0; i < DEMO_NODES; i++) {
-        struct demo_node *node = &demo->nodes[i];
-        char name = (char)('a' + i);
-
-        snprintf(node->path, sizeof(node->path), "%s/%c", demo->directory, name);
-        snprintf(node->listen, sizeof(node->listen), "ipc://%s/%c.peer", demo->directory, name);
-        snprintf(node->socket, sizeof(node->socket), "%s/%c.sock", demo->directory, name);
-        snprintf(node->log, sizeof(node->log), "%s/%c.log", demo->directory, name);
-    }
-    for (int i = 0; i < DEMO_NODES; i++)
-        snprintf(demo->nodes[i].peers, sizeof(demo->nodes[i].peers), "%s,%s",
-                 demo->nodes[(i + 1) % DEMO_NODES].listen,
-                 demo->nodes[(i + 2) % DEMO_NODES].listen);
+    demo->nodes_count = nodes_count;
+    for (int i = 0; i < nodes_count; i++)
+        node_make(demo, i);
+    for (int i = 0; i < nodes_count; i++)
+        peers_make(demo, i);
     return cluster_write(demo->cluster);
 }
 
@@ -93,6 +108,10 @@ static _Noreturn void daemon_run(struct demo *demo, struct demo_node *node)
                      node->socket,
                      (char *)(uintptr_t) "--cluster",
                      demo->cluster,
+                     (char *)(uintptr_t) "--name",
+                     node->name,
+                     node->zone ? (char *)(uintptr_t) "--zone" : NULL,
+                     (char *)(uintptr_t)node->zone,
                      NULL};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a demo that is interrupted leaves nothing running */
@@ -134,7 +153,7 @@ int demo_start(struct demo *demo, int index)
         code = neap_connect(node->socket, &node->neap, &error);
         if (code == 0)
             return 0;
-        pause_a_little();
+        demo_pause();
     }
     print_log(node);
     return say(node->socket, error.text);
@@ -157,14 +176,13 @@ int demo_kill(struct demo *demo, int index, int signal)
                : 0;
 }
 
-/* A verb of a node; the answer as JSON, or NULL after saying why. */
-static json_t *ask(struct demo_node *node, int argc, const char *const argv[])
+json_t *demo_ask(struct demo *demo, int index, int argc, const char *const argv[])
 {
     struct neap_error error = {0};
     struct neap_call call = {.size = sizeof(call), .timeout_ms = REQUEST_MS, .ret_error = &error};
     struct neap_buffer text = {0};
     json_t *json = NULL;
-    int code = neap_admin(node->neap, argc, argv, &text, &call);
+    int code = neap_admin(demo->nodes[index].neap, argc, argv, &text, &call);
 
     if (code)
         say(argv[0], error.text[0] ? error.text : neap_strerror(code));
@@ -177,7 +195,7 @@ static json_t *ask(struct demo_node *node, int argc, const char *const argv[])
 int demo_isolate(struct demo *demo, int index, int isolated)
 {
     const char *const words[] = {"isolate", isolated ? "on" : "off"};
-    json_t *json = ask(&demo->nodes[index], 2, words);
+    json_t *json = demo_ask(demo, index, 2, words);
 
     json_decref(json);
     return json ? 0 : EXIT_DIFFERS;
@@ -186,7 +204,7 @@ int demo_isolate(struct demo *demo, int index, int isolated)
 int demo_sum(struct demo *demo, int index, struct demo_sum *ret_sum)
 {
     const char *const words[] = {"digest"};
-    json_t *json = ask(&demo->nodes[index], 1, words), *total = json_object_get(json, "total");
+    json_t *json = demo_ask(demo, index, 1, words), *total = json_object_get(json, "total");
     const char *digest = json_string_value(json_object_get(total, "digest"));
 
     if (digest == NULL) {
@@ -216,7 +234,7 @@ static int sums_equal(const struct demo_sum *sums)
 
 int demo_wait_equal(struct demo *demo, struct demo_sum ret_sums[DEMO_NODES])
 {
-    int looks = (int)(demo->wait_ms / LOOK_MS);
+    int looks = (int)(demo->wait_ms / DEMO_LOOK_MS);
 
     for (int look = 0; look <= looks; look++) {
         for (int i = 0; i < DEMO_NODES; i++) {
@@ -227,7 +245,7 @@ int demo_wait_equal(struct demo *demo, struct demo_sum ret_sums[DEMO_NODES])
         }
         if (sums_equal(ret_sums))
             return 0;
-        pause_a_little();
+        demo_pause();
     }
     return EXIT_DIFFERS;
 }
@@ -289,7 +307,7 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 
 void demo_end(struct demo *demo, int keep)
 {
-    for (int i = 0; i < DEMO_NODES; i++) {
+    for (int i = 0; i < demo->nodes_count; i++) {
         neap_close(demo->nodes[i].neap);
         if (demo->nodes[i].pid > 0) {
             kill(demo->nodes[i].pid, SIGKILL);

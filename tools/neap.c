@@ -44,30 +44,60 @@ static const struct command commands[] = {
      command_items},
     {"import", "BUCKET [FILE]", "read JSON lines, or --format dpkg", 1, 2, 1, "nm", command_import},
     {"export", "BUCKET", "write JSON lines", 1, 1, 1, "n", command_export},
+    {"watch", "BUCKET", "what changes, as JSON lines with tokens to go on from (--from, --limit)",
+     1, 1, 1, "nsl", command_watch},
     {"status", "", "the node, its buckets and peers; exit 1 if one is away", 0, 0, 1, "n",
      command_status},
     {"digest", "[BUCKET]", "keys, cells, bytes and a digest of all: equal = converged", 0, 1, 1,
      "n", command_digest},
     {"once", "", "make up an id for --once, that no other node takes", 0, 0, 1, "n", command_once},
-    {"stats", "", "counters of the node", 0, 0, 1, "n", command_stats},
+    {"stats", "", "counters of the node (--prometheus)", 0, 0, 1, "nP", command_stats},
+    {"peers", "", "the nodes of the cluster; exit 1 if one is away", 0, 0, 1, "n", command_peers},
+    {"retire", "NODE", "logs wait no more for a node that is away; it compares when it returns", 1,
+     1, 1, "n", command_retire},
+    {"forget", "NODE", "one that will never return is no member any more, and is not let in", 1, 1,
+     1, "n", command_forget},
     {"isolate", "on|off", "cut the node off from its peers, or back on", 1, 1, 1, "n",
      command_isolate},
     {"revoke", "KIND/ID", "end what a certificate gives, everywhere and at once", 1, 1, 1, "n",
      command_revoke},
     {"revoked", "", "who is", 0, 0, 1, "n", command_revoked},
-    {"explain", "BUCKET KEY", "why it is as it is: events, by whom, and who lacks which", 2, 2, 1,
-     "nft", command_explain},
+    {"subscribe", "NAME", "the node holds the bucket, or those that fit the glob", 1, 1, 1, "n",
+     command_subscribe},
+    {"unsubscribe", "NAME [force]", "... and no longer: handed over, then dropped here alone", 1, 2,
+     1, "n", command_unsubscribe},
+    {"subscriptions", "", "what it subscribes to, and what is on its way out", 0, 0, 1, "n",
+     command_subscriptions},
+    {"ring", "[RING [slots|key BUCKET KEY]]", "who holds which slots, and how far a move is", 0, 4,
+     1, "n", command_ring},
+    {"plan", "WHAT RING [WORD]...",
+     "change it: create, join, leave, replace, weight; show, then commit; clear, skip", 2, 6, 1,
+     "n", command_plan},
+    {"explain", "BUCKET KEY", "which events made it what it is, by whom, and who lacks which", 2, 2,
+     1, "nft", command_explain},
     {"diff", "[BUCKET [KEY]]", "what other nodes have otherwise, and why; exit 1 if anything", 0, 2,
      1, "nftslp", command_diff},
     {"verify", "[BUCKET]", "are peers equal, but for what is under way? exit 1 if one is not", 0, 1,
      1, "n", command_verify},
+    {"doctor", "", "what is wrong with the node or directory, and what to do; exit 1 if anything",
+     0, 0, 0, "n", command_doctor},
+    {"big", "BUCKET", "the largest objects, with how many cells and bytes (--limit)", 1, 1, 1, "nl",
+     command_big},
+    {"siblings", "BUCKET", "registers with more than one value (--limit); exit 1 if there are", 1,
+     1, 1, "nl", command_siblings},
+    {"bundle", "export|apply FILE [BUCKET]...", "buckets into a file (--since), and out of one", 2,
+     62, 1, "nb", command_bundle},
+    {"hints", "[BUCKET]", "what peers lack of what is here, how much, and since when", 0, 1, 1, "n",
+     command_hints},
+    {"log", "why [BUCKET]", "which member the log is kept for, since when, and what to do", 1, 2, 1,
+     "n", command_log},
     {"tasks", "", "long work that is under way or paused, and how far it is", 0, 0, 1, "n",
      command_tasks},
     {"task", "pause|resume|cancel ID", "one of them", 2, 2, 1, "n", command_task},
     {"scrub", "[BUCKET]", "read all cells again now, and check them against the trees", 0, 1, 1,
      "n", command_scrub},
-    {"repair", "[BUCKET]", "compare with all peers now, and mend what was lost", 0, 1, 1, "n",
-     command_repair},
+    {"repair", "[BUCKET]", "compare with all peers now, and mend what was lost (--dry-run)", 0, 1,
+     1, "nd", command_repair},
     {"limit", "[NAME N]", "bulk_max (bytes a second), scrub_max (cells) until the node restarts", 0,
      2, 1, "n", command_limit},
     {"backup", "[verify] DIRECTORY", "copy the node's data to a new directory; check a copy", 1, 2,
@@ -83,10 +113,18 @@ static const struct command commands[] = {
      "", command_join},
     {"cert", "request|sign|take|show|renew WHAT...", "certificates, by files: see neap(1)", 2, 4, 0,
      "k", command_cert},
-    {"demo", "", "three nodes on this machine: cut off, killed, healed, equal", 0, 0, 0, "",
-     command_demo},
+    {"completion", "bash|zsh", "print what that shell needs to complete commands and flags", 1, 1,
+     0, "", command_completion},
+    {"demo", "", "nodes on this machine: cut off, killed, healed, equal (--ring: a ring of five)",
+     0, 0, 0, "R", command_demo},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+const struct command *cli_commands(size_t *ret_count)
+{
+    *ret_count = COMMANDS;
+    return commands;
+}
 
 enum {
     FLAG_FIELD = 1,
@@ -113,38 +151,43 @@ static void help(void)
     printf("usage: neap [FLAGS] COMMAND ARGUMENTS\n\nCommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %-24s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    printf(
-        "\nFlags:\n"
-        "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
-        "      --dir DIR         open this data directory instead; no neapd may have it open\n"
-        "      --cluster PATH    the cluster directory or file, for --dir; for --node "
-        "tls+tcp://...\n"
-        "  -f, --field NAME      a step into a map; may be repeated\n"
-        "      --type TYPE       %s\n"
-        "  -o, --output FORM     table (default) or json\n"
-        "      --from NAME       start listing here\n"
-        "      --limit N         list at most so many\n"
-        "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
-        "      --format FORM     of import: json (default) or dpkg\n"
-        "      --timeout MS      how long to wait for an answer\n"
-        "      --level LEVEL     one (default), quorum or all: so many nodes have a write on their "
-        "disks, or tell a read what they have\n"
-        "      --once ID         of a write: done again with the same ID it is done once\n"
-        "      --ttl TIME        of put, assign, flag on, add, token: gone after so long: 90s, "
-        "15m, "
-        "8h, 30d; ms without a letter\n"
-        "      --file            of init: a file with id and key alone, for nodes without TLS\n"
-        "      --kind KIND       of token, cert sign: node (default), device or client\n"
-        "      --read BUCKET     and what a device or client may read; may be repeated; '*' is "
-        "all\n"
-        "      --write BUCKET    and what it may write, and read\n"
-        "      --id ID           and the id of one that there was (16 hex digits)\n"
-        "      --valid TIME      and how long its certificate is valid\n"
-        "  -V, --version         print it\n"
-        "  -h, --help            print this\n"
-        "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
-        "4 refused\n",
-        type_names(types));
+    printf("\nFlags:\n"
+           "  -n, --node ADDRESS    socket of the neapd to ask (" DEFAULT_NODE ", or $NEAP_NODE)\n"
+           "      --dir DIR         open this data directory instead; no neapd may have it open\n"
+           "      --cluster PATH    the cluster directory or file, for --dir; for --node "
+           "tls+tcp://...\n"
+           "  -f, --field NAME      a step into a map; may be repeated\n"
+           "      --type TYPE       %s\n"
+           "  -o, --output FORM     table (default) or json\n"
+           "      --from NAME       start listing here; of watch: start, or a token\n"
+           "      --limit N         list at most so many\n"
+           "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
+           "      --since TOKEN     of bundle export: what came after it\n"
+           "      --format FORM     of import: json (default) or dpkg\n"
+           "      --timeout MS      how long to wait for an answer\n"
+           "      --level LEVEL     one (default), quorum, all; of rings local, each: so many "
+           "nodes have a "
+           "write on their "
+           "disks, or tell a read what they have\n"
+           "      --once ID         of a write: done again with the same ID it is done once\n"
+           "      --ttl TIME        of put, assign, flag on, add, token: gone after so long: 90s, "
+           "15m, "
+           "8h, 30d; ms without a letter\n"
+           "      --dry-run         of repair: what it would send and take, and nothing is done\n"
+           "      --prometheus      of stats: in the text format of Prometheus\n"
+           "      --ring            of demo: five nodes hold a ring, and one is replaced\n"
+           "      --file            of init: a file with id and key alone, for nodes without TLS\n"
+           "      --kind KIND       of token, cert sign: node (default), device or client\n"
+           "      --read BUCKET     and what a device or client may read; may be repeated; '*' is "
+           "all\n"
+           "      --write BUCKET    and what it may write, and read\n"
+           "      --id ID           and the id of one that there was (16 hex digits)\n"
+           "      --valid TIME      and how long its certificate is valid\n"
+           "  -V, --version         print it\n"
+           "  -h, --help            print this\n"
+           "\nExit: 0 fine, 1 not found, different, damaged or degraded, 2 usage, 3 unreachable, "
+           "4 refused\n",
+           type_names(types));
 }
 
 static int usage(const char *text, const char *what)
@@ -193,7 +236,8 @@ static int level_parse(const char *text, enum neap_level *ret_level)
     static const struct {
         const char *name;
         enum neap_level level;
-    } levels[] = {{"one", NEAP_ONE}, {"quorum", NEAP_QUORUM}, {"all", NEAP_ALL}};
+    } levels[] = {{"one", NEAP_ONE},   {"quorum", NEAP_QUORUM},      {"all", NEAP_ALL},
+                  {"edge", NEAP_EDGE}, {"local", NEAP_LOCAL_QUORUM}, {"each", NEAP_EACH_QUORUM}};
 
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
         if (strcmp(text, levels[i].name) == 0) {
@@ -240,7 +284,7 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
                    : usage("--format is json or dpkg, not", text);
     case FLAG_LEVEL:
         return level_parse(text, &cli->call.level)
-                   ? usage("--level is one, quorum or all, not", text)
+                   ? usage("--level is one, quorum, all, edge, local or each, not", text)
                    : 0;
     case FLAG_ONCE:
         cli->call.once = bytes_of(text);
@@ -283,18 +327,23 @@ static int flags_read(struct cli *cli, poptContext context, int *ret_quit)
     return result;
 }
 
+int cli_open(struct cli *cli)
+{
+    struct neap_options options;
+
+    neap_options_init(&options);
+    options.flags = 0; /* a mistyped path is an error, not a new directory */
+    options.path = cli->directory;
+    options.cluster = cli->cluster;
+    return neap_open(&options, &cli->neap, &cli->error);
+}
+
 int cli_node(struct cli *cli)
 {
     int code;
 
     if (cli->directory) {
-        struct neap_options options;
-
-        neap_options_init(&options);
-        options.flags = 0; /* a mistyped path is an error, not a new directory */
-        options.path = cli->directory;
-        options.cluster = cli->cluster;
-        code = neap_open(&options, &cli->neap, &cli->error);
+        code = cli_open(cli);
     } else {
         if (cli->node == NULL)
             cli->node = getenv("NEAP_NODE");
@@ -324,6 +373,10 @@ static int flags_fit(const struct cli *cli, const struct command *command)
                  {cli->call.once.size > 0, 'o', "--once"},
                  {cli->call.ttl_ms > 0, 'e', "--ttl"},
                  {cli->peer != NULL, 'p', "--peer"},
+                 {cli->since != NULL, 'b', "--since"},
+                 {cli->prometheus, 'P', "--prometheus"},
+                 {cli->dry_run, 'd', "--dry-run"},
+                 {cli->ring, 'R', "--ring"},
                  {cli->file, 'F', "--file"},
                  {cli->kind != NULL, 'k', "--kind"},
                  {cli->read_count > 0, 'k', "--read"},
@@ -381,6 +434,7 @@ int main(int argc, const char **argv)
         {"type", 0, POPT_ARG_STRING, NULL, FLAG_TYPE, NULL, NULL},
         {"from", 0, POPT_ARG_STRING, &cli.from, 0, NULL, NULL},
         {"peer", 0, POPT_ARG_STRING, &cli.peer, 0, NULL, NULL},
+        {"since", 0, POPT_ARG_STRING, &cli.since, 0, NULL, NULL},
         {"format", 0, POPT_ARG_STRING, NULL, FLAG_FORMAT, NULL, NULL},
         {"field", 'f', POPT_ARG_STRING, NULL, FLAG_FIELD, NULL, NULL},
         {"output", 'o', POPT_ARG_STRING, NULL, FLAG_OUTPUT, NULL, NULL},
@@ -389,6 +443,9 @@ int main(int argc, const char **argv)
         {"level", 0, POPT_ARG_STRING, NULL, FLAG_LEVEL, NULL, NULL},
         {"once", 0, POPT_ARG_STRING, NULL, FLAG_ONCE, NULL, NULL},
         {"ttl", 0, POPT_ARG_STRING, NULL, FLAG_TTL, NULL, NULL},
+        {"dry-run", 0, POPT_ARG_NONE, &cli.dry_run, 0, NULL, NULL},
+        {"prometheus", 0, POPT_ARG_NONE, &cli.prometheus, 0, NULL, NULL},
+        {"ring", 0, POPT_ARG_NONE, &cli.ring, 0, NULL, NULL},
         {"file", 0, POPT_ARG_NONE, &cli.file, 0, NULL, NULL},
         {"kind", 0, POPT_ARG_STRING, &cli.kind, 0, NULL, NULL},
         {"read", 0, POPT_ARG_STRING, NULL, FLAG_READ, NULL, NULL},

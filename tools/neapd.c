@@ -11,6 +11,7 @@
 #include "neap.h"
 #include "tools/config.h"
 #include "tools/log.h"
+#include "tools/metrics.h"
 
 /* A look is at a few numbers; when they changed, and every so many looks, it is at each peer. */
 enum { LOOK_SECONDS = 1, LOOKS_FULL = 5, PEERS_KNOWN = 64 };
@@ -27,6 +28,7 @@ struct watch {
     json_int_t refused;               /* the latest who was, and is logged */
     json_int_t renewed;               /* how often the own certificate was */
     char certificate[300];            /* what is wrong with it */
+    struct metrics *metrics;          /* NULL: nobody asks */
     int failed_numbers, failed_peers; /* codes of the last looks; 0: they went well */
 };
 
@@ -155,6 +157,8 @@ static int watch_look(struct watch *watch, struct neap *neap)
     const char *why;
     char text[300];
 
+    if (numbers && watch->metrics)
+        metrics_set(watch->metrics, numbers);
     json_decref(numbers);
     if (!numbers)
         return 0;
@@ -197,11 +201,15 @@ static void reload(struct config *config, struct neap *neap)
         log_line(LOG_WARN, "needs_restart", "setting=%s", changed);
 }
 
-static int serve(struct config *config, struct neap *neap, const sigset_t *signals)
+static int serve(struct config *config, struct neap *neap, struct metrics *metrics,
+                 const sigset_t *signals)
 {
     static struct watch watch;
     const struct timespec look = {.tv_sec = LOOK_SECONDS};
 
+    watch.metrics = metrics;
+    if (watch_look(&watch, neap))
+        return 1;
     for (;;) {
         int signal = sigtimedwait(signals, NULL, &look);
 
@@ -233,7 +241,7 @@ static void look_at_files(struct neap *neap)
     json_decref(numbers);
 }
 
-static int run(struct config *config, const sigset_t *signals)
+static int run(struct config *config, struct metrics *metrics, const sigset_t *signals)
 {
     struct neap_options options;
     struct neap_error error = {0};
@@ -261,10 +269,25 @@ static int run(struct config *config, const sigset_t *signals)
              log_quote(config->listen ? config->listen : "", listen, sizeof(listen)),
              log_quote(config->socket ? config->socket : "", socket, sizeof(socket)));
     look_at_files(neap);
-    code = serve(config, neap, signals);
+    code = serve(config, neap, metrics, signals);
     neap_close(neap);
     log_line(LOG_INFO, "stopped", "code=%d", code);
     return code;
+}
+
+/* Before the node is opened: a mistake shows at once. */
+static int metrics_begin(const struct config *config, struct metrics **ret_metrics)
+{
+    const char *why;
+    int usage;
+
+    if (config->metrics == NULL)
+        return 0;
+    *ret_metrics = metrics_listen(config->metrics, &why, &usage);
+    if (*ret_metrics)
+        return 0;
+    fprintf(stderr, "neapd: metrics = %s: %s\n", config->metrics, why);
+    return usage ? 2 : 4;
 }
 
 /* As many as the system lets it have: a library must not do that to its program, a daemon may. */
@@ -284,6 +307,7 @@ static void files_raise(void)
 int main(int argc, const char **argv)
 {
     struct config config;
+    struct metrics *metrics = NULL;
     sigset_t signals;
     int quit, code = config_read(argc, argv, &config, &quit);
 
@@ -296,7 +320,10 @@ int main(int argc, const char **argv)
         signal(SIGPIPE, SIG_IGN);
         log_set_level(config.log_level);
         files_raise();
-        code = run(&config, &signals);
+        code = metrics_begin(&config, &metrics);
+        if (code == 0)
+            code = run(&config, metrics, &signals);
+        metrics_close(metrics);
     }
     config_done(&config);
     return code;

@@ -27,12 +27,12 @@ SCALARS = {
     "size_t": "c_size_t",
     "double": "c_double",
 }
-OPAQUE = ("neap", "neap_batch", "neap_iter")
+OPAQUE = ("neap", "neap_batch", "neap_iter", "neap_watch")
 # Written by hand, in the module: they make or end handles, or need none.
 BY_HAND = {
     "neap_options_init", "neap_open", "neap_connect", "neap_close", "neap_batch_new",
     "neap_batch_free", "neap_next", "neap_iter_free", "neap_backup_verify", "neap_restore",
-    "neap_strerror", "neap_version", "neap_buffer_free",
+    "neap_strerror", "neap_version", "neap_buffer_free", "neap_watch_next", "neap_watch_free",
 }
 
 
@@ -167,7 +167,8 @@ def ctype(header, kind):
 
 # ---- what a method does with a parameter ----
 
-OUTPUTS = {"struct neap_buffer *": "bytes", "struct neap_iter **": "iter", "struct neap_batch **": "batch"}
+OUTPUTS = {"struct neap_buffer *": "bytes", "struct neap_iter **": "iter", "struct neap_batch **": "batch",
+           "struct neap_watch **": "watch"}
 INPUTS = {"const struct neap_place *": "place", "struct neap_bytes": "data", "const char *": "text",
           "const struct neap_item *": "item", "double": "double"}
 
@@ -212,7 +213,7 @@ def document(comment):
 def method(header, name):
     returned, parameters, comment = header.functions[name]
     parts = [part_of(header, name, parameters, index) for index in range(len(parameters))]
-    prefix = {"neap_batch": "neap_batch_", "neap_iter": "neap_iter_"}.get(owner(parameters), "neap_")
+    prefix = {"neap_batch": "neap_batch_", "neap_iter": "neap_iter_", "neap_watch": "neap_watch_"}.get(owner(parameters), "neap_")
     names = [field for (_, field), part in zip(parameters, parts)
              if part in ("place", "data", "text", "number", "double", "words", "item")]
     names = ["words" if field == "argc" else "from_" if field == "from" else field for field in names]
@@ -237,7 +238,7 @@ def tuple_of(texts):
 
 
 def enum_class(name):
-    return {"neap_code": "Code"}.get(name, name[5:].capitalize())
+    return {"neap_code": "Code", "neap_change_kind": "ChangeKind"}.get(name, name[5:].capitalize())
 
 
 def member(enum, value):
@@ -296,7 +297,7 @@ def generated(header):
     line()
     line("# What the methods do with each parameter.")
     line("PARTS = {")
-    classes = {None: [], "neap": [], "neap_batch": [], "neap_iter": []}
+    classes = {None: [], "neap": [], "neap_batch": [], "neap_iter": [], "neap_watch": []}
     for name, (_, parameters, _) in header.functions.items():
         if name in BY_HAND:
             continue
@@ -311,7 +312,8 @@ def generated(header):
         line()
         for text in lines:
             line(text)
-    for name, title in (("neap", "_NeapCalls"), ("neap_batch", "_BatchCalls"), ("neap_iter", "_IterCalls")):
+    for name, title in (("neap", "_NeapCalls"), ("neap_batch", "_BatchCalls"), ("neap_iter", "_IterCalls"),
+                        ("neap_watch", "_WatchCalls")):
         line()
         line()
         line("class %s:" % title)

@@ -98,6 +98,13 @@ class Level(enum.IntEnum):
     EACH_QUORUM = 6
 
 
+class ChangeKind(enum.IntEnum):
+    CHANGED = 1
+    GONE = 2
+    ALL_BEGIN = 3
+    ALL_END = 4
+
+
 TTL_MS_MAX = 3155760000000
 KEY_MAX = 1024
 PATH_MAX = 4096
@@ -157,6 +164,12 @@ class neap_options(Structure):
         ("scrub_max", c_uint),
         ("socket_users", c_char_p),
         ("socket_mode", c_uint),
+        ("subscribe", c_char_p),
+        ("advertise", c_char_p),
+        ("name", c_char_p),
+        ("zone", c_char_p),
+        ("weight", c_uint),
+        ("retire_after_s", c_uint64),
     ]
 
 
@@ -206,6 +219,15 @@ class neap_item(Structure):
         ("value", neap_bytes),
         ("number", c_int64),
         ("expires_ms", c_uint64),
+    ]
+
+
+class neap_change(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("kind", c_int),
+        ("at", neap_place),
+        ("item", neap_item),
     ]
 
 
@@ -292,11 +314,17 @@ FUNCTIONS = {
     "neap_next": (c_int, [c_void_p, POINTER(neap_item), c_uint32]),
     "neap_iter_token": (c_int, [c_void_p, POINTER(neap_buffer)]),
     "neap_iter_free": (None, [c_void_p]),
+    "neap_watch": (c_int, [c_void_p, c_char_p, POINTER(neap_call), POINTER(c_void_p)]),
+    "neap_watch_next": (c_int, [c_void_p, POINTER(neap_change), c_uint32]),
+    "neap_watch_token": (c_int, [c_void_p, POINTER(neap_buffer)]),
+    "neap_watch_free": (None, [c_void_p]),
     "neap_backup": (c_int, [c_void_p, c_char_p, POINTER(neap_buffer), POINTER(neap_call)]),
     "neap_backup_verify": (c_int, [c_char_p, POINTER(neap_buffer), POINTER(neap_error)]),
     "neap_restore": (c_int, [c_char_p, c_char_p, POINTER(neap_buffer), POINTER(neap_error)]),
     "neap_admin": (c_int, [c_void_p, c_int, POINTER(c_char_p), POINTER(neap_buffer),
         POINTER(neap_call)]),
+    "neap_subscribe": (c_int, [c_void_p, c_char_p, POINTER(neap_call)]),
+    "neap_unsubscribe": (c_int, [c_void_p, c_char_p, POINTER(neap_call)]),
     "neap_strerror": (c_char_p, [c_int]),
     "neap_type_name": (c_char_p, [c_int]),
     "neap_type_named": (c_int, [c_char_p]),
@@ -352,8 +380,12 @@ PARTS = {
     "neap_items": ("self", "place", "number", "data", "call", "iter"),
     "neap_stats": ("self", "iter"),
     "neap_iter_token": ("self", "bytes"),
+    "neap_watch": ("self", "text", "call", "watch"),
+    "neap_watch_token": ("self", "bytes"),
     "neap_backup": ("self", "text", "bytes", "call"),
     "neap_admin": ("self", "words", "argv", "bytes", "call"),
+    "neap_subscribe": ("self", "text", "call"),
+    "neap_unsubscribe": ("self", "text", "call"),
     "neap_type_name": ("number",),
     "neap_type_named": ("text",),
     "neap_type_holds": ("number",),
@@ -588,6 +620,12 @@ class _NeapCalls:
         are may change with the version; what a name means does not."""
         return _run(self, "neap_stats", (), None)
 
+    def watch(self, bucket, **call):
+        """Changes of a bucket after resume (of neap_watch_token(), on this or another node); or
+        after after, the token of a read or write, which the node first waits for; else all that is
+        there, then changes. Of the call: resume, after, timeout_ms, ret_error."""
+        return _run(self, "neap_watch", (bucket,), call)
+
     def backup(self, directory, **call):
         """Makes a backup in `directory`, which must not exist; its parent must. What was written
         and returned before the call is in it, of what is written meanwhile any beginning. Other
@@ -607,21 +645,55 @@ class _NeapCalls:
         suspect, not heard for about 2 s, by nobody who could be asked; dead, and did not say
         otherwise for 4 to 24 s; left. Since when (ms_ago), and as which incarnation: it grows each
         time that a node has to say that it lives digest [BUCKET] keys, cells, and a sum over all of
-        them stats numbers isolate on|off no talk with peers revoke KIND/ID node/ID, device/ID or
-        client/ID is let in nowhere any more, and its connections end: by system data, so each node
-        learns it revoked [list] who is verify [BUCKET [MS]] do peers hold the same? While all go on
-        writing explain BUCKET KEY [TYPE|any [FIELD...]] why an object is as it is: its cells, the
-        events that made them, by whom; and what each peer has of it, lacks, or has otherwise. Waits
-        up to 5 seconds for peers diff BUCKET KEY [TYPE|any [FIELD...]] the same, of cells that
-        differ somewhere differing BUCKET PEER [LIMIT [FROM]] which cells a peer (its address, or
-        its node's id) has otherwise, who lacks what, and why; with what is under way. At most LIMIT
-        of them (256); `next` is the FROM of the others. Waits up to 30 s tasks long work that is
-        under way or paused task pause|resume|cancel ID scrub [BUCKET] all cells are read again from
-        now on repair [BUCKET] compared with all peers, and mended, without the usual waits limit
-        [bulk_max|scrub_max N] the limits, with one of them changed until the node is closed reload
-        the certificates are read again from the cluster directory, for links from now on; those
-        that there are go on Of the call: ret_error (timeout_ms is for later)."""
+        them stats numbers peers the nodes of the cluster, by the list that each of them holds: id,
+        name, zone, addresses, weight; alive, suspect, dead, left or unknown; linked or not, when it
+        was last heard, how many events of this node it lacks. Whoever else is here; who was
+        forgotten retire NODE (an id or name) logs wait no more for a node that is away. When it
+        returns it compares, and its unseen writes are kept forget NODE a node that will never
+        return is no member any more: not dialled, not counted in levels, not waited for; revoked,
+        and never let in again. REFUSED while it is there isolate on|off no talk with peers revoke
+        KIND/ID node/ID, device/ID or client/ID is let in nowhere any more, and its connections end:
+        by system data, so each node learns it revoked [list] who is verify [BUCKET [MS]] do peers
+        hold the same? While all go on writing explain BUCKET KEY [TYPE|any [FIELD...]] why an
+        object is as it is: its cells, the events that made them, by whom; and what each peer has of
+        it, lacks, or has otherwise. Waits up to 5 seconds for peers diff BUCKET KEY [TYPE|any
+        [FIELD...]] the same, of cells that differ somewhere differing BUCKET PEER [LIMIT [FROM]]
+        which cells a peer (its address, or its node's id) has otherwise, who lacks what, and why;
+        with what is under way. At most LIMIT of them (256); `next` is the FROM of the others. Waits
+        up to 30 s doctor what is wrong, the worst first, and what to do about it big BUCKET [N] the
+        N (20) objects that take most siblings BUCKET [N] registers with more than one value bundle
+        export FILE TOKEN|- BUCKET... what came after a token, or all, into a new file of the
+        node's; FILE begins with '/'; `token` names what is in it bundle apply FILE out of one, as
+        from a peer; `token`: what is here then, `theirs`: what its maker had hints [BUCKET] what
+        peers lack of what is here: which events, how many bytes, since when, and whether the log
+        still has them log why [BUCKET] whom the log is kept for, since when, and what to do tasks
+        long work that is under way or paused task pause|resume|cancel ID scrub [BUCKET] all cells
+        are read again from now on repair [BUCKET] compared with all peers, and mended, without the
+        usual waits limit [bulk_max|scrub_max N] the limits, with one of them changed until the node
+        is closed subscribe NAME this node holds the bucket, or those that fit the glob; see
+        SUBSCRIPTIONS unsubscribe NAME [force] ... and no longer; with force what is leaving goes at
+        once, whoever lacks it: `lost` says how many events nobody else is known to have
+        subscriptions the list; and what is leaving, with how many events (`unshared`) nobody else
+        is known to have ring [RING [slots|key BUCKET KEY]] rings; one, with its nodes and layouts;
+        who owns each slot, or the slot of a key plan create RING N SLOTS a new ring is staged; N
+        owners of each slot plan join RING NODE [ZONE|- [WEIGHT|-]] plan leave RING NODE plan
+        replace RING NODE BY [ZONE|- [WEIGHT|-]] plan weight RING NODE WEIGHT changes of it are
+        staged, at any node plan show RING what they come to: moves, loads, warnings plan commit
+        RING VERSION `id` or `version` of that: data moves from now on plan clear RING [NODE] what
+        is staged is taken back plan skip RING NODE a move does not wait for that node, which is
+        dead reload the certificates are read again from the cluster directory, for links from now
+        on; those that there are go on Of the call: ret_error (timeout_ms is for later)."""
         return _run(self, "neap_admin", (words,), call)
+
+    def subscribe(self, name, **call):
+        """From now on this node holds the bucket of that name, or those that fit the glob, or no
+        longer: see SUBSCRIPTIONS. It is on disk when this returns; what comes of it, fetching or
+        giving away, goes on in the background, through restarts, too: neap_admin() "subscriptions"
+        shows it. Of the call: ret_error."""
+        return _run(self, "neap_subscribe", (name,), call)
+
+    def unsubscribe(self, name, **call):
+        return _run(self, "neap_unsubscribe", (name,), call)
 
 
 class _BatchCalls:
@@ -637,6 +709,14 @@ class _IterCalls:
         """Where the iterator is, as bytes for resume: after the last item that neap_next() gave.
         For iterators of neap_keys() and neap_items()."""
         return _run(self, "neap_iter_token", (), None)
+
+
+class _WatchCalls:
+    def token(self):
+        """Where the watch is, for resume: all that was told up to the page that is under way. So
+        changes that were told already come again when one goes on there, up to some hundreds; none
+        after END."""
+        return _run(self, "neap_watch_token", (), None)
 
 
 # ---- end of what is from neap.h ----
@@ -852,7 +932,7 @@ class _Run:
             value = neap_buffer()
             self.buffers.append(value)
         else:
-            value = {"bool": c_int, "iter": c_void_p, "batch": c_void_p}.get(part) or globals()[part[4:]]
+            value = {"bool": c_int, "iter": c_void_p, "batch": c_void_p, "watch": c_void_p}.get(part) or globals()[part[4:]]
             value = value()
             if hasattr(value, "size"):
                 value.size = ctypes.sizeof(value)
@@ -893,7 +973,7 @@ def _ask(name, given, kind):
 
 
 class _Part:
-    """A batch or an iterator of a handle, which frees it at the latest when that is closed."""
+    """A batch, an iterator or a watch of a handle, which frees it at the latest when that is closed."""
 
     def __init__(self, neap, value):
         self._neap = neap
@@ -931,6 +1011,33 @@ class Iter(_IterCalls, _Part):
             raise StopIteration
         _check(code, neap_error())
         return _item_of(item)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.free()
+
+
+Change = collections.namedtuple("Change", ["kind", "key", "fields", "item"])
+Change.__doc__ = """What a watch gives: kind, a neap.ChangeKind; key and fields of the place; item."""
+
+
+class Watch(_WatchCalls, _Part):
+    """Gives neap.Change, one after the other; a context manager, which frees it early."""
+
+    _ends = "neap_watch_free"
+
+    def next(self, timeout_ms=0):
+        """The next change; None: nothing has changed by then, so call it again."""
+        change = neap_change(size=ctypes.sizeof(neap_change))
+        code = _library().neap_watch_next(self._handle, byref(change), timeout_ms)
+        if code == Code.END:
+            return None
+        _check(code, neap_error())
+        fields = tuple(_bytes_of(change.at.fields[i]) for i in range(change.at.fields_count))
+        return Change(_known(ChangeKind, change.kind), _bytes_of(change.at.key), fields,
+                      _item_of(change.item))
 
     def __enter__(self):
         return self
@@ -993,6 +1100,7 @@ _RESULTS = {
     "bytes": lambda owner, value: _bytes_of(value),
     "bool": lambda owner, value: bool(value.value),
     "iter": lambda owner, value: Iter(owner, value),
+    "watch": lambda owner, value: Watch(owner, value),
 }
 
 

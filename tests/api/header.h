@@ -140,6 +140,8 @@ static int use(void)
     struct neap_options options;
     struct neap_call call;
     struct neap_batch *batch;
+    struct neap_watch *watch = 0;
+    struct neap_change change;
     struct neap_iter *iter;
     struct neap_item item;
     struct neap *neap;
@@ -178,6 +180,11 @@ static int use(void)
     failed |= neap_next(iter, &item, 0) != NEAP_END;
     failed |= neap_iter_token(iter, &token);
     neap_iter_free(iter);
+    change.size = sizeof change;
+    failed |= neap_watch(neap, "bucket", NULL, &watch);
+    failed |= neap_watch_next(watch, &change, 1) || change.kind != NEAP_ALL_BEGIN;
+    failed |= neap_watch_token(watch, &token);
+    neap_watch_free(watch);
     failed |= neap_remove(neap, &at, NEAP_ANY, NULL);
     failed |= neap_admin(neap, 1, words, &buffer, NULL);
     failed |= neap_once(neap, &buffer, NULL);

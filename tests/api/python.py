@@ -53,6 +53,24 @@ def values_of_all_types_go_in_and_come_out(db):
 
 
 @case
+def a_watch_tells_what_changes(db):
+    db.lww_set(NAME, "red")
+    kind = neap.ChangeKind
+    with db.watch("shop") as watch:
+        told = [watch.next(1000) for _ in range(3)]
+        assert [change.kind for change in told] == [kind.ALL_BEGIN, kind.CHANGED, kind.ALL_END]
+        assert told[1].key == b"name" and told[1].item.value == b"red"
+        assert watch.next(1) is None
+        token = watch.token()
+    db.counter_add(NAME + ("x", "y"), 5)
+    with db.watch("shop", resume=token) as watch:
+        change = watch.next(1000)
+        assert (change.key, change.fields, change.item.number) == (b"name", (b"x", b"y"), 5)
+        assert watch.next(1) is None
+    raises(neap.Code.STALE, db.watch, "other", resume=token)
+
+
+@case
 def items_of_any_type_are_copied(db):
     there, here = ("shop", "there"), ("shop", "here")
     db.counter_exact_add(there, 5)
@@ -259,13 +277,13 @@ def each_function_of_the_header_is_there(folder):
     by_hand = {name for name in neap.FUNCTIONS if name not in neap.PARTS}
     for name in neap.PARTS:
         owner, rest = neap.Neap if neap.PARTS[name][0] == "self" else neap, name[len("neap_"):]
-        for prefix, made in (("batch_", neap.Batch), ("iter_", neap.Iter)):
+        for prefix, made in (("batch_", neap.Batch), ("iter_", neap.Iter), ("watch_", neap.Watch)):
             if rest.startswith(prefix):
                 owner, rest = made, rest[len(prefix):]
         assert callable(getattr(owner, rest)), name
     assert by_hand == {"neap_" + name for name in (
         "options_init open connect close batch_new batch_free next iter_free backup_verify restore "
-        "strerror version buffer_free").split()}, by_hand
+        "strerror version buffer_free watch_next watch_free").split()}, by_hand
     assert neap.version() == os.environ.get("NEAP_VERSION", neap.version())
 
 

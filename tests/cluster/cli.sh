@@ -87,7 +87,7 @@ commands_once()
         fails 2 'means nothing to assign' "$@" --once 7c0f assign shop owner cid &&
         fails 2 'not empty' "$@" --once '' incr shop till &&
         prints '' "$@" --level all incr shop till && prints 7 "$@" --level quorum get shop till &&
-        fails 2 'one, quorum or all' "$@" --level two get shop till &&
+        fails 2 'one, quorum, all' "$@" --level two get shop till &&
         fails 2 'means nothing to status' "$@" --level one status &&
         prints '' "$@" delete shop till && prints '' "$@" delete shop bag
 }

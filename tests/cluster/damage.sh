@@ -55,7 +55,7 @@ round=0
 prepare()
 {
     round=$((round + 1))
-    life=$(life_of a)
+    life=$(life_of a) node=$("$NEAP" -n "$work/a.sock" status | awk '$1 == "node" { print $2 }')
     end a TERM
     start a && for each in 1 2 3; do
         gives 0 -n "$work/a.sock" put shop "tail$each" "$round" || return 1
@@ -119,9 +119,11 @@ refused()
     fi
     says "event=open_failed .*: $1: $replace" && replaced
 }
+# What stands for a lost directory is another node; logs wait for the old one until it is retired, or forgotten.
 replaced()
 {
-    rm -rf "$work/away" && mv "$data" "$work/away" && start a && held
+    rm -rf "$work/away" && mv "$data" "$work/away" && start a &&
+        until_true 60 gives 0 -n "$work/b.sock" retire "$node" && held
 }
 
 wal_middle()

@@ -19,6 +19,14 @@ gone()
 {
     test -z "$(find "$work" -name 'neap-demo-*')"
 }
+ring()
+{
+    gives 0 demo --ring && test ! -s "$work/err" && test "$(grep -c '^  yes ' "$work/out")" = 7 &&
+        ! grep -q '^  NO ' "$work/out" &&
+        tail -n 1 "$work/out" | grep -q '^nothing lost: 600 orders, one node cut off, one replaced$'
+}
+check "a ring: hints, a replacement, nothing lost" ring
+check "nothing of it is left" gone
 if test -r /var/lib/dpkg/status; then
     check "three nodes converge, with empty logs and residues" demo
     check "nothing of it is left" gone

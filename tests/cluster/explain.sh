@@ -78,6 +78,20 @@ apart()
 }
 check "a peer that is away: what it had not seen; diff gives 3" apart
 
+lacking()
+{
+    until_true 60 gives 1 -n "$work/a.sock" hints shop && says 'c.peer +log +[1-9].* since 20.*away' &&
+        gives 1 -n "$work/a.sock" -o json hints && says '"way": "log"' '"exact": true' '"after": ' &&
+        gives 1 -n "$work/a.sock" log why && says '^shop: .* members have not got all' \
+            'c.peer: has not got .* kept for it alone.*: it is away' 'to do: bring it back' &&
+        gives 1 -n "$work/a.sock" -o json log why shop && says '"held_by"' '"alone": [1-9]' &&
+        fails 1 'no bucket' -n "$work/a.sock" hints nowhere &&
+        fails 2 'not a name' -n "$work/a.sock" log why a/b &&
+        fails 2 'why, and a bucket' -n "$work/a.sock" log what &&
+        fails 2 'usage: neap hints' -n "$work/a.sock" hints a b
+}
+check "hints, log why: what the one who is away lacks, and what is kept for it" lacking
+
 concurrent()
 {
     on c isolate off && until_true 60 equal a b c && gives 0 -n "$work/b.sock" explain shop apple &&
@@ -85,6 +99,12 @@ concurrent()
         fails 1 'has no such object here' -n "$work/b.sock" explain shop fruits
 }
 check "two concurrent writes, and why one wins; what was removed is nowhere" concurrent
+
+nothing_lacking()
+{
+    until_true 60 prints '' -n "$work/a.sock" hints && until_true 60 prints '' -n "$work/a.sock" log why
+}
+check "at rest nobody lacks anything, and no log is kept" nothing_lacking
 
 refused()
 {

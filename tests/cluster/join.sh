@@ -169,9 +169,11 @@ by_itself()
         until_true 60 grep -q 'event=certificate_renewed days_left=36[45]' "$work/b.log" &&
         ! cmp -s "$work/old.pem" "$work/two/node.pem" && on b incr shop count 1 && until_true 60 equal a b &&
         prints 5 -n "$work/a.sock" get shop count && gives 0 -n "$work/b.sock" status &&
-        end b TERM && cp "$work/old.pem" "$work/two/node.pem" && daemon b --cluster "$work/two" --listen "$at_b" &&
+        end b TERM && end a TERM && cp "$work/old.pem" "$work/two/node.pem" &&
+        daemon b --cluster "$work/two" --listen "$at_b" &&
         until_true 60 grep -q 'event=certificate .*65 days left, and is not renewed' "$work/b.log" &&
         gives 1 -n "$work/b.sock" status && grep -q '^CERTIFICATE: .*65 days left, and is not renewed' "$work/out" &&
+        daemon a --cluster "$work/one" --listen "$at_a" &&
         gives 0 cert renew "$work/two" "$at_a" && end b TERM &&
         daemon b --cluster "$work/two" --listen "$at_b" --peers "$at_a"
 }

@@ -44,7 +44,7 @@ verdicts()
 at_rest()
 {
     for each in a b c; do
-        gives 0 -n "$work/$each.sock" verify && verdicts 4 equal || return 1
+        gives 0 -n "$work/$each.sock" verify && verdicts 6 equal || return 1
     done
     gives 0 -n "$work/c.sock" verify carts && verdicts 2 equal && ! grep -q shop "$work/out" &&
         fails 1 'no bucket nowhere here' -n "$work/a.sock" verify nowhere
@@ -144,7 +144,7 @@ check "when it is quiet it comes back, and all are equal" healed
 away()
 {
     end c TERM
-    until_true 60 gone && gives 1 -n "$work/a.sock" verify && verdicts 2 equal && verdicts 2 unknown
+    until_true 60 gone && gives 1 -n "$work/a.sock" verify && verdicts 3 equal && verdicts 3 unknown
 }
 gone()
 {

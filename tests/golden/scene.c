@@ -143,6 +143,7 @@ static void take_cell(struct replica *to, const struct replica *from, const char
 /* A write that its caller may ask for again. */
 static void keep_once(struct replica *own)
 {
+    struct subscriptions list = {0};
     struct once_record record = {.ops = {0x0123456789abcdef, 0xfedcba9876543210}};
     struct token token;
     struct buffer bytes;
@@ -153,6 +154,9 @@ static void keep_once(struct replica *own)
     CHECK_OK(token_encode(&token, &bytes));
     record.token = buffer_slice(&bytes);
     CHECK_OK(once_keep(own->batch, &once_limits, slice_text("visit 17"), &record));
+    CHECK_OK(subscriptions_parse("*, !photos", &list));
+    CHECK_OK(subscriptions_save(own->batch, &list));
+    subscriptions_done(&list);
     CHECK_OK(owner_write(own->batch, scene_shard(), 0x2222222222222222, &(struct owner){2, 17}));
     buffer_done(&bytes);
     token_done(&token);

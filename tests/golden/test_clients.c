@@ -93,7 +93,7 @@ static void line_open(struct line *line)
     static const uint8_t cell[] = {0x93, 5, 6, 0xc4, 1, 3};
     struct neap_error error;
 
-    *line = (struct line){.transport = {line_call, line_hang_up}};
+    *line = (struct line){.transport = {.call = line_call, .close = line_hang_up}};
     fake_init(&line->fake);
     line->fake.dot = (struct dot){0xa1, 12};
     line->fake.cell = slice_of(cell, sizeof cell);

@@ -237,6 +237,18 @@ static void say_owner(const struct view *view, struct slice key, struct buffer *
         owner.kind, owner.id);
 }
 
+static void say_subscriptions(const struct view *view, struct buffer *text)
+{
+    struct subscriptions list = {0};
+
+    CHECK_OK(subscriptions_load(view, &list));
+    say(text, "subscribes to");
+    for (size_t i = 0; i < list.count; i++)
+        say(text, " %s", list.entries[i]);
+    say(text, "\n");
+    subscriptions_done(&list);
+}
+
 static void say_expiry(struct slice key, struct buffer *text)
 {
     struct expiry_entry entry;
@@ -248,20 +260,29 @@ static void say_expiry(struct slice key, struct buffer *text)
     say(text, "\n");
 }
 
+static void say_incarnation(const struct view *view, struct buffer *text)
+{
+    uint64_t incarnation = 0;
+
+    CHECK_OK(incarnation_read(view, &incarnation));
+    say(text, "incarnation %" PRIu64 "\n", incarnation);
+}
+
 static void say_meta(const struct reading *reading, struct slice key, struct slice value,
                      struct buffer *text)
 {
     struct view view = view_of(reading);
     uint32_t format = 0;
-    uint64_t incarnation = 0;
 
     switch (key.data[0]) {
     case 'A':
-        CHECK_OK(incarnation_read(&view, &incarnation));
-        say(text, "incarnation %" PRIu64 "\n", incarnation);
+        say_incarnation(&view, text);
         break;
     case 'B':
         say_owner(&view, key, text);
+        break;
+    case 'P':
+        say_subscriptions(&view, text);
         break;
     case 'C':
         say_session(&reading->shard->session, text);

@@ -1,7 +1,6 @@
 /* What nodes tell each other. */
 #include <inttypes.h>
 
-#include "gossip/frame.h"
 #include "gossip/look.h"
 #include "gossip/message.h"
 #include "gossip/verify_state.h"
@@ -112,6 +111,35 @@ static void make_push_next(struct buffer *ret_bytes)
 static void make_pushed(struct buffer *ret_bytes)
 {
     make_with_bytes(MESSAGE_PUSHED, NEAP_STALE, NULL, ret_bytes);
+}
+
+static void make_interest(struct buffer *ret_bytes)
+{
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_INTEREST;
+    CHECK_OK(subscriptions_parse("*, !photos, photos-2*", &message.interest));
+    encode(&message, ret_bytes);
+    message_done(&message);
+}
+
+static void make_leave(struct buffer *ret_bytes)
+{
+    struct message message;
+
+    message_init(&message);
+    message.kind = MESSAGE_LEAVE;
+    message.shard = scene_shard();
+    message.session = 9;
+    CHECK_OK(context_raise(&message.since, 0xa1, 2, 5));
+    encode(&message, ret_bytes);
+    message_done(&message);
+}
+
+static void make_relieved(struct buffer *ret_bytes)
+{
+    make_with_bytes(MESSAGE_RELIEVED, 0, NULL, ret_bytes);
 }
 
 static void make_pull(struct buffer *ret_bytes)
@@ -583,7 +611,10 @@ static void say_message(struct slice bytes, struct buffer *ret_text)
     } else if (message.kind == MESSAGE_SWIM) {
         say_swim(ret_text, message.swim);
     } else {
-        say(ret_text, "%s\n", message_name(message.kind));
+        say(ret_text, "%s", message_name(message.kind));
+        for (size_t i = 0; i < message.interest.count; i++)
+            say(ret_text, " %s", message.interest.entries[i]);
+        say(ret_text, "\n");
     }
     message_done(&message);
 }
@@ -609,6 +640,9 @@ static const struct golden messages[] = {
     MESSAGE("push", MESSAGE_PUSH, make_push),
     MESSAGE("push, what comes next", MESSAGE_PUSH, make_push_next),
     MESSAGE("pushed after what is not known", MESSAGE_PUSHED, make_pushed),
+    MESSAGE("interest", MESSAGE_INTEREST, make_interest),
+    MESSAGE("leave", MESSAGE_LEAVE, make_leave),
+    MESSAGE("relieved", MESSAGE_RELIEVED, make_relieved),
     MESSAGE("pull", MESSAGE_PULL, make_pull),
     MESSAGE("pulled", MESSAGE_PULLED, make_pulled),
     MESSAGE("pulled, after another chunk", MESSAGE_PULLED, make_pulled_after),
@@ -653,147 +687,4 @@ TEST(each_kind_of_message_has_golden_bytes)
             test_failed(__FILE__, __LINE__, "none for a %s: see tests/golden/golden.h",
                         message_name((enum message_kind)kind));
     }
-}
-
-/* ---- chunks ---- */
-
-static void say_any_chunk(struct slice bytes, struct buffer *ret_text)
-{
-    struct chunk chunk;
-
-    chunk_read(bytes, &chunk);
-    say_chunk(ret_text, &chunk);
-    chunk_done(&chunk);
-}
-
-static void again_chunk(struct slice bytes, struct buffer *ret_bytes)
-{
-    bool after = chunk_was_after(bytes);
-    struct chunk_base base = {0};
-    struct chunk chunk;
-
-    chunk_read(bytes, &chunk);
-    scene_base(&base);
-    CHECK_OK(after ? chunk_encode_after(&chunk, &base, ret_bytes)
-                   : chunk_encode(&chunk, ret_bytes));
-    chunk_base_done(&base);
-    chunk_done(&chunk);
-}
-
-static const struct golden chunks[] = {
-    {"events", CHUNK_EVENTS, scene_events, say_any_chunk, again_chunk},
-    {"page", CHUNK_PAGE, scene_page, say_any_chunk, again_chunk},
-    {"cell", CHUNK_CELL, scene_cell, say_any_chunk, again_chunk},
-    {"next", CHUNK_NEXT, scene_next, say_any_chunk, again_chunk},
-    {"after", CHUNK_AFTER, scene_after, say_any_chunk, again_chunk},
-};
-
-TEST(chunks_are_as_they_were)
-{
-    golden_check("chunks.hex", "How cells travel (store/chunk.h).", chunks, COUNT(chunks));
-}
-
-TEST(each_kind_of_chunk_has_golden_bytes)
-{
-    for (unsigned kind = 1; chunk_kind_name((enum chunk_kind)kind); kind++)
-        CHECK(golden_has(chunks, COUNT(chunks), kind));
-}
-
-/* The page has cells of all types, and knowledge beyond the context. */
-TEST(each_type_has_a_golden_cell)
-{
-    struct buffer bytes;
-    struct chunk chunk;
-    unsigned seen = 0;
-
-    buffer_init(&bytes, GOLDEN_BYTES_MAX);
-    scene_page(&bytes);
-    chunk_read(buffer_slice(&bytes), &chunk);
-    for (size_t i = 0; i < chunk.cells_count; i++) {
-        enum neap_type type;
-
-        CHECK_OK(path_check(chunk.cells[i].path, &type));
-        seen |= 1u << type;
-    }
-    for (unsigned type = 0; type < 32; type++) {
-        const struct type *known = type_find(type);
-
-        if (known && known->check && !(seen & 1u << type))
-            test_failed(__FILE__, __LINE__, "none of type %u: see tests/golden/scene.c", type);
-    }
-    CHECK(chunk.residues_count > 0);
-    chunk_done(&chunk);
-    buffer_done(&bytes);
-}
-
-/* ---- frames ---- */
-
-/* The heads of all frames of a message of that size. */
-static void frames_of(size_t size, struct buffer *ret_bytes)
-{
-    struct buffer message;
-    size_t offset = 0;
-
-    buffer_init(&message, GOLDEN_BYTES_MAX);
-    CHECK_OK(buffer_reserve(&message, size));
-    memset(message.data, 0, size);
-    do {
-        uint8_t head[FRAME_HEAD];
-
-        offset += frame_next(slice_of(message.data, size), offset, head).size;
-        CHECK_OK(buffer_append(ret_bytes, slice_of(head, sizeof head)));
-    } while (offset < size);
-    buffer_done(&message);
-}
-
-static void make_frame(struct buffer *ret_bytes)
-{
-    frames_of(300, ret_bytes);
-}
-
-static void make_full_frame(struct buffer *ret_bytes)
-{
-    frames_of(FRAME_SIZE, ret_bytes);
-}
-
-static void make_frames(struct buffer *ret_bytes)
-{
-    frames_of((size_t)2 * FRAME_SIZE + 1, ret_bytes);
-}
-
-static size_t read_heads(struct slice bytes, struct buffer *text)
-{
-    size_t size = 0;
-
-    for (size_t at = 0; at < bytes.size; at += FRAME_HEAD) {
-        struct frame_head head;
-
-        CHECK_OK(frame_head_read(bytes.data + at, &head));
-        size += head.size;
-        if (text)
-            say(text, "%" PRIu32 " bytes%s\n", head.size, head.more ? ", and more" : "");
-    }
-    return size;
-}
-
-static void say_frames(struct slice bytes, struct buffer *ret_text)
-{
-    (void)read_heads(bytes, ret_text);
-}
-
-static void again_frames(struct slice bytes, struct buffer *ret_bytes)
-{
-    frames_of(read_heads(bytes, NULL), ret_bytes);
-}
-
-static const struct golden frames[] = {
-    {"one frame", 0, make_frame, say_frames, again_frames},
-    {"a full frame", 0, make_full_frame, say_frames, again_frames},
-    {"more frames", 0, make_frames, say_frames, again_frames},
-};
-
-TEST(heads_of_frames_are_as_they_were)
-{
-    golden_check("frames.hex", "Heads of the frames of one message (gossip/frame.h).", frames,
-                 COUNT(frames));
 }

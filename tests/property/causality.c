@@ -60,6 +60,7 @@ static const struct mutant {
     {"old-connections", PROFILE_SCRIPTED},
     {"same-id-after-boot", PROFILE_BOOT},
     {"removes-unsaid", PROFILE_SCRIPTED},
+    {"cache-keeps-old", PROFILE_SYNC},
 };
 
 /* What is being run: for the line that repeats a failure. */

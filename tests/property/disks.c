@@ -5,7 +5,11 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "store/disk_cache.h"
 #include "tests/property/world.h"
+
+/* Room for a few cells. */
+enum { CACHE_SIZE = 2 << 10 };
 
 struct disk *world_disk(const struct world *world, unsigned node)
 {
@@ -25,6 +29,18 @@ struct disk *world_disk(const struct world *world, unsigned node)
     code = disk_rocks_open(&options, &disk, &suspect, &error);
     hold(!code && !suspect, "open of RocksDB: %s", error.text);
     return disk;
+}
+
+void node_set_disk(struct node *node, struct disk *bare)
+{
+    batch_free(node->batch);
+    if (node->disk && bare == node->bare)
+        (void)disk_cache_leave(node->disk);
+    else
+        disk_close(node->disk);
+    node->bare = bare;
+    hold_ok(disk_cache_open(bare, CACHE_SIZE, &node->disk), "cache");
+    hold_ok(batch_new(node->disk, &node->batch), "batch");
 }
 
 int folder_make(char *ret_path, size_t size)

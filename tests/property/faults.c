@@ -13,7 +13,7 @@ void world_save_image(struct world *world, const struct node *node)
 {
     struct image image = {.node = node->number, .life = node->life};
 
-    hold_ok(disk_mem_copy(node->disk, &image.disk), "image");
+    hold_ok(disk_mem_copy(node->bare, &image.disk), "image");
     room_grow(&world->images, world->images_count, &world->images_room, sizeof *world->images);
     world->images[world->images_count++] = image;
 }
@@ -31,10 +31,7 @@ static void node_put_image(struct node *node, const struct image *image)
     struct disk *disk;
 
     hold_ok(disk_mem_copy(image->disk, &disk), "image");
-    batch_free(node->batch);
-    disk_close(node->disk);
-    node->disk = disk;
-    hold_ok(batch_new(disk, &node->batch), "batch");
+    node_set_disk(node, disk);
 }
 
 /* ---- crash ---- */
@@ -42,7 +39,8 @@ static void node_put_image(struct node *node, const struct image *image)
 static void fault_crash(struct world *world, struct node *node)
 {
     world_stop(world, node->number);
-    hold_ok(disk_mem_crash(node->disk), "crash");
+    hold_ok(disk_mem_crash(node->bare), "crash");
+    node_set_disk(node, node->bare);
     node_open(world, node);
     oracle_forget(&world->oracle, node->shard->replica,
                   context_get(&node->shard->context, node->shard->replica));
@@ -279,7 +277,9 @@ void node_reopen(struct world *world, struct node *node, const struct image *ima
     if (image)
         node_put_image(node, image);
     else
-        hold_ok(disk_mem_crash(node->disk), "crash");
+        hold_ok(disk_mem_crash(node->bare), "crash");
+    if (!image)
+        node_set_disk(node, node->bare);
     node_open(world, node);
     node_sync(world, node);
     for (size_t i = 0; i < count; i++) {

@@ -120,10 +120,11 @@ void node_restart(struct world *world, struct node *node)
     world_stop(world, node->number);
     node->shard = NULL;
     if (world->folder) {
-        batch_free(node->batch);
         disk_close(node->disk);
-        node->disk = world_disk(world, node->number);
-        hold_ok(batch_new(node->disk, &node->batch), "batch");
+        node->disk = NULL;
+        node_set_disk(node, world_disk(world, node->number));
+    } else {
+        node_set_disk(node, node->bare);
     }
     node_open(world, node);
     same_vectors(&old->context, &node->shard->context, "context");
@@ -144,8 +145,7 @@ struct node *world_node_new(struct world *world)
 
     must(world->nodes_count < NODES_MAX);
     *node = (struct node){.number = world->nodes_count, .life = world_id(world)};
-    node->disk = world_disk(world, node->number);
-    hold_ok(batch_new(node->disk, &node->batch), "batch");
+    node_set_disk(node, world_disk(world, node->number));
     hold_ok(shard_new(node->batch, BUCKET, node->life, ++world->nonces, &node->shard), "shard");
     oracle_birth(&world->oracle, node->life, node->shard->nonce, 0, 0);
     node_commit(node);

@@ -117,7 +117,8 @@ struct task {
 struct node {
     unsigned number;
     uint64_t life;
-    struct disk *disk;
+    struct disk *bare; /* what a crash leaves */
+    struct disk *disk; /* a small cache before it */
     struct batch *batch;
     struct shard *shard;
     bool gone;
@@ -216,6 +217,8 @@ bool world_disarm(struct world *world, const struct node *node, int result);
 
 /* A directory of RocksDB that is opened again; NULL folder: memory (disks.c). */
 struct disk *world_disk(const struct world *world, unsigned node);
+/* The node's disk from now on; those before go as a process does. */
+void node_set_disk(struct node *node, struct disk *bare);
 int folder_make(char *ret_path, size_t size);
 void folder_remove(const char *path);
 

@@ -140,7 +140,8 @@ void story_do(struct story *story, size_t node, const char *words)
                                  .value = slice_text(argument),
                                  .number = strtoll(argument, NULL, 10),
                                  .seen = verb->kind == OP_REGISTER_SET ? &seen : NULL}};
-    struct write write = {.ops = &op, .count = 1, .once = slice_text(id)};
+    struct write write = {
+        .ops = &op, .count = 1, .once = slice_text(id), .system = bucket[0] == '_'};
     struct event event = {.kind = EVENT_WRITE, .write = &write};
     token_init(&write.token);
     story->wrote = false;

@@ -27,7 +27,8 @@ static void loopback_close(struct transport *transport)
 
 void loopback_init(struct loopback *loopback, struct backend *backend)
 {
-    *loopback = (struct loopback){.transport = {loopback_call, loopback_close}, .backend = backend};
+    *loopback = (struct loopback){.transport = {loopback_call, loopback_close, clock_os(), NULL},
+                                  .backend = backend};
 }
 
 int loopback_open(struct loopback *loopback, struct neap **ret_neap, struct neap_error *error)

@@ -46,7 +46,7 @@ door 'libsodium is known to hash, checksum and clock' 'sodium' \
 door 'msgpack-c is known to pack' 'msgpack' 'base/pack\.c'
 # The disks are read from any thread, so they lock; threads are started by the node alone.
 door 'locks are known to node and disks' '(pthread|threads|semaphore)\.h' \
-    'engine/node[a-z_]*\.[ch]|store/disk_(mem|rocks)[a-z_]*\.c'
+    'engine/node[a-z_]*\.[ch]|store/disk_(cache|mem|rocks)[a-z_]*\.c'
 rule 'threads are started by the node' "$(calls 'pthread_create|thrd_create|nng_thread_create' \
     "$(sources_but 'engine/node[a-z_]*\.c' $house)")"
 door 'time and chance are known to the clock' \

@@ -6,9 +6,15 @@
 # path of the source, path of what tests it
 instead='
 gossip/compare.c tests/story/test_away.c
+engine/rights.c tests/api/test_bounded.c
+engine/serve.c tests/story/test_forward.c
+gossip/place.c tests/story/test_placing.c
+engine/placing.c tests/story/test_placing.c
 gossip/fault.c tests/unit/test_gossip.c
 gossip/flow.c tests/story/test_away.c
 gossip/heal.c tests/story/test_disks.c
+gossip/interest.c tests/story/test_subscribe.c
+gossip/leave.c tests/story/test_subscribe.c
 gossip/link.c tests/unit/test_gossip.c
 gossip/members.c tests/story/test_members.c
 gossip/peer.c tests/unit/test_gossip.c
@@ -22,6 +28,7 @@ store/crate.c tests/unit/test_shard.c
 store/disk.c tests/unit/test_disk_mem.c
 store/disk_holes.c tests/unit/test_hole.c
 store/shard_repair.c tests/unit/test_repair.c
+store/shard_drop.c tests/story/test_subscribe.c
 store/slot.c tests/unit/test_shard.c
 trust/certificate.c tests/unit/test_credentials.c
 '

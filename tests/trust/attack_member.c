@@ -236,6 +236,21 @@ static bool member_hello(struct member *member, enum channel channel)
     return heard;
 }
 
+/* It wants all there is; nobody tells of anything before. */
+static bool member_subscribe(struct member *member)
+{
+    struct message message;
+    bool told;
+
+    message_init(&message);
+    message.kind = MESSAGE_INTEREST;
+    if (subscriptions_all(&message.interest))
+        return false;
+    told = member_tell(member, CHANNEL_CONTROL, &message);
+    subscriptions_done(&message.interest);
+    return told;
+}
+
 bool member_open(struct member *member, uint16_t port, unsigned source)
 {
     bool fine = true;
@@ -253,7 +268,7 @@ bool member_open(struct member *member, uint16_t port, unsigned source)
         link->tls = link->raw >= 0 ? shake_hands(link->raw, member->credentials) : NULL;
         fine = link->tls && member_hello(member, (enum channel)channel);
     }
-    return fine;
+    return fine && member_subscribe(member);
 }
 
 void member_close(struct member *member)

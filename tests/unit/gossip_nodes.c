@@ -1,5 +1,7 @@
 #include "tests/unit/gossip_nodes.h"
 
+#include <stdio.h>
+
 static uint64_t clock_zero(struct clock *clock)
 {
     (void)clock;
@@ -237,4 +239,55 @@ void meet_with_box(struct pair_of_nodes *nodes)
     CHECK_OK(nodes_run(nodes, 1500));
     CHECK(box_pair(nodes)->open);
     CHECK_EQUAL(box_pair(nodes)->replica, box(nodes, 1)->replica);
+}
+
+/* ---- the member list ---- */
+
+struct roster_row row_make(uint64_t node, const char *address, const char *name)
+{
+    struct roster_row row = {.node = node, .zone = "north", .weight = 100};
+    if (address)
+        snprintf(row.addresses[row.addresses_count++], ROSTER_ADDRESS_MAX, "%s", address);
+    snprintf(row.name, sizeof row.name, "%s", name);
+    return row;
+}
+
+int record_write(struct pair_of_nodes *nodes, size_t side, enum roster_place place, uint64_t node,
+                 const struct roster_row *row)
+{
+    struct side *at = &nodes->sides[side];
+    struct op op = {.kind = row ? OP_LWW_SET : OP_REMOVE};
+    struct buffer path, value;
+    struct shard *shard;
+    struct dot dot;
+    int error = store_shard(&at->store, at->batch, SYSTEM_BUCKET, &shard);
+    buffer_init(&path, NEAP_PATH_MAX);
+    buffer_init(&value, NEAP_VALUE_MAX);
+    if (!error)
+        error = roster_path(place, node, &path);
+    if (!error && row)
+        error = roster_encode(row, &value);
+    op.value = buffer_slice(&value);
+    if (!error)
+        error = shard_write(shard, at->batch, shard->id, buffer_slice(&path), &op, &dot);
+    buffer_done(&path);
+    buffer_done(&value);
+    if (error)
+        return error;
+    gossip_touched(at->gossip, bucket_id(SYSTEM_BUCKET));
+    if (at->gossip->touched_all)
+        return NEAP_NOMEM;
+    error = gossip_flush(at->gossip, nodes->now, at->batch, &at->outbox);
+    return error ? error : side_commit(at);
+}
+
+int record_add(struct pair_of_nodes *nodes, size_t side, const struct roster_row *row)
+{
+    return record_write(nodes, side, ROSTER_MEMBERS, row->node, row);
+}
+
+const struct roster *nodes_roster(struct pair_of_nodes *nodes, size_t side)
+{
+    uint64_t version;
+    return gossip_roster(nodes->sides[side].gossip, &version);
 }

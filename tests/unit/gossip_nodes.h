@@ -54,4 +54,12 @@ struct shard *box(struct pair_of_nodes *nodes, size_t index);
 struct pair *box_pair(struct pair_of_nodes *nodes); /* what side 0 knows of it at side 1 */
 /* Opens them; both have the box, and side 1 has written to it. */
 void meet_with_box(struct pair_of_nodes *nodes);
+
+/* The member list: a record; what a node writes of itself, or an operator of another one (NULL: it
+ * is removed); the list as a side has it. */
+struct roster_row row_make(uint64_t node, const char *address, const char *name);
+int record_write(struct pair_of_nodes *nodes, size_t side, enum roster_place place, uint64_t node,
+                 const struct roster_row *row);
+int record_add(struct pair_of_nodes *nodes, size_t side, const struct roster_row *row);
+const struct roster *nodes_roster(struct pair_of_nodes *nodes, size_t side);
 #endif

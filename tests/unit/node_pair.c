@@ -15,7 +15,8 @@ void pair_open_node(struct pair *pair, unsigned index)
                                     .heartbeat_ms = pair->heartbeat_ms,
                                     .silence_ms = 20 * pair->heartbeat_ms + 20000,
                                     .backoff_ms_max = 100,
-                                    .log_max = 100000};
+                                    .log_max = 100000,
+                                    .own = pair->own[index]};
     struct node_options options = {.disk = pair->disks[index],
                                    .clock = pair->clock,
                                    .mark = &mark,
@@ -43,16 +44,32 @@ void pair_open(struct pair *pair)
     pair_open_by(pair, clock_os());
 }
 
-void pair_open_by(struct pair *pair, struct clock *clock)
+static void pair_open_nodes(struct pair *pair)
 {
-    pair_init(pair);
-    pair->clock = clock;
     for (unsigned i = 0; i < 2; i++) {
         CHECK_OK(disk_mem_open(&pair->disks[i]));
         pair->nets[i] = (struct hub_net){.hub = &pair->hub, .address = names[i]};
     }
     for (unsigned i = 0; i < 2; i++)
         pair_open_node(pair, i);
+}
+
+void pair_open_by(struct pair *pair, struct clock *clock)
+{
+    pair_init(pair);
+    pair->clock = clock;
+    pair_open_nodes(pair);
+}
+
+void pair_open_listed(struct pair *pair)
+{
+    static const struct roster_row rows[2] = {{.name = "zero", .zone = "north", .weight = 100},
+                                              {.name = "one", .zone = "south", .weight = 100}};
+
+    pair_init(pair);
+    for (unsigned i = 0; i < 2; i++)
+        pair->own[i] = &rows[i];
+    pair_open_nodes(pair);
 }
 
 void pair_close(struct pair *pair)

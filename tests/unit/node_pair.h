@@ -14,6 +14,7 @@ struct pair {
     struct node *nodes[2];
     struct clock *clock;
     uint32_t heartbeat_ms, sync_ms;
+    const struct roster_row *own[2]; /* what each says of itself; NULL: it keeps no list */
 };
 
 /* Their addresses. */
@@ -21,7 +22,8 @@ extern const char *const names[2];
 
 void pair_init(struct pair *pair);
 void pair_open_node(struct pair *pair, unsigned index);
-void pair_open(struct pair *pair); /* both */
+void pair_open(struct pair *pair);        /* both */
+void pair_open_listed(struct pair *pair); /* both, which keep the member list: zero, one */
 void pair_open_by(struct pair *pair, struct clock *clock);
 void pair_close(struct pair *pair);
 /* Until a write of level ALL goes through: the two have met. */

@@ -1,5 +1,5 @@
 /* Layouts of a ring: what each holds, and how little moves. */
-#include "engine/layout.h"
+#include "gossip/layout.h"
 
 #include <string.h>
 

@@ -123,7 +123,7 @@ TEST(the_other_messages_go_round)
         MESSAGE_TREE,      MESSAGE_TREED,  MESSAGE_REPAIR,   MESSAGE_REPAIRED, MESSAGE_MEND,
         MESSAGE_ASK,       MESSAGE_TOLD,   MESSAGE_VERIFY,   MESSAGE_VERIFIED, MESSAGE_DESCEND,
         MESSAGE_DESCENDED, MESSAGE_DIFFER, MESSAGE_DIFFERED, MESSAGE_HOLE,     MESSAGE_FILL,
-        MESSAGE_PUSHED};
+        MESSAGE_PUSHED,    MESSAGE_LEAVE,  MESSAGE_RELIEVED};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct message message, back;
         message_init(&message);
@@ -151,7 +151,8 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.pages, has_pages ? PAGES_MAX : 0);
         if (kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_TREE || kinds[i] == MESSAGE_REPAIR ||
             kinds[i] == MESSAGE_TOLD || kinds[i] == MESSAGE_VERIFY ||
-            kinds[i] == MESSAGE_VERIFIED || kinds[i] == MESSAGE_DESCENDED)
+            kinds[i] == MESSAGE_VERIFIED || kinds[i] == MESSAGE_DESCENDED ||
+            kinds[i] == MESSAGE_LEAVE)
             CHECK(context_equal(&back.since, &message.since));
         else
             CHECK_EQUAL(back.since.count, 0);

@@ -142,6 +142,8 @@ TEST(what_differs_is_told_with_who_lacks_what_and_from_both_sides)
     CHECK_EQUAL(number_of(cell, "value"), 1);
     side = json_array_get(json_object_get(cell, "peers"), 0);
     CHECK_TEXT(text_of(side, "state"), "damaged");
+    CHECK((number_of(side, "size_here") == 0) != (number_of(side, "size_there") == 0));
+    CHECK(number_of(side, "size_here") + number_of(side, "size_there") > 30);
     CHECK_EQUAL(json_array_size(json_object_get(side, "lacks")), 1);
     CHECK_EQUAL(json_array_size(json_object_get(side, "has")), 0);
     json_decref(json);

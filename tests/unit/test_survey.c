@@ -6,7 +6,7 @@
 /* As gossip would have filled it in: of so many others, and this node. */
 static void survey_of(struct survey *survey, enum neap_level level, size_t others)
 {
-    survey_init(survey, 7, level, 1000);
+    survey_init(survey, "box", level, 1000);
     survey->ask.answers = mem_new_array(others + 1, sizeof *survey->ask.answers);
     CHECK(survey->ask.answers);
     survey->ask.count = others;

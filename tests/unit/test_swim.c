@@ -479,6 +479,38 @@ TEST(a_device_is_believed_about_itself_alone)
     swim_free(swim);
 }
 
+/* Nobody would answer it, so nothing is said, and it need not be. */
+TEST(what_a_device_doubts_is_over_when_it_hears)
+{
+    struct swim_options options = {
+        .node = 1, .incarnation = 5, .beat_ms = BEAT_MS, .seed = 7, .device = true};
+    struct swim *swim;
+    struct swim_message message;
+    uint64_t to, now = 1000;
+
+    CHECK_OK(swim_new(&options, now, &swim));
+    swim_link(swim, now, 2, false);
+    swim_link(swim, now, 3, false);
+    say(swim, now, 2, 2, MEMBER_ALIVE, 4);
+    say(swim, now, 3, 3, MEMBER_ALIVE, 4);
+    swim_unlink(swim, now, 2);
+    for (; !is(swim, 2, MEMBER_DEAD, 4) && now < LONG_MS; now += 10) {
+        swim_heard(swim, now, 3);
+        swim_tick(swim, now);
+        while (swim_mail(swim, &to, &message)) {
+            for (unsigned i = 0; i < message.updates_count; i++)
+                CHECK_EQUAL(message.updates[i].node, 1);
+        }
+    }
+    CHECK(is(swim, 2, MEMBER_DEAD, 4));
+    swim_link(swim, now, 2, false);
+    CHECK(is(swim, 2, MEMBER_ALIVE, 4));
+    say(swim, now, 3, 3, MEMBER_LEFT, 4); /* that it said itself */
+    swim_heard(swim, now, 3);
+    CHECK(is(swim, 3, MEMBER_LEFT, 4));
+    swim_free(swim);
+}
+
 TEST(members_and_mails_are_bounded)
 {
     struct swim *swim = alone();

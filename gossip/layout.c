@@ -3,7 +3,7 @@
  * which nodes pass slots on (successive shortest paths: Ahuja, Magnanti, Orlin, Network
  * Flows, 9.7). That begins with a choice that costs nothing, and a cheapest path keeps it a
  * cheapest one, so the end is one as well. */
-#include "engine/layout.h"
+#include "gossip/layout.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -465,7 +465,7 @@ unsigned layout_load(const struct layout *layout, uint64_t id)
     return load;
 }
 
-static bool owns(const struct layout *layout, unsigned slot, uint64_t id)
+bool layout_owns(const struct layout *layout, unsigned slot, uint64_t id)
 {
     int node = find(layout, id);
 
@@ -483,7 +483,7 @@ unsigned layout_moves(const struct layout *from, const struct layout *to)
         for (unsigned i = 0; i < to->n; i++) {
             uint64_t id = to->nodes[to->owners[(size_t)slot * to->n + i]].id;
 
-            moves += from->slots != to->slots || !owns(from, slot, id);
+            moves += from->slots != to->slots || !layout_owns(from, slot, id);
         }
     return moves;
 }

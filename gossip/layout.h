@@ -1,7 +1,8 @@
 /* Which nodes hold which slot of a ring: computed from the layout before, so that as little as can
  * be moves. A pure function of its arguments: every node that has both computes the same. */
-#ifndef NEAP_ENGINE_LAYOUT_H
-#define NEAP_ENGINE_LAYOUT_H
+#ifndef NEAP_GOSSIP_LAYOUT_H
+#define NEAP_GOSSIP_LAYOUT_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,8 @@ int layout_next(const struct layout *before, const struct layout_node *nodes, si
                 unsigned slots, unsigned n, struct layout *ret_layout);
 void layout_done(struct layout *layout);
 
+/* Is the node an owner of that slot? */
+bool layout_owns(const struct layout *layout, unsigned slot, uint64_t id);
 /* How many slots a node holds; 0 for one that is not in it. */
 unsigned layout_load(const struct layout *layout, uint64_t id);
 /* How many (slot, node) are in `to` and not in `from`: what has to be copied. */
