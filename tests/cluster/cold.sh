@@ -33,7 +33,12 @@ number()
 # has NODE: how many cells.
 has()
 {
-    "$NEAP" -n "$work/$1.sock" digest shop | awk '$1 == "(all)" { print $3 }'
+    "$NEAP" -n "$work/$1.sock" digest shop | all_cells
+}
+
+all_cells()
+{
+    awk '$1 == "(all)" { print $3 }'
 }
 
 rows()
@@ -68,7 +73,7 @@ killed_new()
     member b a && until_true 60 taken $((cells / 10)) || return 1
     end b KILL
     given=$(number a cells_given)
-    member b nobody && there=$(has b) && end b TERM
+    there=$("$NEAP" --dir "$work/b" digest shop | all_cells)
     note "$there of $cells cells are there, $given were given"
     test "$there" -ge $((cells / 10)) && test "$there" -lt "$cells" &&
         test $((given - there)) -le $under_way

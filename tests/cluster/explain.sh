@@ -153,7 +153,7 @@ paused()
 {
     prints '' -n "$work/a.sock" tasks && prints '' -n "$work/a.sock" task pause repair:shop &&
         prints '' -n "$work/a.sock" task pause scrub && gives 0 -n "$work/a.sock" tasks &&
-        says '^repair:shop +paused' '^scrub +paused +- +0 of 1 buckets' &&
+        says '^repair:shop +paused' '^scrub +paused +- +0 of 2 buckets' &&
         gives 0 -n "$work/a.sock" -o json tasks && says '"id": "repair:shop"' '"state": "paused"' &&
         prints '' -n "$work/a.sock" task resume repair:shop &&
         prints '' -n "$work/a.sock" task cancel scrub && prints '' -n "$work/a.sock" tasks
