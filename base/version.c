@@ -41,3 +41,13 @@ int version_agree(uint64_t newest, struct versions speaks)
 
     return code == NEAP_FORMAT && newest > speaks.newest && newest - speaks.newest == 1 ? 0 : code;
 }
+
+int version_read(struct reader *reader, struct versions reads, uint32_t fields)
+{
+    uint32_t found = read_array(reader, UINT32_MAX);
+    int code = version_check(read_u64(reader), reads);
+
+    if (reader->error || (!code && found != fields))
+        return NEAP_CORRUPT;
+    return code;
+}

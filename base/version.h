@@ -6,6 +6,7 @@
 #define NEAP_BASE_VERSION_H
 #include <stdint.h>
 
+#include "base/pack.h"
 #include "neap.h"
 
 struct versions {
@@ -20,4 +21,7 @@ int version_refuse(uint64_t found, struct versions reads, const char *what,
 /* Can two programs talk, one that speaks `newest` and the version before it, and this one? They do
  * in the older of their versions. FORMAT, CORRUPT as above. */
 int version_agree(uint64_t newest, struct versions speaks);
+/* The head of a stored record, an array that begins with its version. FORMAT: one that is not read,
+ * of which the rest may be other; CORRUPT: no head, or not so many fields with it. */
+int version_read(struct reader *reader, struct versions reads, uint32_t fields);
 #endif

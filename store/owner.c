@@ -13,19 +13,15 @@ static int owner_decode(struct slice bytes, struct owner *ret_owner)
     const struct versions reads = {.oldest = OWNER_VERSION, .newest = OWNER_VERSION};
     struct owner owner;
     struct reader reader;
-    uint32_t fields;
     int code;
 
     reader_init(&reader, bytes);
-    fields = read_array(&reader, UINT32_MAX);
-    code = version_check(read_u64(&reader), reads);
-    if (reader.error)
-        return NEAP_CORRUPT;
+    code = version_read(&reader, reads, OWNER_FIELDS);
     if (code)
         return code;
     owner.kind = read_u64(&reader);
     owner.id = read_u64(&reader);
-    if (reader_end(&reader) || fields != OWNER_FIELDS)
+    if (reader_end(&reader))
         return NEAP_CORRUPT;
     *ret_owner = owner;
     return 0;

@@ -117,17 +117,6 @@ static void earlier_read(struct reader *reader, struct shard_record *record)
         record->earlier[record->earlier_count++] = read_u64(reader);
 }
 
-/* What follows may have changed with the version: other fields, and more or less of them. */
-static int version_read(struct reader *reader)
-{
-    uint32_t fields = read_array(reader, UINT32_MAX);
-    int code = version_check(read_u64(reader), record_reads());
-
-    if (!code && fields != RECORD_FIELDS)
-        code = NEAP_CORRUPT;
-    return reader->error ? NEAP_CORRUPT : code;
-}
-
 int shard_record_refuse(struct slice bytes, struct neap_error *error)
 {
     struct reader reader;
@@ -143,7 +132,7 @@ static int shard_record_decode(struct slice bytes, struct shard_record *record)
     int code;
 
     reader_init(&reader, bytes);
-    code = version_read(&reader);
+    code = version_read(&reader, record_reads(), RECORD_FIELDS);
     if (code)
         return code;
     record->name = read_str(&reader, NAME_SIZE_MAX);

@@ -277,20 +277,14 @@ static int record_decode(struct slice bytes, struct subscriptions *ret_list)
     const struct versions reads = {.oldest = RECORD_VERSION, .newest = RECORD_VERSION};
     struct subscriptions list = {0};
     struct reader reader;
-    uint32_t fields;
     int code;
 
     reader_init(&reader, bytes);
-    fields = read_array(&reader, UINT32_MAX);
-    code = version_check(read_u64(&reader), reads);
-    if (reader.error)
-        return NEAP_CORRUPT;
+    code = version_read(&reader, reads, RECORD_FIELDS);
     if (code)
         return code;
     subscriptions_read(&reader, &list);
     code = reader_end(&reader);
-    if (!code && fields != RECORD_FIELDS)
-        code = NEAP_CORRUPT;
     return list_end(&list, code && code != NEAP_NOMEM ? NEAP_CORRUPT : code, ret_list);
 }
 

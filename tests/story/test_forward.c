@@ -5,70 +5,41 @@
 #include "sim/check.h"
 #include "sim/find.h"
 #include "sim/hand.h"
+#include "tests/story/caller.h"
 #include "tests/story/story.h"
 
 enum { A, B, C };
 
 static struct story story;
 
-/* One call, and how it ended. */
-struct caller {
-    struct write write;
-    struct write_op op;
-    struct read read;
-    struct buffer path, cell;
-    bool done, lost;
-    int code;
-};
-
-static void ended(void *arg, size_t node, int code, bool lost)
+static void about(struct caller *caller, const char *element)
 {
-    struct caller *caller = arg;
-    (void)node;
-    caller->done = true;
-    caller->lost = lost;
-    caller->code = code;
-}
-
-static void caller_begin(struct caller *caller, const char *element)
-{
-    memset(caller, 0, sizeof *caller);
-    buffer_init(&caller->path, NEAP_PATH_MAX);
-    buffer_init(&caller->cell, CELL_SIZE_MAX);
-    CHECK_OK(path_level(&caller->path, slice_text("seats"), NEAP_SET));
+    caller_begin(caller, "seats", NEAP_SET);
     CHECK_OK(path_element(&caller->path, slice_text(element)));
-}
-
-static void caller_end(struct caller *caller)
-{
-    token_done(&caller->write.token);
-    token_done(&caller->read.token);
-    buffer_done(&caller->path);
-    buffer_done(&caller->cell);
 }
 
 static void writes(struct caller *caller, size_t node, const char *element, enum neap_level level)
 {
-    caller_begin(caller, element);
+    about(caller, element);
     caller->op = (struct write_op){
         .bucket = "far", .path = buffer_slice(&caller->path), .op = {.kind = OP_SET_ADD}};
     caller->write = (struct write){
         .ops = &caller->op, .count = 1, .level = level, .want_token = true, .timeout_ms = 3000};
     token_init(&caller->write.token);
-    hand_write(&story.world, node, &caller->write, ended, caller);
+    hand_write(&story.world, node, &caller->write, caller_ended, caller);
 }
 
 static void reads(struct caller *caller, size_t node, const char *element, enum neap_level level,
                   const struct token *after)
 {
-    caller_begin(caller, element);
+    about(caller, element);
     caller->read = (struct read){.bucket = "far",
                                  .path = buffer_slice(&caller->path),
                                  .level = level,
                                  .after = after,
                                  .timeout_ms = 3000};
     token_init(&caller->read.token);
-    hand_read(&story.world, node, &caller->read, &caller->cell, ended, caller);
+    hand_read(&story.world, node, &caller->read, &caller->cell, caller_ended, caller);
 }
 
 static bool was_there(const struct caller *caller)

@@ -8,6 +8,7 @@
 #include "sim/find.h"
 #include "sim/hand.h"
 #include "sim/ring.h"
+#include "tests/story/caller.h"
 #include "tests/story/story.h"
 
 enum { A, B, C, D, E, NODES };
@@ -15,52 +16,23 @@ enum { KEYS = 12 };
 
 static struct story story;
 
-struct caller {
-    struct write write;
-    struct write_op op;
-    struct read read;
-    struct buffer path, cell;
-    bool done, lost;
-    int code;
-};
-
-static void ended(void *arg, size_t node, int code, bool lost)
-{
-    struct caller *caller = arg;
-    (void)node;
-    caller->done = true;
-    caller->lost = lost;
-    caller->code = code;
-}
-
-static void caller_begin(struct caller *caller, unsigned key)
+static void about(struct caller *caller, unsigned key)
 {
     char name[16];
-    memset(caller, 0, sizeof *caller);
     snprintf(name, sizeof name, "k%u", key);
-    buffer_init(&caller->path, NEAP_PATH_MAX);
-    buffer_init(&caller->cell, CELL_SIZE_MAX);
-    CHECK_OK(path_level(&caller->path, slice_text(name), NEAP_FLAG));
-}
-
-static void caller_end(struct caller *caller)
-{
-    token_done(&caller->write.token);
-    token_done(&caller->read.token);
-    buffer_done(&caller->path);
-    buffer_done(&caller->cell);
+    caller_begin(caller, name, NEAP_FLAG);
 }
 
 static int write_at(size_t node, unsigned key, enum neap_level level)
 {
     struct caller caller;
-    caller_begin(&caller, key);
+    about(&caller, key);
     caller.op = (struct write_op){
         .bucket = "box@main", .path = buffer_slice(&caller.path), .op = {.kind = OP_FLAG_ON}};
     caller.write =
         (struct write){.ops = &caller.op, .count = 1, .level = level, .timeout_ms = 3000};
     token_init(&caller.write.token);
-    hand_write(&story.world, node, &caller.write, ended, &caller);
+    hand_write(&story.world, node, &caller.write, caller_ended, &caller);
     while (!caller.done)
         story_run(&story, 10);
     if (caller.code)
@@ -74,13 +46,13 @@ static int read_at(size_t node, unsigned key, enum neap_level level, bool *ret_o
 {
     struct caller caller;
     struct cell cell;
-    caller_begin(&caller, key);
+    about(&caller, key);
     caller.read = (struct read){.bucket = "box@main",
                                 .path = buffer_slice(&caller.path),
                                 .level = level,
                                 .timeout_ms = 3000};
     token_init(&caller.read.token);
-    hand_read(&story.world, node, &caller.read, &caller.cell, ended, &caller);
+    hand_read(&story.world, node, &caller.read, &caller.cell, caller_ended, &caller);
     while (!caller.done)
         story_run(&story, 10);
     int code = caller.lost ? NEAP_UNAVAILABLE : caller.code;

@@ -97,6 +97,36 @@ int add(struct node *node, struct write_op op, enum neap_level level, bool nosyn
     return error;
 }
 
+int read_number(struct node *node, const char *bucket, enum neap_level level,
+                const struct token *after, uint32_t timeout_ms, int64_t *ret_number,
+                struct neap_error *ret_error)
+{
+    struct read read = {.bucket = bucket,
+                        .path = rig_path("n", NEAP_COUNTER),
+                        .after = after,
+                        .level = level,
+                        .want_token = true,
+                        .timeout_ms = timeout_ms};
+    struct buffer bytes;
+    struct cell cell;
+    int code;
+
+    token_init(&read.token);
+    buffer_init(&bytes, CELL_SIZE_MAX);
+    cell_init(&cell);
+    code = node->backend.ops->read(&node->backend, &read, &bytes);
+    if (!code)
+        CHECK_OK(cell_decode(buffer_slice(&bytes), &cell));
+    if (!code && counter_value(&cell, ret_number))
+        *ret_number = 0;
+    if (ret_error)
+        *ret_error = read.error;
+    token_done(&read.token);
+    cell_done(&cell);
+    buffer_done(&bytes);
+    return code;
+}
+
 int admin(struct node *node, const char *verb, const char *word, struct buffer *ret_json)
 {
     const char *const words[] = {verb, word};

@@ -30,6 +30,10 @@ void pair_close(struct pair *pair);
 void pair_meet(struct pair *pair);
 int add(struct node *node, struct write_op op, enum neap_level level, bool nosync,
         struct token *token);
+/* The counter n of a bucket; *ret_error may be NULL. */
+int read_number(struct node *node, const char *bucket, enum neap_level level,
+                const struct token *after, uint32_t timeout_ms, int64_t *ret_number,
+                struct neap_error *ret_error);
 int admin(struct node *node, const char *verb, const char *word, struct buffer *ret_json);
 void isolate(struct node *node, const char *word);
 #endif

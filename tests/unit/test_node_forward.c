@@ -18,34 +18,6 @@ static void pair_part(struct pair *pair)
     pair_meet(pair);
 }
 
-static int read_number(struct node *node, const char *bucket, enum neap_level level,
-                       const struct token *after, int64_t *ret_number, struct neap_error *ret_error)
-{
-    struct read read = {.bucket = bucket,
-                        .path = rig_path("n", NEAP_COUNTER),
-                        .after = after,
-                        .level = level,
-                        .timeout_ms = TIMEOUT_MS};
-    struct buffer bytes;
-    struct cell cell;
-    int code;
-
-    token_init(&read.token);
-    buffer_init(&bytes, CELL_SIZE_MAX);
-    cell_init(&cell);
-    code = node->backend.ops->read(&node->backend, &read, &bytes);
-    if (!code)
-        CHECK_OK(cell_decode(buffer_slice(&bytes), &cell));
-    if (!code && counter_value(&cell, ret_number))
-        *ret_number = 0;
-    if (ret_error)
-        *ret_error = read.error;
-    token_done(&read.token);
-    cell_done(&cell);
-    buffer_done(&bytes);
-    return code;
-}
-
 TEST(a_call_about_what_a_node_does_not_hold_is_done_by_one_that_does)
 {
     static const enum neap_level levels[] = {NEAP_ONE, NEAP_QUORUM, NEAP_ALL};
@@ -58,9 +30,9 @@ TEST(a_call_about_what_a_node_does_not_hold_is_done_by_one_that_does)
         CHECK_OK(add(pair.nodes[0], rig_add("far", "n", 2), levels[i], i % 2, &token));
         CHECK_EQUAL(token.count, 1);
         CHECK_EQUAL(token.parts[0].shard, bucket_id("far"));
-        CHECK_OK(read_number(pair.nodes[0], "far", levels[i], &token, &number, NULL));
+        CHECK_OK(read_number(pair.nodes[0], "far", levels[i], &token, TIMEOUT_MS, &number, NULL));
         CHECK_EQUAL(number, 2 * (i + 1));
-        CHECK_OK(read_number(pair.nodes[1], "far", NEAP_ONE, &token, &number, NULL));
+        CHECK_OK(read_number(pair.nodes[1], "far", NEAP_ONE, &token, TIMEOUT_MS, &number, NULL));
         CHECK_EQUAL(number, 2 * (i + 1));
         token_done(&token);
     }
@@ -118,9 +90,9 @@ TEST(a_batch_goes_to_a_node_that_holds_all_of_it)
     pair_part(&pair);
     CHECK_OK(write_two(pair.nodes[0], "near", "far", &write));
     CHECK_OK(write_two(pair.nodes[0], "far", "farther", &write));
-    CHECK_OK(read_number(pair.nodes[1], "near", NEAP_ONE, NULL, &number, NULL));
+    CHECK_OK(read_number(pair.nodes[1], "near", NEAP_ONE, NULL, TIMEOUT_MS, &number, NULL));
     CHECK_EQUAL(number, 1);
-    CHECK_OK(read_number(pair.nodes[1], "far", NEAP_ONE, NULL, &number, NULL));
+    CHECK_OK(read_number(pair.nodes[1], "far", NEAP_ONE, NULL, TIMEOUT_MS, &number, NULL));
     CHECK_EQUAL(number, 2);
     pair_close(&pair);
 }
@@ -142,9 +114,10 @@ TEST(without_a_holder_nothing_is_done_and_it_is_said_at_once)
     write.once = slice_of(NULL, 0);
     write.level = NEAP_EDGE;
     CHECK_ERROR(backend->ops->write(backend, &write), NEAP_REFUSED);
-    CHECK_ERROR(read_number(pair.nodes[0], "far", NEAP_EDGE, NULL, &number, NULL), NEAP_REFUSED);
+    CHECK_ERROR(read_number(pair.nodes[0], "far", NEAP_EDGE, NULL, TIMEOUT_MS, &number, NULL),
+                NEAP_REFUSED);
     isolate(pair.nodes[0], "on");
-    CHECK_ERROR(read_number(pair.nodes[0], "far", NEAP_ONE, NULL, &number, &error),
+    CHECK_ERROR(read_number(pair.nodes[0], "far", NEAP_ONE, NULL, TIMEOUT_MS, &number, &error),
                 NEAP_UNAVAILABLE);
     CHECK(strstr(error.text, "no node that does is connected: nothing was done"));
     write.level = NEAP_ONE;
@@ -153,7 +126,7 @@ TEST(without_a_holder_nothing_is_done_and_it_is_said_at_once)
     CHECK(strstr(write.error.text, "all 2 of this batch"));
     isolate(pair.nodes[0], "off");
     pair_meet(&pair);
-    CHECK_OK(read_number(pair.nodes[0], "far", NEAP_ONE, NULL, &number, NULL));
+    CHECK_OK(read_number(pair.nodes[0], "far", NEAP_ONE, NULL, TIMEOUT_MS, &number, NULL));
     CHECK_EQUAL(number, 0);
     pair_close(&pair);
 }

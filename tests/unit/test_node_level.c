@@ -8,35 +8,6 @@
 
 enum { ROUNDS = 30 };
 
-/* The number of the counter a/n, read at this level. */
-static int read_at(struct node *node, enum neap_level level, uint32_t timeout_ms,
-                   int64_t *ret_number, struct neap_error *ret_error)
-{
-    struct read read = {.bucket = "a",
-                        .path = rig_path("n", NEAP_COUNTER),
-                        .level = level,
-                        .want_token = true,
-                        .timeout_ms = timeout_ms};
-    struct buffer bytes;
-    struct cell cell;
-    int code;
-
-    token_init(&read.token);
-    buffer_init(&bytes, CELL_SIZE_MAX);
-    cell_init(&cell);
-    code = node->backend.ops->read(&node->backend, &read, &bytes);
-    if (!code)
-        CHECK_OK(cell_decode(buffer_slice(&bytes), &cell));
-    if (!code && counter_value(&cell, ret_number))
-        *ret_number = 0;
-    if (ret_error)
-        *ret_error = read.error;
-    token_done(&read.token);
-    cell_done(&cell);
-    buffer_done(&bytes);
-    return code;
-}
-
 TEST(a_quorum_reads_what_another_node_has_acknowledged_alone)
 {
     struct pair pair;
@@ -46,8 +17,8 @@ TEST(a_quorum_reads_what_another_node_has_acknowledged_alone)
     pair_meet(&pair);
     for (unsigned i = 0; i < ROUNDS; i++) {
         CHECK_OK(add(pair.nodes[i % 2], rig_add("a", "n", 1), NEAP_ONE, false, NULL));
-        CHECK_OK(read_at(pair.nodes[!(i % 2)], i % 3 ? NEAP_QUORUM : NEAP_ALL, TIMEOUT_MS, &number,
-                         NULL));
+        CHECK_OK(read_number(pair.nodes[!(i % 2)], "a", i % 3 ? NEAP_QUORUM : NEAP_ALL, NULL,
+                             TIMEOUT_MS, &number, NULL));
         CHECK_EQUAL(number, i + 1);
     }
     pair_close(&pair);
@@ -62,13 +33,14 @@ TEST(a_level_that_cannot_be_reached_reads_nothing_and_says_so_at_once)
     pair_open(&pair);
     pair_meet(&pair);
     isolate(pair.nodes[0], "on");
-    CHECK_ERROR(read_at(pair.nodes[0], NEAP_QUORUM, TIMEOUT_MS, &number, &error), NEAP_UNAVAILABLE);
+    CHECK_ERROR(read_number(pair.nodes[0], "a", NEAP_QUORUM, NULL, TIMEOUT_MS, &number, &error),
+                NEAP_UNAVAILABLE);
     CHECK(strstr(error.text, "2 of 2 nodes are needed, 1 have answered, 1 can't be reached"));
     CHECK_EQUAL(number, 77);
-    CHECK_OK(read_at(pair.nodes[0], NEAP_ONE, TIMEOUT_MS, &number, NULL));
+    CHECK_OK(read_number(pair.nodes[0], "a", NEAP_ONE, NULL, TIMEOUT_MS, &number, NULL));
     isolate(pair.nodes[0], "off");
     pair_meet(&pair);
-    CHECK_OK(read_at(pair.nodes[0], NEAP_QUORUM, TIMEOUT_MS, &number, NULL));
+    CHECK_OK(read_number(pair.nodes[0], "a", NEAP_QUORUM, NULL, TIMEOUT_MS, &number, NULL));
     CHECK_EQUAL(number, 0);
     pair_close(&pair);
 }
@@ -106,7 +78,7 @@ TEST(a_node_alone_is_every_quorum)
     options.disk = disk;
     CHECK_OK(node_open_with(&options, &backend, NULL));
     CHECK_OK(add((struct node *)backend, rig_add("a", "n", 5), NEAP_ALL, false, NULL));
-    CHECK_OK(read_at((struct node *)backend, NEAP_ALL, TIMEOUT_MS, &number, NULL));
+    CHECK_OK(read_number((struct node *)backend, "a", NEAP_ALL, NULL, TIMEOUT_MS, &number, NULL));
     CHECK_EQUAL(number, 5);
     backend->ops->close(backend);
 }
