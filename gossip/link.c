@@ -140,6 +140,8 @@ int link_send(struct step *step, uint64_t link, const struct message *message, b
                             names_events && !BROKEN("names-nothing"));
     if (error == NEAP_LIMIT)
         gossip->counts[REASON_not_sent]++;
+    if (!error && (message->kind == MESSAGE_VERIFY || message->kind == MESSAGE_VERIFIED))
+        gossip->counts[REASON_verify_bytes] += gossip->message.size;
     if (!error)
         flow_gave(&gossip->flow, step->now.mono_ms, message->kind, message->bytes.size);
     return error;

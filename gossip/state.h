@@ -79,7 +79,8 @@ enum {
         X(not_sent) X(stale) X(behind) X(rollbacks) X(other_history) X(redotted) X(log_cut_early)  \
             X(nothing_new) X(shard_limit) X(shard_damaged) X(not_given) X(bad_repair)              \
                 X(bad_question) X(repairs) X(repair_cells) X(repair_bytes) X(nothing_lost)         \
-                    X(bad_verify) X(holes_filled) X(holes_closed) X(holes_given_up)                \
+                    X(bad_verify) X(verify_cells) X(verify_bytes) X(holes_filled)                  \
+                        X(holes_closed) X(holes_given_up)                                          \
                         X(rights_asked) X(rights_given) X(forbidden) X(hidden) X(not_shared)       \
                             X(withheld) X(foreign_id) X(foreign_dots) X(ahead) X(unheeded)         \
                                 X(left_out) X(log_short) X(revoked) X(push_refused) X(answer_gap)  \

@@ -186,6 +186,7 @@ static int attempt_keep(struct step *step, struct verify *verify, const struct s
     merkle_watch(shard->tree, &verify->watch);
     sums->nodes = (struct merkle_nodes){verify->bits, verify->nodes, verify->nodes_count};
     sums->below = 0;
+    sums->cells_read = 0;
     if (verify->stage == STAGE_CELLS)
         return 0;
     while (sums->below < left && sums->nodes.count << (sums->below + 1) <= VERIFY_SUMS_MAX &&

@@ -30,7 +30,8 @@ struct answering {
     struct digest digests[VERIFY_SUMS_MAX];
     uint64_t sums[VERIFY_SUMS_MAX];
     struct verify_answer answer;
-    struct buffer cells, to;
+    struct buffer cells;
+    struct verify_pass pass; /* CELLS */
 };
 
 /* Errors that only say that there is no answer now. */
@@ -55,7 +56,7 @@ static int answer_sums(struct answering *answering)
     const struct verify_question *question = &answering->question;
     struct verify_answer *answer = &answering->answer;
     unsigned bits = shard->tree->now.bits;
-    struct verify_sums sums = {question->nodes, question->below, answering->digests};
+    struct verify_sums sums = {question->nodes, question->below, answering->digests, 0};
     if (question->nodes.bits > bits)
         return 0; /* less deep: no sums */
     if (sums.nodes.bits + sums.below > bits)
@@ -65,6 +66,7 @@ static int answer_sums(struct answering *answering)
     if (!error && !BROKEN("verify-ignores-own-log"))
         error = verify_leave_out(shard, &answering->view, &answer->paths, &question->paths, NULL,
                                  &sums);
+    answering->step->gossip->counts[REASON_verify_cells] += sums.cells_read;
     if (error)
         return error;
     answer->below = sums.below;
@@ -84,11 +86,15 @@ static int cell_list(void *arg, struct slice path, struct digest sum)
 
 static int answer_cells(struct answering *answering)
 {
-    int error = verify_each(answering->shard, &answering->view, &answering->question.nodes,
-                            answering->question.from, slice_of(NULL, 0), cell_list, answering,
-                            &answering->to);
+    struct verify_pass *pass = &answering->pass;
+    pass->nodes = answering->question.nodes;
+    pass->from = answering->question.from;
+    pass->visit = cell_list;
+    pass->arg = answering;
+    int error = verify_each(answering->shard, &answering->view, pass);
+    answering->step->gossip->counts[REASON_verify_cells] += pass->cells_read;
     answering->answer.cells = buffer_slice(&answering->cells);
-    answering->answer.to = buffer_slice(&answering->to);
+    answering->answer.to = buffer_slice(&pass->end);
     return error;
 }
 
@@ -139,7 +145,7 @@ int verify_serve(struct step *step, size_t peer, const struct message *message)
     answering->view = batch_view(step->batch);
     answering->answer.sums = answering->sums;
     buffer_init(&answering->cells, VERIFY_PACKED_MAX / 2);
-    buffer_init(&answering->to, KEY_CURSOR_MAX);
+    buffer_init(&answering->pass.end, KEY_CURSOR_MAX);
     verify_paths_init(&answering->answer.paths);
     int error = verify_question_read(message->bytes, answering->index, &answering->question);
     if (!error && topic_open_pair(step->gossip, topic, peer))
@@ -156,7 +162,7 @@ int verify_serve(struct step *step, size_t peer, const struct message *message)
     verify_paths_done(&answering->question.paths);
     verify_paths_done(&answering->answer.paths);
     buffer_done(&answering->cells);
-    buffer_done(&answering->to);
+    buffer_done(&answering->pass.end);
     mem_free(answering);
     return error;
 }

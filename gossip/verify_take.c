@@ -78,6 +78,7 @@ static int sums_take(struct step *step, struct verify *verify, const struct shar
     if (!error)
         error =
             verify_leave_out(shard, &view, &answer->paths, &verify->paths, &verify->watch, sums);
+    step->gossip->counts[REASON_verify_cells] += sums->cells_read;
     if (!error && verify->stage == STAGE_ROOT)
         error = verify_note(verify, &message->since, answer);
     if (error)
@@ -182,21 +183,21 @@ static int cells_take(struct step *step, struct verify *verify, const struct sha
                               answer->cells, {0},   0,      false};
     struct view view = batch_view(step->batch);
     struct slice from = buffer_slice(&verify->from);
-    struct buffer end;
+    struct verify_pass pass = {verify->sums.nodes, from, answer->to, cell_look, &looking, {0}, 0};
     if (answer->to.size > 0 && slice_compare(from, answer->to) >= 0)
         return NEAP_INVALID;
-    buffer_init(&end, KEY_CURSOR_MAX);
+    buffer_init(&pass.end, KEY_CURSOR_MAX);
     int error = looking_next(&looking);
     if (!error && !looking.ended && slice_compare(looking.path, from) < 0)
         error = NEAP_INVALID;
     if (!error)
-        error = verify_each(shard, &view, &verify->sums.nodes, from, answer->to, cell_look,
-                            &looking, &end);
+        error = verify_each(shard, &view, &pass);
+    step->gossip->counts[REASON_verify_cells] += pass.cells_read;
     if (!error)
-        error = cells_rest(&looking, buffer_slice(&end));
+        error = cells_rest(&looking, buffer_slice(&pass.end));
     if (!error)
-        error = buffer_set(&verify->from, buffer_slice(&end));
-    buffer_done(&end);
+        error = buffer_set(&verify->from, buffer_slice(&pass.end));
+    buffer_done(&pass.end);
     if (error)
         return error;
     struct verify_result *result = verify->result;

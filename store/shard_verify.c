@@ -283,6 +283,7 @@ int verify_leave_out(const struct shard *shard, const struct view *view,
 
         if (!sum || (other && verify_paths_have(other, path)))
             continue;
+        sums->cells_read++;
         error = cell_count(shard, view, path, &bytes, &count);
         if (!error && bytes.size > left)
             error = NEAP_LIMIT;
@@ -309,8 +310,8 @@ uint64_t verify_short(const struct hash_key *salt, struct digest sum)
 /* ---- cells ---- */
 
 /* LIMIT: not this one, and no more. */
-static int cell_visit(const struct shard *shard, const struct merkle_nodes *nodes,
-                      struct slice path, struct slice value, verify_visit visit, void *arg)
+static int cell_visit(const struct shard *shard, const struct verify_pass *pass, struct slice path,
+                      struct slice value)
 {
     struct digest sum;
     struct slice cell;
@@ -318,22 +319,20 @@ static int cell_visit(const struct shard *shard, const struct merkle_nodes *node
 
     if (stored_split(value, &ref, &cell))
         return NEAP_CORRUPT;
-    if (!merkle_has(nodes, merkle_place(&shard->tree->key, path)))
+    if (!merkle_has(&pass->nodes, merkle_place(&shard->tree->key, path)))
         return 0;
     sum = merkle_cell(&shard->tree->key, path, cell);
-    return digest_equal(sum, (struct digest){0}) ? 0 : visit(arg, path, sum);
+    return digest_equal(sum, (struct digest){0}) ? 0 : pass->visit(pass->arg, path, sum);
 }
 
-int verify_each(const struct shard *shard, const struct view *view,
-                const struct merkle_nodes *nodes, struct slice from, struct slice to,
-                verify_visit visit, void *arg, struct buffer *ret_end)
+int verify_each(const struct shard *shard, const struct view *view, struct verify_pass *pass)
 {
     struct slice key, value, path = {0};
     struct scan *scan;
     int error;
 
-    must(from.size <= KEY_CURSOR_MAX && to.size <= KEY_CURSOR_MAX);
-    error = cells_scan(view, shard->id, from, to, &scan);
+    must(pass->from.size <= KEY_CURSOR_MAX && pass->to.size <= KEY_CURSOR_MAX);
+    error = cells_scan(view, shard->id, pass->from, pass->to, &scan);
     if (error)
         return error;
     for (size_t looked = 0; !error; looked++) {
@@ -344,13 +343,13 @@ int verify_each(const struct shard *shard, const struct view *view,
             error = NEAP_CORRUPT;
             break;
         }
+        pass->cells_read++;
         path = slice_of(key.data + 8, key.size - 8);
-        error = looked == VERIFY_CELLS_LOOKED_MAX
-                    ? NEAP_LIMIT
-                    : cell_visit(shard, nodes, path, value, visit, arg);
+        error = looked == VERIFY_CELLS_LOOKED_MAX ? NEAP_LIMIT
+                                                  : cell_visit(shard, pass, path, value);
     }
     if (error == NEAP_END || error == NEAP_LIMIT)
-        error = buffer_set(ret_end, error == NEAP_END ? to : path);
+        error = buffer_set(&pass->end, error == NEAP_END ? pass->to : path);
     scan_close(scan);
     return error;
 }

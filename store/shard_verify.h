@@ -55,6 +55,7 @@ struct verify_sums {
     struct merkle_nodes nodes;
     unsigned below;
     struct digest *sums;
+    size_t cells_read; /* to leave them out */
 };
 
 /* As the tree has them. It must be ready, and deep enough. */
@@ -71,9 +72,15 @@ int verify_leave_out(const struct shard *shard, const struct view *view,
 uint64_t verify_short(const struct hash_key *salt, struct digest sum);
 
 /* My cells of these nodes from `from` on and before `to` (empty: the end), in order. A visit that
- * returns LIMIT has not taken its cell. *ret_end is replaced: how far that is, `to` or before. */
+ * returns LIMIT has not taken its cell. */
 typedef int (*verify_visit)(void *arg, struct slice path, struct digest sum);
-int verify_each(const struct shard *shard, const struct view *view,
-                const struct merkle_nodes *nodes, struct slice from, struct slice to,
-                verify_visit visit, void *arg, struct buffer *ret_end);
+struct verify_pass {
+    struct merkle_nodes nodes;
+    struct slice from, to;
+    verify_visit visit;
+    void *arg;
+    struct buffer end; /* is replaced: how far it came, `to` or before */
+    size_t cells_read; /* on the way */
+};
+int verify_each(const struct shard *shard, const struct view *view, struct verify_pass *pass);
 #endif

@@ -1,13 +1,13 @@
 #!/bin/sh
 # `make nightly` [in a build folder]: what takes long. Closes with "N passed, N failed".
-#   STEPS="crash property vectors sim netns laws trust fuzz bare"   only those
+#   STEPS="crash property vectors sim netns laws trust large fuzz bare"   only those
 #   ROUNDS=500                                  of each crash test, and so on in proportion
 #   FUZZ="first join"                           of the step fuzz only those
 # Logs: nightly-*.log in the build folder. `bare` needs root and debootstrap: it makes a Debian 12 with
 # nothing in it from the mirror that this machine's apt uses, and runs both of the README's commands
 # on a fresh clone there.
 set -u
-steps=${STEPS:-crash property vectors sim netns laws trust fuzz bare}
+steps=${STEPS:-crash property vectors sim netns laws trust large fuzz bare}
 rounds=${ROUNDS:-500}
 build=$(pwd)
 source=$(cd "${top_srcdir:-.}" && pwd) || exit 99
@@ -94,6 +94,13 @@ netns()
 laws()
 {
     try laws env SEED="$seed" HISTORIES=$((rounds * 200)) "$build/tests/laws/laws"
+}
+
+# With a million cells: what costs too much only there.
+large()
+{
+    try cold env top_srcdir="$source" COLD_CELLS=1000000 sh "$source/tests/cluster/cold.sh"
+    try verify env top_srcdir="$source" VERIFY_CELLS=1000000 sh "$source/tests/cluster/verify_load.sh"
 }
 
 # How often each target is run, as a multiple of ROUNDS. The first four are every byte that comes
@@ -243,7 +250,7 @@ bare()
 
 for each in $steps; do
     case $each in
-        crash | property | vectors | sim | netns | laws | trust | fuzz | bare) "$each" ;;
+        crash | property | vectors | sim | netns | laws | trust | large | fuzz | bare) "$each" ;;
         *)
             failed=$((failed + 1))
             echo "not ok - there is no step $each"

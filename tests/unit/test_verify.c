@@ -224,6 +224,37 @@ TEST(what_is_written_over_and_undone_does_not_matter)
     nodes_close(&nodes);
 }
 
+static uint64_t cells_read(size_t side)
+{
+    return nodes.sides[side].gossip->counts[REASON_verify_cells];
+}
+
+TEST(no_cell_is_read_but_what_is_under_way)
+{
+    struct ask ask;
+    fill(10, 4, 60);
+    CHECK_OK(verify(&ask, 0));
+    ask_done(&ask);
+    CHECK_EQUAL(cells_read(0), 0);
+    CHECK_EQUAL(cells_read(1), 0);
+    CHECK_OK(ask_begin(&ask, 0));
+    for (unsigned i = 1; i < 14; i += 2) {
+        char name[16];
+        snprintf(name, sizeof name, "n%u", i);
+        CHECK_OK(nodes_write(&nodes, 1, name, 1));
+    }
+    CHECK_OK(ask_end(&ask, 0));
+    CHECK_EQUAL(result_of(&ask)->verdict, VERIFY_EQUAL);
+    CHECK_EQUAL(result_of(&ask)->under_way, 7);
+    CHECK_EQUAL(cells_read(0), 7);
+    CHECK_EQUAL(cells_read(1), 7);
+    ask_done(&ask);
+    CHECK_OK(lose(1, "n3")); /* what differs is looked for among all */
+    CHECK_EQUAL(verdict(0), VERIFY_DIFFERS);
+    CHECK(cells_read(0) >= 7 + 60 && cells_read(1) >= 7 + 59);
+    nodes_close(&nodes);
+}
+
 /* ---- different ---- */
 
 TEST(a_lost_cell_is_named_from_both_sides)
