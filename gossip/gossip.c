@@ -282,7 +282,10 @@ static int event_message(struct step *step, const struct net_event *event)
     link_heard(step, link);
     link->came += event->message.size;
     link->part = 0;
-    int error = message_decode(buffer_slice(&event->message), &message);
+    struct slice bytes = buffer_slice(&event->message);
+    int error = message_unmark(&bytes, link->version);
+    if (!error)
+        error = message_decode(bytes, &message);
     if (error == NEAP_NOMEM)
         return error;
     if (error)

@@ -29,6 +29,7 @@ struct gossip_options {
     bool device;              /* what this node made stays in its log until a peer has it */
     size_t pushed_max;        /* shards of which a peer's last push is kept, each way; 0: 1024 */
     uint64_t bulk_max;        /* bytes a second that it takes, and gives, in bulk; 0: any */
+    uint32_t wire_newest;     /* the faked next version, in simulators; 0: WIRE_VERSION */
     uint64_t retire_ms;       /* who is away for longer holds no log back; 0: whoever it is does */
     /* Of the member list, where it says who this node is (its id may be 0), and dials whom it finds
      * there. Copied. NULL: it does neither, as devices. */

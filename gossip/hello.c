@@ -7,6 +7,18 @@
 #include "base/error.h"
 #include "base/version.h"
 
+uint32_t hello_version(const struct gossip *gossip)
+{
+    return gossip->options.wire_newest ? gossip->options.wire_newest : WIRE_VERSION;
+}
+
+static struct versions wire_speaks(const struct gossip *gossip)
+{
+    uint32_t newest = hello_version(gossip);
+    return (struct versions){.oldest = newest > WIRE_VERSION ? newest - 1 : WIRE_VERSION_MIN,
+                             .newest = newest};
+}
+
 int hello_send(struct step *step, const struct link *link)
 {
     struct gossip *gossip = step->gossip;
@@ -16,7 +28,7 @@ int hello_send(struct step *step, const struct link *link)
     message.hello = (struct hello){.cluster = gossip->options.cluster,
                                    .node = gossip->store->identity.node,
                                    .nonce = gossip->store->identity.nonce,
-                                   .wire_version = WIRE_VERSION,
+                                   .wire_version = hello_version(gossip),
                                    .channel = link->channel,
                                    .address = gossip->address};
     return link_send(step, link->id, &message, false);
@@ -29,24 +41,27 @@ static int hello_send_stranger(struct step *step, const struct link *link)
     struct message message;
     message_init(&message);
     message.kind = MESSAGE_HELLO;
-    message.hello =
-        (struct hello){.wire_version = WIRE_VERSION, .channel = link->channel, .address = ""};
+    message.hello = (struct hello){
+        .wire_version = hello_version(step->gossip), .channel = link->channel, .address = ""};
     return link_send(step, link->id, &message, false);
 }
 
 /* For whoever looks after the two: what is spoken there and here, and which of them to upgrade. */
 static int hello_drop_version(struct step *step, uint64_t link, uint32_t version)
 {
+    struct versions speaks = wire_speaks(step->gossip);
     char text[96];
-    snprintf(text, sizeof text, "it speaks wire version %u, this node %d to %d: upgrade %s",
-             (unsigned)version, WIRE_VERSION_MIN, WIRE_VERSION,
-             version > WIRE_VERSION ? "this node" : "the other node");
+    snprintf(text, sizeof text, "it speaks wire version %u, this node %u to %u: upgrade %s",
+             (unsigned)version, (unsigned)speaks.oldest, (unsigned)speaks.newest,
+             version > speaks.newest ? "this node" : "the other node");
     return link_drop_version(step, link, text);
 }
 
-static struct versions wire_speaks(void)
+/* Of two versions the older one is spoken, at both ends. */
+static uint32_t version_of(const struct gossip *gossip, const struct hello *hello)
 {
-    return (struct versions){.oldest = WIRE_VERSION_MIN, .newest = WIRE_VERSION};
+    uint32_t own = hello_version(gossip);
+    return hello->wire_version < own && !BROKEN("own-version") ? hello->wire_version : own;
 }
 
 /* Whom a certificate names is who he says he is, and one of those who replicate. */
@@ -70,7 +85,7 @@ static enum reason hello_fault(struct gossip *gossip, const struct link *link,
     const struct identity *own = &gossip->store->identity;
     if (hello->cluster != gossip->options.cluster && !BROKEN("any-cluster"))
         return REASON_wrong_cluster;
-    if (version_agree(hello->wire_version, wire_speaks()) && !BROKEN("any-version"))
+    if (version_agree(hello->wire_version, wire_speaks(gossip)) && !BROKEN("any-version"))
         return REASON_wire_version;
     if (hello->node == own->node && hello->nonce == own->nonce && !BROKEN("own-peer")) {
         if (link->dialed_for != NO_PEER) /* a member that is said to live here lives elsewhere */
@@ -200,12 +215,16 @@ static int hello_accept(struct step *step, uint64_t id, const struct hello *hell
     link = link_find(gossip, id);
     link->state = LINK_OPEN;
     link->peer = index;
+    link->version = version_of(gossip, hello);
     link->since_ms = step->now.mono_ms;
     peer_error(&gossip->peers[index], "");
     struct link copy = *link;
-    trace(gossip->trace, "%s: hello, %s %s", peer_text(gossip, index),
+    trace(gossip->trace, "%s: hello, %s %s%s", peer_text(gossip, index),
           copy.dialed ? "dialled" : "accepted",
-          copy.channel == CHANNEL_CONTROL ? "control" : "bulk");
+          copy.channel == CHANNEL_CONTROL ? "control" : "bulk",
+          hello->wire_version == hello_version(gossip)  ? ""
+          : hello->wire_version < hello_version(gossip) ? " of the version before"
+                                                        : " of the next version");
     return link_settle(step, index, &copy);
 }
 

@@ -132,7 +132,10 @@ int link_send(struct step *step, uint64_t link, const struct message *message, b
     struct gossip *gossip = step->gossip;
     if (!access_out(gossip, link, message))
         return 0;
+    const struct link *at = link_find(gossip, link);
     int error = message_encode(message, &gossip->message);
+    if (!error && at)
+        error = message_mark(&gossip->message, at->version);
     if (!error && gossip->message.size > MESSAGE_SIZE_MAX)
         error = NEAP_LIMIT;
     if (!error)

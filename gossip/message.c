@@ -110,7 +110,8 @@ bool message_is_bulk(enum message_kind kind)
 
 static void write_hello(struct writer *writer, const struct hello *hello)
 {
-    write_array(writer, 7);
+    bool later = hello->wire_version > WIRE_VERSION;
+    write_array(writer, later ? 8 : 7);
     write_u64(writer, MESSAGE_HELLO);
     write_u64(writer, hello->wire_version);
     write_u64(writer, hello->cluster);
@@ -118,6 +119,8 @@ static void write_hello(struct writer *writer, const struct hello *hello)
     write_u64(writer, hello->nonce);
     write_u64(writer, hello->channel);
     write_str(writer, hello->address);
+    if (later)
+        write_str(writer, "what a later version adds");
 }
 
 static void write_digests(struct writer *writer, const struct message *message)
@@ -438,5 +441,22 @@ int message_decode(struct slice bytes, struct message *ret_message)
     }
     *ret_message = message;
     ret_message->hello.address = ret_message->hello.address_text;
+    return 0;
+}
+
+enum { MARK = 0xc1 }; /* begins nothing in msgpack */
+
+int message_mark(struct buffer *bytes, uint32_t version)
+{
+    return version > WIRE_VERSION ? buffer_append_u8(bytes, MARK) : 0;
+}
+
+int message_unmark(struct slice *bytes, uint32_t version)
+{
+    if (version <= WIRE_VERSION)
+        return 0;
+    if (bytes->size == 0 || bytes->data[bytes->size - 1] != MARK)
+        return NEAP_INVALID;
+    bytes->size--;
     return 0;
 }

@@ -119,6 +119,12 @@ void message_done(struct message *message);
 int message_encode(const struct message *message, struct buffer *ret_bytes); /* replaces */
 /* INVALID or LIMIT: drop the peer, count the reason. */
 int message_decode(struct slice bytes, struct message *ret_message);
+/* There is no version after WIRE_VERSION yet, so the simulator fakes one: its hello has a field
+ * more, and all else a byte at the end, so that who takes it for this version, or this one for it,
+ * notices. On a link in that version these add the byte, and take it away (INVALID: it is not
+ * there); in others they do nothing. */
+int message_mark(struct buffer *bytes, uint32_t version);
+int message_unmark(struct slice *bytes, uint32_t version);
 const char *message_name(enum message_kind kind);
 bool message_has_shard(enum message_kind kind); /* [kind, shard, part...] */
 /* What is taken and given in bulk (gossip/flow.c): what a session has asked for, and what it gives.

@@ -105,6 +105,7 @@ struct link {
     size_t peer;       /* NO_PEER: not known yet */
     size_t dialed_for; /* the entry whose address was dialled; NO_PEER when accepted */
     enum channel channel;
+    uint32_t version; /* that is spoken here, once it is open; 0: only hello is */
     bool failed; /* the net would not dial */
     bool left;   /* who is there has said that it is closed: nothing that comes is done */
     uint64_t since_ms, heard_ms;
@@ -485,6 +486,7 @@ bool known_is_taken(const struct gossip *gossip, size_t index);
 uint32_t known_backoff_max(const struct gossip *gossip, const struct peer *peer);
 
 /* hello.c */
+uint32_t hello_version(const struct gossip *gossip); /* the newest that this node speaks */
 int hello_send(struct step *step, const struct link *link);
 int hello_take(struct step *step, uint64_t link, const struct hello *hello);
 

@@ -32,6 +32,7 @@ enum flag {
     FLAG_WORKLOAD,
     FLAG_ONLY,
     FLAG_TRACE,
+    FLAG_MIXED,
     FLAG_RING,
     FLAG_BREAK,
     FLAG_SECONDS,
@@ -66,6 +67,8 @@ static const struct poptOption flags[] = {
     {"workload", 0, POPT_ARG_STRING, NULL, FLAG_WORKLOAD, "what callers do", "FILE"},
     {"only", 0, POPT_ARG_STRING, NULL, FLAG_ONLY, "no other steps: 3,17-20, or none", "LIST"},
     {"trace", 0, POPT_ARG_NONE, NULL, FLAG_TRACE, "print all that happens", NULL},
+    {"mixed", 0, POPT_ARG_NONE, NULL, FLAG_MIXED, "half of the nodes speak the next wire version",
+     NULL},
     {"ring", 0, POPT_ARG_NONE, NULL, FLAG_RING, "quorums are those of a ring that changes", NULL},
     {"break", 0, POPT_ARG_STRING, NULL, FLAG_BREAK, "break a rule; help lists them", "NAME"},
     {"seconds", 0, POPT_ARG_STRING, NULL, FLAG_SECONDS, "begin no seed after so many", "N"},
@@ -153,6 +156,9 @@ static bool flag_take(struct tool *tool, int flag, const char *text)
         break;
     case FLAG_BREAK:
         return rule_take(tool, text);
+    case FLAG_MIXED:
+        settings->mixed = true;
+        break;
     case FLAG_RING:
         settings->ring = true;
         break;

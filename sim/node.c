@@ -213,6 +213,9 @@ void sim_start(struct world *world, size_t index)
         node->boot_ms = world->now_ms;
     node->off = false;
     node->gossip.peers_count = node->peers_count;
+    /* Whoever starts again does so in the other version: upgrades, and ways back. */
+    if (world->options.mixed)
+        node->gossip.wire_newest = WIRE_VERSION + ((index + node->epoch) % 2 == 0);
     bool suspect = node->door.suspect;
     int code = sim_open(node, &error);
     if (code) {

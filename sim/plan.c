@@ -25,8 +25,10 @@ static void world_draw(struct plan *plan, const struct settings *settings, struc
     static const size_t chunks[] = {0, 0, 0, 0, 0, 100, 200, 400, 800, 1600, 3200, 6400};
     static const uint32_t beats[] = {200, 300, 500, 700, 1000, 1000, 2000};
     static const unsigned delays[] = {1, 5, 5, 20, 80, 80, 200};
-    plan->world = (struct world_options){
-        .seed = settings->seed, .print = settings->trace, .ring = settings->ring};
+    plan->world = (struct world_options){.seed = settings->seed,
+                                         .print = settings->trace,
+                                         .mixed = settings->mixed || settings->seed % 16 == 7,
+                                         .ring = settings->ring};
     size_t nodes = nodes_draw(rng);
     plan->world.nodes = settings->nodes ? settings->nodes : nodes;
     plan->world.log_max = PICK(rng, logs);

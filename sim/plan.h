@@ -18,7 +18,8 @@ struct settings {
     const struct workload *workload;
     const char *only; /* "3,17-20": no other steps; PLAN_NONE; NULL: all */
     bool trace;
-    bool ring; /* the bucket of quorums is on one, whose layouts change */
+    bool mixed; /* processes speak this version and the next, whatever the seed says */
+    bool ring;  /* the bucket of quorums is on one, whose layouts change */
 };
 
 struct step {

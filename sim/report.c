@@ -68,6 +68,8 @@ void report_command(const struct replay *replay, struct buffer *ret_text)
     }
     if (replay->rule)
         put(ret_text, " --break %s", replay->rule);
+    if (settings->mixed)
+        put(ret_text, " --mixed");
     if (settings->ring)
         put(ret_text, " --ring");
     if (plan->count < settings->events) {

@@ -112,6 +112,7 @@ struct world_options {
     unsigned delay_ms_max; /* of messages */
     bool print;            /* trace lines to stdout */
     bool device;           /* the last node is one: its certificate names its buckets */
+    bool mixed;            /* every other process speaks the next version, which is faked */
     bool ring;             /* the bucket of quorums is on one */
     bool steady;           /* the world leaves nothing to chance: for stories */
 };

@@ -1,4 +1,6 @@
 /* How nodes meet, and whom they refuse. */
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "tests/story/story.h"
 
@@ -223,4 +225,115 @@ TEST(a_silent_peer_is_dropped)
     story_run(&story, 8000);
     CHECK_EQUAL(net_open_links(&story.world, A, B), 2);
     story_end(&story, true);
+}
+
+/* ---- versions of the wire ---- */
+
+/* The next one is faked (gossip/message.h): A speaks this one, B the next as well. */
+TEST(this_version_and_the_next_talk_in_this_one)
+{
+    story_begin(&story,
+                &(struct world_options){.seed = 7, .nodes = 2, .log_max = 1000, .mixed = true});
+    story.detail = true;
+    sim_start(&story.world, A);
+    sim_start(&story.world, B);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, B, "incr apples 1");
+    story_run(&story, 5000);
+    story_show_all(&story, "apples");
+    story_told(&story, NULL,
+               "A starts\n"
+               "B starts\n"
+               "A incr apples 1\n"
+               "A sim://B: dial control\n"
+               "A sim://B: dial bulk\n"
+               "B sim://A: dial control\n"
+               "B sim://A: dial bulk\n"
+               "A sim://B: hello, accepted control of the next version\n"
+               "B incr apples 1\n"
+               "B sim://A: hello, accepted control of the version before\n"
+               "A sim://B: hello, accepted bulk of the next version\n"
+               "A sim://B: connected\n"
+               "B sim://A: hello, accepted bulk of the version before\n"
+               "B sim://A: connected\n"
+               "A sim://B: hello, dialled control of the next version\n"
+               "B sim://A: hello, dialled control of the version before\n"
+               "B sim://A: drop link, duplicate\n"
+               "A sim://B: hello, dialled bulk of the next version\n"
+               "B sim://A: hello, dialled bulk of the version before\n"
+               "B sim://A: drop link, duplicate\n"
+               "A sim://B: link down, closed by the peer\n"
+               "A sim://B: link down, closed by the peer\n"
+               "A sim://B: box is open\n"
+               "A sim://B: push box 1..1\n"
+               "B sim://A: box is open\n"
+               "B sim://A: pull box\n"
+               "B sim://A: push box 1..1\n"
+               "A sim://B: pushed box\n"
+               "A box: log cut, 1 left\n"
+               "B sim://A: pulled box\n"
+               "B sim://A: pulled all of box\n"
+               "B box: log cut, 1 left\n"
+               "A box: log cut, 0 left\n"
+               "B box: log cut, 0 left\n"
+               "A has apples: 2\n"
+               "B has apples: 2\n");
+    story_end(&story, true);
+}
+
+/* One after the other begins again in the next version, and then, one after the other, in this one:
+ * each time some talk in the one and some in the other. */
+TEST(a_cluster_goes_to_the_next_version_and_back_node_by_node)
+{
+    char words[32];
+    story_begin(&story,
+                &(struct world_options){.seed = 7, .nodes = 4, .log_max = 1000, .mixed = true});
+    for (size_t i = 0; i < 4; i++)
+        sim_start(&story.world, i);
+    for (size_t i = 0; i < 8; i++) {
+        story_run(&story, 4000);
+        sim_stop(&story.world, i % 4);
+        snprintf(words, sizeof words, "add rounds %zu", i);
+        story_do(&story, (i + 1) % 4, words);
+        sim_start(&story.world, i % 4);
+    }
+    story_run(&story, 8000);
+    story_forget(&story);
+    story_show_all(&story, "rounds");
+    story_told(&story, NULL,
+               "A has rounds: 0 1 2 3 4 5 6 7\n"
+               "B has rounds: 0 1 2 3 4 5 6 7\n"
+               "C has rounds: 0 1 2 3 4 5 6 7\n"
+               "D has rounds: 0 1 2 3 4 5 6 7\n");
+    story_end(&story, true);
+}
+
+TEST(nodes_two_versions_apart_say_which_to_upgrade)
+{
+    story_begin(&story, &(struct world_options){.seed = 7, .nodes = 2, .log_max = 1000});
+    story.detail = true;
+    story.world.nodes[B].gossip.wire_newest = WIRE_VERSION + 2;
+    story.world.nodes[A].peers_count = 0;
+    sim_start(&story.world, A);
+    sim_start(&story.world, B);
+    story_run(&story, 60);
+    story_told(&story, NULL,
+               "A starts\n"
+               "B starts\n"
+               "B sim://A: dial control\n"
+               "B sim://A: dial bulk\n"
+               "A somebody: drop link, wire_version\n"
+               "A somebody: it speaks wire version 3, this node 1 to 1: upgrade this node\n"
+               "A somebody: drop link, wire_version\n"
+               "A somebody: it speaks wire version 3, this node 1 to 1: upgrade this node\n"
+               "B sim://A: drop link, wire_version\n"
+               "B sim://A: it speaks wire version 1, this node 2 to 3: upgrade the other node\n"
+               "B sim://A: drop link, wire_version\n"
+               "B sim://A: it speaks wire version 1, this node 2 to 3: upgrade the other node\n"
+               "B sim://A: dial control\n"
+               "A somebody: drop link, wire_version\n"
+               "A somebody: it speaks wire version 3, this node 1 to 1: upgrade this node\n"
+               "B sim://A: drop link, wire_version\n"
+               "B sim://A: it speaks wire version 1, this node 2 to 3: upgrade the other node\n");
+    story_end(&story, false);
 }

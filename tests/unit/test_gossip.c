@@ -729,6 +729,34 @@ TEST(neighbours_talk_and_others_are_told_what_to_upgrade)
     }
 }
 
+/* Two of the next version speak that one, in which what is said in this one is no message. */
+TEST(of_two_versions_the_older_one_is_spoken)
+{
+    static const struct {
+        uint32_t own, theirs, spoken;
+    } cases[] = {
+        {WIRE_VERSION, WIRE_VERSION, WIRE_VERSION},
+        {WIRE_VERSION, WIRE_VERSION + 1, WIRE_VERSION},
+        {WIRE_VERSION + 1, WIRE_VERSION, WIRE_VERSION},
+        {WIRE_VERSION + 1, WIRE_VERSION + 1, WIRE_VERSION + 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static const uint8_t heartbeat[] = {0x92, MESSAGE_HEARTBEAT, 1};
+        struct pair_of_nodes nodes;
+        char error[96];
+        CHECK_OK(nodes_open(&nodes));
+        struct gossip *gossip = nodes.sides[0].gossip;
+        gossip->options.wire_newest = cases[i].own;
+        answer_hello(&nodes, cases[i].theirs, error);
+        CHECK_TEXT(error, "");
+        CHECK_EQUAL(gossip->links[0].version, cases[i].spoken);
+        CHECK_OK(give(&nodes, 0, NET_MESSAGE, gossip->links[0].id,
+                      slice_of(heartbeat, sizeof heartbeat)));
+        CHECK_EQUAL(gossip->counts[REASON_malformed], cases[i].spoken > WIRE_VERSION);
+        nodes_close(&nodes);
+    }
+}
+
 /* A chunk says its own version: one that should not have come costs the link, and no more. */
 TEST(a_chunk_of_a_newer_form_costs_the_link_and_says_so)
 {

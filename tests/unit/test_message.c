@@ -285,6 +285,25 @@ TEST(every_cut_of_a_message_is_refused)
     buffer_done(&bytes);
 }
 
+TEST(what_is_said_in_the_next_version_is_not_taken_for_this_one)
+{
+    static const uint8_t heartbeat[] = {0x92, MESSAGE_HEARTBEAT, 1};
+    struct message message;
+    struct buffer bytes;
+    buffer_init(&bytes, 100);
+    for (uint32_t version = WIRE_VERSION; version <= WIRE_VERSION + 1; version++) {
+        bool next = version > WIRE_VERSION;
+        CHECK_OK(buffer_set(&bytes, slice_of(heartbeat, sizeof heartbeat)));
+        CHECK_OK(message_mark(&bytes, version));
+        struct slice all = buffer_slice(&bytes);
+        CHECK_EQUAL(message_decode(all, &message), next ? NEAP_INVALID : 0);
+        CHECK_OK(message_unmark(&all, version));
+        CHECK_BYTES(all, slice_of(heartbeat, sizeof heartbeat));
+        CHECK_EQUAL(message_unmark(&all, version), next ? NEAP_INVALID : 0);
+    }
+    buffer_done(&bytes);
+}
+
 TEST(messages_have_names)
 {
     CHECK_TEXT(message_name(MESSAGE_HELLO), "hello");
