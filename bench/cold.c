@@ -10,22 +10,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "bench/rows.h"
 
 enum { CELLS = 1000000, FILL_BATCH = 1000, LOG_KEPT = 1000, TOKEN_ROOM = 4096 };
 enum { MEMORY_MAX = 128 << 20, WAIT_MS = 600000 };
-
-static double clock_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static uint64_t cold_cells(void)
 {
@@ -251,19 +243,6 @@ static void remove_node(const char *base)
         bench_check(NEAP_IO, "rm");
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double middle(double *values)
-{
-    qsort(values, COLD_ROUNDS, sizeof(*values), compare_doubles);
-    return values[COLD_ROUNDS / 2];
-}
-
 /* Of this process: the source, and whatever is copied by RocksDB alone. */
 static double cpu_seconds(void)
 {
@@ -309,9 +288,9 @@ static void cold_run(const char *base, struct rows *rows)
         neap[round] = cold_round(base, round, &token, digest, &raw[round], &peak);
         ratio[round] = raw[round] / neap[round];
     }
-    row.figure = count / middle(neap);
-    row.reference = count / middle(raw);
-    row.ratio = middle(ratio);
+    row.figure = count / median(neap, COLD_ROUNDS);
+    row.reference = count / median(raw, COLD_ROUNDS);
+    row.ratio = median(ratio, COLD_ROUNDS);
     row.met = row.ratio >= row.goal;
     printf("%-38s %10.0f %10.0f %7.2f [%.2f..%.2f] %6.2f  %s\n", row.work, row.figure,
            row.reference, row.ratio, ratio[0], ratio[COLD_ROUNDS - 1], row.goal,

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "bench/rows.h"
 
 enum { ROUNDS = 5, CALLERS_MAX = 50, WRITES = 4000, WRITES_LONE = 800 };
@@ -19,27 +19,6 @@ struct caller {
     struct neap *neap;
     uint64_t from, count;
 };
-
-static double clock_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof(*values), compare_doubles);
-    return values[ROUNDS / 2];
-}
 
 static void *caller_main(void *arg)
 {
@@ -122,8 +101,8 @@ static void redis_rows(const char *base, struct neap *neap, struct rows *rows)
             ratios[round] = ours[round] / theirs[round];
         }
         snprintf(work, sizeof(work), "increment synced, %u callers, against redis", callers);
-        rows_add_ratio(rows, work, "per second", median(ours), median(theirs), median(ratios),
-                       goals[i].goal, goals[i].aim, false);
+        rows_add_ratio(rows, work, "per second", median(ours, ROUNDS), median(theirs, ROUNDS),
+                       median(ratios, ROUNDS), goals[i].goal, goals[i].aim, false);
     }
 }
 

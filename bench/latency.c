@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "bench/rows.h"
 
 enum { ROUNDS = 5, LONE = 10000, CALLERS = 8, EACH = 10000, HOT = 5000 };
@@ -16,27 +16,6 @@ struct caller {
     uint64_t from, count;
     double *times;
 };
-
-static double clock_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double part_of(double *values, size_t count, double part)
-{
-    qsort(values, count, sizeof(*values), compare_doubles);
-    return values[(size_t)((double)count * part)];
-}
 
 static void write_one(struct caller *caller, uint64_t i)
 {
@@ -97,8 +76,8 @@ static void latency_row(struct sides *sides, struct rows *rows, const char *work
         theirs[i] = time_of(sides, true, callers, each, part) * 1e6;
         ratios[i] = ours[i] / theirs[i];
     }
-    rows_add_ratio(rows, work, "us", part_of(ours, ROUNDS, 0.5), part_of(theirs, ROUNDS, 0.5),
-                   part_of(ratios, ROUNDS, 0.5), goal, aim, true);
+    rows_add_ratio(rows, work, "us", median(ours, ROUNDS), median(theirs, ROUNDS),
+                   median(ratios, ROUNDS), goal, aim, true);
 }
 
 /* ---- a pass ---- */
@@ -134,8 +113,8 @@ static void pass_row(struct sides *sides, struct rows *rows)
         theirs[i] = (clock_seconds() - start) * 1e3;
         ratios[i] = theirs[i] / ours[i];
     }
-    rows_add_ratio(rows, "a pass over a set of 1000000", "ms", part_of(ours, ROUNDS, 0.5),
-                   part_of(theirs, ROUNDS, 0.5), part_of(ratios, ROUNDS, 0.5), 0.7, 0.8, false);
+    rows_add_ratio(rows, "a pass over a set of 1000000", "ms", median(ours, ROUNDS),
+                   median(theirs, ROUNDS), median(ratios, ROUNDS), 0.7, 0.8, false);
 }
 
 void latency_run(struct sides *sides, struct rows *rows)

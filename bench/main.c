@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "bench/rows.h"
 
 /* A round is cut into slices, one side after the other, so that whatever else the machine does hits
@@ -30,14 +30,6 @@ static void *runner_main(void *arg)
     for (uint64_t i = 0; i < runner->count; i++)
         runner->run(runner->sides, runner->from + i);
     return NULL;
-}
-
-static double clock_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* Seconds an operation of a slice, all threads together. */
@@ -64,19 +56,6 @@ static double side_time(struct sides *sides, const struct work *work, bool raw, 
     return (clock_seconds() - start) / (double)(count * running);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof(*values), compare_doubles);
-    return values[ROUNDS / 2];
-}
-
 static void work_run(struct sides *sides, const struct work *work, uint64_t *from,
                      struct rows *rows)
 {
@@ -97,9 +76,9 @@ static void work_run(struct sides *sides, const struct work *work, uint64_t *fro
             ratio[round] = b / a;
         }
     }
-    figure = work->each / median(neap);
-    reference = work->each / median(raw);
-    middle = median(ratio);
+    figure = work->each / median(neap, ROUNDS);
+    reference = work->each / median(raw, ROUNDS);
+    middle = median(ratio, ROUNDS);
     printf("%-52s %10.0f %10.0f %7.2f [%.2f..%.2f] %6.2f  %s%s\n", work->name, figure, reference,
            middle, ratio[0], ratio[ROUNDS - 1], work->goal, middle >= work->goal ? "met" : "MISSED",
            work->aim > 0 && middle >= work->aim ? ", and the aim" : "");

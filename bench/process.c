@@ -9,21 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "bench/rows.h"
 
 enum { ROUNDS = 5, CELLS = 1000000, FILL = 1000, LATE = 100000, SMALL_MEMORY = 8 << 20 };
-
-static double clock_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* ---- in the child ---- */
 
@@ -175,19 +167,6 @@ static double child_run(const char *what, const char *path, char ret_line[64])
     return took;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof(*values), compare_doubles);
-    return values[ROUNDS / 2];
-}
-
 static void copy(const char *from, const char *to)
 {
     char command[800];
@@ -207,8 +186,8 @@ static void start_rows(const char *base, struct rows *rows)
     child_run("fill", path, line);
     for (unsigned i = 0; i < ROUNDS; i++)
         clean[i] = child_run("start", path, line) * 1e3;
-    rows_add_aimed(rows, "start with 1000000 cells after a clean end", median(clean), "ms", 100,
-                   40);
+    rows_add_aimed(rows, "start with 1000000 cells after a clean end", median(clean, ROUNDS), "ms",
+                   100, 40);
     child_run("killed", path, line);
     for (unsigned i = 0; i < ROUNDS; i++) {
         copy(path, again);
@@ -217,8 +196,8 @@ static void start_rows(const char *base, struct rows *rows)
         raw[i] = child_run("raw", again, line) * 1e3;
         ratios[i] = killed[i] / raw[i];
     }
-    rows_add_ratio(rows, "start after SIGKILL, against the same WAL", "ms", median(killed),
-                   median(raw), median(ratios), 1.5, 1.2, true);
+    rows_add_ratio(rows, "start after SIGKILL, against the same WAL", "ms", median(killed, ROUNDS),
+                   median(raw, ROUNDS), median(ratios, ROUNDS), 1.5, 1.2, true);
 }
 
 static void memory_rows(const char *base, struct rows *rows)

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "bench/rows.h"
 #include "engine/node.h"
 #include "store/batch.h"
@@ -136,27 +136,6 @@ static void writes(struct neap *neap, bool large, bool add, uint64_t from, unsig
 
 /* ---- rows ---- */
 
-static double clock_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, ROUNDS, sizeof(*values), compare_doubles);
-    return values[ROUNDS / 2];
-}
-
 static void ratio_row(struct rows *rows, const char *work, const char *unit, double figure,
                       double reference, double ratio, double goal)
 {
@@ -204,7 +183,8 @@ static void time_rows(struct neap *neap, struct rows *rows)
     }
     for (int add = 1; add >= 0; add--)
         ratio_row(rows, add ? "set of 1000000: an addition" : "set of 1000000: a removal", "us",
-                  median(times[add][1]), median(times[add][0]), median(ratios[add]), 1.2);
+                  median(times[add][1], ROUNDS), median(times[add][0], ROUNDS),
+                  median(ratios[add], ROUNDS), 1.2);
 }
 
 static struct tally exact(struct neap *neap, struct disk *disk, bool large, bool add)

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "engine/node.h"
 #include "engine/trees.h"
 #include "store/merkle.h"
@@ -103,19 +104,6 @@ static double slice_cpu(struct side *side, enum written kind, uint64_t from, uns
         write_one(side, kind, bench_mix(from + i) % KEYS, sync);
     log_is_kept = true;
     return (cpu_seconds() - start) / count;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof(*values), compare_doubles);
-    return values[count / 2];
 }
 
 /* ---- rows ---- */
