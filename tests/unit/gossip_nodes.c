@@ -252,6 +252,16 @@ struct roster_row row_make(uint64_t node, const char *address, const char *name)
     return row;
 }
 
+int system_written(struct pair_of_nodes *nodes, size_t side)
+{
+    struct side *at = &nodes->sides[side];
+    gossip_touched(at->gossip, bucket_id(SYSTEM_BUCKET));
+    if (at->gossip->touched_all)
+        return NEAP_NOMEM;
+    int error = gossip_flush(at->gossip, nodes->now, at->batch, &at->outbox);
+    return error ? error : side_commit(at);
+}
+
 int record_write(struct pair_of_nodes *nodes, size_t side, enum roster_place place, uint64_t node,
                  const struct roster_row *row)
 {
@@ -272,13 +282,7 @@ int record_write(struct pair_of_nodes *nodes, size_t side, enum roster_place pla
         error = shard_write(shard, at->batch, shard->id, buffer_slice(&path), &op, &dot);
     buffer_done(&path);
     buffer_done(&value);
-    if (error)
-        return error;
-    gossip_touched(at->gossip, bucket_id(SYSTEM_BUCKET));
-    if (at->gossip->touched_all)
-        return NEAP_NOMEM;
-    error = gossip_flush(at->gossip, nodes->now, at->batch, &at->outbox);
-    return error ? error : side_commit(at);
+    return error ? error : system_written(nodes, side);
 }
 
 int record_add(struct pair_of_nodes *nodes, size_t side, const struct roster_row *row)

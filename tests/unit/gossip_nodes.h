@@ -58,6 +58,8 @@ void meet_with_box(struct pair_of_nodes *nodes);
 /* The member list: a record; what a node writes of itself, or an operator of another one (NULL: it
  * is removed); the list as a side has it. */
 struct roster_row row_make(uint64_t node, const char *address, const char *name);
+/* What the side has written into the system's bucket is told and committed. */
+int system_written(struct pair_of_nodes *nodes, size_t side);
 int record_write(struct pair_of_nodes *nodes, size_t side, enum roster_place place, uint64_t node,
                  const struct roster_row *row);
 int record_add(struct pair_of_nodes *nodes, size_t side, const struct roster_row *row);

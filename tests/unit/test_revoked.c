@@ -23,13 +23,7 @@ static int revoke(struct pair_of_nodes *nodes, size_t side, const char *name, en
     if (!error)
         error = shard_write(shard, at->batch, shard->id, buffer_slice(&path), &op, &dot);
     buffer_done(&path);
-    if (error)
-        return error;
-    gossip_touched(at->gossip, bucket_id(SYSTEM_BUCKET));
-    if (at->gossip->touched_all)
-        return NEAP_NOMEM;
-    error = gossip_flush(at->gossip, nodes->now, at->batch, &at->outbox);
-    return error ? error : side_commit(at);
+    return error ? error : system_written(nodes, side);
 }
 
 TEST(names_are_those_of_certificates)
