@@ -202,11 +202,12 @@ int rings_open(struct gossip *gossip)
     return error ? error : place_slots(gossip, &gossip->rings, &more);
 }
 
-/* Whatever passes in the system's bucket makes them stale; its events tell whether they are. */
+/* Whatever passes in the system's bucket makes them stale; its events tell whether they are, and what
+ * a repair has brought back. */
 static bool rings_are_as_read(struct gossip *gossip)
 {
     const struct shard *shard = store_find(gossip->store, gossip->system);
-    uint64_t events = 1;
+    uint64_t events = shard && !BROKEN("rings-unrepaired") ? shard->counts.healed + 1 : 1;
     gossip->rings_stale = false;
     for (size_t i = 0; shard && i < shard->context.count; i++)
         events += shard->context.entries[i].n;

@@ -48,6 +48,8 @@ static const struct rule table[] = {
      "node,subscribe", NULL, 0},
     {"remembers-dropped", "what a peer had of a bucket is believed when it subscribes again",
      "node,subscribe", NULL, 0},
+    {"rings-unrepaired", "rings are not read again when a repair has brought back what they are of",
+     NULL, "a_layout_that_a_disk_has_lost_is_known_again_when_it_is_repaired", 0},
     {"tells-all", "peers are told of buckets that they do not subscribe to", NULL,
      "what_a_node_does_not_subscribe_to_it_does_not_hold", 0},
     {"waits-for-all", "logs wait for members that do not subscribe to the bucket", NULL,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gossip/ring_pack.h"
 #include "gossip/ring_track.h"
 #include "gossip/state.h"
 #include "sim/check.h"
@@ -209,5 +210,27 @@ TEST(a_level_that_the_owners_cannot_reach_is_refused)
     sim_crash(&story.world, A);
     story_run(&story, 10000);
     CHECK_ERROR(write_at(E, 1, NEAP_ONE), NEAP_UNAVAILABLE);
+    story_end(&story, false);
+}
+
+/* No event is made when a repair brings it back. */
+TEST(a_layout_that_a_disk_has_lost_is_known_again_when_it_is_repaired)
+{
+    uint64_t shard = bucket_id(SYSTEM_BUCKET);
+    struct buffer path;
+    struct key key;
+    begin(31);
+    CHECK_OK(write_at(A, 1, NEAP_ALL));
+    story_run(&story, 5000);
+    buffer_init(&path, NEAP_PATH_MAX);
+    CHECK_OK(ring_path(SIM_RING, RING_LAYOUT, ring_newest(ring_at(B))->stamp, &path));
+    key_cell(&key, shard, shard, buffer_slice(&path));
+    buffer_done(&path);
+    sim_crash(&story.world, B);
+    CHECK(disk_lose(&story.world.nodes[B].door, key_slice(&key)));
+    sim_start(&story.world, B);
+    CHECK_EQUAL(sim_rings(&story.world, B)->count, 0);
+    story_run(&story, 30000);
+    CHECK_EQUAL(sim_rings(&story.world, B)->count, 1);
     story_end(&story, false);
 }
