@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "crdt/expiry.h"
 #include "engine/api.h"
+#include "engine/merge.h"
 
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct neap_iter {
     bool is_stats;
     enum page_kind kind;
     int64_t high, low; /* of PAGE_SCORES */
+    struct merge *merge; /* of many slots; NULL: the backend has its pages */
     struct page page;
     struct reader items; /* what is left of the page */
 
@@ -54,6 +56,7 @@ void neap_iter_free(struct neap_iter *iter)
 {
     if (!iter)
         return;
+    merge_free(iter->merge);
     page_done(&iter->page);
     buffer_done(&iter->last_name);
     buffer_done(&iter->path);
@@ -137,7 +140,8 @@ static int page_fetch(struct neap_iter *iter, struct page_request *request)
     request->low = iter->low;
     request->size_max = PAGE_SIZE;
     page_init(&page, PAGE_SIZE);
-    error = backend->ops->page(backend, request, &page);
+    error = iter->merge ? merge_page(iter->merge, request, &page)
+                        : backend->ops->page(backend, request, &page);
     if (error) {
         page_done(&page);
         return error;
@@ -203,6 +207,10 @@ static int pages_open(struct api *api, const char *bucket, const struct listing 
     error = iter->bucket ? buffer_set(&iter->path, buffer_slice(&api->path)) : NEAP_NOMEM;
     if (!error)
         error = listing_hash(iter);
+    if (!error && merge_is_for(bucket, buffer_slice(&iter->path))) {
+        iter->merge = merge_new(api->neap->backend);
+        error = iter->merge ? 0 : NEAP_NOMEM;
+    }
     if (error)
         error = api_failed(api, error, NULL);
     if (!error && api->call.resume.size)

@@ -48,8 +48,9 @@ struct read {
 /* PAGE_SCORES: members of a score set, highest score first, with scores from `high` down to `low`;
  * `from` is a cursor. PAGE_RANK: of the member `from`; it is the one item, if it is in, and the
  * count is how many are before it. PAGE_CHANGES: what changed after the position `from`, or after
- * `after` (engine/changes.h); waits until something has, unless count_only. */
-enum page_kind { PAGE_NAMES, PAGE_SCORES, PAGE_RANK, PAGE_CHANGES };
+ * `after` (engine/changes.h); waits until something has, unless count_only. PAGE_SLOTS: of a bucket
+ * on a ring; no items, and the count is in how many slots it is. */
+enum page_kind { PAGE_NAMES, PAGE_SCORES, PAGE_RANK, PAGE_CHANGES, PAGE_SLOTS };
 
 /* Pages of names below a place, in order. `path` is a prefix that ends with a level (or is empty
  * for the keys of a bucket); what comes next below it is listed: keys, fields, or elements. */
@@ -57,7 +58,9 @@ struct page_request {
     const char *bucket;
     const char *shard; /* as of a read */
     struct slice path;
-    struct slice from; /* cursor of an earlier page, or a name to start at (from_is_name) */
+    unsigned slot, slots; /* of a bucket on a ring: its keys in that slot alone, of so many as the
+                           * asker knows of (STALE: there are others); 0: not of one slot */
+    struct slice from;    /* cursor of an earlier page, or a name to start at (from_is_name) */
     bool from_is_name;
     bool count_only;    /* no items, only the count: of all, not of one page */
     uint64_t count_max; /* within a node: with count_only, it may stop past so many; 0: none */

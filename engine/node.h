@@ -300,6 +300,11 @@ int node_subscribe(struct node *node, const char *verb, int argc, const char *co
 bool node_holds(struct node *node, const char *bucket);
 /* Where a call about it goes; place->ring is NULL, or means nothing but that there is one.
  * UNAVAILABLE (no such ring), INVALID, LIMIT: the text is there. */
+int node_place_page(struct node *node, const struct page_request *request, struct placed *ret_place,
+                    bool *ret_here, struct neap_error *error); /* also STALE: of a slot */
+/* Of a bucket on a ring: in how many it is. UNAVAILABLE. */
+int node_slots(struct node *node, const struct page_request *request, uint64_t *ret_slots,
+               struct neap_error *error);
 int node_place(struct node *node, const char *bucket, struct slice path, struct placed *ret_place,
                bool *ret_here, struct neap_error *error);
 int node_check_held(struct node *node, const char *bucket, struct neap_error *error);

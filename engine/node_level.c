@@ -91,8 +91,13 @@ bool node_reads_here(struct node *node, const struct level_read *want)
     struct placed place;
     bool here = false;
 
-    return !node_place(node, want->name, want->path, &place, &here, NULL) && here &&
-           !strcmp(place.shard, want->bucket);
+    return !node_place_page(node,
+                            &(struct page_request){.bucket = want->name,
+                                                   .path = want->path,
+                                                   .slot = want->slot,
+                                                   .slots = want->slots},
+                            &place, &here, NULL) &&
+           here && !strcmp(place.shard, want->bucket);
 }
 
 int node_level(struct node *node, const struct level_read *want, struct neap_error *error)

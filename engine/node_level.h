@@ -6,7 +6,8 @@
 struct level_read {
     const char *bucket;    /* or the name of its slot's shard */
     const char *name;      /* of the bucket, and... */
-    struct slice path;     /* ... what is read */
+    struct slice path;     /* ... what is read, or... */
+    unsigned slot, slots;  /* ... as of a page */
     enum neap_level level; /* one that there is */
     uint64_t until_ms;
     uint32_t timeout_ms; /* for people */

@@ -57,12 +57,17 @@ static int clients_write(struct backend *backend, struct write *write)
 }
 
 /* What can't be placed is an error at once. */
-static bool reads_here(struct node *node, const char *bucket, struct slice path)
+static bool lists_here(struct node *node, const struct page_request *request)
 {
     struct placed place;
     bool here = true;
 
-    return node_place(node, bucket, path, &place, &here, NULL) || here;
+    return node_place_page(node, request, &place, &here, NULL) || here;
+}
+
+static bool reads_here(struct node *node, const struct read *read)
+{
+    return lists_here(node, &(struct page_request){.bucket = read->bucket, .path = read->path});
 }
 
 static int clients_read(struct backend *backend, struct read *read, struct buffer *ret_cell)
@@ -70,7 +75,7 @@ static int clients_read(struct backend *backend, struct read *read, struct buffe
     struct node *node = clients_node(backend);
     int code;
 
-    if (!read->after && read->level < NEAP_QUORUM && reads_here(node, read->bucket, read->path))
+    if (!read->after && read->level < NEAP_QUORUM && reads_here(node, read))
         return node_read(&node->backend, read, ret_cell);
     code = blocking_begin(node, &read->error);
     if (code)
@@ -86,9 +91,9 @@ static int clients_page(struct backend *backend, struct page_request *request,
     struct node *node = clients_node(backend);
     int code;
 
-    if (request->stats ||
+    if (request->stats || request->kind == PAGE_SLOTS ||
         (!request->after && request->level < NEAP_QUORUM && request->kind != PAGE_CHANGES &&
-         reads_here(node, request->bucket, request->path)))
+         lists_here(node, request)))
         return node_page(&node->backend, request, ret_page);
     code = blocking_begin(node, &request->error);
     if (code)

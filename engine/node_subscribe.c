@@ -69,6 +69,12 @@ bool node_holds(struct node *node, const char *bucket)
     return held;
 }
 
+static int ring_unknown(const char *bucket, struct neap_error *error)
+{
+    return error_set(error, NEAP_UNAVAILABLE, "%.60s: no ring of that name is known here (yet)",
+                     bucket);
+}
+
 int node_place(struct node *node, const char *bucket, struct slice path, struct placed *ret_place,
                bool *ret_here, struct neap_error *error)
 {
@@ -85,8 +91,47 @@ int node_place(struct node *node, const char *bucket, struct slice path, struct 
     *ret_here = !code && place_is_mine(ret_place, node->wheel.engine.store.identity.node);
     node_unlock(node);
     if (code == NEAP_UNAVAILABLE)
-        return error_set(error, code, "%.60s: no ring of that name is known here (yet)", bucket);
+        return ring_unknown(bucket, error);
     return code ? error_set(error, code, "%.60s: a bucket of a ring is asked by key", bucket) : 0;
+}
+
+int node_place_page(struct node *node, const struct page_request *request, struct placed *ret_place,
+                    bool *ret_here, struct neap_error *error)
+{
+    int code;
+
+    if (!request->slots)
+        return node_place(node, request->bucket, request->path, ret_place, ret_here, error);
+    node_lock(node);
+    code = place_slot(&node->rings, request->bucket, request->slot, request->slots, ret_place);
+    *ret_here = !code && place_is_listed(ret_place, node->wheel.engine.store.identity.node);
+    node_unlock(node);
+    switch (code) {
+    case 0:
+        return 0;
+    case NEAP_UNAVAILABLE:
+        return ring_unknown(request->bucket, error);
+    case NEAP_STALE:
+        return error_set(error, code,
+                         "%.60s: the ring was made twice, and has other slots now than when this "
+                         "began: begin again",
+                         request->bucket);
+    default:
+        return error_set(error, code, "%.60s: not on a ring", request->bucket);
+    }
+}
+
+int node_slots(struct node *node, const struct page_request *request, uint64_t *ret_slots,
+               struct neap_error *error)
+{
+    const struct ring *ring;
+
+    node_lock(node);
+    ring = rings_of_bucket(&node->rings, request->bucket);
+    if (ring)
+        *ret_slots = ring->slots;
+    node_unlock(node);
+    return ring ? 0 : ring_unknown(request->bucket, error);
 }
 
 int node_check_held(struct node *node, const char *bucket, struct neap_error *error)

@@ -369,6 +369,8 @@ static int node_page_inside(struct node *node, struct page_request *request, str
 {
     struct level_read want = {.name = request->bucket,
                               .path = request->path,
+                              .slot = request->slot,
+                              .slots = request->slots,
                               .level = request->level,
                               .timeout_ms = request->timeout_ms};
     struct placed place;
@@ -377,12 +379,14 @@ static int node_page_inside(struct node *node, struct page_request *request, str
 
     if (!code && request->stats)
         return node_stats(node, ret_page);
+    if (!code && request->kind == PAGE_SLOTS)
+        return node_slots(node, request, &ret_page->count, &request->error);
     if (!code)
         code = node_check(node, &request->error);
     if (!code)
         want.until_ms = node_until(node, request->timeout_ms);
     if (!code)
-        code = node_place(node, request->bucket, request->path, &place, &here, &request->error);
+        code = node_place_page(node, request, &place, &here, &request->error);
     if (!code && !here && request->kind == PAGE_CHANGES)
         return error_set(&request->error, NEAP_REFUSED,
                          "%.60s: this node does not hold it: watch it at one that does",

@@ -153,6 +153,8 @@ int page_check(const struct page_request *request, struct neap_error *error)
         code = quorum_check(request->level, request->bucket, error);
     if (code)
         return code;
+    if (request->slots && (request->kind != PAGE_NAMES || request->path.size))
+        return error_set(error, NEAP_INVALID, "of a slot the keys are listed, and nothing else");
     if (request->path.size > NEAP_PATH_MAX ||
         (request->from.size > 2 * NEAP_PATH_MAX && request->kind != PAGE_CHANGES))
         return error_set(error, NEAP_LIMIT, "the path or the place to start at is over %d bytes",

@@ -226,6 +226,8 @@ static void page_request_write(struct writer *writer, const struct page_request 
                      (request->kind == PAGE_SCORES ? REQUEST_SCORES : 0u) |
                      (request->kind == PAGE_RANK ? REQUEST_RANK : 0u) |
                      (request->kind == PAGE_CHANGES ? REQUEST_CHANGES : 0u) |
+                     (request->kind == PAGE_SLOTS ? REQUEST_SLOTS : 0u) |
+                     (request->slots ? REQUEST_OF_SLOT : 0u) |
                      (request->want_token ? REQUEST_WANT_TOKEN : 0u);
 
     write_str(writer, request->bucket ? request->bucket : "");
@@ -235,8 +237,8 @@ static void page_request_write(struct writer *writer, const struct page_request 
     write_u64(writer, request->size_max);
     write_token(writer, request->after);
     write_u64(writer, request->timeout_ms);
-    write_i64(writer, request->high);
-    write_i64(writer, request->low);
+    write_i64(writer, request->slots ? request->slot : request->high);
+    write_i64(writer, request->slots ? request->slots : request->low);
     write_u64(writer, (uint64_t)request->level);
 }
 

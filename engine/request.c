@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "gossip/layout.h"
 
 /* A request on its way, and what is to be said about it. */
 struct serving {
@@ -165,6 +166,19 @@ static int serve_read(struct serving *serving)
     return error;
 }
 
+static void page_slot_read(struct reader *reader, struct page_request *request)
+{
+    int64_t slot = request->high, slots = request->low;
+
+    request->high = request->low = 0;
+    if (slots <= 0 || slots > LAYOUT_SLOTS_MAX || slot < 0 || slot >= slots)
+        reader_fail(reader, NEAP_INVALID);
+    if (reader->error)
+        return;
+    request->slot = (unsigned)slot;
+    request->slots = (unsigned)slots;
+}
+
 static void page_request_read(struct reader *reader, char *bucket, struct token *after,
                               struct page_request *ret_request)
 {
@@ -188,7 +202,11 @@ static void page_request_read(struct reader *reader, char *bucket, struct token 
     ret_request->high = read_i64(reader);
     ret_request->low = read_i64(reader);
     ret_request->level = read_level(reader);
-    if (flags & REQUEST_SCORES)
+    if (flags & REQUEST_OF_SLOT)
+        page_slot_read(reader, ret_request);
+    if (flags & REQUEST_SLOTS)
+        ret_request->kind = PAGE_SLOTS;
+    else if (flags & REQUEST_SCORES)
         ret_request->kind = PAGE_SCORES;
     else if (flags & REQUEST_RANK)
         ret_request->kind = PAGE_RANK;

@@ -51,7 +51,9 @@ enum request_flags {
     REQUEST_SCORES = 64,
     REQUEST_RANK = 128,
     REQUEST_RIGHTS = 256, /* READ: rights_write() instead of a cell */
-    REQUEST_CHANGES = 512 /* PAGE */
+    REQUEST_CHANGES = 512, /* PAGE */
+    REQUEST_OF_SLOT = 1024, /* PAGE: `high` is the slot, `low` how many there are */
+    REQUEST_SLOTS = 2048
 };
 
 /* One request, decoded, run on `backend`, its reply encoded into ret_reply (replaced; its limit

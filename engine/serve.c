@@ -32,22 +32,45 @@ static bool served_is_late(const struct served *served)
 }
 
 /* It is never handed on again: whoever asked finds another. */
-static bool served_holds(struct served *served, const char *bucket, struct slice path,
-                         const char **ret_shard)
+static bool served_places(struct served *served, bool is_here, const char **ret_shard)
 {
-    const struct store *store = &served->engine->store;
     struct placed *place = &served->place;
 
-    if (!bucket || bucket_name_check(bucket))
-        return true; /* the check that follows says so */
-    if (!place_find(gossip_rings(served->engine->gossip, NULL), bucket, path, place) &&
-        place_is_mine(place, store->identity.node) && store_wants(store, place->shard)) {
+    if (is_here && store_wants(&served->engine->store, place->shard)) {
         if (ret_shard && place->ring)
             *ret_shard = place->shard;
         return true;
     }
     served->not_here = true;
     return false;
+}
+
+static bool served_holds(struct served *served, const char *bucket, struct slice path,
+                         const char **ret_shard)
+{
+    const struct engine *engine = served->engine;
+    struct placed *place = &served->place;
+
+    if (!bucket || bucket_name_check(bucket))
+        return true; /* the check that follows says so */
+    return served_places(served,
+                         !place_find(gossip_rings(engine->gossip, NULL), bucket, path, place) &&
+                             place_is_mine(place, engine->store.identity.node),
+                         ret_shard);
+}
+
+static bool served_lists(struct served *served, struct page_request *request)
+{
+    const struct engine *engine = served->engine;
+    struct placed *place = &served->place;
+
+    if (!request->slots || !request->bucket || bucket_name_check(request->bucket))
+        return served_holds(served, request->bucket, request->path, &request->shard);
+    return served_places(served,
+                         !place_slot(gossip_rings(engine->gossip, NULL), request->bucket,
+                                     request->slot, request->slots, place) &&
+                             place_is_listed(place, engine->store.identity.node),
+                         &request->shard);
 }
 
 /* ---- writes ---- */
@@ -305,11 +328,11 @@ static int served_page(struct backend *backend, struct page_request *request, st
     struct served *served = served_of(backend);
     int code;
 
-    if (request->stats)
+    if (request->stats || request->kind == PAGE_SLOTS)
         return error_set(&request->error, NEAP_REFUSED, "a node's numbers are its own");
     if (request->kind == PAGE_CHANGES)
         return error_set(&request->error, NEAP_REFUSED, "a watch is not handed on");
-    if (!served_holds(served, request->bucket, request->path, &request->shard))
+    if (!served_lists(served, request))
         return NEAP_STALE;
     code = page_check(request, &request->error);
     if (!code)

@@ -50,6 +50,32 @@ int place_find(const struct rings *rings, const char *bucket, struct slice path,
     return 0;
 }
 
+int place_slot(const struct rings *rings, const char *bucket, unsigned slot, unsigned slots,
+               struct placed *ret_place)
+{
+    struct slice name;
+    ret_place->ring = NULL;
+    snprintf(ret_place->shard, sizeof ret_place->shard, "%s", bucket);
+    if (!bucket_ring(bucket, &name) || slot >= slots)
+        return NEAP_INVALID;
+    ret_place->ring = rings_find(rings, name);
+    if (!ret_place->ring)
+        return NEAP_UNAVAILABLE;
+    if (ret_place->ring->slots != slots)
+        return NEAP_STALE;
+    ret_place->slot = slot;
+    ring_shard_name(ret_place->ring, slot, ret_place->shard);
+    return 0;
+}
+
+bool place_is_listed(const struct placed *place, uint64_t me)
+{
+    const struct ring *ring = place->ring;
+    if (!ring || !place_is_mine(place, me) || BROKEN("lists-new-owners"))
+        return place_is_mine(place, me);
+    return ring_answers(ring, me) && layout_owns(&ring_reading(ring)->layout, place->slot, me);
+}
+
 bool place_is_mine(const struct placed *place, uint64_t me)
 {
     return !place->ring ||

@@ -17,9 +17,16 @@ struct placed {
  * is known here (yet). INVALID: there is no key in the path. */
 int place_find(const struct rings *rings, const char *bucket, struct slice path,
                struct placed *ret_place);
+/* Of the keys of a bucket in one slot, of so many. STALE: the ring has others; INVALID: a bucket of
+ * no ring. */
+int place_slot(const struct rings *rings, const char *bucket, unsigned slot, unsigned slots,
+               struct placed *ret_place);
 /* May this node do it itself? Of a ring: it holds the slot, and reads from the layout that others
  * read from. Mesh buckets: always, as subscriptions are another question. */
 bool place_is_mine(const struct placed *place, uint64_t me);
+/* May it list the keys there? Of a ring: it owns the slot in the layout that is read from. Who is
+ * to own it has not got all of it yet. */
+bool place_is_listed(const struct placed *place, uint64_t me);
 
 /* Nodes whose quorum is needed: the owners of a slot in one layout, or those of them in one zone.
  */

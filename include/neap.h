@@ -806,7 +806,12 @@ NEAP_VOID void neap_batch_free(struct neap_batch *batch);
 /* ---- Iterators: items one by one, of however many ----
  * Lists are fetched page by page while you go, so they are no snapshot: what is there throughout
  * comes exactly once, in order; what comes or goes meanwhile may or may not. To list what is there
- * as one moment had it, stop writing. */
+ * as one moment had it, stop writing.
+ *
+ * The keys of a bucket on a ring (NAME@RING) lie in many slots, of which no node need have all:
+ * neap_keys() asks an owner of each, through whatever node, at call->level, and puts together what
+ * they say. That slots move meanwhile changes nothing. timeout_ms is for each slot by itself; if
+ * one can't be read there is an error, never a shorter list. Level EDGE is REFUSED. */
 
 /* The objects of a bucket, one item for each key and type that holds something: type, name, and in
  * value and number what is at hand: the value of an LWW (up to NEAP_VALUE_MAX bytes), the first
@@ -816,8 +821,9 @@ NEAP_VOID void neap_batch_free(struct neap_batch *batch);
  * another, even if that item is gone; `from` must be empty then.
  * call->ret_token: what the first page was read at.
  * Threads: the iterator belongs to one at a time.  Memory: about a page of 64 KiB, or one item if
- * that is larger; *ret_iter is to be freed.
- * Errors: of reads. STALE: call.resume is of another listing. */
+ * that is larger; of a bucket on a ring 8 MiB at most, and one item. *ret_iter is to be freed.
+ * Errors: of reads. STALE: call.resume is of another listing; the ring was made twice, and has
+ * other slots now. LIMIT: a token was asked for of a bucket in more than 256 slots. */
 NEAP_API int neap_keys(struct neap *neap, const char *bucket, struct neap_bytes from,
                        const struct neap_call *call, struct neap_iter **ret_iter);
 

@@ -19,6 +19,8 @@ struct hand {
     struct write *write; /* or... */
     struct read *read;
     struct buffer *cell;
+    struct page_request *paging;
+    struct page *page;
     hand_ended *ended;
     void *arg;
 };
@@ -42,6 +44,8 @@ static int hand_call(struct transport *transport, struct slice request, uint32_t
 static int hand_run(struct hand *hand)
 {
     struct backend *backend = &hand->remote.backend;
+    if (hand->paging)
+        return backend->ops->page(backend, hand->paging, hand->page);
     return hand->write ? backend->ops->write(backend, hand->write)
                        : backend->ops->read(backend, hand->read, hand->cell);
 }
@@ -71,11 +75,20 @@ static bool hand_ask(struct world *world, size_t node, struct hand *hand)
     return true;
 }
 
+static int hand_place(struct world *world, size_t node, struct hand *hand)
+{
+    const struct rings *rings = sim_rings(world, node);
+    if (hand->paging)
+        return place_slot(rings, hand->paging->bucket, hand->paging->slot, hand->paging->slots,
+                          &hand->placed);
+    if (hand->read)
+        return place_find(rings, hand->read->bucket, hand->read->path, &hand->placed);
+    return place_find(rings, hand->write->ops[0].bucket, hand->write->ops[0].path, &hand->placed);
+}
+
 static void hand_begin(struct world *world, size_t node, struct hand *hand, uint32_t timeout_ms)
 {
-    const char *bucket = hand->write ? hand->write->ops[0].bucket : hand->read->bucket;
-    struct slice path = hand->write ? hand->write->ops[0].path : hand->read->path;
-    must(!place_find(sim_rings(world, node), bucket, path, &hand->placed));
+    must(!hand_place(world, node, hand));
     hand->name = hand->placed.shard;
     hand->transport = (struct transport){.call = hand_call, .said = &hand->forward.error};
     remote_init(&hand->remote, &hand->transport);
@@ -108,6 +121,18 @@ void hand_read(struct world *world, size_t node, struct read *read, struct buffe
     hand->ended = ended;
     hand->arg = arg;
     hand_begin(world, node, hand, read->timeout_ms);
+}
+
+void hand_page(struct world *world, size_t node, struct page_request *request, struct page *page,
+               hand_ended *ended, void *arg)
+{
+    struct hand *hand = mem_new(sizeof *hand);
+    must(hand);
+    hand->paging = request;
+    hand->page = page;
+    hand->ended = ended;
+    hand->arg = arg;
+    hand_begin(world, node, hand, request->timeout_ms);
 }
 
 void hand_asked(struct world *world, size_t node, struct event *event, bool lost)

@@ -9,10 +9,14 @@
 /* How it ended. `lost`: the process of the node that was called did first. */
 typedef void hand_ended(void *arg, size_t node, int code, bool lost);
 
-/* The write, or the read and its cell, are borrowed until it has ended; so is the bucket's name. */
+/* The write, or the read and its cell, or the page, are borrowed until it has ended; so is the
+ * bucket's name. */
 void hand_write(struct world *world, size_t node, struct write *write, hand_ended *ended,
                 void *arg);
 void hand_read(struct world *world, size_t node, struct read *read, struct buffer *cell,
+               hand_ended *ended, void *arg);
+/* Of one slot of a ring. */
+void hand_page(struct world *world, size_t node, struct page_request *request, struct page *page,
                hand_ended *ended, void *arg);
 /* An ask of kind ASK_CALL has ended there. */
 void hand_asked(struct world *world, size_t node, struct event *event, bool lost);

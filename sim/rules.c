@@ -193,6 +193,10 @@ static const struct rule table[] = {
     {"closed-serves", "a node that is about to be closed begins calls of other nodes", NULL,
      "a_node_that_is_closed_ends_what_it_began_and_begins_nothing", 0},
     /* rings */
+    {"lists-new-owners", "the keys of a slot are listed by who has not fetched them yet", NULL,
+     "who_has_not_fetched_a_slot_does_not_list_it", 0},
+    {"lists-without-token", "a page of a listing may know less than the page before", NULL,
+     "a_listing_never_goes_back_to_a_node_that_has_less", 0},
     {"writes-count-in-newest", "a write counts in the newest layout alone", NULL,
      "what_is_written_counts_in_the_layout_that_is_read_from", 0},
     /* links and digests */

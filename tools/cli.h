@@ -72,7 +72,8 @@ int command_export(struct cli *cli);
 /* Loads dpkg's status file, every package a map; counts them. 0 or a NEAP_ code. */
 int load_dpkg(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_packages);
 /* Every cell of a bucket as JSON lines, in key order. 0 or a NEAP_ code. */
-int dump_bucket(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_lines);
+int dump_bucket(struct neap *neap, const char *bucket, const struct neap_call *call, FILE *file,
+                uint64_t *ret_lines);
 /* cli_admin.c */
 int command_status(struct cli *cli);
 int command_digest(struct cli *cli);

@@ -281,6 +281,7 @@ int command_import(struct cli *cli)
 
 struct dump {
     struct neap *neap;
+    const struct neap_call *call;
     FILE *file;
     uint64_t lines;
     struct neap_bytes fields[FIELDS_MAX];
@@ -313,7 +314,7 @@ static int dump_items(struct dump *dump, const struct neap_place *at, enum neap_
 {
     struct neap_iter *iter;
     struct neap_item item;
-    int code = neap_values(dump->neap, at, type, NULL, &iter);
+    int code = neap_values(dump->neap, at, type, dump->call, &iter);
 
     if (code)
         return code;
@@ -346,13 +347,14 @@ static int dump_object(struct dump *dump, const struct neap_place *at, const str
     return 0;
 }
 
-int dump_bucket(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret_lines)
+int dump_bucket(struct neap *neap, const char *bucket, const struct neap_call *call, FILE *file,
+                uint64_t *ret_lines)
 {
-    struct dump dump = {.neap = neap, .file = file};
+    struct dump dump = {.neap = neap, .call = call, .file = file};
     struct neap_place at = {.bucket = bucket};
     struct neap_iter *iter;
     struct neap_item item;
-    int code = neap_keys(neap, bucket, (struct neap_bytes){0}, NULL, &iter);
+    int code = neap_keys(neap, bucket, (struct neap_bytes){0}, call, &iter);
 
     if (code)
         return code;
@@ -369,7 +371,7 @@ int dump_bucket(struct neap *neap, const char *bucket, FILE *file, uint64_t *ret
 int command_export(struct cli *cli)
 {
     uint64_t lines;
-    int code = dump_bucket(cli->neap, cli->argv[0], stdout, &lines);
+    int code = dump_bucket(cli->neap, cli->argv[0], &cli->call, stdout, &lines);
 
     if (code == 0 && (fflush(stdout) || ferror(stdout))) {
         fprintf(stderr, "neap: export: cannot write: %s\n", strerror(errno));

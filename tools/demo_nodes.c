@@ -283,7 +283,7 @@ void demo_differences(struct demo *demo, const char *bucket)
     for (int i = 0; i < DEMO_NODES; i++) {
         files[i] = tmpfile();
         if (files[i] && demo->nodes[i].neap)
-            (void)!dump_bucket(demo->nodes[i].neap, bucket, files[i], &lines);
+            (void)!dump_bucket(demo->nodes[i].neap, bucket, NULL, files[i], &lines);
         if (files[i])
             rewind(files[i]);
     }

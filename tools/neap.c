@@ -43,7 +43,7 @@ static const struct command commands[] = {
     {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1, "nftslq",
      command_items},
     {"import", "BUCKET [FILE]", "read JSON lines, or --format dpkg", 1, 2, 1, "nm", command_import},
-    {"export", "BUCKET", "write JSON lines", 1, 1, 1, "n", command_export},
+    {"export", "BUCKET", "write JSON lines", 1, 1, 1, "nq", command_export},
     {"watch", "BUCKET", "what changes, as JSON lines with tokens to go on from (--from, --limit)",
      1, 1, 1, "nsl", command_watch},
     {"status", "", "the node, its buckets and peers; exit 1 if one is away", 0, 0, 1, "n",

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/merge.h"
 #include "gossip/ring_pack.h"
 #include "gossip/ring_track.h"
 #include "gossip/state.h"
@@ -17,10 +18,20 @@ enum { KEYS = 12 };
 
 static struct story story;
 
+/* A listing as a caller of one node makes it, of one key a page, so that there is much between. */
+struct listing {
+    struct backend backend; /* first: what the merge asks */
+    size_t node;
+    unsigned pauses_ms; /* before each page */
+    struct merge *merge;
+    unsigned count, last; /* of keys that came: "k000" and so on, each after the one before */
+    bool ended;
+};
+
 static void about(struct caller *caller, unsigned key)
 {
     char name[16];
-    snprintf(name, sizeof name, "k%u", key);
+    snprintf(name, sizeof name, "k%03u", key);
     caller_begin(caller, name, NEAP_FLAG);
 }
 
@@ -66,6 +77,72 @@ static int read_at(size_t node, unsigned key, enum neap_level level, bool *ret_o
     return code;
 }
 
+static int listing_page(struct backend *backend, struct page_request *request,
+                        struct page *ret_page)
+{
+    struct listing *listing = (struct listing *)backend;
+    struct page_request one = *request;
+    struct caller caller = {.done = false};
+    if (request->kind == PAGE_SLOTS) {
+        ret_page->count = SIM_RING_SLOTS;
+        return 0;
+    }
+    story_run(&story, listing->pauses_ms);
+    one.size_max = 1;
+    one.timeout_ms = 2000;
+    hand_page(&story.world, listing->node, &one, ret_page, caller_ended, &caller);
+    while (!caller.done)
+        story_run(&story, 10);
+    request->token = one.token;
+    request->error = one.error;
+    return caller.lost ? NEAP_UNAVAILABLE : caller.code;
+}
+
+static const struct backend_ops listing_ops = {.page = listing_page};
+
+static void listing_begin(struct listing *listing, size_t node)
+{
+    *listing = (struct listing){.backend.ops = &listing_ops, .node = node};
+    listing->merge = merge_new(&listing->backend);
+    CHECK(listing->merge);
+}
+
+/* One more; 0: it came, or `ended`. */
+static int listing_next(struct listing *listing, enum neap_level level)
+{
+    struct page_request request = {.bucket = "box@main", .level = level, .size_max = 1};
+    struct neap_item item;
+    struct reader items;
+    struct page page;
+    unsigned key = 0;
+    page_init(&page, 1);
+    token_init(&request.token);
+    int code = merge_page(listing->merge, &request, &page);
+    reader_init(&items, buffer_slice(&page.items));
+    if (!code && items.left.size) {
+        page_item_read(&items, &item);
+        CHECK_OK(items.error);
+        CHECK_EQUAL(item.name.size, 4);
+        for (const char *digit = (const char *)item.name.data + 1, *end = digit + 3; digit < end;)
+            key = key * 10 + (unsigned)(*digit++ - '0');
+        CHECK(listing->count == 0 || key > listing->last);
+        listing->last = key;
+        listing->count++;
+    }
+    listing->ended = !code && !page.cursor.size;
+    page_done(&page);
+    token_done(&request.token);
+    return code;
+}
+
+/* All that is left comes. */
+static void listing_end(struct listing *listing, enum neap_level level)
+{
+    while (!listing->ended)
+        CHECK_OK(listing_next(listing, level));
+    merge_free(listing->merge);
+}
+
 static void begin(uint32_t members)
 {
     story_meet(&story, NODES);
@@ -107,7 +184,7 @@ TEST(a_bucket_of_a_ring_is_held_by_the_owners_of_its_slots_alone)
         held += slots_at(i);
     for (unsigned i = 0; i < KEYS; i++) {
         char name[16];
-        snprintf(name, sizeof name, "k%u", i);
+        snprintf(name, sizeof name, "k%03u", i);
         unsigned slot = ring_slot(ring_at(A), bucket_id("box@main"), slice_text(name));
         used += slots[slot]++ == 0;
     }
@@ -232,5 +309,80 @@ TEST(a_layout_that_a_disk_has_lost_is_known_again_when_it_is_repaired)
     CHECK_EQUAL(sim_rings(&story.world, B)->count, 0);
     story_run(&story, 30000);
     CHECK_EQUAL(sim_rings(&story.world, B)->count, 1);
+    story_end(&story, false);
+}
+
+TEST(a_listing_goes_on_while_slots_move)
+{
+    static const enum neap_level levels[] = {NEAP_ONE, NEAP_QUORUM};
+    for (size_t i = 0; i < 2; i++) {
+        struct listing listing;
+        begin(7); /* A, B and C */
+        for (unsigned key = 0; key < KEYS * 4; key++)
+            CHECK_OK(write_at(key % NODES, key * 2, NEAP_QUORUM));
+        listing_begin(&listing, i ? A : E);
+        listing.pauses_ms = 300;
+        for (unsigned key = 0; key < 8; key++)
+            CHECK_OK(listing_next(&listing, levels[i]));
+        CHECK_EQUAL(listing.last, 14);
+        CHECK(sim_ring_next(&story.world, B, 28)); /* C, D and E */
+        for (unsigned key = 0; key < 8; key++)
+            CHECK_OK(listing_next(&listing, levels[i]));
+        CHECK_EQUAL(listing.last, 30);
+        story_run(&story, 20000);
+        CHECK_EQUAL(ring_at(E)->layouts_count, 1);
+        CHECK_EQUAL(slots_at(A) + slots_at(B), 0); /* what A and B had has gone */
+        listing_end(&listing, levels[i]);
+        CHECK_EQUAL(listing.count, KEYS * 4);
+        story_end(&story, false);
+    }
+}
+
+/* A is to own what D owns, and can't reach anybody but E. */
+TEST(who_has_not_fetched_a_slot_does_not_list_it)
+{
+    struct listing listing;
+    begin(15);
+    for (unsigned key = 0; key < KEYS * 4; key++)
+        CHECK_OK(write_at(key % 4, key, NEAP_ALL));
+    for (size_t i = B; i <= D; i++)
+        story_cut(&story, A, i, true);
+    CHECK(sim_ring_next(&story.world, E, 23)); /* A, B, C and E */
+    story_run(&story, 3000);
+    CHECK_EQUAL(ring_at(A)->layouts_count, 2);
+    listing_begin(&listing, E);
+    listing_end(&listing, NEAP_ONE);
+    CHECK_EQUAL(listing.count, KEYS * 4);
+    for (size_t i = B; i <= D; i++)
+        story_cut(&story, A, i, false);
+    story_run(&story, 30000);
+    story_end(&story, false);
+}
+
+/* C has not heard of what A and B have, and is all that D can reach later on. */
+TEST(a_listing_never_goes_back_to_a_node_that_has_less)
+{
+    struct listing listing;
+    begin(7);
+    for (size_t i = A; i <= D; i++)
+        if (i != C)
+            story_cut(&story, i, C, true);
+    story_run(&story, 8000);
+    for (unsigned key = 0; key < KEYS * 4; key++)
+        CHECK_OK(write_at(key % 2, key, NEAP_QUORUM));
+    listing_begin(&listing, D);
+    for (unsigned key = 0; key < KEYS; key++)
+        CHECK_OK(listing_next(&listing, NEAP_QUORUM));
+    story_cut(&story, A, D, true);
+    story_cut(&story, B, D, true);
+    story_cut(&story, C, D, false);
+    story_run(&story, 8000);
+    CHECK_ERROR(listing_next(&listing, NEAP_QUORUM), NEAP_UNAVAILABLE);
+    for (size_t i = A; i <= D; i++)
+        for (size_t k = A; k < i; k++)
+            story_cut(&story, i, k, false);
+    story_run(&story, 10000);
+    listing_end(&listing, NEAP_QUORUM);
+    CHECK_EQUAL(listing.count, KEYS * 4);
     story_end(&story, false);
 }

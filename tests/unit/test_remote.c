@@ -126,6 +126,26 @@ TEST(a_page_arrives_whole_and_brings_items)
     remote_end(&test);
 }
 
+TEST(a_page_of_a_slot_arrives_whole)
+{
+    struct remote_test test;
+    struct page_request request = {.bucket = "b@r", .slot = 4095, .slots = 4096, .size_max = 100};
+    struct page page;
+
+    remote_begin(&test);
+    page_init(&page, 100);
+    CHECK_OK(test.backend->ops->page(test.backend, &request, &page));
+    CHECK_EQUAL(test.fake.page.slot, 4095);
+    CHECK_EQUAL(test.fake.page.slots, 4096);
+    CHECK_EQUAL(test.fake.page.low, 0);
+    request = (struct page_request){.bucket = "b@r", .kind = PAGE_SLOTS};
+    CHECK_OK(test.backend->ops->page(test.backend, &request, &page));
+    CHECK_EQUAL(test.fake.page.kind, PAGE_SLOTS);
+    CHECK_EQUAL(test.fake.page.slots, 0);
+    page_done(&page);
+    remote_end(&test);
+}
+
 TEST(the_other_calls_arrive_too)
 {
     static const char *const words[] = {"bucket", "set", ""};

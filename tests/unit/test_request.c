@@ -141,6 +141,31 @@ TEST(timeouts_and_pages_have_bounds)
     fake_done(&fake);
 }
 
+TEST(a_slot_is_one_of_those_that_there_are)
+{
+    struct fake fake;
+    struct buffer reply;
+    char text[256];
+
+    fake_init(&fake);
+    buffer_init(&reply, REQUEST_SIZE_MAX);
+    serve(&fake, "9c 01 04 a1 62 c4 00 c4 00 cd 04 00 10 c4 00 00 03 04 00", &reply);
+    CHECK_EQUAL(reply_code(&reply, text), 0);
+    CHECK_EQUAL(fake.page.slot, 3);
+    CHECK_EQUAL(fake.page.slots, 4);
+    serve(&fake, "9c 01 04 a1 62 c4 00 c4 00 cd 04 00 10 c4 00 00 04 04 00", &reply);
+    CHECK_EQUAL(reply_code(&reply, text), NEAP_INVALID);
+    serve(&fake, "9c 01 04 a1 62 c4 00 c4 00 cd 04 00 10 c4 00 00 00 00 00", &reply);
+    CHECK_EQUAL(reply_code(&reply, text), NEAP_INVALID);
+    serve(&fake, "9c 01 04 a1 62 c4 00 c4 00 cd 04 00 10 c4 00 00 ff 04 00", &reply);
+    CHECK_EQUAL(reply_code(&reply, text), NEAP_INVALID);
+    serve(&fake, "9c 01 04 a1 62 c4 00 c4 00 cd 04 00 10 c4 00 00 00 cd 10 01 00", &reply);
+    CHECK_EQUAL(reply_code(&reply, text), NEAP_INVALID);
+    CHECK_EQUAL(fake.calls, 1);
+    buffer_done(&reply);
+    fake_done(&fake);
+}
+
 static struct fake swept;
 
 /* The verbs, one after the other; an answer of NOMEM is as good as an error. */
