@@ -122,6 +122,29 @@ static int names_of(struct node *node, struct write *write, struct names *ret_na
     return code;
 }
 
+/* A batch is one write of one node: that it can be done nowhere is told at once, and it is not
+ * taken apart (docs/decisions/0120). */
+static int names_check(struct node *node, const struct names *names, struct neap_error *error)
+{
+    uint64_t *shards = mem_new_array(names->count, sizeof *shards);
+    bool can_be;
+
+    if (!shards)
+        return NEAP_NOMEM;
+    for (size_t i = 0; i < names->count; i++)
+        shards[i] = bucket_id(names->names[i]);
+    node_lock(node);
+    can_be = rings_have_one(&node->rings, shards, names->count);
+    node_unlock(node);
+    mem_free(shards);
+    if (can_be)
+        return 0;
+    return error_set(error, NEAP_REFUSED,
+                     "this batch is of %zu slots, and no node owns all of them, so it can't be done "
+                     "as one: write what is of one key by itself: nothing was done",
+                     names->count);
+}
+
 int node_forward_write(struct node *node, struct write *write, uint64_t until_ms)
 {
     struct way way;
@@ -136,6 +159,8 @@ int node_forward_write(struct node *node, struct write *write, uint64_t until_ms
                          "and this one does not hold \"%.60s\": ask one that does",
                          write->ops[0].bucket);
     code = names_of(node, write, &names);
+    if (!code)
+        code = names_check(node, &names, &write->error);
     if (!code) {
         way_init(&way, node, true, names.names, names.count, until_ms);
         code = way.remote.backend.ops->write(&way.remote.backend, write);

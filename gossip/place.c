@@ -228,8 +228,8 @@ int rings_open(struct gossip *gossip)
     return error ? error : place_slots(gossip, &gossip->rings, &more);
 }
 
-/* Whatever passes in the system's bucket makes them stale; its events tell whether they are, and what
- * a repair has brought back. */
+/* Whatever passes in the system's bucket makes them stale; its events tell whether they are, and
+ * what a repair has brought back. */
 static bool rings_are_as_read(struct gossip *gossip)
 {
     const struct shard *shard = store_find(gossip->store, gossip->system);

@@ -129,6 +129,30 @@ bool rings_holds(const struct rings *rings, uint64_t shard, uint64_t node)
     return ring && ring_holds(ring, slot, node);
 }
 
+bool rings_have_one(const struct rings *rings, const uint64_t *shards, size_t count)
+{
+    uint64_t members[RING_MEMBERS_MAX];
+    const struct ring *ring = NULL;
+    size_t members_count, first = 0;
+    unsigned slot;
+
+    while (first < count && !(ring = rings_shard(rings, shards[first], &slot)))
+        first++;
+    if (!ring)
+        return true;
+    members_count = ring_members(ring, slot, members);
+    for (size_t i = 0; i < members_count; i++) {
+        size_t k = first + 1;
+
+        while (k < count && (!rings_shard(rings, shards[k], &slot) ||
+                             rings_holds(rings, shards[k], members[i])))
+            k++;
+        if (k == count)
+            return true;
+    }
+    return false;
+}
+
 static int compare_numbers(const void *a, const void *b)
 {
     const uint64_t *one = a, *other = b;

@@ -117,6 +117,8 @@ const struct ring *rings_of_bucket(const struct rings *rings, const char *bucket
 const struct ring *rings_shard(const struct rings *rings, uint64_t shard,
                                unsigned *ret_slot); /* whose slot it is; NULL: of none */
 bool rings_holds(const struct rings *rings, uint64_t shard, uint64_t node);
+/* Is there a node that holds all of these? Those that are no slots are held by any. */
+bool rings_have_one(const struct rings *rings, const uint64_t *shards, size_t count);
 
 unsigned ring_slot(const struct ring *ring, uint64_t bucket, struct slice key);
 uint64_t ring_shard(const struct ring *ring, unsigned slot); /* bucket_id() of its name */

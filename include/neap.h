@@ -143,7 +143,7 @@
  *     next one; a write that has none is UNCERTAIN. BUSY: too many are under way, here or there.
  *   - REFUSED is what is not handed on: level EDGE; call.once, as an id is remembered by the node
  *     that writes alone. A batch goes to a node that holds all of its buckets, else it is
- *     UNAVAILABLE. With call.submit it is done when the call returns. neap_wait() waits for what
+ *     UNAVAILABLE; of buckets on a ring see neap_batch_commit(). With call.submit it is done when the call returns. neap_wait() waits for what
  *     this node holds.
  *
  * CALLS
@@ -797,6 +797,9 @@ NEAP_API int neap_batch_new(struct neap *neap, struct neap_batch **ret_batch);
 
 /* Does all that was queued. Then, and when it may have been done (UNCERTAIN, IO), the batch is
  * empty and can be used again; when nothing happened it is as it was. An empty batch is fine.
+ * On a ring a key lies in a slot, and a slot has N owners: a batch is done by a node that owns all
+ * slots of its keys, and never taken apart. Keys of one name in several buckets of a ring need not
+ * be in one slot. REFUSED: no node owns them all; what has to change as one has to be one object.
  * Errors: of writes; what makes one of its writes fail (LIMIT of a counter...) fails all. */
 NEAP_API int neap_batch_commit(struct neap_batch *batch, const struct neap_call *call);
 

@@ -700,7 +700,10 @@ class _BatchCalls:
     def commit(self, **call):
         """Does all that was queued. Then, and when it may have been done (UNCERTAIN, IO), the batch
         is empty and can be used again; when nothing happened it is as it was. An empty batch is
-        fine."""
+        fine. On a ring a key lies in a slot, and a slot has N owners: a batch is done by a node
+        that owns all slots of its keys, and never taken apart. Keys of one name in several buckets
+        of a ring need not be in one slot. REFUSED: no node owns them all; what has to change as one
+        has to be one object."""
         return _run(self, "neap_batch_commit", (), call)
 
 

@@ -89,6 +89,45 @@ exported()
 }
 check "what is exported of it is what a bucket without a ring has" exported
 
+# A ring with one owner of each slot: two keys mostly have none in common.
+thin()
+{
+    gives 0 -n "$work/a.sock" plan create thin 1 16 || return 1
+    for each in a b c; do
+        gives 0 -n "$work/a.sock" plan join thin "$each" || return 1
+    done
+    on a plan show thin >"$work/plan" &&
+        on a plan commit thin "$(sed -n 's/.*plan commit thin //p' "$work/plan")" && until_true 60 on d keys box@thin
+}
+check "a ring with one owner of each slot" thin
+
+# In Python, through NODE: a batch of COUNT keys.
+batch()
+{
+    NEAP_LIBRARY=$build/.libs/libneap.so PYTHONPATH=$source/bindings/python PYTHONDONTWRITEBYTECODE=1 \
+        python3 - "$work/$1.sock" "$2" <<'END'
+import sys, neap
+with neap.connect(sys.argv[1]) as db:
+    try:
+        with db.batch() as batch:
+            for number in range(int(sys.argv[2])):
+                db.lww_set(("box@thin", "t%d" % number), "x", batch=batch)
+    except neap.Error as error:
+        print(error)
+    print([item.name.decode() for item in db.keys("box@thin")])
+END
+}
+batches()
+{
+    batch d 20 >"$work/out" && grep -q 'no node owns all of them' "$work/out" && grep -qx '\[\]' "$work/out" &&
+        batch d 1 >"$work/out" && grep -qx "\['t0'\]" "$work/out"
+}
+if test -f "$build/.libs/libneap.so"; then
+    check "a batch that no node owns all slots of is refused as a whole" batches
+else
+    skip "a batch that no node owns all slots of is refused as a whole" "the library is not shared"
+fi
+
 # Listings go on at each node until slots have moved; each of them has all keys.
 moved()
 {

@@ -89,6 +89,42 @@ static int two_rings(void *argument)
     return error;
 }
 
+/* Nodes of one zone: a slot has three owners of five, and others have others. */
+TEST(a_batch_needs_one_node_that_holds_all_of_it)
+{
+    uint64_t shards[SLOTS + 1] = {bucket_id("mesh")};
+    struct pair_of_nodes nodes;
+    struct rings rings = {0};
+    struct made made;
+    unsigned with = 0, without = 0;
+    char name[RING_SHARD_NAME_MAX];
+
+    CHECK_OK(nodes_open(&nodes));
+    CHECK_OK(ring_make(NULL, "aaaaa", SLOTS, &made));
+    CHECK_OK(made_put(&nodes, "main", &made, 1));
+    CHECK_OK(rings_read_as(&nodes, A, &rings));
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        shards[slot + 1] = bucket_id(ring_shard_name(&rings.rings[0], slot, name));
+    CHECK(rings_have_one(&rings, shards, 0));
+    CHECK(rings_have_one(&rings, shards, 2));
+    CHECK(!rings_have_one(&rings, shards, SLOTS + 1));
+    for (size_t i = 1; i + 2 <= SLOTS; i++) {
+        bool one = false;
+
+        for (uint64_t node = A; node <= E; node++)
+            one = one || (rings_holds(&rings, shards[i], node) &&
+                          rings_holds(&rings, shards[i + 1], node) &&
+                          rings_holds(&rings, shards[i + 2], node));
+        CHECK_EQUAL(rings_have_one(&rings, shards + i, 3), one);
+        with += one;
+        without += !one;
+    }
+    CHECK(with > 0 && without > 0);
+    rings_done(&rings);
+    layout_done(&made.layout.layout);
+    nodes_close(&nodes);
+}
+
 TEST(rings_are_read_as_they_are)
 {
     CHECK_OK(two_rings(NULL));
