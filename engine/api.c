@@ -161,7 +161,7 @@ int neap_wait(struct neap *neap, struct neap_bytes token, const struct neap_call
     int code;
 
     token_init(&decoded);
-    code = api_begin(&api, neap, call, API_LEVEL);
+    code = api_begin(&api, neap, call, API_WAIT);
     if (!code)
         code = api_bytes(&api, "the token", token, TOKEN_SIZE_MAX);
     if (!code) {

@@ -11,14 +11,15 @@ enum api_accepts {
     API_RESUME = 8, /* goes on where an iterator was */
     API_AFTER = 16, /* waits until a token is covered */
     API_TOKEN = 32, /* tells what was read or written */
-    API_LEVEL = 64, /* waits for or asks other nodes, and writes nothing */
+    API_LEVEL = 64, /* reads: asks other nodes (level, r, pr) */
     API_TTL = 256,  /* what it writes may expire */
+    API_WAIT = 512, /* waits for other nodes, and writes nothing (level, w, pw) */
     API_LONG = 128  /* takes its time: timeout_ms 0 is for ever */
 };
 
 struct api {
     struct neap *neap;
-    struct neap_call call;    /* the caller's, over defaults */
+    struct neap_call call;    /* the caller's, over defaults; a number of nodes is in its level */
     struct neap_error *error; /* the caller's; may be NULL */
     struct token after;       /* decoded; empty: none */
     struct token seen;

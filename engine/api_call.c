@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/quorum.h"
 #include "store/store.h"
 
 /* No struct of ours will ever be as large: one that says so was not initialised. */
@@ -39,15 +40,29 @@ int api_struct(void *ret_ours, size_t ours_size, const void *theirs, const char 
     return 0;
 }
 
-static int level_check(const struct api *api, unsigned accepts)
+/* All owners count, and nobody stands in for one: so of two numbers the larger is the one. */
+static unsigned call_nodes(const struct neap_call *call)
+{
+    unsigned r = call->r > call->pr ? call->r : call->pr;
+    unsigned w = call->w > call->pw ? call->w : call->pw;
+
+    return r > w ? r : w;
+}
+
+static int level_take(struct api *api, unsigned accepts)
 {
     enum neap_level level = api->call.level;
 
     if ((unsigned)level > NEAP_EACH_QUORUM)
         return error_set(api->error, NEAP_INVALID, "call.level: %u is none", (unsigned)level);
-    if (level >= NEAP_QUORUM && !(accepts & (API_WRITE | API_LEVEL)))
+    if (level >= NEAP_QUORUM && !(accepts & (API_WRITE | API_LEVEL | API_WAIT)))
         return error_set(api->error, NEAP_REFUSED,
                          "call.level: this function answers from one node");
+    if (level && call_nodes(&api->call))
+        return error_set(api->error, NEAP_INVALID,
+                         "call.level and a number of nodes (r, w, pr, pw): give one of both");
+    if (call_nodes(&api->call))
+        api->call.level = level_of_nodes(call_nodes(&api->call));
     return 0;
 }
 
@@ -75,6 +90,10 @@ static int fields_check(const struct api *api, unsigned accepts)
         field = "once";
     else if (call->ttl_ms && !(accepts & API_TTL))
         field = "ttl_ms";
+    else if ((call->r || call->pr) && !(accepts & API_LEVEL))
+        field = call->r ? "r" : "pr";
+    else if ((call->w || call->pw) && !(accepts & (API_WRITE | API_WAIT)))
+        field = call->w ? "w" : "pw";
     if (field)
         return error_set(api->error, NEAP_INVALID, "call.%s means nothing to this function", field);
     if (call->ttl_ms > NEAP_TTL_MS_MAX)
@@ -84,10 +103,10 @@ static int fields_check(const struct api *api, unsigned accepts)
         return error_set(api->error, NEAP_INVALID, "call.flags: 0x%x; only NEAP_NOSYNC is known",
                          call->flags);
     if (call->batch && (call->after.size || call->ret_token || call->submit || call->level ||
-                        call->flags || call->once.size))
+                        call->w || call->pw || call->flags || call->once.size))
         return error_set(api->error, NEAP_INVALID,
-                         "call.batch: level, after, ret_token, submit, flags and once are for "
-                         "neap_batch_commit()");
+                         "call.batch: level, w, pw, after, ret_token, submit, flags and once are "
+                         "for neap_batch_commit()");
     return 0;
 }
 
@@ -138,7 +157,7 @@ int api_begin(struct api *api, struct neap *neap, const struct neap_call *call, 
     if (!error)
         error = api_bytes(api, "call.once (NEAP_ONCE_MAX)", api->call.once, NEAP_ONCE_MAX);
     if (!error)
-        error = level_check(api, accepts);
+        error = level_take(api, accepts);
     if (!error)
         error = token_take(api, "after", api->call.after, &api->after);
     if (!error)

@@ -39,8 +39,8 @@ int cover_look_begin(const struct engine *engine, enum neap_level level,
 {
     struct holders holders = holders_of(engine, 0, NULL);
     struct cover_look look = {.here = true};
-    bool zones = level == NEAP_LOCAL_QUORUM || level == NEAP_EACH_QUORUM;
-    int code = quorum_of(&holders, zones ? NEAP_ALL : level, &look.quorum, NULL);
+    bool all = level > NEAP_ALL && level_is_one(level); /* numbers and zones mean nothing here */
+    int code = quorum_of(&holders, all ? NEAP_ALL : level, &look.quorum, NULL);
 
     if (code)
         return code;

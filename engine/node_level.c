@@ -100,14 +100,23 @@ bool node_reads_here(struct node *node, const struct level_read *want)
            here && !strcmp(place.shard, want->bucket);
 }
 
+/* Without a net this node is all there is. */
+static int alone(const struct level_read *want, struct neap_error *error)
+{
+    struct quorum quorum = {.members = 1, .need = quorum_of_group(want->level, 1), .yes = 1};
+
+    return quorum_error(&quorum, quorum_verdict(&quorum), error);
+}
+
 int node_level(struct node *node, const struct level_read *want, struct neap_error *error)
 {
     struct context seen = {0};
     int code = 0;
 
-    /* Without a net this node is all there is. */
-    if (want->level < NEAP_QUORUM || !node->has_gossip || !node->net)
+    if (want->level < NEAP_QUORUM)
         return 0;
+    if (!node->has_gossip || !node->net)
+        return alone(want, error);
     code = seen_ask(node, want, &seen, error);
     if (!code && seen.count)
         code = seen_cover(node, want, &seen, error);

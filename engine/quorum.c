@@ -1,11 +1,39 @@
 #include "engine/quorum.h"
 
+#include "base/broken.h"
 #include "base/error.h"
 #include "gossip/rings.h"
+
+enum neap_level level_of_nodes(unsigned nodes)
+{
+    must(nodes && nodes <= LEVEL_NODES_MAX);
+    return (enum neap_level)(LEVEL_NODES + nodes);
+}
+
+bool level_is_one(uint64_t level)
+{
+    return level <= NEAP_EACH_QUORUM ||
+           (level > LEVEL_NODES && level <= LEVEL_NODES + LEVEL_NODES_MAX);
+}
+
+/* 0: it is no number. */
+static unsigned level_nodes(enum neap_level level)
+{
+    unsigned number = (unsigned)level;
+
+    if (number <= LEVEL_NODES || !level_is_one(number))
+        return 0;
+    number -= LEVEL_NODES;
+    return number > 1 && BROKEN("numbers-ask-one-less") ? number - 1 : number;
+}
 
 int quorum_need(enum neap_level level, unsigned members, unsigned *ret_need,
                 struct neap_error *error)
 {
+    if (level_nodes(level)) {
+        *ret_need = level_nodes(level);
+        return 0;
+    }
     switch (level) {
     case NEAP_BUCKET_DEFAULT:
     case NEAP_EDGE:
@@ -52,7 +80,7 @@ unsigned quorum_of_group(enum neap_level level, unsigned members)
     case NEAP_EACH_QUORUM:
         return members / 2 + 1;
     }
-    return members + 1;
+    return level_nodes(level) ? level_nodes(level) : members + 1;
 }
 
 /* Those who can still say yes, with those who have. */

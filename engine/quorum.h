@@ -8,6 +8,13 @@
 
 #include "neap.h"
 
+/* Within a node a level may be a number as well, of call.r, w, pr or pw: so many nodes. It is above
+ * all levels, as others are asked. */
+enum { LEVEL_NODES = 0x10000, LEVEL_NODES_MAX = 0xffff };
+enum neap_level level_of_nodes(unsigned nodes);
+/* False: it is neither a level nor a number. */
+bool level_is_one(uint64_t level);
+
 struct quorum {
     unsigned members; /* of the group, whether they can be reached or not */
     unsigned need;    /* so many of them must say yes; 0: nobody is asked */

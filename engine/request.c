@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/quorum.h"
 #include "gossip/layout.h"
 
 /* A request on its way, and what is to be said about it. */
@@ -39,7 +40,7 @@ static enum neap_level read_level(struct reader *reader)
 {
     uint64_t level = read_u64(reader);
 
-    if (level > NEAP_EACH_QUORUM)
+    if (!level_is_one(level))
         reader_fail(reader, NEAP_INVALID);
     return reader->error ? NEAP_BUCKET_DEFAULT : (enum neap_level)level;
 }

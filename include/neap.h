@@ -27,8 +27,8 @@
  *   - A write that returned 0 is on this node's disk and survives a crash or a power cut. Limits:
  *     with NEAP_NOSYNC it survives the process, and after options.sync_ms the power cut too; in
  *     memory (path NULL) nothing survives neap_close().
- *   - With a level (enum neap_level) it also is on the disks of that many other nodes; and a read
- *     with a level has seen what that many nodes had acknowledged.
+ *   - With a level (enum neap_level), or a number (call.w), it also is on the disks of that many
+ *     other nodes; and a read with a level has seen what that many nodes had acknowledged.
  *   - Nodes that can talk become equal, byte for byte, when writing pauses. There is no bound on
  *     how long that takes while they cannot talk.
  *   - What was removed stays removed, no matter how long a node was away. But what was written at
@@ -220,13 +220,13 @@
  *                  neap's own                                                  nothing happened
  *     NOMEM        out of memory                                               nothing happened
  *     UNAVAILABLE  the node of this handle cannot be reached, or is being closed; what call.after
- *                  names has not come in time; too few nodes can be reached for call.level, which
- *                  is told at once                                             nothing happened
+ *                  names has not come in time; too few nodes can be reached, or there are too few,
+ *                  for call.level, r, pr, w or pw, which is told at once       nothing happened
  *     STALE        call.after has a submitted write of another opening         nothing happened
  *
  *   Errors of reads: these, and
- *     UNAVAILABLE  too few nodes told in time what they have, as call.level wants it, or what they
- *                  have has not come to this node in time
+ *     UNAVAILABLE  too few nodes told in time what they have, as call.level or r wants it, or what
+ *                  they have has not come to this node in time
  *     CORRUPT      what is stored there fails its checksum; other places can be read
  *     IO           the node has stopped, or the disk could not be read
  *
@@ -236,7 +236,7 @@
  *                  whether it was done may be forgotten (neap_once())          nothing happened
  *     BUSY         too many writes wait already, and none went in time         nothing happened
  *     CORRUPT      what is stored there fails its checksum                     nothing happened
- *     UNCERTAIN    it is written here, but too few others had it in time for call.level; or the
+ *     UNCERTAIN    it is written here, but too few others had it in time for call.level, w; or the
  *                  connection to the node broke              it may have happened, or may yet
  *     IO           the disk failed; the node has stopped, close and open it    it may have happened
  *   A write that may have happened can be done again where doing it twice does no harm (sets,
@@ -352,6 +352,15 @@ enum neap_holds {
  *     is not acknowledged yet it may see, and the read of another caller after it may not: whoever
  *     minds that gives the token of the first in call.after. neap_next() fetches what follows
  *     without a level: it is never older than what the iterator began with.
+ *   - Numbers instead of a level: call.w and call.pw of a write and neap_wait(), call.r and call.pr
+ *     of a read. w = 2: two nodes have it, this one counts where it holds the bucket; of a bucket
+ *     of a ring two of the owners, while data moves in each of the layouts that are active. r + w
+ *     more than there are nodes: the read sees the write. More than there are nodes can't be
+ *     reached: UNAVAILABLE, at once. On a ring w should be more than half of n: what fewer have,
+ *     reads after a move may miss.
+ *   - pw and pr are numbers of owners alone: nodes that stand in for owners never count in them. No
+ *     node stands in for another as yet, so that pw and w mean the same, and of two numbers that
+ *     are given the larger one counts.
  *   - What survives what: docs/guarantees.md has a table. */
 enum neap_level {
     NEAP_BUCKET_DEFAULT, /* as ONE, for now */
@@ -457,6 +466,9 @@ struct neap_call {
     struct neap_bytes once;        /* writes: an id of your own: see AGAIN above */
     uint64_t ttl_ms;               /* values, flags, elements: gone so many milliseconds from now:
                                     * see EXPIRY above; 0: never */
+    uint16_t r, pr;                /* reads: ask so many nodes, so many owners; see neap_level. 0:
+                                    * as level says, which must be 0 else (INVALID) */
+    uint16_t w, pw;                /* writes, neap_wait(): so many have it; the same */
 };
 
 /* What there is of a bounded counter, as a node sees it. Set size. */
@@ -547,9 +559,9 @@ NEAP_VOID void neap_close(struct neap *neap);
  * UNCERTAIN: what was not durable may be, or may get lost. */
 NEAP_API int neap_sync(struct neap *neap);
 
-/* Waits until this node has all that the token names, and as many others as call->level says; and
+/* Waits until this node has all that the token names, and as many others as the call says; and
  * if a submitted write is in it, until that has ended: its error, if any, is returned as this
- * call's. Of the call: level, timeout_ms, ret_error.
+ * call's. Of the call: level, w, pw, timeout_ms, ret_error.
  * Threads: any; blocks up to timeout_ms.
  * Errors: those of every function; nothing is ever changed by waiting. And
  *   UNCERTAIN  not in time; wait again if you like
@@ -559,10 +571,10 @@ NEAP_API int neap_wait(struct neap *neap, struct neap_bytes token, const struct 
 
 /* ---- Values ----
  * All of these may be called from any thread. Writes return when the write is durable as
- * call->level says, or queued (call->submit, call->batch). Writes take of the call: level,
+ * call->level says, or queued (call->submit, call->batch). Writes take of the call: level, w, pw,
  * timeout_ms, batch, after, seen, ret_token, submit, flags, ret_error, once, and ttl_ms where what
- * they write can expire; reads take level, timeout_ms, after, ret_token, ret_error. "Errors of
- * writes" and "of reads" are those of the first page. */
+ * they write can expire; reads take level, r, pr, timeout_ms, after, ret_token, ret_error. "Errors
+ * of writes" and "of reads" are those of the first page. */
 
 /* Sets the value at a place, of up to NEAP_VALUE_MAX bytes; with call->seen only what was seen is
  * replaced at once, which makes a difference only to who wins.

@@ -156,8 +156,17 @@ static enum neap_level level_draw_plain(struct rng *rng)
     return levels[rng_below(rng, sizeof levels / sizeof *levels)];
 }
 
+/* On a ring a majority: what fewer have is not promised to those who come. */
+static enum neap_level number_draw(const struct quorums *quorums, struct rng *rng)
+{
+    unsigned members = members_of(quorums), least = quorums->ring ? members / 2 + 1 : 1;
+    return level_of_nodes(least + (unsigned)rng_below(rng, members - least + 1));
+}
+
 static enum neap_level level_draw(const struct quorums *quorums, struct rng *rng)
 {
+    if (rng_chance(rng, 25))
+        return number_draw(quorums, rng);
     if (quorums->ring && rng_chance(rng, 25))
         return rng_chance(rng, 70) ? NEAP_EACH_QUORUM : NEAP_LOCAL_QUORUM;
     return level_draw_plain(rng);
@@ -227,6 +236,8 @@ static void pledge_call(struct quorums *quorums, size_t node, struct rng *rng)
 static unsigned need_of(const struct quorums *quorums, enum neap_level level)
 {
     unsigned need = 0;
+    if (level > NEAP_EACH_QUORUM)
+        return (unsigned)level - LEVEL_NODES;
     if (level_is_of_zones(level))
         return level == NEAP_EACH_QUORUM ? 2 : 1;
     must(!quorum_need(level, members_of(quorums), &need, NULL));
@@ -371,6 +382,8 @@ static void read_call(struct quorums *quorums, size_t index, struct rng *rng)
     uint64_t serial = quorums->serial > 8 ? quorums->serial - rng_below(rng, 8) : 1;
     if (quorums->ring && rng_chance(rng, 25))
         level = rng_chance(rng, 70) ? NEAP_LOCAL_QUORUM : NEAP_EACH_QUORUM;
+    else if (rng_chance(rng, 25))
+        level = number_draw(quorums, rng);
     if (!place_of(quorums, index, serial, &placed))
         return;
     if (!is_mine(quorums, index, &placed)) {

@@ -181,6 +181,7 @@ static const struct rule table[] = {
     {"quorum-of-those-here", "a quorum is one of those who can be reached", NULL, NULL, 0},
     {"quorum-counts-twice", "each acknowledgement counts twice", NULL, NULL, 0},
     {"reads-ask-one-less", "a read asks one node less than its level says", NULL, NULL, 0},
+    {"numbers-ask-one-less", "of a number of nodes (r, w) one less is asked", NULL, NULL, 0},
     {"reads-behind", "a read does not wait for what others have seen", NULL, NULL, 0},
     {"forward-twice", "a write that was handed on and not answered is handed on again", NULL,
      "a_write_without_an_answer_is_uncertain_and_done_once", 0},

@@ -130,10 +130,12 @@ int command_assign(struct cli *cli)
     int code;
 
     call.ret_token = &token;
+    call.w = call.pw = 0;
     code = neap_register_values(cli->neap, &at, &call, &iter);
     if (code == 0) {
         neap_iter_free(iter);
-        call.ret_token = NULL;
+        call = cli->call;
+        call.r = call.pr = 0;
         call.seen = (struct neap_bytes){token.data, token.size};
         code = neap_register_set(cli->neap, &at, bytes_of(cli->argv[2]), &call);
     }
@@ -321,6 +323,7 @@ static int elements(struct cli *cli, int add)
     call.batch = batch;
     call.once = (struct neap_bytes){0}; /* that of the commit, as is the level */
     call.level = NEAP_BUCKET_DEFAULT;
+    call.w = call.pw = 0;
     for (int i = 2; i < cli->argc && code == 0; i++)
         code =
             (add ? sets[row].add : sets[row].remove)(cli->neap, &at, bytes_of(cli->argv[i]), &call);

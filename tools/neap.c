@@ -8,39 +8,39 @@
 #define DEFAULT_NODE "/run/neap/neap.sock"
 
 static const struct command commands[] = {
-    {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, "nftlq",
+    {"get", "BUCKET KEY", "print what is there (--type: only that type)", 2, 2, 1, "nftlqr",
      command_get},
-    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nfoeq", command_put},
+    {"put", "BUCKET KEY VALUE", "set a last-writer-wins register", 3, 3, 1, "nfoeqw", command_put},
     {"assign", "BUCKET KEY VALUE", "set a multi-value register, in place of what is there now", 3,
-     3, 1, "nfeq", command_assign},
+     3, 1, "nfeqrw", command_assign},
     {"incr", "BUCKET KEY [N]",
-     "add N (1, may be negative) to a counter (--type: counter-exact, bounded)", 2, 3, 1, "nftoq",
+     "add N (1, may be negative) to a counter (--type: counter-exact, bounded)", 2, 3, 1, "nftoqw",
      command_incr},
     {"rights", "BUCKET KEY", "what of a bounded counter may be taken here, and where most is", 2, 2,
-     1, "nfq", command_rights},
-    {"give", "BUCKET KEY N TO", "give rights of a bounded counter to a replica id", 4, 4, 1, "nfoq",
-     command_give},
+     1, "nfqr", command_rights},
+    {"give", "BUCKET KEY N TO", "give rights of a bounded counter to a replica id", 4, 4, 1,
+     "nfoqw", command_give},
     {"claim", "BUCKET KEY FROM", "take the rights of a replica id that writes no more", 3, 3, 1,
-     "nfoq", command_claim},
-    {"max", "BUCKET KEY N", "make N the largest number there, if it is", 3, 3, 1, "nfoq",
+     "nfoqw", command_claim},
+    {"max", "BUCKET KEY N", "make N the largest number there, if it is", 3, 3, 1, "nfoqw",
      command_max},
-    {"min", "BUCKET KEY N", "make N the smallest number there, if it is", 3, 3, 1, "nfoq",
+    {"min", "BUCKET KEY N", "make N the smallest number there, if it is", 3, 3, 1, "nfoqw",
      command_min},
-    {"flag", "BUCKET KEY on|off", "set a flag (--type: flag-dw)", 3, 3, 1, "nftoeq", command_flag},
-    {"add", "BUCKET KEY ELEMENT...", "add to a set (--type: set-rw)", 3, 1 << 20, 1, "nftoeq",
+    {"flag", "BUCKET KEY on|off", "set a flag (--type: flag-dw)", 3, 3, 1, "nftoeqw", command_flag},
+    {"add", "BUCKET KEY ELEMENT...", "add to a set (--type: set-rw)", 3, 1 << 20, 1, "nftoeqw",
      command_add},
     {"remove", "BUCKET KEY ELEMENT...", "remove from a set (--type: set-rw, scores)", 3, 1 << 20, 1,
-     "nftoq", command_remove},
+     "nftoqw", command_remove},
     {"score", "BUCKET KEY MEMBER [N]", "print a member's score; N sets it, +N and -N add", 3, 4, 1,
-     "nfoq", command_score},
+     "nfoqrw", command_score},
     {"top", "BUCKET KEY [HIGH [LOW]]", "members with scores from HIGH down to LOW (--limit)", 2, 4,
-     1, "nflq", command_top},
-    {"rank", "BUCKET KEY MEMBER", "how many members have a higher score", 3, 3, 1, "nfq",
+     1, "nflqr", command_top},
+    {"rank", "BUCKET KEY MEMBER", "how many members have a higher score", 3, 3, 1, "nfqr",
      command_rank},
     {"delete", "BUCKET KEY", "remove an object or a map field (--type: only that type)", 2, 2, 1,
-     "nftoq", command_delete},
-    {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, "nslq", command_keys},
-    {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1, "nftslq",
+     "nftoqw", command_delete},
+    {"keys", "BUCKET", "list keys (--from, --limit)", 1, 1, 1, "nslqr", command_keys},
+    {"items", "BUCKET KEY", "list fields of a map, or --type set: elements", 2, 2, 1, "nftslqr",
      command_items},
     {"import", "BUCKET [FILE]", "read JSON lines, or --format dpkg", 1, 2, 1, "nm", command_import},
     {"export", "BUCKET", "write JSON lines", 1, 1, 1, "nq", command_export},
@@ -134,6 +134,10 @@ enum {
     FLAG_TYPE,
     FLAG_FORMAT,
     FLAG_LEVEL,
+    FLAG_R,
+    FLAG_PR,
+    FLAG_W,
+    FLAG_PW,
     FLAG_ONCE,
     FLAG_TTL,
     FLAG_READ,
@@ -169,6 +173,10 @@ static void help(void)
            "nodes have a "
            "write on their "
            "disks, or tell a read what they have\n"
+           "      --r N             of a read, instead: N nodes\n"
+           "      --pr N            ... N owners\n"
+           "      --w N             of a write: N nodes\n"
+           "      --pw N            ... N owners\n"
            "      --once ID         of a write: done again with the same ID it is done once\n"
            "      --ttl TIME        of put, assign, flag on, add, token: gone after so long: 90s, "
            "15m, "
@@ -247,6 +255,19 @@ static int level_parse(const char *text, enum neap_level *ret_level)
     return -1;
 }
 
+static int nodes_take(const char *text, const char *flag, uint16_t *ret_nodes)
+{
+    uint64_t number;
+    char wants[48];
+
+    if (!number_take(text, UINT16_MAX, &number) && number) {
+        *ret_nodes = (uint16_t)number;
+        return 0;
+    }
+    snprintf(wants, sizeof wants, "%s wants a number of nodes, not", flag);
+    return usage(wants, text);
+}
+
 static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
 {
     char types[TYPE_NAMES_MAX];
@@ -286,6 +307,14 @@ static int flag_take(struct cli *cli, int flag, char *text, int *ret_quit)
         return level_parse(text, &cli->call.level)
                    ? usage("--level is one, quorum, all, edge, local or each, not", text)
                    : 0;
+    case FLAG_R:
+        return nodes_take(text, "--r", &cli->call.r);
+    case FLAG_PR:
+        return nodes_take(text, "--pr", &cli->call.pr);
+    case FLAG_W:
+        return nodes_take(text, "--w", &cli->call.w);
+    case FLAG_PW:
+        return nodes_take(text, "--pw", &cli->call.pw);
     case FLAG_ONCE:
         cli->call.once = bytes_of(text);
         return text[0] ? 0 : usage("--once wants an id that is not empty", NULL);
@@ -370,6 +399,10 @@ static int flags_fit(const struct cli *cli, const struct command *command)
                  {cli->node != NULL, 'n', "--node"},
                  {cli->directory != NULL, 'n', "--dir"},
                  {cli->call.level != NEAP_BUCKET_DEFAULT, 'q', "--level"},
+                 {cli->call.r > 0, 'r', "--r"},
+                 {cli->call.pr > 0, 'r', "--pr"},
+                 {cli->call.w > 0, 'w', "--w"},
+                 {cli->call.pw > 0, 'w', "--pw"},
                  {cli->call.once.size > 0, 'o', "--once"},
                  {cli->call.ttl_ms > 0, 'e', "--ttl"},
                  {cli->peer != NULL, 'p', "--peer"},
@@ -441,6 +474,10 @@ int main(int argc, const char **argv)
         {"timeout", 0, POPT_ARG_STRING, NULL, FLAG_TIMEOUT, NULL, NULL},
         {"limit", 0, POPT_ARG_STRING, NULL, FLAG_LIMIT, NULL, NULL},
         {"level", 0, POPT_ARG_STRING, NULL, FLAG_LEVEL, NULL, NULL},
+        {"r", 0, POPT_ARG_STRING, NULL, FLAG_R, NULL, NULL},
+        {"pr", 0, POPT_ARG_STRING, NULL, FLAG_PR, NULL, NULL},
+        {"w", 0, POPT_ARG_STRING, NULL, FLAG_W, NULL, NULL},
+        {"pw", 0, POPT_ARG_STRING, NULL, FLAG_PW, NULL, NULL},
         {"once", 0, POPT_ARG_STRING, NULL, FLAG_ONCE, NULL, NULL},
         {"ttl", 0, POPT_ARG_STRING, NULL, FLAG_TTL, NULL, NULL},
         {"dry-run", 0, POPT_ARG_NONE, &cli.dry_run, 0, NULL, NULL},

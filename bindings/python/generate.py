@@ -24,6 +24,7 @@ SCALARS = {
     "int64_t": "c_int64",
     "uint64_t": "c_uint64",
     "uint32_t": "c_uint32",
+    "uint16_t": "c_uint16",
     "size_t": "c_size_t",
     "double": "c_double",
 }

@@ -39,7 +39,7 @@ import functools
 import os
 import weakref
 from ctypes import (POINTER, Structure, byref, c_char, c_char_p, c_double, c_int, c_int64, c_size_t,
-                    c_uint, c_uint32, c_uint64, c_void_p)
+                    c_uint, c_uint16, c_uint32, c_uint64, c_void_p)
 
 # ---- from neap.h, by generate.py: change nothing here ----
 
@@ -197,6 +197,10 @@ class neap_call(Structure):
         ("resume", neap_bytes),
         ("once", neap_bytes),
         ("ttl_ms", c_uint64),
+        ("r", c_uint16),
+        ("pr", c_uint16),
+        ("w", c_uint16),
+        ("pw", c_uint16),
     ]
 
 
@@ -414,9 +418,9 @@ class _NeapCalls:
         return _run(self, "neap_sync", (), None)
 
     def wait(self, token, **call):
-        """Waits until this node has all that the token names, and as many others as level says; and
-        if a submitted write is in it, until that has ended: its error, if any, is returned as this
-        call's. Of the call: level, timeout_ms, ret_error."""
+        """Waits until this node has all that the token names, and as many others as the call says;
+        and if a submitted write is in it, until that has ended: its error, if any, is returned as
+        this call's. Of the call: level, w, pw, timeout_ms, ret_error."""
         return _run(self, "neap_wait", (token,), call)
 
     def lww_set(self, at, value, **call):

@@ -119,6 +119,16 @@ def tokens_say_what_was_seen(db):
 
 
 @case
+def a_number_of_nodes_is_asked_for(db):
+    db.counter_add(APPLES, 1, w=1)
+    assert db.counter_get(APPLES, r=1, pr=1) == 1
+    raises(neap.Code.UNAVAILABLE, db.counter_add, APPLES, 1, pw=2)
+    raises(neap.Code.UNAVAILABLE, db.counter_get, APPLES, r=2)
+    raises(neap.Code.INVALID, db.counter_get, APPLES, w=1)
+    assert db.counter_get(APPLES) == 1
+
+
+@case
 def an_id_makes_a_repeat_harmless(db):
     for _ in range(3):
         db.counter_add(APPLES, 5, once=b"7c0d")

@@ -89,6 +89,14 @@ commands_once()
         prints '' "$@" --level all incr shop till && prints 7 "$@" --level quorum get shop till &&
         fails 2 'one, quorum, all' "$@" --level two get shop till &&
         fails 2 'means nothing to status' "$@" --level one status &&
+        prints '' "$@" --w 1 incr shop till && prints 8 "$@" --r 1 --pr 1 get shop till &&
+        fails 3 '2 of 1 nodes are needed' "$@" --pw 2 incr shop till &&
+        fails 3 '2 of 1 nodes are needed' "$@" --r 2 get shop till &&
+        fails 2 'a number of nodes, not 0' "$@" --w 0 incr shop till &&
+        fails 2 'a number of nodes, not 70000' "$@" --r 70000 get shop till &&
+        fails 2 'means nothing to get' "$@" --w 2 get shop till &&
+        fails 2 'give one of both' "$@" --w 1 --level one incr shop till &&
+        prints '' "$@" --w 1 --r 1 assign shop owner dan &&
         prints '' "$@" delete shop till && prints '' "$@" delete shop bag
 }
 

@@ -78,6 +78,9 @@ levels()
         fails 3 "2 of 3 nodes are needed" -n "$work/c.sock" --level quorum incr shop level &&
         fails 3 "3 of 3 nodes are needed" -n "$work/a.sock" --level all incr shop level &&
         on a --level quorum incr shop level && prints 7 -n "$work/b.sock" --level quorum get shop level &&
+        fails 3 "4 of 3 nodes are needed" -n "$work/a.sock" --w 4 incr shop level &&
+        fails 3 "2 of 3 nodes are needed" -n "$work/c.sock" --pr 2 get shop level &&
+        prints 7 -n "$work/a.sock" --r 2 get shop level &&
         prints 6 -n "$work/c.sock" get shop level && on c isolate off && until_true 60 equal a b c &&
         prints 7 -n "$work/c.sock" --level all get shop level
 }

@@ -1,5 +1,6 @@
 /* A request from a client, against a backend that does nothing: it has exactly one reply, which a
  * client can read, and what reaches the backend is within the limits. */
+#include "engine/quorum.h"
 #include "engine/request.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -16,7 +17,7 @@ static int fuzz_write(struct backend *backend, struct write *write)
 
     (void)backend;
     must(write->count <= NEAP_BATCH_COUNT_MAX);
-    must(write->level <= NEAP_EACH_QUORUM && write->timeout_ms <= REQUEST_TIMEOUT_MS_MAX);
+    must(level_is_one(write->level) && write->timeout_ms <= REQUEST_TIMEOUT_MS_MAX);
     for (i = 0; i < write->count; i++) {
         const struct write_op *op = &write->ops[i];
 
@@ -32,7 +33,7 @@ static int fuzz_write(struct backend *backend, struct write *write)
 static int fuzz_read(struct backend *backend, struct read *read, struct buffer *ret_cell)
 {
     (void)backend;
-    must(strlen(read->bucket) <= NEAP_BUCKET_MAX && read->level <= NEAP_EACH_QUORUM);
+    must(strlen(read->bucket) <= NEAP_BUCKET_MAX && level_is_one(read->level));
     check_path(read->path);
     return buffer_set(ret_cell, read->path);
 }
@@ -56,7 +57,7 @@ static int fuzz_wait(struct backend *backend, const struct token *token, enum ne
                      uint32_t timeout_ms, struct neap_error *error)
 {
     (void)backend;
-    must(level <= NEAP_EACH_QUORUM && timeout_ms <= REQUEST_TIMEOUT_MS_MAX);
+    must(level_is_one(level) && timeout_ms <= REQUEST_TIMEOUT_MS_MAX);
     return token->count ? error_set(error, NEAP_UNCERTAIN, "not here") : 0;
 }
 

@@ -1,6 +1,7 @@
 /* Calls to nodes that do not hold what they are about. */
 #include <string.h>
 
+#include "engine/quorum.h"
 #include "gossip/state.h"
 #include "sim/check.h"
 #include "sim/find.h"
@@ -85,6 +86,29 @@ TEST(a_call_is_handed_on_to_a_node_that_holds_the_bucket)
         CHECK(was_there(&other));
         caller_end(&other);
     }
+    caller_end(&caller);
+    end();
+}
+
+TEST(numbers_are_handed_on_and_count_those_who_hold_the_bucket)
+{
+    struct caller caller;
+    begin();
+    writes(&caller, A, "one", level_of_nodes(2));
+    story_run(&story, 1000);
+    CHECK(caller.done);
+    CHECK_OK(caller.code);
+    CHECK(sim_shard(&story.world, B, "far") && sim_shard(&story.world, C, "far"));
+    caller_end(&caller);
+    reads(&caller, A, "one", level_of_nodes(2), NULL);
+    story_run(&story, 1000);
+    CHECK_OK(caller.code);
+    CHECK(was_there(&caller));
+    caller_end(&caller);
+    writes(&caller, A, "two", level_of_nodes(3));
+    story_run(&story, 1000);
+    CHECK(caller.done);
+    CHECK_ERROR(caller.code, NEAP_UNAVAILABLE);
     caller_end(&caller);
     end();
 }

@@ -1,6 +1,7 @@
 #include "engine/api.h"
 
 #include "base/alloc.h"
+#include "engine/quorum.h"
 #include "tests/support/fake_backend.h"
 #include "tests/support/test.h"
 
@@ -136,6 +137,45 @@ TEST(levels_are_checked)
     CHECK_ERROR(begun(&test, API_AFTER | API_TOKEN), NEAP_REFUSED);
     CHECK(strstr(test.error.text, "one node"));
     CHECK_OK(begun(&test, API_AFTER | API_TOKEN | API_LEVEL));
+}
+
+/* What reaches the backend when such a call has begun; 0: it was refused as INVALID. */
+static unsigned level_begun(struct neap_call call, unsigned accepts)
+{
+    struct call_test test;
+    struct api api;
+    unsigned level = 0;
+    int code;
+
+    call_setup(&test);
+    call.size = sizeof call;
+    code = api_begin(&api, &test.neap, &call, accepts);
+    if (!code)
+        level = (unsigned)api.call.level;
+    else
+        CHECK_ERROR(code, NEAP_INVALID);
+    api_end(&api);
+    fake_done(&test.fake);
+    return level;
+}
+
+TEST(numbers_of_nodes_are_for_what_asks_so_many)
+{
+    static const unsigned reads = API_AFTER | API_LEVEL, writes = API_AFTER | API_WRITE;
+
+    CHECK_EQUAL(level_begun((struct neap_call){.r = 2}, reads), LEVEL_NODES + 2);
+    CHECK_EQUAL(level_begun((struct neap_call){.r = 1, .pr = 3}, reads), LEVEL_NODES + 3);
+    CHECK_EQUAL(level_begun((struct neap_call){.w = 65535}, writes), LEVEL_NODES + 65535);
+    CHECK_EQUAL(level_begun((struct neap_call){.w = 2, .pw = 1}, writes), LEVEL_NODES + 2);
+    CHECK_EQUAL(level_begun((struct neap_call){.pw = 4}, API_WAIT), LEVEL_NODES + 4);
+    CHECK_EQUAL(level_begun((struct neap_call){.level = NEAP_ALL}, API_WAIT), NEAP_ALL);
+    CHECK_EQUAL(level_begun((struct neap_call){.w = 2}, reads), 0);
+    CHECK_EQUAL(level_begun((struct neap_call){.pw = 2}, reads), 0);
+    CHECK_EQUAL(level_begun((struct neap_call){.r = 2}, writes), 0);
+    CHECK_EQUAL(level_begun((struct neap_call){.pr = 2}, API_WAIT), 0);
+    CHECK_EQUAL(level_begun((struct neap_call){.w = 2}, API_AFTER | API_TOKEN), 0);
+    CHECK_EQUAL(level_begun((struct neap_call){.w = 2, .level = NEAP_QUORUM}, writes), 0);
+    CHECK_EQUAL(level_begun((struct neap_call){.r = 1, .level = NEAP_ONE}, reads), 0);
 }
 
 TEST(flags_tokens_and_batches_are_checked)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/quorum.h"
 #include "tests/unit/node_pair.h"
 
 enum { ROUNDS = 30 };
@@ -45,6 +46,39 @@ TEST(a_level_that_cannot_be_reached_reads_nothing_and_says_so_at_once)
     pair_close(&pair);
 }
 
+TEST(a_number_of_nodes_is_asked_as_a_level_is)
+{
+    struct pair pair;
+    int64_t number = 77;
+    struct neap_error error = {0};
+
+    pair_open(&pair);
+    pair_meet(&pair);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        unsigned w = 1 + i % 2;
+
+        CHECK_OK(add(pair.nodes[0], rig_add("a", "n", 1), level_of_nodes(w), false, NULL));
+        CHECK_OK(read_number(pair.nodes[1], "a", level_of_nodes(3 - w), NULL, TIMEOUT_MS,
+                             &number, NULL));
+        CHECK_EQUAL(number, i + 1);
+    }
+    number = 77;
+    CHECK_ERROR(read_number(pair.nodes[0], "a", level_of_nodes(3), NULL, TIMEOUT_MS,
+                            &number, &error),
+                NEAP_UNAVAILABLE);
+    CHECK(strstr(error.text, "3 of 2 nodes are needed"));
+    CHECK_ERROR(add(pair.nodes[0], rig_add("a", "n", 1), level_of_nodes(3), false, NULL),
+                NEAP_UNAVAILABLE);
+    isolate(pair.nodes[0], "on");
+    CHECK_ERROR(read_number(pair.nodes[0], "a", level_of_nodes(2), NULL, TIMEOUT_MS,
+                            &number, &error),
+                NEAP_UNAVAILABLE);
+    CHECK_EQUAL(number, 77);
+    CHECK_OK(read_number(pair.nodes[0], "a", level_of_nodes(1), NULL, TIMEOUT_MS, &number, NULL));
+    CHECK_EQUAL(number, ROUNDS);
+    pair_close(&pair);
+}
+
 TEST(a_page_at_a_level_lists_what_another_node_has)
 {
     struct pair pair;
@@ -80,5 +114,12 @@ TEST(a_node_alone_is_every_quorum)
     CHECK_OK(add((struct node *)backend, rig_add("a", "n", 5), NEAP_ALL, false, NULL));
     CHECK_OK(read_number((struct node *)backend, "a", NEAP_ALL, NULL, TIMEOUT_MS, &number, NULL));
     CHECK_EQUAL(number, 5);
+    CHECK_OK(read_number((struct node *)backend, "a", level_of_nodes(1), NULL, TIMEOUT_MS,
+                         &number, NULL));
+    CHECK_ERROR(read_number((struct node *)backend, "a", level_of_nodes(2), NULL, TIMEOUT_MS,
+                            &number, NULL),
+                NEAP_UNAVAILABLE);
+    CHECK_ERROR(add((struct node *)backend, rig_add("a", "n", 5), level_of_nodes(2), false, NULL),
+                NEAP_UNAVAILABLE);
     backend->ops->close(backend);
 }

@@ -30,6 +30,26 @@ TEST(levels_say_how_many_of_the_members)
     CHECK_EQUAL(need, 64);
 }
 
+TEST(a_number_is_what_it_says_whatever_the_members)
+{
+    for (unsigned number = 1; number <= LEVEL_NODES_MAX; number += number < 70 ? 1 : 997) {
+        enum neap_level level = level_of_nodes(number);
+        unsigned need = 0;
+
+        CHECK(level_is_one(level) && level > NEAP_EACH_QUORUM);
+        CHECK_OK(quorum_check(level, "a", NULL));
+        CHECK_OK(quorum_check(level, "a@ring", NULL));
+        for (unsigned members = 0; members <= MEMBERS_MAX; members++) {
+            CHECK_OK(quorum_need(level, members, &need, NULL));
+            CHECK_EQUAL(need, number);
+            CHECK_EQUAL(quorum_of_group(level, members), number);
+        }
+    }
+    CHECK(level_is_one(NEAP_EACH_QUORUM) && !level_is_one(NEAP_EACH_QUORUM + 1));
+    CHECK(!level_is_one(LEVEL_NODES) && level_is_one(LEVEL_NODES + LEVEL_NODES_MAX));
+    CHECK(!level_is_one(LEVEL_NODES + LEVEL_NODES_MAX + 1) && !level_is_one(UINT64_MAX));
+}
+
 /* Of a node that may not vote itself: a device. */
 TEST(of_no_members_a_quorum_is_never_reached_and_all_of_them_always)
 {
@@ -143,8 +163,13 @@ TEST(what_is_written_to_a_quorum_is_met_by_every_quorum_that_reads)
 
     for (unsigned members = 1; members <= MEMBERS_MAX; members++) {
         for (unsigned r = 1; r <= members; r++) {
-            for (unsigned w = 1; w <= members; w++)
-                CHECK_EQUAL(always_meet(members, r, w), r + w > members);
+            for (unsigned w = 1; w <= members; w++) {
+                unsigned reads = 0, writes = 0;
+
+                CHECK_OK(quorum_need(level_of_nodes(r), members, &reads, NULL));
+                CHECK_OK(quorum_need(level_of_nodes(w), members, &writes, NULL));
+                CHECK_EQUAL(always_meet(members, reads, writes), r + w > members);
+            }
         }
         for (unsigned i = 0; i < 4; i++) {
             unsigned r = 0, w = 0;
