@@ -1,6 +1,7 @@
-/* compare DIR FILE.json: neap held against what else there is, each in turn with it, where it is
- * installed. Here redis-server, with each write synced before it is answered, by redis-benchmark;
- * neap is embedded, as it has no server between. */
+/* compare DIR FILE.json [SOURCE]: neap held against what else there is, each in turn with it, where
+ * it is installed. Here redis-server, with each write synced before it is answered, by
+ * redis-benchmark; neap is embedded, as it has no server between. Others are in bench/peers.c;
+ * SOURCE is the folder where bench/peers.mjs is. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,11 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench/bench.h"
-#include "bench/figures.h"
-#include "bench/rows.h"
+#include "bench/compare.h"
 
-enum { ROUNDS = 5, CALLERS_MAX = 50, WRITES = 4000, WRITES_LONE = 800 };
+enum { CALLERS_MAX = 50, WRITES = 4000, WRITES_LONE = 800 };
 
 struct caller {
     struct neap *neap;
@@ -34,8 +33,7 @@ static void *caller_main(void *arg)
     return NULL;
 }
 
-/* Increments a second. */
-static double neap_increments(struct neap *neap, unsigned callers, uint64_t count)
+double neap_increments(struct neap *neap, unsigned callers, uint64_t count)
 {
     struct caller all[CALLERS_MAX];
     pthread_t threads[CALLERS_MAX];
@@ -86,12 +84,12 @@ static void redis_rows(const char *base, struct neap *neap, struct rows *rows)
     } goals[] = {{1, 1.2, 1.5}, {50, 0.7, 1.0}};
 
     for (unsigned i = 0; i < sizeof(goals) / sizeof(goals[0]); i++) {
-        double ours[ROUNDS], theirs[ROUNDS], ratios[ROUNDS];
+        double ours[COMPARES], theirs[COMPARES], ratios[COMPARES];
         unsigned callers = goals[i].callers;
         uint64_t count = callers == 1 ? WRITES_LONE : WRITES;
         char work[80];
 
-        for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned round = 0; round < COMPARES; round++) {
             ours[round] = neap_increments(neap, callers, count);
             theirs[round] = redis_increments(base, callers, count);
             if (theirs[round] <= 0) {
@@ -101,8 +99,8 @@ static void redis_rows(const char *base, struct neap *neap, struct rows *rows)
             ratios[round] = ours[round] / theirs[round];
         }
         snprintf(work, sizeof(work), "increment synced, %u callers, against redis", callers);
-        rows_add_ratio(rows, work, "per second", median(ours, ROUNDS), median(theirs, ROUNDS),
-                       median(ratios, ROUNDS), goals[i].goal, goals[i].aim, false);
+        rows_add_ratio(rows, work, "per second", median(ours, COMPARES), median(theirs, COMPARES),
+                       median(ratios, COMPARES), goals[i].goal, goals[i].aim, false);
     }
 }
 
@@ -151,6 +149,8 @@ int main(int argc, char **argv)
         bench_check(error.code, error.text);
     rows_open(&rows, argc > 2 ? argv[2] : "bench.json");
     redis_run(base, neap, &rows);
+    sqlite_run(base, neap, &rows);
+    peers_run(argc > 3 ? argv[3] : ".", &rows);
     written = rows_close(&rows);
     neap_close(neap);
     snprintf(command, sizeof(command), "rm -rf '%.180s'", base);

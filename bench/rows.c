@@ -34,6 +34,21 @@ static void row_put(struct rows *rows, const char *work, json_t *row)
     json_array_append_new(rows->list, row);
 }
 
+double rows_figure(const struct rows *rows, const char *work)
+{
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(rows->list, i, row)
+    {
+        const char *name = json_string_value(json_object_get(row, "work"));
+
+        if (name && !strcmp(name, work))
+            return json_number_value(json_object_get(row, "figure"));
+    }
+    return NAN;
+}
+
 void rows_add(struct rows *rows, const struct row *row)
 {
     row_put(rows, row->work,

@@ -35,6 +35,8 @@ void rows_add_aimed(struct rows *rows, const char *work, double figure, const ch
  * most. Prints it, too. */
 void rows_add_ratio(struct rows *rows, const char *work, const char *unit, double figure,
                     double reference, double ratio, double goal, double aim, bool most);
+/* The figure of a row of that name; NAN: there is none. */
+double rows_figure(const struct rows *rows, const char *work);
 /* Writes the file: false when it can't be. */
 bool rows_close(struct rows *rows);
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "bench/figures.h"
 #include "bench/rows.h"
 #include "bench/wire.h"
 #include "gossip/state.h"
@@ -221,6 +222,48 @@ static void links_lost(uint64_t count)
     wire_run_until(wire, are_at_rest, 600000, "to be at rest after an outage");
     wire_run(wire, 5000);
     rows_of("links lost", count, cpu, NAN, NAN);
+    if (count == 10)
+        rows_add_aimed(&bench.rows, "10 cells were written in between: equal again, CPU of both",
+                       cpu * 1e3, "ms", 20, 3);
+}
+
+/* ---- two equal stores ---- */
+
+static bool knows_equal(struct wire *wire, size_t node)
+{
+    struct gossip *gossip = wire->nodes[node].wheel.engine.gossip;
+    const struct now now = {.mono_ms = wire->now_ms, .wall_ms = wire->now_ms};
+    struct equal_status status;
+
+    gossip_equal(gossip, wire_shard(wire, node, bucket), 0, now, &status);
+    return status.state == EQUAL_NOW;
+}
+
+static bool know_equal(struct wire *wire)
+{
+    return knows_equal(wire, 0) && knows_equal(wire, 1);
+}
+
+/* From links that come back to knowledge of both that they have the same: work alone, as a round
+ * trip takes what the net takes. */
+static void equal_stores(void)
+{
+    enum { ROUNDS = 5 };
+    struct wire *wire = &bench.wire;
+    double times[ROUNDS];
+    char work[80];
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        wire_cut(wire, true);
+        wire_run(wire, 3000);
+        wire_cut(wire, false);
+        wire_count(wire);
+        wire_run_until(wire, know_equal, 600000, "to know that they are equal");
+        times[i] = (wire_cpu() - wire->tally.cpu) * 1e3;
+    }
+    snprintf(work, sizeof work, "two equal stores of %llu cells find out, CPU of both",
+             (unsigned long long)bench.cells);
+    rows_add_aimed(&bench.rows, work, median(times, ROUNDS), "ms", 5, 0.5);
 }
 
 /* Pushes, one write each, of which some are lost: all that went for them. */
@@ -446,6 +489,7 @@ int main(int argc, char **argv)
     while (count > 1 && differences[count - 1] > bench.cells / 10)
         count--;
     idle("1 shard");
+    equal_stores();
     for (unsigned i = 0; i < count; i++)
         links_lost(differences[i]);
     for (unsigned i = 0; i < count; i++)
