@@ -272,8 +272,8 @@ int node_limit(struct node *node, const char *verb, int argc, const char *const 
                struct buffer *ret_json, struct neap_error *error);
 int node_scrub(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);
-int node_repair(struct node *node, const char *word, struct buffer *ret_json,
-                struct neap_error *error);
+int node_repair(struct node *node, const char *verb, int argc, const char *const argv[],
+                struct buffer *ret_json, struct neap_error *error);
 
 /* node_bundle.c: the verb bundle. */
 int node_bundle(struct node *node, const char *verb, int argc, const char *const argv[],

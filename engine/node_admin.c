@@ -283,7 +283,7 @@ static const struct verb verbs[] = {
     {"tasks", 1, node_tasks, NULL},
     {"task", 3, NULL, node_task},
     {"scrub", 2, node_scrub, NULL},
-    {"repair", 2, node_repair, NULL},
+    {"repair", 7, NULL, node_repair},
     {"limit", 3, NULL, node_limit},
     {"revoke", 2, node_revoke, NULL},
     {"revoked", 2, node_revoked, NULL},
@@ -330,8 +330,8 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "%.60s: not a verb; there are: status, digest [BUCKET], isolate on|off, stats, "
         "explain BUCKET KEY [TYPE|any [FIELD...]], diff BUCKET KEY [TYPE|any [FIELD...]], "
         "differing BUCKET PEER [LIMIT [FROM]], verify [BUCKET [MS]], tasks, task "
-        "pause|resume|cancel ID, scrub [BUCKET], repair "
-        "[BUCKET], limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list], reload, peers, "
+        "pause|resume|cancel ID, scrub [BUCKET], repair [BUCKET|- [from PEER] [budget N] [resume]], "
+        "limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list], reload, peers, "
         "forget NODE, retire NODE, subscribe "
         "NAME, unsubscribe NAME [force], "
         "subscriptions, hints [BUCKET], log why [BUCKET], "

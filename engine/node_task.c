@@ -174,19 +174,54 @@ int node_scrub(struct node *node, const char *word, struct buffer *ret_json,
                      ret_json);
 }
 
+struct repair_call {
+    struct repair_wish wish;
+    json_t *json; /* out */
+    int code;
+};
+
 static void repair_look(void *arg, struct engine *engine)
 {
-    struct task_call *call = arg;
+    struct repair_call *call = arg;
 
-    call->code = task_repair(engine, call->shard, &call->json);
+    call->code = task_repair(engine, &call->wish, &call->json);
 }
 
-int node_repair(struct node *node, const char *word, struct buffer *ret_json,
-                struct neap_error *error)
+/* [BUCKET|- [from PEER] [budget N] [resume]] */
+static int wish_read(int argc, const char *const argv[], struct repair_wish *wish,
+                     struct neap_error *error)
 {
-    struct task_call call = {.node = node};
-    int code = bucket_read("repair", word, &call.shard, error);
+    const char *bucket = argc && strcmp(argv[0], "-") ? argv[0] : NULL;
+    enum limit_kind kind;
+    int code = bucket_read("repair", bucket, &wish->shard, error);
 
+    for (int i = 1; i < argc && !code; i++) {
+        bool more = i + 1 < argc;
+
+        if (!strcmp(argv[i], "resume"))
+            wish->resume = true;
+        else if (more && !strcmp(argv[i], "from"))
+            wish->peer = argv[++i];
+        else if (more && !strcmp(argv[i], "budget") &&
+                 !limit_read("bulk_max", argv[i + 1], &kind, &wish->bytes_per_s) &&
+                 wish->bytes_per_s)
+            i++;
+        else
+            code = error_set(error, NEAP_INVALID,
+                             "repair: %.60s: there are from PEER, budget N (bytes a second, also "
+                             "as 500k or 2m), and resume",
+                             argv[i]);
+    }
+    return code;
+}
+
+int node_repair(struct node *node, const char *verb, int argc, const char *const argv[],
+                struct buffer *ret_json, struct neap_error *error)
+{
+    struct repair_call call = {.code = 0};
+    int code = wish_read(argc, argv, &call.wish, error);
+
+    (void)verb;
     if (code)
         return code;
     code = node_call(node, repair_look, &call);
@@ -196,7 +231,10 @@ int node_repair(struct node *node, const char *word, struct buffer *ret_json,
         return error_set(error, code,
                          "repair: this node is alone: there is nobody to compare with");
     if (code == NEAP_NOTFOUND)
-        return error_set(error, code, "repair: no bucket %.100s here", word);
+        return error_set(error, code, "repair: no bucket %.100s here", argv[0]);
+    if (code == NEAP_INVALID)
+        return error_set(error, code, "repair: %.100s is no peer's address, and no peer's node",
+                         call.wish.peer);
     return code ? code : json_into(call.json, ret_json);
 }
 

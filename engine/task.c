@@ -176,14 +176,18 @@ int task_scrub(struct engine *engine, uint64_t shard)
 
 static int order_json(void *arg, const char *bucket, const char *peer, enum repair_order order)
 {
-    json_t *json =
-        json_pack("{so, so, ss, ss}", "bucket", json_text(bucket), "peer", json_text(peer), "order",
-                  repair_order_word(order), "text", repair_order_text(order));
+    const struct task task = {.kind = TASK_REPAIR, .bucket = bucket};
+    char id[TASK_ID_MAX];
+    json_t *json;
 
+    task_id_write(&task, id);
+    json = json_pack("{so, so, ss, ss, so}", "bucket", json_text(bucket), "peer", json_text(peer),
+                     "order", repair_order_word(order), "text", repair_order_text(order), "task",
+                     json_text(id));
     return json_array_append_new(arg, json) ? NEAP_NOMEM : 0;
 }
 
-int task_repair(struct engine *engine, uint64_t shard, json_t **ret_json)
+int task_repair(struct engine *engine, const struct repair_wish *wish, json_t **ret_json)
 {
     json_t *array;
     int error;
@@ -191,7 +195,7 @@ int task_repair(struct engine *engine, uint64_t shard, json_t **ret_json)
     if (!engine->gossip || !engine->trees.kept)
         return NEAP_REFUSED;
     array = json_array();
-    error = array ? gossip_repair(engine->gossip, shard, order_json, array) : NEAP_NOMEM;
+    error = array ? gossip_repair(engine->gossip, wish, order_json, array) : NEAP_NOMEM;
     if (error) {
         json_decref(array);
         return error;

@@ -23,8 +23,9 @@ int task_order(struct engine *engine, struct now now, const struct task_id *id,
                enum task_order order);
 /* Of the shard; 0: a round over all of them. NOTFOUND, BUSY, NOMEM; REFUSED: this node has none. */
 int task_scrub(struct engine *engine, uint64_t shard);
-/* {"orders": [{bucket, peer, order, text}...]}. NOTFOUND, NOMEM; REFUSED: this node is alone. */
-int task_repair(struct engine *engine, uint64_t shard, json_t **ret_json);
+/* {"orders": [{bucket, peer, order, text, task}...]}. NOTFOUND: no such bucket; INVALID: no such
+ * peer; NOMEM; REFUSED: this node is alone. */
+int task_repair(struct engine *engine, const struct repair_wish *wish, json_t **ret_json);
 /* Limits that can be changed while a node runs, until it is closed. */
 struct limits {
     uint64_t bulk_max;  /* bytes a second; 0: any */

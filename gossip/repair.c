@@ -70,6 +70,7 @@ int repair_end(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct pair *pair = topic_pair(topic, topic->pull.peer);
     int error = 0;
+    pair->ordered = pair->budgeted = false;
     if (topic->pull.repair->cells == 0) {
         error = repair_found_nothing(step, topic, shard, pair);
     } else {
@@ -106,6 +107,19 @@ bool repair_is_over(const struct gossip *gossip, const struct topic *topic,
 
 /* ---- asking ---- */
 
+void repair_travelled(struct step *step, const struct repair *repair, size_t size)
+{
+    if (repair->budgeted)
+        tokens_take(&step->gossip->budget, step->now.mono_ms, size);
+}
+
+uint64_t repair_ask_at(const struct step *step, bool budgeted, enum message_kind kind)
+{
+    uint64_t now_ms = step->now.mono_ms, at = flow_ask_at(step->gossip, now_ms, kind);
+    uint64_t budget_at = budgeted ? tokens_at(&step->gossip->budget, now_ms, 0) : now_ms;
+    return budget_at > at ? budget_at : at;
+}
+
 int repair_ask(struct step *step, struct topic *topic, enum message_kind kind,
                const struct buffer *packed)
 {
@@ -114,6 +128,7 @@ int repair_ask(struct step *step, struct topic *topic, enum message_kind kind,
     message.kind = kind;
     message.since = topic->pull.repair->context; /* borrowed: not message_done() */
     message.bytes = buffer_slice(packed);
+    repair_travelled(step, topic->pull.repair, packed->size);
     int error = question_more(step, topic, &message);
     return error == NEAP_LIMIT ? repair_stop(step, topic) : error;
 }
@@ -167,6 +182,7 @@ static int repair_begin(struct step *step, struct topic *topic, const struct sha
     if (!repair)
         return NEAP_NOMEM;
     stretches_init(&repair->stretches);
+    repair->budgeted = topic_pair(topic, peer)->budgeted;
     int error = context_copy(&repair->context, &shard->context);
     if (error) {
         repair_free(repair);
@@ -193,17 +209,15 @@ static bool pair_is_due(struct step *step, struct topic *topic, const struct sha
         !context_equal(&pair->context, &shard->context)) {
         pair->differs_at = 0;
         if (root && pair->root == root)
-            pair->ordered = false; /* there is nothing to do */
+            pair->ordered = pair->budgeted = false; /* there is nothing to do */
         return false;
     }
     if (!pair->differs_at)
         pair->differs_at = now_ms;
-    if (pair->ordered)
-        return true;
-    at = pair->differs_at + step->gossip->options.heartbeat_ms;
+    at = pair->ordered ? 0 : pair->differs_at + step->gossip->options.heartbeat_ms;
     at = at > pair->repair_at ? at : pair->repair_at;
     if (now_ms >= at) /* a device is not asked: what it says to have is not believed */
-        return shard->replica < pair->replica ||
+        return pair->ordered || shard->replica < pair->replica ||
                (step->gossip->options.device && !BROKEN("device-waits"));
     topic_wake(step->gossip, topic, at);
     return false;
@@ -226,12 +240,11 @@ int repair_work(struct step *step, struct topic *topic, struct shard *shard)
         /* A turn is left for pulls. */
         if (gossip->peers[i].pulling >= PULLS_MAX - 1)
             return topic_wait(gossip, topic);
-        at = flow_ask_at(gossip, step->now.mono_ms, MESSAGE_TREE);
+        at = repair_ask_at(step, pair->budgeted, MESSAGE_TREE);
         if (at > step->now.mono_ms) {
             topic_wake(gossip, topic, at);
             return 0;
         }
-        pair->ordered = false;
         return repair_begin(step, topic, shard, i);
     }
     return 0;
@@ -246,6 +259,7 @@ static int repair_take(struct step *step, size_t peer, struct topic *topic, stru
     if (!shard || !topic_open_pair(step->gossip, topic, peer) || topic->pull.state != expected ||
         topic->pull.peer != peer || topic->pull.session != message->session)
         return 0; /* an answer that came too late */
+    repair_travelled(step, topic->pull.repair, message->bytes.size);
     if (message->code)
         step->gossip->peers[peer].answered = topic->pull.asked;
     if (message->code == NEAP_CORRUPT || message->code == NEAP_LIMIT) {

@@ -12,6 +12,7 @@ struct repair {
     struct stretches stretches;
     struct stretch_answer answer; /* scratch */
     uint64_t cells;               /* taken and given */
+    bool budgeted;                /* it waits for gossip->budget, and what travels is taken of it */
 };
 
 /* repair.c */
@@ -19,6 +20,10 @@ struct repair {
 bool tree_is_of(const struct shard *shard, const struct context *context);
 int repair_ask(struct step *step, struct topic *topic, enum message_kind kind,
                const struct buffer *packed);
+/* So many bytes were asked, taken or given. */
+void repair_travelled(struct step *step, const struct repair *repair, size_t size);
+/* When it may ask for more: mono_ms. */
+uint64_t repair_ask_at(const struct step *step, bool budgeted, enum message_kind kind);
 int repair_end(struct step *step, struct topic *topic, struct shard *shard);
 int repair_stop(struct step *step, struct topic *topic); /* not this time */
 

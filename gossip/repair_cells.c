@@ -61,9 +61,10 @@ int cells_ask(struct step *step, struct topic *topic, struct shard *shard)
     struct stretch *stretch = stretches_next(&repair->stretches);
     if (stretches_are_done(&repair->stretches))
         return repair_end(step, topic, shard);
-    if (!stretch)
+    /* With a budget one question after the other: what is under way is not counted yet. */
+    if (!stretch || (repair->budgeted && topic->pull.under_way > 0))
         return 0;
-    uint64_t at = flow_ask_at(step->gossip, step->now.mono_ms, MESSAGE_REPAIR);
+    uint64_t at = repair_ask_at(step, repair->budgeted, MESSAGE_REPAIR);
     if (at > step->now.mono_ms)
         return cells_wait(step, topic, at);
     int error = stretch_look(&repair->stretches, stretch, look_list, &looking);
@@ -103,6 +104,7 @@ static int cells_give(struct step *step, struct topic *topic, const struct shard
     if (!error)
         error = buffer_set(end, buffer_slice(&found.end));
     repair->cells += error ? 0 : found.cells;
+    repair_travelled(step, repair, error ? 0 : found.page.size);
     if (!error)
         repair_given(step->gossip, &found);
     buffer_done(&found.page);

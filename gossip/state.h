@@ -218,7 +218,8 @@ struct pair {
     /* Of a device: its replica ids, as far as events of them may be lacking here. */
     uint64_t *ids; /* owned */
     size_t ids_count, ids_room;
-    bool ordered; /* an operator wants a repair with it, at once */
+    bool ordered; /* an operator wants a repair with it, until one has ended... */
+    bool budgeted; /* ... within gossip->budget */
     uint64_t
         relieved; /* it has all of topic.leave.asked, and stays: the link that said so; 0: no */
     /* gossip/equal.c: the same as what is here, when it was last looked at... */
@@ -340,6 +341,7 @@ struct kept_log {
 
 struct gossip {
     struct flow flow;
+    struct tokens budget; /* of repairs on order that have one */
     struct gossip_options options; /* peers and address point into peers[] and own memory */
     char *address;
     struct store *store;

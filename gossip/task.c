@@ -1,9 +1,12 @@
 #include "gossip/task.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/broken.h"
 #include "base/error.h"
+#include "gossip/repair.h"
 #include "gossip/state.h"
 
 const char *task_word(enum task_kind kind)
@@ -137,6 +140,15 @@ static void pull_progress(const struct gossip *gossip, const struct topic *topic
     task->done = task->total - left;
 }
 
+static bool repair_is_ordered(const struct topic *topic)
+{
+    for (size_t i = 0; i < topic->pairs_room; i++) {
+        if (topic->pairs[i] && topic->pairs[i]->ordered)
+            return true;
+    }
+    return false;
+}
+
 static int topic_tasks(const struct gossip *gossip, const struct topic *topic,
                        const struct shard *shard, task_each each, void *arg)
 {
@@ -154,7 +166,9 @@ static int topic_tasks(const struct gossip *gossip, const struct topic *topic,
         error = each(arg, &task);
     }
     for (unsigned kind = TASK_PULL; kind <= TASK_REPAIR && !error; kind++) {
-        bool paused = topic->paused & 1u << kind, waits = kind == TASK_COMPARE && shard->session.id;
+        bool paused = topic->paused & 1u << kind;
+        bool waits = (kind == TASK_COMPARE && shard->session.id) ||
+                     (kind == TASK_REPAIR && repair_is_ordered(topic));
         struct task task = {.kind = (enum task_kind)kind,
                             .state = paused ? TASK_PAUSED : TASK_WAITS,
                             .shard = topic->shard,
@@ -218,7 +232,7 @@ static int topic_cancel(struct gossip *gossip, struct topic *topic, struct now n
     for (size_t i = 0; i < topic->pairs_room && kind == TASK_REPAIR; i++) {
         ordered |= topic->pairs[i] && topic->pairs[i]->ordered;
         if (topic->pairs[i])
-            topic->pairs[i]->ordered = false;
+            topic->pairs[i]->ordered = topic->pairs[i]->budgeted = false;
     }
     struct shard *shard = store_find(gossip->store, topic->shard);
     bool waits = kind == TASK_COMPARE && shard && shard->session.id;
@@ -284,42 +298,65 @@ const char *repair_order_text(enum repair_order order)
     return orders[order].text;
 }
 
-static enum repair_order pair_order(const struct gossip *gossip, const struct topic *topic,
-                                    const struct shard *shard, size_t peer)
+static enum repair_order pair_order(struct gossip *gossip, struct topic *topic,
+                                    const struct shard *shard, size_t peer, bool budgeted)
 {
     struct pair *pair = topic_open_pair(gossip, topic, peer);
+    struct pull *pull = &topic->pull;
     if (!pair)
         return REPAIR_ORDER_AWAY;
     if (pair->root && pair->root == repair_root(shard, &shard->context) &&
         context_equal(&pair->context, &shard->context))
         return REPAIR_ORDER_SAME;
     pair->ordered = true;
+    pair->budgeted = budgeted;
+    pair->repair_at = 0;
+    if (pull->repair && pull->peer == peer)
+        pull->repair->budgeted = budgeted;
     return pull_is_paused(topic, PULL_TREE) ? REPAIR_ORDER_PAUSED : REPAIR_ORDER_ORDERED;
 }
 
-static int topic_repair(struct gossip *gossip, struct topic *topic, const struct shard *shard,
-                        repair_each each, void *arg)
+static bool peer_is_meant(const struct gossip *gossip, size_t index, const char *word)
 {
-    int error = topic_queue(gossip, topic);
-    for (size_t i = 0; i < gossip->peers_count && !error; i++) {
-        if (peer_is_member(gossip, i))
-            error =
-                each(arg, shard->name, peer_text(gossip, i), pair_order(gossip, topic, shard, i));
-    }
-    return error;
+    const struct peer *peer = &gossip->peers[index];
+    char node[17];
+    snprintf(node, sizeof node, "%016" PRIx64, peer->node);
+    return peer_is_member(gossip, index) &&
+           (!word || !strcmp(peer->address, word) || (peer->node && !strcmp(node, word)));
 }
 
-int gossip_repair(struct gossip *gossip, uint64_t shard, repair_each each, void *arg)
+static int topic_repair(struct gossip *gossip, struct topic *topic, const struct shard *shard,
+                        const struct repair_wish *wish, repair_each each, void *arg)
 {
     int error = 0;
-    bool found = shard == 0;
+    if (wish->resume)
+        topic->paused &= ~(1u << TASK_REPAIR);
+    for (size_t i = 0; i < gossip->peers_count && !error; i++) {
+        if (peer_is_meant(gossip, i, wish->peer))
+            error = each(arg, shard->name, peer_text(gossip, i),
+                         pair_order(gossip, topic, shard, i, wish->bytes_per_s > 0));
+    }
+    return error ? error : topic_queue(gossip, topic);
+}
+
+int gossip_repair(struct gossip *gossip, const struct repair_wish *wish, repair_each each,
+                  void *arg)
+{
+    int error = 0;
+    bool found = wish->shard == 0, known = !wish->peer;
+    for (size_t i = 0; i < gossip->peers_count && !known; i++)
+        known = peer_is_meant(gossip, i, wish->peer);
+    if (!known)
+        return NEAP_INVALID;
+    if (wish->bytes_per_s > 0)
+        tokens_init(&gossip->budget, wish->bytes_per_s, 0);
     for (size_t i = 0; i < gossip->topics_count && !error; i++) {
         struct topic *topic = gossip->topics[i];
         const struct shard *here = store_find(gossip->store, topic->shard);
-        if (!here || (shard && topic->shard != shard))
+        if (!here || (wish->shard && topic->shard != wish->shard))
             continue;
         found = true;
-        error = topic_repair(gossip, topic, here, each, arg);
+        error = topic_repair(gossip, topic, here, wish, each, arg);
     }
     return found ? error : NEAP_NOTFOUND;
 }

@@ -30,7 +30,7 @@ enum task_kind {
 
 enum task_state {
     TASK_RUNS,
-    TASK_WAITS,   /* a compare that began, for its peer */
+    TASK_WAITS,   /* a compare that began, for its peer; a repair on order */
     TASK_PAUSING, /* an answer is awaited */
     TASK_PAUSED
 };
@@ -76,7 +76,16 @@ const char *repair_order_word(enum repair_order order);
 const char *repair_order_text(enum repair_order order);
 typedef int (*repair_each)(void *arg, const char *bucket, const char *peer,
                            enum repair_order order);
-/* With all peers, in this shard (0: in all): without the waits that repairs make by themselves, and
- * whichever of the two is to begin. NOTFOUND, NOMEM, and what `each` returns. */
-int gossip_repair(struct gossip *gossip, uint64_t shard, repair_each each, void *arg);
+/* What an operator wants repaired. */
+struct repair_wish {
+    uint64_t shard;       /* 0: all */
+    const char *peer;     /* its address, or the hex digits of its node's id; NULL: with all */
+    uint64_t bytes_per_s; /* on average, for all orders that name a number: the latest; 0: any */
+    bool resume;          /* pauses of repairs end */
+};
+/* Without the waits that repairs make by themselves, and whichever of the two is to begin. An order
+ * lasts until a repair has come to its end, or both are the same: who is interrupted begins again.
+ * NOTFOUND: no such bucket; INVALID: no such peer; NOMEM, and what `each` returns. */
+int gossip_repair(struct gossip *gossip, const struct repair_wish *wish, repair_each each,
+                  void *arg);
 #endif

@@ -1021,7 +1021,10 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *   tasks                       long work that is under way or paused
  *   task pause|resume|cancel ID
  *   scrub [BUCKET]              all cells are read again from now on
- *   repair [BUCKET]             compared with all peers, and mended, without the usual waits
+ *   repair [BUCKET|- [from PEER] [budget N] [resume]]
+ *                               compared with all peers, or one (its address, or its node's id),
+ *                               and mended, without the usual waits; at most N bytes a second;
+ *                               with resume pauses end
  *   limit [bulk_max|scrub_max N]
  *                               the limits, with one of them changed until the node is closed
  *   subscribe NAME              this node holds the bucket, or those that fit the glob; see

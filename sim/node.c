@@ -303,13 +303,16 @@ static void order_call(void *arg, struct engine *engine)
     struct now now = {.mono_ms = engine->gossip->now_ms};
     struct shard *shard = store_find(&engine->store, order->shard);
     enum task_order how = (enum task_order)order->kind;
+    struct repair_wish wish = {.shard = order->shard,
+                               .bytes_per_s = now.mono_ms % 4 == 0 ? 65536 : 0,
+                               .resume = now.mono_ms % 3 == 0};
     must(SIM_CANCEL == (int)TASK_CANCEL);
     if (order->kind == SIM_SCRUB && shard && shard->tree)
         (void)trees_scrub_one(&engine->trees, shard);
     else if (order->kind == SIM_SCRUB)
         trees_scrub(&engine->trees);
     else if (order->kind == SIM_REPAIR)
-        (void)gossip_repair(engine->gossip, order->shard, order_each, NULL);
+        (void)gossip_repair(engine->gossip, &wish, order_each, NULL);
     else if (order->task >= TASK_BUILD)
         (void)trees_task_order(&engine->trees, &engine->store, order->task, order->shard, how);
     else

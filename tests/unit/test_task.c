@@ -398,9 +398,20 @@ static int order_each(void *arg, const char *bucket, const char *peer, enum repa
     return 0;
 }
 
+static int wish_at(size_t side, struct repair_wish wish, enum repair_order *ret_order)
+{
+    wish.shard = wish.shard ? wish.shard : bucket_id("box");
+    return gossip_repair(nodes.sides[side].gossip, &wish, order_each, ret_order);
+}
+
 static int repair(size_t side, enum repair_order *ret_order)
 {
-    return gossip_repair(nodes.sides[side].gossip, bucket_id("box"), order_each, ret_order);
+    return wish_at(side, (struct repair_wish){0}, ret_order);
+}
+
+static struct pair *pair_at(size_t side)
+{
+    return nodes.sides[side].gossip->topics[0]->pairs[0];
 }
 
 TEST(a_repair_on_order_waits_for_nothing)
@@ -413,7 +424,7 @@ TEST(a_repair_on_order_waits_for_nothing)
     CHECK_OK(order_at(!other, TASK_PAUSE));
     CHECK_OK(nodes_run(&nodes, 3000)); /* the other one was told of it */
     /* It is not the one that begins, and would wait for long. */
-    nodes.sides[other].gossip->topics[0]->pairs[0]->repair_at = nodes.now.mono_ms + 3600000;
+    pair_at(other)->repair_at = nodes.now.mono_ms + 3600000;
     CHECK_EQUAL(healed(), 0);
     CHECK_OK(repair(other, &what));
     CHECK_TEXT(repair_order_word(what), "ordered");
@@ -423,7 +434,7 @@ TEST(a_repair_on_order_waits_for_nothing)
     CHECK_OK(nodes_run(&nodes, 3000));
     CHECK_OK(repair(other, &what));
     CHECK_TEXT(repair_order_word(what), "same");
-    CHECK_ERROR(gossip_repair(nodes.sides[other].gossip, 5, order_each, &what), NEAP_NOTFOUND);
+    CHECK_ERROR(wish_at(other, (struct repair_wish){.shard = 5}, &what), NEAP_NOTFOUND);
     isolate(true);
     CHECK_OK(repair(other, &what));
     CHECK_TEXT(repair_order_word(what), "away");
@@ -440,10 +451,111 @@ TEST(an_order_may_be_taken_back)
     CHECK_OK(nodes_run(&nodes, 3000));
     CHECK_OK(repair(0, &what));
     CHECK_TEXT(repair_order_word(what), "paused");
-    CHECK(nodes.sides[0].gossip->topics[0]->pairs[0]->ordered);
+    CHECK(pair_at(0)->ordered);
+    CHECK_EQUAL(find(0, TASK_REPAIR).task.state, TASK_PAUSED);
     CHECK_OK(order_at(0, TASK_CANCEL));
-    CHECK(!nodes.sides[0].gossip->topics[0]->pairs[0]->ordered);
+    CHECK(!pair_at(0)->ordered);
     CHECK_ERROR(order_at(0, TASK_CANCEL), NEAP_NOTFOUND);
+    nodes_close(&nodes);
+}
+
+TEST(an_order_may_name_a_peer_and_end_a_pause)
+{
+    struct repair_wish wish = {.resume = true, .peer = "tcp://127.0.0.1:1"};
+    enum repair_order what = REPAIR_ORDER_AWAY;
+    char node[17];
+
+    open_damaged();
+    CHECK_OK(order_at(0, TASK_PAUSE));
+    CHECK_OK(order_at(1, TASK_PAUSE));
+    CHECK_OK(nodes_run(&nodes, 3000));
+    CHECK_ERROR(wish_at(0, wish, &what), NEAP_INVALID);
+    CHECK_EQUAL(find(0, TASK_REPAIR).task.state, TASK_PAUSED);
+    wish.peer = node;
+    snprintf(node, sizeof node, "%016llx",
+             (unsigned long long)nodes.sides[0].gossip->peers[0].node);
+    CHECK_OK(wish_at(0, wish, &what));
+    CHECK_TEXT(repair_order_word(what), "ordered");
+    CHECK_EQUAL(find(0, TASK_REPAIR).task.state, TASK_WAITS);
+    CHECK_OK(nodes_run(&nodes, 1500));
+    CHECK_EQUAL(healed(), 1);
+    CHECK(!pair_at(0)->ordered);
+    CHECK_EQUAL(find(0, TASK_REPAIR).count, 0);
+    nodes_close(&nodes);
+}
+
+TEST(an_order_that_is_interrupted_begins_again)
+{
+    enum repair_order what = REPAIR_ORDER_AWAY;
+    size_t other;
+
+    open_damaged();
+    other = !beginner();
+    CHECK_OK(order_at(!other, TASK_PAUSE)); /* that one would begin by itself */
+    CHECK_OK(nodes_run(&nodes, 3000));
+    nodes.loses[MESSAGE_REPAIR] = 1;
+    CHECK_OK(repair(other, &what));
+    for (unsigned i = 0; i < 1000 && !find(other, TASK_REPAIR).task.since_ms; i++)
+        CHECK_OK(nodes_run(&nodes, 1));
+    CHECK_EQUAL(find(other, TASK_REPAIR).task.state, TASK_RUNS);
+    isolate(true);
+    CHECK_OK(nodes_run(&nodes, 1000));
+    CHECK_EQUAL(healed(), 0);
+    CHECK_EQUAL(find(other, TASK_REPAIR).task.state, TASK_WAITS);
+    isolate(false);
+    CHECK_OK(nodes_run(&nodes, 6000));
+    CHECK_EQUAL(healed(), 1);
+    CHECK(!pair_at(other)->ordered);
+    nodes_close(&nodes);
+}
+
+static size_t repair_bytes(void)
+{
+    return nodes.bytes[MESSAGE_TREE] + nodes.bytes[MESSAGE_TREED] + nodes.bytes[MESSAGE_REPAIR] +
+           nodes.bytes[MESSAGE_REPAIRED] + nodes.bytes[MESSAGE_MEND];
+}
+
+enum { LOST = 150, BUDGET = 1000 };
+
+/* Of an order with this budget: how many bytes travelled in 5 seconds. */
+static size_t bytes_in_five_seconds(uint64_t budget)
+{
+    enum repair_order what = REPAIR_ORDER_AWAY;
+    char name[16];
+    size_t before;
+
+    CHECK_OK(nodes_open_with_trees(&nodes, 10, 10, PAGE));
+    fill(0, CELLS);
+    CHECK_OK(nodes_run(&nodes, 3000));
+    for (unsigned i = 0; i < LOST; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        CHECK_OK(lose(0, name));
+    }
+    CHECK_OK(order_at(!0, TASK_PAUSE));
+    CHECK_OK(order_at(0, TASK_PAUSE));
+    CHECK_OK(scrub(0));
+    CHECK_OK(nodes_run(&nodes, 3000));
+    before = repair_bytes();
+    CHECK_OK(wish_at(0, (struct repair_wish){.resume = true, .bytes_per_s = budget}, &what));
+    CHECK_TEXT(repair_order_word(what), "ordered");
+    CHECK_OK(nodes_run(&nodes, 5000));
+    return repair_bytes() - before;
+}
+
+TEST(an_order_keeps_to_its_budget)
+{
+    size_t all = bytes_in_five_seconds(0), some;
+
+    CHECK_EQUAL(healed(), LOST);
+    CHECK(all > 8 * BUDGET);
+    nodes_close(&nodes);
+    some = bytes_in_five_seconds(BUDGET);
+    CHECK(some > 4 * BUDGET && some < 5 * BUDGET + 3 * PAGE);
+    CHECK(healed() > 0 && healed() < LOST);
+    CHECK_EQUAL(find(0, TASK_REPAIR).task.state, TASK_RUNS);
+    CHECK_OK(nodes_run(&nodes, 60000));
+    CHECK_EQUAL(healed(), LOST);
+    CHECK(agree());
     nodes_close(&nodes);
 }
 
