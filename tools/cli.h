@@ -20,6 +20,9 @@ struct cli {
     struct neap_bytes fields[FIELDS_MAX];
     size_t fields_count;
     int dry_run;           /* --dry-run: of repair */
+    const char *budget;    /* --budget: of repair, bytes a second */
+    int resume;            /* --resume: of repair */
+    int yes;               /* --yes: of what has no way back */
     int prometheus;        /* --prometheus: of stats */
     int ring;              /* --ring: of demo */
     int file;              /* --file: of init */
@@ -40,7 +43,7 @@ struct command {
     int least, most;
     int needs_node;
     /* Those that mean something to it: f(ield) t(ype) (from) l(imit) (for)m(at) o(nce) p(eer)
-     * (tim)e (--)F(ile) k(ind and rights) b (since). */
+     * (tim)e (--)F(ile) k(ind and rights) b (since) d(ry run) B(udget, resume) y(es). */
     const char *flags;
     command_run run;
 };
@@ -125,8 +128,14 @@ int command_tasks(struct cli *cli);
 int command_task(struct cli *cli);
 int command_scrub(struct cli *cli);
 int command_limit(struct cli *cli);
-int command_repair(struct cli *cli);
+/* A task on one line. */
+void task_text(const json_t *task, char *ret_text, size_t size);
+/* cli_follow.c: shows how far the tasks of these ids are, until none of them is there; so many
+ * there were at first. An exit code. */
+int tasks_follow(struct cli *cli, const json_t *ids, size_t *ret_count);
 /* cli_repair.c */
+int command_repair(struct cli *cli);
+/* cli_foresee.c */
 int repair_foresee(struct cli *cli); /* --dry-run */
 /* demo.c */
 int command_demo(struct cli *cli);
@@ -162,6 +171,9 @@ void item_free(struct neap_item *item);
 /* Says on stderr what went wrong, as an exit code. */
 int cli_fail(struct cli *cli, int code, const char *doing);
 int cli_exit_code(int code);
+/* Is the operator sure? Asked on a terminal, else --yes is wanted. 0, or an exit code after saying
+ * so. */
+int cli_sure(struct cli *cli, const char *doing, const char *what);
 struct neap_place cli_place(const struct cli *cli); /* argv[0] and argv[1], and --field */
 struct neap_bytes bytes_of(const char *text);
 /* A whole number, not over `most`. 0, or -1. */

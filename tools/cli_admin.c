@@ -277,9 +277,12 @@ int command_stats(struct cli *cli)
 int command_revoke(struct cli *cli)
 {
     const char *const words[] = {"revoke", cli->argv[0]};
-    int result;
-    json_t *json = cli_ask(cli, 2, words, &result);
+    int result = cli_sure(cli, "revoke", "there is no way back for that identity");
+    json_t *json;
 
+    if (result)
+        return result;
+    json = cli_ask(cli, 2, words, &result);
     json_decref(json);
     return result;
 }
@@ -332,7 +335,12 @@ int command_subscribe(struct cli *cli)
 int command_unsubscribe(struct cli *cli)
 {
     const char *const words[] = {"unsubscribe", cli->argv[0], cli->argc > 1 ? cli->argv[1] : NULL};
+    int result = 0;
 
+    if (cli->argc > 1)
+        result = cli_sure(cli, "unsubscribe", "what nobody else has is lost with it");
+    if (result)
+        return result;
     return subscriptions_print(cli, cli->argc > 1 ? 3 : 2, words);
 }
 

@@ -43,6 +43,23 @@ int cli_fail(struct cli *cli, int code, const char *doing)
     return cli_exit_code(code);
 }
 
+int cli_sure(struct cli *cli, const char *doing, const char *what)
+{
+    char answer[16] = "";
+
+    if (cli->yes)
+        return 0;
+    if (cli->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        snprintf(cli->error.text, sizeof(cli->error.text), "%s: say --yes if it is to be", what);
+        return cli_fail(cli, NEAP_REFUSED, doing);
+    }
+    fprintf(stderr, "neap: %s: %s. Go on? [y/N] ", doing, what);
+    if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+        return 0;
+    fprintf(stderr, "neap: %s: nothing was done\n", doing);
+    return EXIT_NO;
+}
+
 struct neap_bytes bytes_of(const char *text)
 {
     return (struct neap_bytes){.data = text, .size = strlen(text)};

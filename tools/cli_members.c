@@ -92,6 +92,10 @@ static int command_on(struct cli *cli, const char *verb, const char *done)
 
 int command_forget(struct cli *cli)
 {
+    int result = cli_sure(cli, "forget", "it is never let in again under that id");
+
+    if (result)
+        return result;
     return command_on(cli, "forget", "forgotten");
 }
 

@@ -185,9 +185,14 @@ static void print_done(const json_t *json)
 
 int command_plan(struct cli *cli)
 {
-    int result;
-    json_t *json = ask(cli, "plan", &result);
+    int result = 0;
+    json_t *json;
 
+    if (strcmp(cli->argv[0], "skip") == 0)
+        result = cli_sure(cli, "plan skip", "what only that node has may be missed from then on");
+    if (result)
+        return result;
+    json = ask(cli, "plan", &result);
     if (json == NULL)
         return result;
     if (cli->json)

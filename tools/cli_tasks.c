@@ -1,4 +1,4 @@
-/* tasks, task, scrub, repair, limit: long work, shown and ordered. */
+/* tasks, task, scrub, limit: long work, shown and ordered. */
 #include <string.h>
 
 #include "tools/cli.h"
@@ -12,7 +12,7 @@ static int printed_as_json(const struct cli *cli, json_t *json)
     return 1;
 }
 
-static void print_task(const json_t *task)
+void task_text(const json_t *task, char *ret_text, size_t size)
 {
     char done[80] = "-", since[32] = "-";
     json_int_t total = number_of(task, "total"), ms = number_of(task, "since_ms_ago");
@@ -30,14 +30,15 @@ static void print_task(const json_t *task)
     if (json_is_integer(json_object_get(task, "since_ms_ago")))
         snprintf(since, sizeof(since), "%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT " s",
                  ms / 1000, ms / 100 % 10);
-    printf("%-28s %-8s %10s  %-36s %s\n", text_of(task, "id"), text_of(task, "state"), since, done,
-           text_of(task, "peer"));
+    snprintf(ret_text, size, "%-28s %-8s %10s  %-36s %s", text_of(task, "id"),
+             text_of(task, "state"), since, done, text_of(task, "peer"));
 }
 
 int command_tasks(struct cli *cli)
 {
     const char *const words[] = {"tasks"};
     const json_t *item, *tasks;
+    char line[1024];
     int result;
     size_t i;
     json_t *json = cli_ask(cli, 1, words, &result);
@@ -48,17 +49,40 @@ int command_tasks(struct cli *cli)
     if (!printed_as_json(cli, json)) {
         if (json_array_size(tasks))
             printf("%-28s %-8s %10s  %-36s %s\n", "task", "state", "since", "done", "peer");
-        json_array_foreach(tasks, i, item) print_task(item);
+        json_array_foreach(tasks, i, item)
+        {
+            task_text(item, line, sizeof(line));
+            printf("%s\n", line);
+        }
     }
     json_decref(json);
     return result;
+}
+
+/* Until it is there no more, whatever became of it. */
+static int task_follow(struct cli *cli)
+{
+    json_t *ids = json_pack("[s]", cli->argv[1]);
+    size_t count;
+    int result = tasks_follow(cli, ids, &count);
+
+    json_decref(ids);
+    if (result || count)
+        return result;
+    snprintf(cli->error.text, sizeof(cli->error.text), "nothing of the name %.200s: see tasks",
+             cli->argv[1]);
+    return cli_fail(cli, NEAP_NOTFOUND, "task follow");
 }
 
 int command_task(struct cli *cli)
 {
     const char *const words[] = {"task", cli->argv[0], cli->argv[1]};
     int result;
-    json_t *json = cli_ask(cli, 3, words, &result);
+    json_t *json;
+
+    if (strcmp(cli->argv[0], "follow") == 0)
+        return task_follow(cli);
+    json = cli_ask(cli, 3, words, &result);
 
     if (json)
         (void)printed_as_json(cli, json);
@@ -74,36 +98,6 @@ int command_scrub(struct cli *cli)
 
     if (json && !printed_as_json(cli, json))
         printf("begun: see `neap tasks`, and `neap status` for what it finds\n");
-    json_decref(json);
-    return result;
-}
-
-/* A peer that can't be repaired with now: exit 3. */
-int command_repair(struct cli *cli)
-{
-    const char *const words[] = {"repair", cli->argc ? cli->argv[0] : NULL};
-    const json_t *item;
-    int result;
-    size_t i;
-    json_t *json = NULL;
-
-    if (cli->dry_run)
-        return repair_foresee(cli);
-    json = cli_ask(cli, cli->argc ? 2 : 1, words, &result);
-
-    if (json == NULL)
-        return result;
-    if (!printed_as_json(cli, json)) {
-        printf("%-24s %-36s %s\n", "bucket", "peer", "repair");
-        json_array_foreach(json_object_get(json, "orders"), i, item)
-            printf("%-24s %-36s %s\n", text_of(item, "bucket"), text_of(item, "peer"),
-                   text_of(item, "text"));
-    }
-    json_array_foreach(json_object_get(json, "orders"), i, item)
-    {
-        if (strcmp(text_of(item, "order"), "away") == 0)
-            result = EXIT_UNREACHABLE;
-    }
     json_decref(json);
     return result;
 }

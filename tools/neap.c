@@ -56,23 +56,23 @@ static const struct command commands[] = {
     {"retire", "NODE", "logs wait no more for a node that is away; it compares when it returns", 1,
      1, 1, "n", command_retire},
     {"forget", "NODE", "one that will never return is no member any more, and is not let in", 1, 1,
-     1, "n", command_forget},
+     1, "ny", command_forget},
     {"isolate", "on|off", "cut the node off from its peers, or back on", 1, 1, 1, "n",
      command_isolate},
-    {"revoke", "KIND/ID", "end what a certificate gives, everywhere and at once", 1, 1, 1, "n",
+    {"revoke", "KIND/ID", "end what a certificate gives, everywhere and at once", 1, 1, 1, "ny",
      command_revoke},
     {"revoked", "", "who is", 0, 0, 1, "n", command_revoked},
     {"subscribe", "NAME", "the node holds the bucket, or those that fit the glob", 1, 1, 1, "n",
      command_subscribe},
     {"unsubscribe", "NAME [force]", "... and no longer: handed over, then dropped here alone", 1, 2,
-     1, "n", command_unsubscribe},
+     1, "ny", command_unsubscribe},
     {"subscriptions", "", "what it subscribes to, and what is on its way out", 0, 0, 1, "n",
      command_subscriptions},
     {"ring", "[RING [slots|key BUCKET KEY]]", "who holds which slots, and how far a move is", 0, 4,
      1, "n", command_ring},
     {"plan", "WHAT RING [WORD]...",
      "change it: create, join, leave, replace, weight; show, then commit; clear, skip", 2, 6, 1,
-     "n", command_plan},
+     "ny", command_plan},
     {"explain", "BUCKET KEY", "which events made it what it is, by whom, and who lacks which", 2, 2,
      1, "nft", command_explain},
     {"diff", "[BUCKET [KEY]]", "what other nodes have otherwise, and why; exit 1 if anything", 0, 2,
@@ -93,11 +93,13 @@ static const struct command commands[] = {
      "n", command_log},
     {"tasks", "", "long work that is under way or paused, and how far it is", 0, 0, 1, "n",
      command_tasks},
-    {"task", "pause|resume|cancel ID", "one of them", 2, 2, 1, "n", command_task},
+    {"task", "pause|resume|cancel|follow ID", "one of them; follow: how far it is, to its end", 2,
+     2, 1, "n", command_task},
     {"scrub", "[BUCKET]", "read all cells again now, and check them against the trees", 0, 1, 1,
      "n", command_scrub},
-    {"repair", "[BUCKET]", "compare with all peers now, and mend what was lost (--dry-run)", 0, 1,
-     1, "nd", command_repair},
+    {"repair", "[BUCKET]",
+     "compare with all peers now, and mend (--dry-run, --from, --budget)", 0, 1, 1, "nsdB",
+     command_repair},
     {"limit", "[NAME N]", "bulk_max (bytes a second), scrub_max (cells) until the node restarts", 0,
      2, 1, "n", command_limit},
     {"backup", "[verify] DIRECTORY", "copy the node's data to a new directory; check a copy", 1, 2,
@@ -163,7 +165,8 @@ static void help(void)
            "  -f, --field NAME      a step into a map; may be repeated\n"
            "      --type TYPE       %s\n"
            "  -o, --output FORM     table (default) or json\n"
-           "      --from NAME       start listing here; of watch: start, or a token\n"
+           "      --from NAME       start listing here; of watch: start, or a token; of repair: "
+           "with this node alone\n"
            "      --limit N         list at most so many\n"
            "      --peer ADDRESS    of diff: this peer alone (its address, or its node's id)\n"
            "      --since TOKEN     of bundle export: what came after it\n"
@@ -182,6 +185,9 @@ static void help(void)
            "15m, "
            "8h, 30d; ms without a letter\n"
            "      --dry-run         of repair: what it would send and take, and nothing is done\n"
+           "      --budget RATE     of repair: so many bytes a second, also as 500k or 2m\n"
+           "      --resume          of repair: also where it is paused\n"
+           "      --yes             of what has no way back: without being asked\n"
            "      --prometheus      of stats: in the text format of Prometheus\n"
            "      --ring            of demo: five nodes hold a ring, and one is replaced\n"
            "      --file            of init: a file with id and key alone, for nodes without TLS\n"
@@ -409,6 +415,9 @@ static int flags_fit(const struct cli *cli, const struct command *command)
                  {cli->since != NULL, 'b', "--since"},
                  {cli->prometheus, 'P', "--prometheus"},
                  {cli->dry_run, 'd', "--dry-run"},
+                 {cli->budget != NULL, 'B', "--budget"},
+                 {cli->resume, 'B', "--resume"},
+                 {cli->yes, 'y', "--yes"},
                  {cli->ring, 'R', "--ring"},
                  {cli->file, 'F', "--file"},
                  {cli->kind != NULL, 'k', "--kind"},
@@ -481,6 +490,9 @@ int main(int argc, const char **argv)
         {"once", 0, POPT_ARG_STRING, NULL, FLAG_ONCE, NULL, NULL},
         {"ttl", 0, POPT_ARG_STRING, NULL, FLAG_TTL, NULL, NULL},
         {"dry-run", 0, POPT_ARG_NONE, &cli.dry_run, 0, NULL, NULL},
+        {"budget", 0, POPT_ARG_STRING, &cli.budget, 0, NULL, NULL},
+        {"resume", 0, POPT_ARG_NONE, &cli.resume, 0, NULL, NULL},
+        {"yes", 0, POPT_ARG_NONE, &cli.yes, 0, NULL, NULL},
         {"prometheus", 0, POPT_ARG_NONE, &cli.prometheus, 0, NULL, NULL},
         {"ring", 0, POPT_ARG_NONE, &cli.ring, 0, NULL, NULL},
         {"file", 0, POPT_ARG_NONE, &cli.file, 0, NULL, NULL},

@@ -69,7 +69,7 @@ check "each command is offered the flags that it takes" takers
 
 words()
 {
-    offers 'off on' isolate '' && offers 'cancel pause resume' -n x task '' && offers pause task pa &&
+    offers 'off on' isolate '' && offers 'cancel follow pause resume' -n x task '' && offers pause task pa &&
         offers 'create list revoke' token '' && offers 'json table' -o '' && offers 'json' --output j &&
         offers 'all each edge local one quorum' get --level '' && offers '--cluster --dir --limit --node --output --timeout' big -- &&
         offers '--kind' token --k && offers '' get --once '' && offers '' explain shop '' &&

@@ -229,7 +229,7 @@ check "another cluster, crossed on purpose, gets nothing and gives nothing" stra
 # revoked IDENTITY: no link of his, no certificate anew, not even with a token of the same id.
 revoked()
 {
-    who=$(identity "$work/tablet") && gives 0 -n "$work/a.sock" revoke "$who" &&
+    who=$(identity "$work/tablet") && gives 0 -n "$work/a.sock" --yes revoke "$who" &&
         prints "$who" -n "$work/a.sock" revoked &&
         fails 4 'revoked|refuse' cert renew "$work/tablet" "$at_a" &&
         "$NEAP" token create "$work/one" --kind device --id "${who#*/}" >"$work/token2" &&

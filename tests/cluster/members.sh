@@ -81,9 +81,9 @@ check "logs wait no more for who is retired; it compares when it returns" retire
 
 forgets()
 {
-    fails 4 'is there' -n "$work/b.sock" forget a && fails 4 'this node' -n "$work/b.sock" forget b &&
-        fails 1 "no node nobody" -n "$work/b.sock" forget nobody && killed a &&
-        on b put shop plum late && until_true 60 sees b a '.*(dead|left)' && on b forget a &&
+    fails 4 'is there' -n "$work/b.sock" --yes forget a && fails 4 'this node' -n "$work/b.sock" --yes forget b &&
+        fails 1 "no node nobody" -n "$work/b.sock" --yes forget nobody && killed a &&
+        on b put shop plum late && until_true 60 sees b a '.*(dead|left)' && on b --yes forget a &&
         until_true 60 sees c a '.*forgotten' && until_true 60 nothing_logged b && until_true 60 nothing_logged c &&
         until_true 60 gives 0 -n "$work/c.sock" peers
 }

@@ -96,6 +96,70 @@ all_mended()
 }
 check "the repair does that, within 10 %: cells and bytes" mended
 
+# One side loses some again; the other does not begin by itself.
+again()
+{
+    ! end a KILL || return 1
+    for i in 5 46 87 128 169 210 251 292; do
+        "$lose" "$work/a" shop "k$i" || return 1
+    done
+    gives 0 -n "$work/b.sock" task pause repair:shop && member a b &&
+        gives 0 -n "$work/a.sock" task pause repair:shop && until_true 60 differs
+}
+differs()
+{
+    gives 1 -n "$work/a.sock" verify shop && grep -q 'b.peer *differs' "$work/out"
+}
+# runs STATE: as tasks tell.
+runs()
+{
+    gives 0 -n "$work/a.sock" tasks && grep -qE "^repair:shop +$1 " "$work/out"
+}
+slow()
+{
+    again && gives 0 -n "$work/a.sock" --from "ipc://$work/b.peer" --budget 20 --resume repair shop &&
+        grep -qE '^repair:shop +.*begins as soon' "$work/out" && until_true 60 runs runs &&
+        gives 0 -n "$work/a.sock" task pause repair:shop && runs paused && differs
+}
+check "an order with a budget is a task, which takes its time and can be paused" slow
+
+followed()
+{
+    "$NEAP" -n "$work/a.sock" task follow repair:shop >"$work/followed" 2>&1 &
+    follower=$!
+    until_true 60 grep -q '^repair:shop *paused' "$work/followed" &&
+        gives 0 -n "$work/a.sock" --resume repair shop && wait $follower &&
+        gives 0 -n "$work/a.sock" verify shop && ! runs '[a-z]*'
+}
+check "it is followed until it has ended, and goes on with --resume" followed
+
+on_terminal()
+{
+    again && script -qec "'$NEAP' -n '$work/a.sock' --resume repair shop" /dev/null </dev/null >"$work/seen" &&
+        grep -q 'goes on without you' "$work/seen" && grep -q 'repair:shop .*it has ended' "$work/seen" &&
+        gives 0 -n "$work/a.sock" verify shop
+}
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+    check "on a terminal it shows how far it is" on_terminal
+else
+    skip "on a terminal it shows how far it is" "script cannot make a terminal here"
+fi
+
+# A question on a terminal is answered there; elsewhere --yes is wanted.
+sure()
+{
+    fails 4 'nobody: |--yes' -n "$work/a.sock" forget nobody || return 1
+    for answer in y n; do
+        echo $answer | script -qec "'$NEAP' -n '$work/a.sock' forget nobody" /dev/null >"$work/$answer"
+    done
+    grep -q 'no node nobody' "$work/y" && grep -q 'nothing was done' "$work/n"
+}
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+    check "what has no way back asks" sure
+else
+    skip "what has no way back asks" "script cannot make a terminal here"
+fi
+
 gone()
 {
     end b TERM

@@ -59,6 +59,8 @@ once|0|-|$A once
 stats|0|-|$A stats
 -|0|-|$A subscribe shop
 -|0|-|$A unsubscribe nowhere
+error|4|--yes|$A unsubscribe nowhere force
+-|2|means nothing to put|$A --yes put shop a b
 subscriptions|0|-|$A subscriptions
 error|1|no ring|$A ring main
 rings|0|-|$A ring
@@ -77,12 +79,13 @@ ring|0|-|$A ring main
 rings|0|-|$A ring
 ring_slots|0|-|$A ring main slots
 ring_key|0|-|$A ring main key orders@main 17
-error|4|nothing moves|$A plan skip main 00000000000000a1
+error|4|--yes|$A plan skip main 00000000000000a1
+error|4|nothing moves|$A --yes plan skip main 00000000000000a1
 plan_staged|0|-|$A plan replace main 00000000000000a1 00000000000000b2
 plan|0|-|$A plan show main
 plan_commit|0|-|$A plan commit main 2
 ring|0|-|$A ring main
-plan_skip|0|-|$A plan skip main 00000000000000a1
+plan_skip|0|-|$A --yes plan skip main 00000000000000a1
 explain|0|-|$A explain shop apple
 error|1|no such object|$A explain shop nothing
 explain|0|-|$A diff shop apple
@@ -111,6 +114,15 @@ log|0|-|$A log why shop
 error|2|why, and a bucket|$A log what
 repair|0|-|$A repair shop
 error|1|no bucket|$A repair nowhere
+repair|0|-|$A --from ipc://$work/b.peer --budget 500k --resume repair shop
+error|2|no peer.s address|$A --from nobody repair
+error|2|from PEER, budget N|$A --budget fast repair
+error|2|from PEER, budget N|$A --budget 0 repair
+-|2|mean nothing|$A --budget 1m --dry-run repair shop
+repair_dry_run|0|-|$A --from ipc://$work/b.peer repair --dry-run shop
+error|2|no peer.s address|$A --from nobody repair --dry-run shop
+-|2|means nothing to scrub|$A --resume scrub
+error|1|nothing of the name|$A task follow repair:shop
 repair_dry_run|0|-|$A repair --dry-run shop
 error|1|no such|$A repair --dry-run nowhere
 scrub|0|-|$A scrub
@@ -135,12 +147,14 @@ tokens|0|-|-o json token list $work/trust
 error|2|.|-o json token frobnicate $work/trust
 error|1|.|-o json join $work/none tls+tcp://127.0.0.1:1 $work/joined
 error|2|.|-o json cert frobnicate $work/trust
--|0|-|$A revoke node/0123456789abcdef
-error|2|.|$A revoke nobody
+error|4|--yes|$A revoke node/0123456789abcdef
+-|0|-|$A --yes revoke node/0123456789abcdef
+error|2|.|$A --yes revoke nobody
 revoked|0|-|$A revoked
 peers|0|-|$A peers
 error|1|no node nobody|$A retire nobody
-error|1|no node nobody|$A forget nobody
+error|4|--yes|$A forget nobody
+error|1|no node nobody|$A --yes forget nobody
 -|0|-|$A isolate on
 doctor|1|-|$A doctor
 hints|0|-|$A hints shop

@@ -160,7 +160,7 @@ check "a new certificate is taken while it runs" renewed
 
 revoked()
 {
-    on a revoke "$(id_of c)" &&
+    on a --yes revoke "$(id_of c)" &&
         until_true 60 grep -q 'event=peer_down .*revoked' "$work/b.log" &&
         until_true 60 grep -q 'event=refused .*owner is revoked' "$work/a.log" &&
         on a put shop after gone && until_true 60 prints gone -n "$work/b.sock" get shop after &&
