@@ -75,7 +75,7 @@ int tasks_follow(struct cli *cli, const json_t *ids, size_t *ret_count)
         nanosleep(&wait, NULL);
         count = look(&following, ids, &result);
     }
-    if (following.on_terminal && following.shown[0])
-        fprintf(stderr, "\r%-100s\n", count == 0 ? "it has ended" : "");
+    if (following.on_terminal && count == 0)
+        fprintf(stderr, "\r%-100s\n", "it has ended");
     return result;
 }

@@ -135,9 +135,12 @@ check "it is followed until it has ended, and goes on with --resume" followed
 
 on_terminal()
 {
-    again && script -qec "'$NEAP' -n '$work/a.sock' --resume repair shop" /dev/null </dev/null >"$work/seen" &&
-        grep -q 'goes on without you' "$work/seen" && grep -q 'repair:shop .*it has ended' "$work/seen" &&
-        gives 0 -n "$work/a.sock" verify shop
+    again && script -qec "'$NEAP' -n '$work/a.sock' --budget 2000 --resume repair shop" /dev/null \
+        </dev/null >"$work/seen" && gives 0 -n "$work/a.sock" verify shop || return 1
+    grep -q 'goes on without you' "$work/seen" && grep -qE 'repair:shop +(waits|runs) ' "$work/seen" &&
+        grep -q 'it has ended' "$work/seen" && return
+    cat "$work/seen"
+    return 1
 }
 if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     check "on a terminal it shows how far it is" on_terminal
