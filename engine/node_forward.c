@@ -140,8 +140,8 @@ static int names_check(struct node *node, const struct names *names, struct neap
     if (can_be)
         return 0;
     return error_set(error, NEAP_REFUSED,
-                     "this batch is of %zu slots, and no node owns all of them, so it can't be done "
-                     "as one: write what is of one key by itself: nothing was done",
+                     "this batch is of %zu slots, and no node owns all of them, so it can't be "
+                     "done as one: write what is of one key by itself: nothing was done",
                      names->count);
 }
 

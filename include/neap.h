@@ -143,8 +143,8 @@
  *     next one; a write that has none is UNCERTAIN. BUSY: too many are under way, here or there.
  *   - REFUSED is what is not handed on: level EDGE; call.once, as an id is remembered by the node
  *     that writes alone. A batch goes to a node that holds all of its buckets, else it is
- *     UNAVAILABLE; of buckets on a ring see neap_batch_commit(). With call.submit it is done when the call returns. neap_wait() waits for what
- *     this node holds.
+ *     UNAVAILABLE; of buckets on a ring see neap_batch_commit(). With call.submit it is done when
+ *     the call returns. neap_wait() waits for what this node holds.
  *
  * CALLS
  *   Each function takes a struct neap_call with what is not about the data: how durable, how long,
