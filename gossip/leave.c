@@ -16,16 +16,27 @@ enum { LEAVE_TURN_MS = 20, LEAVE_ASK_MS = 500, LEAVE_CELLS = 1024 };
 /* Those who keep the shard. */
 struct heirs {
     unsigned count;    /* whether they can be reached or not */
-    unsigned here;     /* can be */
     unsigned covering; /* are known to have all of it */
     unsigned relieved; /* have said so when they were asked, and that they stay */
     size_t best;       /* one that has it all; else any that could. NO_PEER: there is none */
 };
 
+/* Of a slot of a ring its owners in the newest layout are to have it: those of older ones hand it
+ * on, too. NULL: no slot. */
+static const struct layout *leave_layout(const struct gossip *gossip, const struct topic *topic,
+                                         unsigned *ret_slot)
+{
+    const struct ring *ring = rings_shard(&gossip->rings, topic->shard, ret_slot);
+    return ring && !BROKEN("drop-by-met") ? &ring_newest(ring)->layout : NULL;
+}
+
 /* Who can take over: not a device, and it stays. */
 static bool is_heir(const struct gossip *gossip, const struct topic *topic, size_t peer)
 {
-    return gossip_votes(gossip, peer) && topic_is_wanted(gossip, topic, peer);
+    unsigned slot;
+    const struct layout *layout = leave_layout(gossip, topic, &slot);
+    return gossip_votes(gossip, peer) && topic_is_wanted(gossip, topic, peer) &&
+           (!layout || layout_owns(layout, slot, gossip->peers[peer].node));
 }
 
 static const struct pair *heir_at(const struct gossip *gossip, const struct topic *topic,
@@ -56,10 +67,11 @@ static struct heirs heirs_of(const struct gossip *gossip, const struct topic *to
 {
     struct heirs heirs = {.best = NO_PEER};
     bool best_covers = false;
+    unsigned slot;
+    const struct layout *layout = leave_layout(gossip, topic, &slot);
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = heir_at(gossip, topic, i);
         heirs.count += is_heir(gossip, topic, i);
-        heirs.here += is_heir(gossip, topic, i) && peer_is_up(gossip, i);
         bool covers = pair && context_covers(&pair->context, all);
         heirs.covering += covers;
         heirs.relieved += covers && pair_relieves(gossip, pair, i);
@@ -68,6 +80,9 @@ static struct heirs heirs_of(const struct gossip *gossip, const struct topic *to
             best_covers = covers;
         }
     }
+    /* Those count, too, whom this node has not met since it was started. */
+    if (layout)
+        heirs.count = layout->n;
     return heirs;
 }
 

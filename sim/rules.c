@@ -42,6 +42,8 @@ static const struct rule table[] = {
     {"drop-removes", "what is dropped here is removed everywhere", "subscribe", NULL, 0},
     {"drop-by-one", "a shard is dropped when one of those who stay has all of it", NULL,
      "who_lets_go_waits_for_a_quorum_of_those_who_stay", 0},
+    {"drop-by-met", "of a slot's new owners only those count who were met since the start", NULL,
+     "who_lets_go_of_a_slot_waits_for_a_quorum_of_its_new_owners", 0},
     {"same-id-again", "a shard that was dropped is made again under its old id", NULL,
      "what_is_written_after_letting_go_is_not_taken_for_what_was_before", 0},
     {"pushes-again", "numbers of pushes begin anew when a bucket is subscribed to again",

@@ -312,6 +312,34 @@ TEST(a_layout_that_a_disk_has_lost_is_known_again_when_it_is_repaired)
     story_end(&story, false);
 }
 
+/* C, D and E are to have what A had; A meets C alone when it was started again. */
+TEST(who_lets_go_of_a_slot_waits_for_a_quorum_of_its_new_owners)
+{
+    begin(7);
+    for (unsigned i = 0; i < KEYS; i++)
+        CHECK_OK(write_at(i % 3, i, NEAP_ALL));
+    CHECK(sim_ring_next(&story.world, B, 28));
+    story_run(&story, 100);
+    story_cut(&story, A, D, true);
+    story_cut(&story, A, E, true);
+    story_run(&story, 30000);
+    CHECK_EQUAL(ring_at(A)->layouts_count, 1);
+    CHECK_EQUAL(ring_version(ring_newest(ring_at(A))->stamp), 2);
+    CHECK_EQUAL(slots_at(B), 0);
+    unsigned held = slots_at(A);
+    CHECK(held > 0);
+    sim_crash(&story.world, A);
+    sim_start(&story.world, A);
+    story_run(&story, 20000);
+    CHECK_EQUAL(slots_at(A), held);
+    story_cut(&story, A, D, false);
+    story_run(&story, 20000);
+    CHECK_EQUAL(slots_at(A), 0);
+    story_cut(&story, A, E, false);
+    story_run(&story, 10000);
+    story_end(&story, false);
+}
+
 TEST(a_listing_goes_on_while_slots_move)
 {
     static const enum neap_level levels[] = {NEAP_ONE, NEAP_QUORUM};
