@@ -162,7 +162,7 @@ void engine_asked(struct engine *engine, struct now now, struct done *done)
 
 bool engine_must_sync(const struct engine *engine, const struct outbox *outbox)
 {
-    return engine->wants_sync || outbox->names_events;
+    return engine->wants_sync || outbox->names_events || engine->store.annals.written;
 }
 
 int engine_flush(struct engine *engine, struct now now, struct batch *batch, struct outbox *outbox)

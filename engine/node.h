@@ -263,6 +263,12 @@ int node_differing(struct node *node, const char *verb, int argc, const char *co
 int node_verify(struct node *node, const char *verb, int argc, const char *const argv[],
                 struct buffer *ret_json, struct neap_error *error);
 
+/* node_history.c: the verb history; and an entry that ends now, durable when this returns. */
+struct annals_entry;
+int node_history(struct node *node, const char *word, struct buffer *ret_json,
+                 struct neap_error *error);
+int node_note(struct node *node, const struct annals_entry *entry);
+
 /* node_task.c: verbs tasks, task, scrub, repair. */
 int node_tasks(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);

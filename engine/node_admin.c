@@ -292,6 +292,7 @@ static const struct verb verbs[] = {
     {"unsubscribe", 3, NULL, node_subscribe},
     {"subscriptions", 1, NULL, node_subscribe},
     {"doctor", 1, node_doctor, NULL},
+    {"history", 2, node_history, NULL},
     {"big", 3, NULL, node_census},
     {"siblings", 3, NULL, node_census},
     {"hints", 2, node_hints, NULL},
@@ -336,7 +337,8 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "forget NODE, retire NODE, subscribe "
         "NAME, unsubscribe NAME [force], "
         "subscriptions, hints [BUCKET], log why [BUCKET], "
-        "bundle export FILE TOKEN|- BUCKET..., bundle apply FILE, doctor, big BUCKET [N], "
+        "bundle export FILE TOKEN|- BUCKET..., bundle apply FILE, doctor, "
+        "history [N], big BUCKET [N], "
         "siblings BUCKET "
         "[N], ring [RING [slots|key BUCKET "
         "KEY]], plan WHAT RING ...",

@@ -10,6 +10,7 @@
 #include "engine/explain.h"
 #include "engine/node_ask.h"
 #include "engine/status.h"
+#include "store/annals.h"
 
 enum { VERIFY_MS = 4000, VERIFY_MS_MAX = 600000 }; /* less than a client's call lasts */
 
@@ -26,6 +27,9 @@ struct verifying {
     uint64_t counts[3]; /* of verdicts */
     uint64_t unheld;    /* peers that do not subscribe to a bucket */
     bool failed;        /* no memory for the document */
+    /* For the history: of what differs, how many cells, and the first one. */
+    uint64_t began_ms, cells, node_id;
+    char peer[128], key[256];
 };
 
 /* ---- words ---- */
@@ -36,6 +40,7 @@ static int verify_words(struct verifying *verifying, int argc, const char *const
     unsigned long long number;
 
     verifying->for_ms = VERIFY_MS;
+    verifying->began_ms = node_now(verifying->node).wall_ms;
     if (argc > 0 && bucket_name_check(argv[0]))
         return error_set(verifying->error, NEAP_INVALID, "verify: %.100s: not a name of a bucket",
                          argv[0]);
@@ -101,6 +106,50 @@ static json_t *context_json(struct verifying *verifying, const struct context *c
     return all;
 }
 
+/* ---- for the history ---- */
+
+static void differing_note(struct verifying *verifying, const struct ask_answer *answer,
+                           const struct verify_result *result)
+{
+    const struct verify_key *key = result->keys;
+
+    if (verifying->counts[VERIFY_DIFFERS] == 1) {
+        snprintf(verifying->peer, sizeof verifying->peer, "%s", answer->address);
+        verifying->node_id = answer->node;
+        if (result->keys_count > 0)
+            path_text(slice_of(result->paths.data + key->at + 8, key->size - 8), verifying->key,
+                      sizeof verifying->key);
+    }
+    verifying->cells += result->keys_count;
+}
+
+/* One entry for all that was asked for. */
+static int verified_note(const struct verifying *verifying)
+{
+    const uint64_t *counts = verifying->counts;
+    struct annals_entry entry = {.kind = ANNALS_VERIFY,
+                                 .began_ms = verifying->began_ms,
+                                 .node = verifying->node_id,
+                                 .cells = verifying->cells,
+                                 .peer = slice_text(verifying->peer),
+                                 .key = slice_text(verifying->key)};
+    char cause[ANNALS_TEXT_MAX];
+
+    if (verifying->bucket) {
+        entry.bucket = slice_text(verifying->bucket);
+        entry.shard = verifying->shards[0];
+    }
+    snprintf(cause, sizeof cause, "%" PRIu64 " equal, %" PRIu64 " differ, %" PRIu64 " not known",
+             counts[VERIFY_EQUAL], counts[VERIFY_DIFFERS], counts[VERIFY_UNKNOWN]);
+    entry.cause = slice_text(cause);
+    entry.end = slice_text(counts[VERIFY_DIFFERS]   ? "differs"
+                           : counts[VERIFY_UNKNOWN] ? "not all is known"
+                                                    : "equal");
+    return node_note(verifying->node, &entry);
+}
+
+/* ---- JSON of keys ---- */
+
 /* Key and type of what a path names, and all of it as a text. */
 static json_t *key_json(struct verifying *verifying, const struct verify_result *result,
                         const struct verify_key *key)
@@ -164,6 +213,8 @@ static json_t *peer_json(struct verifying *verifying, const struct ask_answer *a
 
     verifying->counts[verdict] += !unheld;
     verifying->unheld += unheld;
+    if (verdict == VERIFY_DIFFERS)
+        differing_note(verifying, answer, result);
     put(verifying, json, "address", json_text(answer->address));
     put(verifying, json, "node", answer->node ? json_hex(answer->node) : json_null());
     put(verifying, json, "verdict", json_text(unheld ? "not held" : verdicts[verdict]));
@@ -217,6 +268,8 @@ static int verify_run(struct verifying *verifying, struct buffer *ret_json)
         code = bucket_verify(verifying, i, buckets);
     if (!code && verifying->failed)
         code = NEAP_NOMEM;
+    if (!code)
+        code = verified_note(verifying);
     if (!code)
         return json_into(json_pack("{so, sI, sI, sI, sI}", "buckets", buckets, "equal",
                                    (json_int_t)verifying->counts[VERIFY_EQUAL], "differing",

@@ -1,5 +1,8 @@
 #include "engine/trees.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/error.h"
 #include "engine/counting.h"
 #include "store/disk_cache.h"
@@ -57,6 +60,80 @@ static int build_ended(struct trees *trees, struct gossip *gossip, struct batch 
     return error;
 }
 
+/* ---- for the history ---- */
+
+static int scrub_tell(struct store *store, const struct shard *shard, struct now now,
+                      struct batch *batch, enum annals_kind kind, const char *cause,
+                      const char *end)
+{
+    const struct annals_entry entry = {.kind = kind,
+                                        .began_ms = now.wall_ms,
+                                        .ended_ms = now.wall_ms,
+                                        .shard = shard->id,
+                                        .replica = shard->replica,
+                                        .cells = shard->tree->now.cells,
+                                        .bucket = slice_text(shard->name),
+                                        .cause = slice_text(cause),
+                                        .end = slice_text(end)};
+
+    return annals_add(&store->annals, batch, &entry);
+}
+
+/* A shard was read to its end, and was as it was written, or not. */
+static int scrubbed_tell(struct trees *trees, struct store *store, const struct shard *shard,
+                         struct now now, struct batch *batch, bool differed)
+{
+    int error = 0;
+
+    trees->round_buckets++;
+    trees->round_cells += shard->tree->now.cells;
+    trees->round_differed += differed;
+    if (differed)
+        error = scrub_tell(store, shard, now, batch, ANNALS_CHANGED,
+                           "what is stored is not what was written",
+                           "compared with peers from here on");
+    if (!error && !trees->scrubs)
+        error = scrub_tell(store, shard, now, batch, ANNALS_SCRUB, "",
+                           differed ? "not all is as it was written" : "all is as it was written");
+    return error;
+}
+
+static int unreadable_tell(struct store *store, const struct shard *shard, struct now now,
+                           struct batch *batch)
+{
+    struct neap_error text = {0};
+
+    store->disk->ops->error(store->disk, &text);
+    return scrub_tell(store, shard, now, batch, ANNALS_FAULT,
+                      text.text[0] ? text.text : "cells can't be read",
+                      "the next start copies around it what can be read");
+}
+
+/* A round lasts: one that its process does not finish is told by the next. */
+static int round_tell(struct trees *trees, struct store *store, struct now now,
+                      struct batch *batch)
+{
+    const struct annals_entry entry = {.kind = ANNALS_SCRUB, .began_ms = now.wall_ms};
+    uint64_t number = annals_find(&store->annals, ANNALS_SCRUB, 0, 0);
+    char how[ANNALS_TEXT_MAX];
+    int error;
+
+    if (trees->scrubs == (number != 0))
+        return 0;
+    if (trees->scrubs) {
+        trees->round_buckets = trees->round_cells = trees->round_differed = 0;
+        trees->scrubs_ended = false;
+        error = annals_add(&store->annals, batch, &entry);
+        return error == NEAP_LIMIT ? 0 : error;
+    }
+    snprintf(how, sizeof how, "%s: %" PRIu64 " buckets read, %" PRIu64 " cells; %" PRIu64
+             " not as written", trees->scrubs_ended ? "whole" : "cancelled", trees->round_buckets,
+             trees->round_cells, trees->round_differed);
+    return annals_end(&store->annals, batch, number, now.wall_ms, how);
+}
+
+/* ---- steps ---- */
+
 static int shard_step(struct trees *trees, struct gossip *gossip, struct shard *shard,
                       struct now now, struct batch *batch, struct trace *trace, bool *ret_ended)
 {
@@ -103,6 +180,7 @@ static int scrub_next(struct trees *trees, struct store *store, struct shard **r
     *ret_shard = NULL;
     if (number == store->shards_count) {
         trees->scrubs = false;
+        trees->scrubs_ended = true;
         return 0;
     }
     if (trees->scrubs_rest)
@@ -147,6 +225,7 @@ static int trees_step(struct trees *trees, struct store *store, struct gossip *g
                       struct now now, struct batch *batch, struct trace *trace)
 {
     struct shard *shard;
+    uint64_t scrubbed = trees->scrubbed, differed = trees->differed;
     bool ended = false;
     int error = 0;
 
@@ -158,6 +237,8 @@ static int trees_step(struct trees *trees, struct store *store, struct gossip *g
     shard = shard_next(trees, store);
     if (!shard && trees->scrubs)
         error = scrub_next(trees, store, &shard);
+    if (!error)
+        error = round_tell(trees, store, now, batch);
     trees->idle = !error && !shard && !trees->scrubs;
     if (error || !shard)
         return error;
@@ -166,10 +247,14 @@ static int trees_step(struct trees *trees, struct store *store, struct gossip *g
     error = shard_step(trees, gossip, shard, now, batch, trace, &ended);
     if (ended || error)
         trees->from++;
-    if (error != NEAP_CORRUPT && error != NEAP_LIMIT)
+    if (!error && trees->scrubbed > scrubbed)
+        error = scrubbed_tell(trees, store, shard, now, batch, trees->differed > differed);
+    if (error == NEAP_CORRUPT && shard->holes_count == 0)
+        error = unreadable_tell(store, shard, now, batch);
+    else if (error != NEAP_CORRUPT && error != NEAP_LIMIT)
         return error;
     trees->next_at = now.mono_ms + TREES_AGAIN_MS;
-    return 0;
+    return error == NEAP_CORRUPT || error == NEAP_LIMIT ? 0 : error;
 }
 
 /* Numbers that are not known are made as trees are. */

@@ -29,6 +29,8 @@ struct trees {
     bool scrubs;               /* ... if one does */
     bool scrubs_rest;          /* by order of an operator: no shard is begun */
     uint64_t scrubs_ms;        /* mono_ms: when the round began */
+    bool scrubs_ended;         /* it came to its end */
+    uint64_t round_buckets, round_cells, round_differed; /* that it has read */
     uint64_t builds, scrubbed; /* shards, since opening: for status */
     uint64_t differed;         /* of those, whose cells were not what the tree said */
 };

@@ -161,6 +161,7 @@ static int wheel_commit(struct wheel *wheel, struct now now)
           sync ? ", sync" : "");
     if (sync) {
         engine->counts.syncs++;
+        engine->store.annals.written = false;
         engine->unsynced_since = 0;
         atomic_store(&wheel->unsynced, false);
     }

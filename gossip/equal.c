@@ -1,6 +1,6 @@
 /* Since when replicas of a shard are known to be the same, or not to be. Looked at with each change
  * of what a peer, or this node, has; so what was equal when it was last looked at is so until now.
- * It begins anew with the process: nothing is written for it. */
+ * It begins anew with the process: nothing is written for it but what the history has. */
 #include "gossip/ask.h"
 #include "gossip/state.h"
 
@@ -37,7 +37,7 @@ int equal_work(struct step *step, struct topic *topic, const struct shard *shard
             pair->differs_ms = step->now.wall_ms;
         error = hint_work(step, pair, shard);
     }
-    return error;
+    return error ? error : incident_work(step, topic, shard);
 }
 
 void equal_session_ended(struct pair *pair, const struct peer *peer)

@@ -104,7 +104,8 @@ static int heal_give_up(struct step *step, struct shard *shard, size_t index)
              shard->holes[index].cause);
     gossip->counts[REASON_holes_given_up]++;
     trace(gossip->trace, "%s", gossip->healed);
-    return hole_give_up(shard, step->batch, index);
+    int error = incident_given_up(step, shard, shard->holes[index].cause);
+    return error ? error : hole_give_up(shard, step->batch, index);
 }
 
 /* Holes that are filled, and of which more is known than the context says, wait for that: it is

@@ -69,9 +69,13 @@ static int repair_found_nothing(struct step *step, struct topic *topic, struct s
 int repair_end(struct step *step, struct topic *topic, struct shard *shard)
 {
     struct pair *pair = topic_pair(topic, topic->pull.peer);
-    int error = 0;
+    const struct repair *repair = topic->pull.repair;
+    int error = incident_repaired(step, topic, shard, repair->began_ms, repair->given,
+                                  repair->cells > 0);
+    if (error)
+        return error;
     pair->ordered = pair->budgeted = false;
-    if (topic->pull.repair->cells == 0) {
+    if (repair->cells == 0) {
         error = repair_found_nothing(step, topic, shard, pair);
     } else {
         step->gossip->counts[REASON_repairs]++;
@@ -183,6 +187,7 @@ static int repair_begin(struct step *step, struct topic *topic, const struct sha
         return NEAP_NOMEM;
     stretches_init(&repair->stretches);
     repair->budgeted = topic_pair(topic, peer)->budgeted;
+    repair->began_ms = step->now.wall_ms;
     int error = context_copy(&repair->context, &shard->context);
     if (error) {
         repair_free(repair);

@@ -11,7 +11,9 @@ struct repair {
     struct descent descent;
     struct stretches stretches;
     struct stretch_answer answer; /* scratch */
-    uint64_t cells;               /* taken and given */
+    uint64_t cells;               /* taken and given, so that there were some... */
+    uint64_t given;               /* ... and given, exactly */
+    uint64_t began_ms;            /* wall clock */
     bool budgeted;                /* it waits for gossip->budget, and what travels is taken of it */
 };
 

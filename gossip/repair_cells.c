@@ -104,6 +104,7 @@ static int cells_give(struct step *step, struct topic *topic, const struct shard
     if (!error)
         error = buffer_set(end, buffer_slice(&found.end));
     repair->cells += error ? 0 : found.cells;
+    repair->given += error ? 0 : found.cells;
     repair_travelled(step, repair, error ? 0 : found.page.size);
     if (!error)
         repair_given(step->gossip, &found);

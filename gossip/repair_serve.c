@@ -1,6 +1,7 @@
 #include "store/shard_repair.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -111,6 +112,9 @@ struct telling {
     struct step *step;
     const struct shard *shard;
     size_t peer;
+    uint64_t cells;
+    char first[FAULT_TEXT_MAX / 4];
+    bool lost; /* the first one, not only in part */
 };
 
 static void tell_healed(void *arg, struct slice path, bool lost)
@@ -119,6 +123,10 @@ static void tell_healed(void *arg, struct slice path, bool lost)
     struct gossip *gossip = telling->step->gossip;
     char key[FAULT_TEXT_MAX / 4];
     path_text(path, key, sizeof key);
+    if (telling->cells++ == 0) {
+        memcpy(telling->first, key, sizeof key);
+        telling->lost = lost;
+    }
     snprintf(gossip->healed, sizeof gossip->healed, "%.64s: %s was %s here, and is back from %.64s",
              telling->shard->name, key, lost ? "lost" : "not whole",
              peer_text(gossip, telling->peer));
@@ -133,7 +141,7 @@ const char *gossip_healed(const struct gossip *gossip)
 int page_take(struct step *step, struct topic *topic, struct shard *shard, size_t peer,
               struct slice page, struct buffer *ret_end, enum taken *ret_taken)
 {
-    struct telling telling = {step, shard, peer};
+    struct telling telling = {.step = step, .shard = shard, .peer = peer};
     struct view view = batch_view(step->batch);
     *ret_taken = TAKEN_BEHIND;
     if (shard->session.id)
@@ -141,6 +149,8 @@ int page_take(struct step *step, struct topic *topic, struct shard *shard, size_
     int error = repair_look(shard, &view, page, tell_healed, &telling, ret_end);
     if (!error)
         error = shard_repair_take(shard, step->batch, page, ret_taken);
+    if (!error && *ret_taken == TAKEN && telling.cells > 0)
+        error = incident_lost(step, shard, peer, telling.cells, telling.first, telling.lost);
     if (!error && *ret_taken == TAKEN) {
         topic_well(topic, FAULT_TAKING);
         topic_changed(step->gossip, topic);

@@ -737,6 +737,14 @@ void equal_since(const struct gossip *gossip, uint64_t shard, struct ask_answer 
 /* By a question whether they are. */
 void equal_told(struct pair *pair, bool equal, uint64_t asked_ms);
 
+/* incident.c: entries of the history (store/annals.h). NOMEM, CORRUPT, IO. */
+int incident_work(struct step *step, const struct topic *topic, const struct shard *shard);
+int incident_lost(struct step *step, const struct shard *shard, size_t peer, uint64_t cells,
+                  const char *key, bool whole);
+int incident_given_up(struct step *step, const struct shard *shard, const char *cause);
+int incident_repaired(struct step *step, const struct topic *topic, const struct shard *shard,
+                      uint64_t began_ms, uint64_t given, bool mended);
+
 /* repair.c */
 /* What a digest tells of my tree: 0 when it is not ready, or of another context than is told. */
 uint64_t repair_root(const struct shard *shard, const struct context *told);

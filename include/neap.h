@@ -1008,6 +1008,9 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *                               who lacks what, and why; with what is under way. At most LIMIT of
  *                               them (256); `next` is the FROM of the others. Waits up to 30 s
  *   doctor                      what is wrong, the worst first, and what to do about it
+ *   history [N]                 the N (50) newest entries of what happened here: repairs,
+ *                               verifications, scrubs, incidents, and how they ended; it outlives
+ *                               the process, and is told to no other node
  *   big BUCKET [N]              the N (20) objects that take most
  *   siblings BUCKET [N]         registers with more than one value
  *   bundle export FILE TOKEN|- BUCKET...

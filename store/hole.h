@@ -10,6 +10,7 @@
  * to cover all that, the hole is closed: it is as if nothing had been. */
 #ifndef NEAP_STORE_HOLE_H
 #define NEAP_STORE_HOLE_H
+#include "store/annals.h"
 #include "store/shard.h"
 
 enum { HOLE_CAUSE_MAX = 160 };
@@ -47,6 +48,11 @@ int holes_write_clipped(const struct shard *shard, struct batch *batch, uint64_t
 void holes_clip(struct shard *shard, uint64_t id, uint64_t n);
 /* Can someone who knows that much fill more of it than is filled already? */
 bool hole_gains(const struct hole *hole, const struct context *theirs);
+
+/* The first one of a shard that has some, for the history; its key is put into `ret_key`, which the
+ * entry borrows. */
+struct annals_entry hole_entry(const struct shard *shard, uint64_t wall_ms,
+                                  char ret_key[ANNALS_TEXT_MAX]);
 
 /* For who asks: a page of my cells in [from, to), or of the first of them; an empty `to` is the
  * end. BUSY, CORRUPT (a hole of mine is in the way), IO, NOMEM. */

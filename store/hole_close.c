@@ -34,6 +34,24 @@ static void hole_remove(struct shard *shard, size_t index)
     shard->holes_count--;
 }
 
+struct annals_entry hole_entry(const struct shard *shard, uint64_t wall_ms,
+                                  char ret_key[ANNALS_TEXT_MAX])
+{
+    const struct hole *hole = &shard->holes[0];
+    struct slice from = buffer_slice(&hole->from);
+
+    ret_key[0] = '\0';
+    if (from.size > 8)
+        path_text(slice_of(from.data + 8, from.size - 8), ret_key, ANNALS_TEXT_MAX);
+    return (struct annals_entry){.kind = ANNALS_UNREADABLE,
+                                  .began_ms = wall_ms,
+                                  .shard = shard->id,
+                                  .replica = shard->replica,
+                                  .bucket = slice_text(shard->name),
+                                  .key = slice_text(ret_key),
+                                  .cause = slice_text(hole->cause)};
+}
+
 /* ---- cells that nobody else will tell of ---- */
 
 static bool cell_is_known(const struct change *change, const struct slot *slot)

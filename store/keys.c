@@ -151,6 +151,23 @@ void key_once_number(struct key *ret_key, uint64_t number)
     key_add_u64(ret_key, number);
 }
 
+void key_annals(struct key *ret_key, uint64_t number)
+{
+    key_meta(ret_key, 'J');
+    key_add_u64(ret_key, number);
+}
+
+bool key_annals_is(struct slice key)
+{
+    return key.size == 1 + sizeof(uint64_t) && key.data[0] == 'J';
+}
+
+uint64_t key_annals_number(struct slice key)
+{
+    must(key_annals_is(key));
+    return bytes_get_u64(key.data + 1);
+}
+
 void key_expiry(struct key *ret_key, uint64_t expires, uint64_t shard, uint64_t bucket,
                 struct slice path)
 {

@@ -16,6 +16,7 @@
  *          'O' [id]                              how a write with this id ended (store/once.h)
  *          'E' [expires 8][shard 8][bucket 8][path]  of a cell (store/expiry.h)
  *          'M'                                   what expires up to then is hidden
+ *          'J' [number 8]                        what happened (store/annals.h)
  *          'N' [number 8]                        which id came as this one
  *          'N'                                   and which numbers there are
  *          'P'                                   what this node subscribes to
@@ -29,7 +30,7 @@
 #include "crdt/context.h"
 
 /* What keys of meta begin with; each has golden bytes (tests/golden). */
-#define KEY_META_KINDS "ABCDEFHIMNOPRSTUXY"
+#define KEY_META_KINDS "ABCDEFHIJMNOPRSTUXY"
 #define KEY_META_DERIVED "X"
 enum { KEY_SIZE_MAX = 4096 + 64 };
 enum { KEY_CELL_HEAD = 16, KEY_LOG_SIZE = 24 };
@@ -56,6 +57,7 @@ void key_unsettled(struct key *ret_key, uint64_t shard, uint64_t ref, uint64_t b
                    struct slice path);
 void key_once(struct key *ret_key, struct slice id);
 void key_once_number(struct key *ret_key, uint64_t number);
+void key_annals(struct key *ret_key, uint64_t number);
 /* `collection` is the beginning of a cell key without its shard. */
 void key_tally(struct key *ret_key, uint64_t shard, struct slice collection);
 void key_expiry(struct key *ret_key, uint64_t expires, uint64_t shard, uint64_t bucket,
@@ -79,6 +81,8 @@ uint64_t key_cell_bucket(struct slice key);
 bool key_log_is(struct slice key);
 struct dot key_log_dot(struct slice key);
 uint64_t key_shard_of(struct slice key); /* of a meta key S, R or U */
+bool key_annals_is(struct slice key);
+uint64_t key_annals_number(struct slice key);
 bool key_hole_is(struct slice key);
 struct slice key_hole_from(struct slice key);
 bool key_tally_is(struct slice key);

@@ -337,6 +337,8 @@ static int store_start(struct store *store, struct batch *batch, const struct di
     if (!code)
         code = expiry_open(&view, store->clock.wall_ms, &store->expiry, &store->clock.expires_next);
     if (!code)
+        code = annals_load(&store->annals, &view);
+    if (!code)
         code = subscriptions_load(&view, &store->subscriptions);
     store->subscriptions_version = 1;
     if (code == NEAP_NOTFOUND)
@@ -354,6 +356,8 @@ static int store_start(struct store *store, struct batch *batch, const struct di
     /* What its cells were when that was written is not known any more. */
     for (size_t i = 0; i < store->shards_count && suspect; i++)
         shard_compare_stop(store->shards[i]);
+    if (!code)
+        code = store_annals_open(store, batch);
     if (!code && !batch_is_empty(batch))
         code = store->disk->ops->commit(store->disk, batch, true);
     if (!code && suspect)

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "crdt/hlc.h"
 #include "store/expiry.h"
+#include "store/annals.h"
 #include "store/identity.h"
 #include "store/shard.h"
 #include "store/subscription.h"
@@ -26,6 +27,7 @@ struct store {
     uint64_t hlc_reserved;    /* stamps below are covered by the mark on disk */
     struct shard_clock clock; /* of all shards: keep its wall_ms up to date */
     struct expiry expiry;
+    struct annals annals;
     struct rng rng; /* seeded from entropy: new replica ids */
     struct store_trees trees;
     uint64_t hidden; /* a shard that store_find() does not find: whoever asks may not know of it */
@@ -46,6 +48,8 @@ struct store {
 int store_open(struct store *store, struct disk *disk, const struct directory_mark *mark,
                struct clock *clock, bool suspect, struct neap_error *error);
 void store_done(struct store *store);
+/* Of an opening (annals_open.c): what the history is told before all else. */
+int store_annals_open(struct store *store, struct batch *batch);
 /* There is no gossip: nor will there be, until it is closed. */
 void store_be_alone(struct store *store);
 /* From now on each shard keeps a tree of its cells, of 2^bits_max leaves at most (store/merkle.h);

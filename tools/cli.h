@@ -110,6 +110,8 @@ void print_dot_names(const char *what, const json_t *dots);
 /* cli_hints.c */
 int command_hints(struct cli *cli);
 int command_log(struct cli *cli);
+/* cli_history.c */
+int command_history(struct cli *cli);
 /* cli_bundle.c */
 int command_bundle(struct cli *cli);
 /* cli_watch.c */

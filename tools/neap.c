@@ -89,6 +89,8 @@ static const struct command commands[] = {
      62, 1, "nb", command_bundle},
     {"hints", "[BUCKET]", "what peers lack of what is here, how much, and since when", 0, 1, 1, "n",
      command_hints},
+    {"history", "", "repairs, verifications, scrubs, incidents: what happened, and how it ended", 0,
+     0, 1, "nl", command_history},
     {"log", "why [BUCKET]", "which member the log is kept for, since when, and what to do", 1, 2, 1,
      "n", command_log},
     {"tasks", "", "long work that is under way or paused, and how far it is", 0, 0, 1, "n",

@@ -664,8 +664,10 @@ class _NeapCalls:
         [FIELD...]] the same, of cells that differ somewhere differing BUCKET PEER [LIMIT [FROM]]
         which cells a peer (its address, or its node's id) has otherwise, who lacks what, and why;
         with what is under way. At most LIMIT of them (256); `next` is the FROM of the others. Waits
-        up to 30 s doctor what is wrong, the worst first, and what to do about it big BUCKET [N] the
-        N (20) objects that take most siblings BUCKET [N] registers with more than one value bundle
+        up to 30 s doctor what is wrong, the worst first, and what to do about it history [N] the N
+        (50) newest entries of what happened here: repairs, verifications, scrubs, incidents, and
+        how they ended; it outlives the process, and is told to no other node big BUCKET [N] the N
+        (20) objects that take most siblings BUCKET [N] registers with more than one value bundle
         export FILE TOKEN|- BUCKET... what came after a token, or all, into a new file of the
         node's; FILE begins with '/'; `token` names what is in it bundle apply FILE out of one, as
         from a peer; `token`: what is here then, `theirs`: what its maker had hints [BUCKET] what

@@ -96,6 +96,19 @@ all_mended()
 }
 check "the repair does that, within 10 %: cells and bytes" mended
 
+# What happened is there after a kill, and a stopped node tells it, too.
+told_after()
+{
+    ! end a KILL && gives 0 --dir "$work/a" history && cp "$work/out" "$work/killed" &&
+        grep -q '^[^ ]* *lost *shop .* 16 cells' "$work/killed" && grep -q 'back from the peer' "$work/killed" &&
+        gives 0 -n "$work/b.sock" history && grep -q '^[^ ]* *lost *shop .* 32 cells' "$work/out" &&
+        cat "$work/out" "$work/killed" | grep -q '^[^ ]* *repair *shop ' && member a b && until_true 60 equal a b &&
+        gives 0 -n "$work/a.sock" -o json history && grep -q '"kind": "lost"' "$work/out" &&
+        gives 0 -n "$work/a.sock" verify shop && gives 0 -n "$work/a.sock" history --limit 1 &&
+        grep -q '^[^ ]* *verify *shop .*1 equal' "$work/out"
+}
+check "history tells what was mended, after a kill" told_after
+
 # One side loses some again; the other does not begin by itself.
 again()
 {

@@ -94,6 +94,9 @@ error|1|no bucket|$A diff nowhere
 verify|0|-|$A verify shop
 error|2|not a name|$A verify a/b
 doctor|0|-|$A doctor
+history|0|-|$A history
+history|0|-|$A --limit 1 history
+error|2|from 1 to 1000|$A --limit 1001 history
 log|0|-|$A log why
 error|2|why, and a bucket|$A log what
 error|1|no bucket|$A hints nowhere

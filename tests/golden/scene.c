@@ -2,6 +2,7 @@
 
 #include "crdt/path.h"
 #include "engine/token.h"
+#include "store/annals.h"
 #include "store/hole.h"
 #include "store/keys.h"
 #include "store/merkle.h"
@@ -140,6 +141,31 @@ static void take_cell(struct replica *to, const struct replica *from, const char
     buffer_done(&path);
 }
 
+/* Of the history: the hole lasts, a repair has ended. */
+static void write_annals(struct replica *own)
+{
+    struct annals annals = {.first = 1, .next = 1};
+    const struct annals_entry repair = {.kind = ANNALS_REPAIR,
+                                        .began_ms = wall_ms,
+                                        .ended_ms = wall_ms + 5,
+                                        .shard = scene_shard(),
+                                        .replica = own->shard->replica,
+                                        .node = PEER_NODE,
+                                        .cells = 3,
+                                        .bucket = slice_text("shop"),
+                                        .peer = slice_text("tcp://10.0.0.7:7400"),
+                                        .end = slice_text("mended")};
+    const struct annals_entry hole = {.kind = ANNALS_UNREADABLE,
+                                      .began_ms = wall_ms,
+                                      .shard = scene_shard(),
+                                      .bucket = slice_text("shop"),
+                                      .key = slice_text("n:counter"),
+                                      .cause = slice_text("a damaged file")};
+
+    CHECK_OK(annals_add(&annals, own->batch, &repair));
+    CHECK_OK(annals_add(&annals, own->batch, &hole));
+}
+
 /* A write that its caller may ask for again. */
 static void keep_once(struct replica *own)
 {
@@ -158,6 +184,7 @@ static void keep_once(struct replica *own)
     CHECK_OK(subscriptions_save(own->batch, &list));
     subscriptions_done(&list);
     CHECK_OK(owner_write(own->batch, scene_shard(), 0x2222222222222222, &(struct owner){2, 17}));
+    write_annals(own);
     buffer_done(&bytes);
     token_done(&token);
 }

@@ -5,6 +5,7 @@
 
 #include "crdt/path.h"
 #include "engine/token.h"
+#include "store/annals.h"
 #include "store/format.h"
 #include "store/hole.h"
 #include "store/merkle.h"
@@ -268,6 +269,43 @@ static void say_incarnation(const struct view *view, struct buffer *text)
     say(text, "incarnation %" PRIu64 "\n", incarnation);
 }
 
+struct annals_saying {
+    uint64_t number;
+    struct buffer *text;
+};
+
+static int say_entry(void *arg, const struct annals_entry *entry)
+{
+    struct annals_saying *saying = arg;
+    const struct slice texts[] = {entry->bucket, entry->peer, entry->key, entry->cause,
+                                  entry->end};
+
+    if (entry->number != saying->number)
+        return 0;
+    say(saying->text, "%s, %" PRIu64 " to %" PRIu64 ", %" PRIx64 " %" PRIx64 " %" PRIx64
+        ", %" PRIu64 " cells, %" PRIu64 " times", annals_word(entry->kind), entry->began_ms,
+        entry->ended_ms, entry->shard, entry->replica, entry->node, entry->cells, entry->times);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        say(saying->text, "; %.*s", (int)texts[i].size, (const char *)texts[i].data);
+    say(saying->text, "\n");
+    return 0;
+}
+
+static void say_annals(const struct view *view, uint64_t number, struct buffer *text)
+{
+    struct annals_saying saying = {number, text};
+
+    CHECK_OK(annals_read(view, ANNALS_MAX, say_entry, &saying, NULL, NULL));
+}
+
+static void say_unsettled(struct slice key, struct buffer *text)
+{
+    say(text, "for residue %" PRIu64 ": %" PRIx64 "/", key_residue_ref(key),
+        key_unsettled_bucket(key));
+    say_path(text, key_unsettled_path(key));
+    say(text, "\n");
+}
+
 static void say_meta(const struct reading *reading, struct slice key, struct slice value,
                      struct buffer *text)
 {
@@ -304,6 +342,9 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
         CHECK(!reading->store.identity.fresh_life);
         say_identity(&reading->store.identity, text);
         break;
+    case 'J':
+        say_annals(&view, key_annals_number(key), text);
+        break;
     case 'M':
         say(text, "what expires up to %" PRIu64 " is hidden\n",
             (uint64_t)atomic_load(&reading->store.expiry.mark));
@@ -324,10 +365,7 @@ static void say_meta(const struct reading *reading, struct slice key, struct sli
         say_tree(reading, key, text);
         break;
     case 'U':
-        say(text, "for residue %" PRIu64 ": %" PRIx64 "/", key_residue_ref(key),
-            key_unsettled_bucket(key));
-        say_path(text, key_unsettled_path(key));
-        say(text, "\n");
+        say_unsettled(key, text);
         break;
     case 'X':
         say_ranking(key, text);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "sim/rules.h"
+#include "store/annals.h"
 #include "store/slot.h"
 
 enum { NAME_SIZE = 64 };
@@ -329,6 +330,43 @@ void story_told(struct story *story, const char *only, const char *expected)
 void story_forget(struct story *story)
 {
     buffer_clear(&story->world.text);
+}
+
+struct history_telling {
+    struct story *story;
+    size_t node;
+};
+
+static int history_line(void *arg, const struct annals_entry *entry)
+{
+    const struct {
+        struct slice text;
+        const char *before;
+    } parts[] = {{entry->bucket, " "},
+                 {entry->key, " "},
+                 {entry->peer, " with "},
+                 {entry->ended_ms ? entry->end : slice_text("it lasts"), ": "}};
+    struct history_telling *telling = arg;
+    char line[400];
+    size_t size;
+    if (entry->kind == ANNALS_SCRUB)
+        return 0;
+    size = (size_t)snprintf(line, sizeof line, "history: %s", annals_word(entry->kind));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].text.size > 0)
+            size += (size_t)snprintf(line + size, sizeof line - size, "%s%.*s", parts[i].before,
+                                     (int)parts[i].text.size, (const char *)parts[i].text.data);
+        CHECK(size < sizeof line);
+    }
+    world_line(&telling->story->world, telling->story->world.nodes[telling->node].name, line);
+    return 0;
+}
+
+void story_history(struct story *story, size_t node)
+{
+    const struct view view = {.disk = story->world.nodes[node].wheel.disk};
+    struct history_telling telling = {story, node};
+    CHECK_OK(annals_read(&view, ANNALS_MAX, history_line, &telling, NULL, NULL));
 }
 
 uint64_t story_counted(struct story *story, size_t node, const char *reason)

@@ -41,5 +41,7 @@ void story_replace(struct story *story, size_t node, struct disk *from);
  * name of a node (NULL: of all). Notes of the world, "- ...", always are in it. */
 void story_told(struct story *story, const char *only, const char *expected);
 void story_forget(struct story *story); /* what was said so far */
+/* Writes into the text the node's history, but for scrubs: what, of which bucket, how it ended. */
+void story_history(struct story *story, size_t node);
 uint64_t story_counted(struct story *story, size_t node, const char *reason);
 #endif

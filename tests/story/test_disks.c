@@ -320,3 +320,58 @@ TEST(what_one_of_two_lost_the_other_gives_back)
                "B has apples: 1\n");
     story_end(&story, true);
 }
+
+/* The history is the node's own: it is there in the next process, whatever became of this one. */
+TEST(what_was_lost_and_how_it_ended_is_told_after_a_crash)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr apples 1");
+    story_do(&story, A, "incr pears 2");
+    story_run(&story, 3000);
+    lose(A, "pears");
+    story_run(&story, 12000);
+    sim_crash(&story.world, A);
+    sim_start(&story.world, A);
+    story_run(&story, 3000);
+    story_forget(&story);
+    story_history(&story, A);
+    story_history(&story, B);
+    story_told(&story, NULL,
+               "A history: changed box: compared with peers from here on\n"
+               "A history: differs box with sim://B: both are equal again\n"
+               "A history: lost box pears:counter with sim://B: back from the peer\n"
+               "A history: repair box with sim://B: mended\n"
+               "B history: differs box with sim://A: both are equal again\n");
+    story_end(&story, true);
+}
+
+TEST(damage_that_lasts_is_told_until_it_ends_in_another_process)
+{
+    story_meet(&story, 2);
+    story_do(&story, A, "incr shop:pears 1");
+    story_run(&story, 3000);
+    CHECK(disk_rot_at(&story.world.nodes[A].door, DISK_CELLS, 0));
+    story_show(&story, A, "shop:pears"); /* who reads it notes it for the next start */
+    story_isolate(&story, B, true);
+    sim_stop(&story.world, A);
+    sim_start(&story.world, A);
+    story_run(&story, 3000);
+    story_forget(&story);
+    story_history(&story, A);
+    sim_crash(&story.world, A);
+    sim_start(&story.world, A);
+    story_run(&story, 3000);
+    story_isolate(&story, B, false);
+    story_run(&story, 6000);
+    story_history(&story, A);
+    story_told(&story, "A",
+               "A history: unreadable shop: it lasts\n"
+               "A crashes\n"
+               "A starts\n"
+               "A sim://B: fill a hole of shop\n"
+               "A shop: replica id confirmed\n"
+               "A shop: 1 cells of a damaged file are back from sim://B\n"
+               "A shop: no damage is left\n"
+               "A history: unreadable shop: peers gave what they had of it: no damage is left\n");
+    story_end(&story, true);
+}

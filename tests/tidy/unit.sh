@@ -13,6 +13,7 @@ engine/placing.c tests/story/test_placing.c
 gossip/fault.c tests/unit/test_gossip.c
 gossip/flow.c tests/story/test_away.c
 gossip/heal.c tests/story/test_disks.c
+gossip/incident.c tests/story/test_disks.c
 gossip/interest.c tests/story/test_subscribe.c
 gossip/leave.c tests/story/test_subscribe.c
 gossip/link.c tests/unit/test_gossip.c
