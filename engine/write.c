@@ -455,6 +455,13 @@ static int write_check_cover(const struct engine *engine, struct write *write)
     return error;
 }
 
+static void write_told(struct engine *engine, const struct write *write, uint64_t shard)
+{
+    gossip_touched(engine->gossip, shard);
+    if (write->level >= NEAP_QUORUM)
+        gossip_awaited(engine->gossip, shard);
+}
+
 int engine_write(struct engine *engine, struct now now, struct write *write, struct batch *batch)
 {
     struct writing writing;
@@ -507,7 +514,7 @@ int engine_write(struct engine *engine, struct now now, struct write *write, str
         engine->counts.writes++;
     }
     for (size_t i = 0; !error && engine->gossip && i < writing.count; i++)
-        gossip_touched(engine->gossip, writing.touched[i].id);
+        write_told(engine, write, writing.touched[i].id);
     if (!error)
         write_wants_sync(engine, write);
     batch_forget(batch);

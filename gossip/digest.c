@@ -211,6 +211,15 @@ void digests_refused(struct gossip *gossip, size_t index)
     round_back_off(peer, gossip->now_ms);
 }
 
+/* Whoever waits there has one call under way and not many: to him the next digest is what he waits
+ * for. Many at once share a push, and so a digest. */
+void digest_hurry(struct step *step, size_t index)
+{
+    struct peer *peer = &step->gossip->peers[index];
+    if (peer->digest_soon && !peer->round.refused)
+        peer->digest_after = step->now.mono_ms;
+}
+
 static int digests_send_to(struct step *step, size_t index)
 {
     struct gossip *gossip = step->gossip;

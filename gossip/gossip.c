@@ -441,6 +441,13 @@ void gossip_touched(struct gossip *gossip, uint64_t shard)
         topic_changed(gossip, topic);
 }
 
+void gossip_awaited(struct gossip *gossip, uint64_t shard)
+{
+    struct topic *topic = topic_find(gossip, shard);
+    if (topic)
+        topic->awaited = true;
+}
+
 static int touch_all(struct gossip *gossip)
 {
     int error = 0;

@@ -71,6 +71,9 @@ bool gossip_alone_is_due(const struct shard *shard);
 int gossip_alone_before_write(struct shard *shard, struct batch *batch);
 /* A local event was made in this shard: it is pushed by the next flush. */
 void gossip_touched(struct gossip *gossip, uint64_t shard);
+/* And somebody waits until others have it on their disks: they say so at once. After
+ * gossip_touched(). */
+void gossip_awaited(struct gossip *gossip, uint64_t shard);
 /* The slowest clock of all members, as they told since this node was opened (in ms, by
  * store->expiry); and how many of those that are connected come before this node. False: not all
  * have told, or there are none. */

@@ -62,7 +62,7 @@ static const struct {
     [MESSAGE_HELLO] = {"hello", OWN_FORM},
     [MESSAGE_HEARTBEAT] = {"heartbeat", OWN_FORM},
     [MESSAGE_DIGEST] = {"digest", OWN_FORM},
-    [MESSAGE_PUSH] = {"push", HAS_SESSION | HAS_BYTES},
+    [MESSAGE_PUSH] = {"push", HAS_SESSION | HAS_WHAT | HAS_BYTES},
     [MESSAGE_PULL] = {"pull", HAS_SESSION | HAS_WHAT | HAS_COMPARES | HAS_SINCE},
     [MESSAGE_PULLED] = {"pulled", HAS_ANSWER | HAS_WHAT | HAS_PAGES | MAY_BE_BUSY | IS_BULK},
     [MESSAGE_COMPARE] = {"compare", HAS_SESSION | HAS_BYTES | HAS_PAGES},

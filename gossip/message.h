@@ -93,9 +93,9 @@ struct message {
     struct subscriptions interest; /* INTEREST: owned */
     uint64_t shard;
     uint64_t session; /* quoted back; PUSH: its number (gossip/pushed.c) */
-    /* ASK: an enum ask_kind, or one of a later version; RIGHTS: how many; HEARTBEAT: the sender's
-     * clock (store/expiry.h); PULL: 1, only what the other has made itself; PULLED: its place in
-     * the answer, from 0. */
+    /* PUSH: 1, somebody waits for it to be on disks; ASK: an enum ask_kind, or one of a later
+     * version; RIGHTS: how many; HEARTBEAT: the sender's clock (store/expiry.h); PULL: 1, only what
+     * the other has made itself; PULLED: its place in the answer, from 0. */
     uint64_t what;
     /* COMPARE: how many are wanted; COMPARED: how many of this answer follow; PULLED: 1, another
      * chunk of it does. */

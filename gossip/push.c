@@ -10,6 +10,7 @@ struct pushing {
     struct buffer bytes; /* of the chunk... */
     struct buffer after; /* ... and as it is told one of the peers after another */
     struct chunk chunk;
+    bool awaited; /* by a caller, on the disks of others */
 };
 
 static int pushing_read(struct step *step, const struct shard *shard, uint64_t from,
@@ -73,6 +74,7 @@ static int push_chunk(struct step *step, const struct shard *shard, struct pair 
     if (!pair->pushed.number)
         pair->pushed.number = gossip->pushed_base;
     message.session = pair->pushed.number + 1;
+    message.what = pushing->awaited;
     error = push_pack(pushing, &pair->pushed, link, &message.bytes);
     if (!error)
         error =
@@ -128,6 +130,8 @@ int push_work(struct step *step, struct topic *topic, struct shard *shard)
         return 0;
     buffer_init(&pushing.bytes, CHUNK_BYTES_MAX);
     buffer_init(&pushing.after, CHUNK_BYTES_MAX);
+    pushing.awaited = topic->awaited;
+    topic->awaited = false;
     for (size_t i = 0; i < gossip->peers_count && !error; i++) {
         struct pair *pair = topic_open_pair(gossip, topic, i);
         if (pair && !pair->behind && topic_is_wanted(gossip, topic, i))
@@ -273,6 +277,8 @@ int push_take(struct step *step, const struct link *link, const struct message *
     int error = push_read(step, link, pair, message, &chunk);
     if (!error)
         error = push_take_chunk(step, link->peer, topic, pair, &chunk);
+    if (!error && message->what && !BROKEN("nobody-waits"))
+        digest_hurry(step, link->peer);
     chunk_done(&chunk);
     return error;
 }

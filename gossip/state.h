@@ -259,6 +259,7 @@ struct topic {
     size_t pairs_room;
     bool queued;          /* is in gossip->work */
     bool touched;         /* is in gossip->touched: has own events to push */
+    bool awaited;         /* somebody waits for what is pushed next to be on disks */
     bool waiting;         /* is in gossip->waiting */
     uint64_t wake_at;     /* 0: no need */
     uint64_t release_at;  /* when those who are here have waited enough; 0: nobody is */
@@ -619,6 +620,7 @@ uint64_t digests_deadline(const struct gossip *gossip);
 /* A message on the control link was refused: what this turn told is told again, after a while and
  * in smaller parts. */
 void digests_refused(struct gossip *gossip, size_t peer);
+void digest_hurry(struct step *step, size_t peer); /* the next one to it goes in this step */
 
 /* push.c */
 int push_work(struct step *step, struct topic *topic, struct shard *shard);

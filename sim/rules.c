@@ -28,6 +28,8 @@ static const struct rule table[] = {
      "a_peer_whose_queue_was_full_is_left_to_pull", 0},
     {"base-stays", "a push is a difference to one on a link that is lost", NULL, NULL, 0},
     {"base-any", "a push is taken for a difference to whichever came last", "loss", NULL, 0},
+    {"nobody-waits", "a push that somebody waits for is answered when its turn comes", NULL,
+     "who_waits_for_a_quorum_is_told_at_once", 0},
     /* 5: the log */
     {"cut-blind", "the log is cut without looking at what members have", NULL,
      "a_node_that_was_away_pulls_from_one_peer", 0},

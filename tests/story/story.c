@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/cover.h"
 #include "sim/rules.h"
 #include "store/annals.h"
 #include "store/slot.h"
@@ -115,6 +116,17 @@ static void place_parse(const char *place, enum neap_type type, char ret_bucket[
     CHECK_OK(path_place(ret_path, &at, type));
 }
 
+static const char at_quorum[] = "quorum ";
+
+static bool is_covered(struct story *story, size_t node, const struct token *awaited)
+{
+    const struct engine *engine = &story->world.nodes[node].wheel.engine;
+    struct cover_look look;
+    CHECK_OK(cover_look_begin(engine, NEAP_QUORUM, &look));
+    cover_look_at(engine, NEAP_QUORUM, awaited->parts, awaited->count, &look);
+    return cover_is_there(&look);
+}
+
 void story_do(struct story *story, size_t node, const char *words)
 {
     char name[NAME_SIZE] = "", place[NAME_SIZE] = "", bucket[NAME_SIZE];
@@ -125,6 +137,9 @@ void story_do(struct story *story, size_t node, const char *words)
     const char *all = words;
     if (sscanf(words, "once %63s %n", id, &skipped) == 1)
         words += skipped;
+    bool quorum = !strncmp(words, at_quorum, strlen(at_quorum));
+    if (quorum)
+        words += strlen(at_quorum);
     CHECK(sscanf(words, "%63s %63s %n", name, place, &read) >= 2);
     const struct verb *verb = verb_find(name);
     const char *argument = read ? words + read : "";
@@ -143,6 +158,7 @@ void story_do(struct story *story, size_t node, const char *words)
                                  .seen = verb->kind == OP_REGISTER_SET ? &seen : NULL}};
     struct write write = {
         .ops = &op, .count = 1, .once = slice_text(id), .system = bucket[0] == '_'};
+    write.level = quorum ? NEAP_QUORUM : NEAP_BUCKET_DEFAULT;
     struct event event = {.kind = EVENT_WRITE, .write = &write};
     token_init(&write.token);
     story->wrote = false;
@@ -150,6 +166,8 @@ void story_do(struct story *story, size_t node, const char *words)
     sim_post(&story->world, node, &event);
     story_run(story, 5);
     CHECK(story->wrote);
+    CHECK(!quorum || is_covered(story, node, &write.awaited));
+    token_done(&write.awaited);
     token_done(&write.token);
     context_done(&seen);
     buffer_done(&path);

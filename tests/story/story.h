@@ -21,7 +21,8 @@ void story_end(struct story *story, bool agree);
 void story_run(struct story *story, uint64_t ms);
 
 /* A durable write in the words of the tool `neap`, where K is [BUCKET:]KEY[/FIELD], of bucket "box"
- * unless said otherwise; "once ID " before it gives it an id, for callers that ask again:
+ * unless said otherwise; "once ID " before it gives it an id, for callers that ask again;
+ * "quorum " makes it wait for more than half of the nodes, for 5 ms at most:
  *   incr K N, set K VALUE, put K VALUE (a register, in place of what this node has seen), on K,
  *   off K, add K MEMBER, remove K MEMBER, delete K (all that is there); allow K MEMBER and bar K
  *   MEMBER, of a set where removals win; tally K N, of an exact counter; stock K N, of a bounded

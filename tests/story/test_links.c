@@ -227,6 +227,24 @@ TEST(a_silent_peer_is_dropped)
     story_end(&story, true);
 }
 
+/* One call after the other, each of which takes two syncs and a round trip and no time between. */
+TEST(who_waits_for_a_quorum_is_told_at_once)
+{
+    enum { CALLS = 20, MS_EACH = 5 };
+    story_meet(&story, 3);
+    story_do(&story, A, "add letters first");
+    story_run(&story, 3000);
+    uint64_t before = story.world.now_ms;
+    for (int i = 0; i < CALLS; i++)
+        story_do(&story, A, i % 2 ? "quorum incr calls 1" : "quorum add letters x");
+    CHECK(story.world.now_ms - before <= (uint64_t)CALLS * MS_EACH);
+    story_forget(&story);
+    story_run(&story, 3000);
+    story_show_all(&story, "calls");
+    story_told(&story, "B", "B has calls: 10\n");
+    story_end(&story, true);
+}
+
 /* ---- versions of the wire ---- */
 
 /* The next one is faked (gossip/message.h): A speaks this one, B the next as well. */

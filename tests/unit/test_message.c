@@ -142,8 +142,8 @@ TEST(the_other_messages_go_round)
         CHECK_EQUAL(back.shard, 99);
         CHECK_EQUAL(back.session, kinds[i] == MESSAGE_MEND ? 0 : 12);
         CHECK_EQUAL(back.compares, kinds[i] == MESSAGE_PULL);
-        bool has_what =
-            kinds[i] == MESSAGE_ASK || kinds[i] == MESSAGE_PULL || kinds[i] == MESSAGE_PULLED;
+        bool has_what = kinds[i] == MESSAGE_ASK || kinds[i] == MESSAGE_PULL ||
+                        kinds[i] == MESSAGE_PULLED || kinds[i] == MESSAGE_PUSH;
         CHECK_EQUAL(back.what, has_what ? 3 : 0);
         CHECK_EQUAL(back.next.size, kinds[i] == MESSAGE_COMPARED ? 4 : 0);
         bool has_pages = kinds[i] == MESSAGE_COMPARE || kinds[i] == MESSAGE_COMPARED ||
@@ -187,9 +187,9 @@ TEST(what_is_not_a_message_is_refused)
     CHECK_ERROR(decode_hex("93 03 00 dc 01 00 00"), NEAP_INVALID); /* 256 items in one byte */
     CHECK_ERROR(decode_hex("93 03 02 90"), NEAP_INVALID);          /* more: neither 0 nor 1 */
     CHECK_OK(decode_hex("93 03 01 90"));
-    CHECK_OK(decode_hex("94 04 05 01 c4 00"));               /* push */
-    CHECK_ERROR(decode_hex("94 04 05 01 a0"), NEAP_INVALID); /* str for bin */
-    CHECK_ERROR(decode_hex("93 04 05 c4 00"), NEAP_INVALID); /* no number */
+    CHECK_OK(decode_hex("95 04 05 01 00 c4 00"));               /* push */
+    CHECK_ERROR(decode_hex("95 04 05 01 00 a0"), NEAP_INVALID); /* str for bin */
+    CHECK_ERROR(decode_hex("93 04 05 c4 00"), NEAP_INVALID);       /* no number */
     CHECK_ERROR(decode_hex("97 06 05 01 00 fe c4 00 00"),
                 NEAP_INVALID);                          /* a code that no peer sends */
     CHECK_OK(decode_hex("97 06 05 01 00 ff c4 00 00")); /* END */
