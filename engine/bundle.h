@@ -10,6 +10,7 @@
 #ifndef NEAP_ENGINE_BUNDLE_H
 #define NEAP_ENGINE_BUNDLE_H
 #include "base/hash.h"
+#include "engine/engine.h"
 #include "store/shard.h"
 
 enum { BUNDLE_SIZE_MAX = 128 << 20, BUNDLE_BUCKETS_MAX = 62, BUNDLE_VERSION = 1 };
@@ -29,6 +30,17 @@ int bundle_give(const struct shard *shard, const struct view *view, const struct
  * an error stays. */
 int bundle_take(struct shard *shard, struct batch *batch, struct reader *reader,
                 struct bundle_counts *ret_counts, struct context *ret_theirs, bool *ret_behind);
+
+/* On the wheel's thread: bundle_give() of a bucket, whose events are released first; NOTFOUND: it
+ * is not here. */
+int bundle_from(struct engine *engine, struct now now, struct batch *batch, uint64_t shard,
+                const struct context *since, struct buffer *bundle,
+                struct bundle_counts *ret_counts);
+/* bundle_take() into the bucket, which is made where it is not there, and is *ret_shard; peers will
+ * hear of it. REFUSED: this node does not subscribe to it. */
+int bundle_into(struct engine *engine, struct batch *batch, const char *name,
+                struct reader *reader, struct bundle_counts *ret_counts,
+                struct context *ret_theirs, bool *ret_behind, struct shard **ret_shard);
 
 void bundle_begin(struct writer *writer, uint64_t node, uint64_t made_ms, uint32_t buckets);
 int bundle_seal(struct buffer *bundle, const struct hash_key *key); /* appends */

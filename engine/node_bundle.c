@@ -56,47 +56,32 @@ static int export_work(void *arg, struct engine *engine, struct now now, struct 
 {
     struct bundling *bundling = arg;
     uint64_t id = bucket_id(bundling->name);
-    struct shard *shard = store_find(&engine->store, id);
     const struct context empty = {0}, *since = NULL;
-    struct view view = batch_view(batch);
     int code;
 
     bundling->maker = engine->store.identity.node;
-    if (!shard)
-        return NEAP_NOTFOUND;
     if (bundling->has_since) {
         since = token_find(&bundling->since, id);
         since = since ? since : &empty;
     }
-    code = gossip_release(engine->gossip, now, shard, batch);
-    if (!code)
-        code = bundle_give(shard, &view, since, &bundling->bytes, &bundling->counts);
-    return code ? code : token_here(bundling, shard);
+    code = bundle_from(engine, now, batch, id, since, &bundling->bytes, &bundling->counts);
+    return code ? code : token_here(bundling, store_find(&engine->store, id));
 }
 
 static int apply_work(void *arg, struct engine *engine, struct now now, struct batch *batch)
 {
     struct bundling *bundling = arg;
     struct context theirs = {0};
-    struct shard *shard;
-    int code = NEAP_REFUSED;
+    struct shard *shard = NULL;
+    int code = bundle_into(engine, batch, bundling->name, &bundling->reader, &bundling->counts,
+                           &theirs, &bundling->behind, &shard);
 
     (void)now;
-    if (store_wants(&engine->store, bundling->name))
-        code = store_shard(&engine->store, batch, bundling->name, &shard);
-    if (code)
-        return code;
-    code =
-        bundle_take(shard, batch, &bundling->reader, &bundling->counts, &theirs, &bundling->behind);
     if (!code)
         code = token_join(&bundling->theirs, shard->id, &theirs);
     if (!code)
         code = token_here(bundling, shard);
     context_done(&theirs);
-    if (engine->gossip) {
-        gossip_touched(engine->gossip, shard->id);
-        gossip_tree_changed(engine->gossip, shard->id);
-    }
     return code;
 }
 

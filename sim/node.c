@@ -186,7 +186,9 @@ static int sim_open(struct sim_node *node, struct neap_error *error)
                                     .log_max = node->gossip.log_max,
                                     .cluster_key = &cluster_key,
                                     .tree_bits = TREE_BITS,
-                                    .scrub_ms = SIM_SCRUB_MS};
+                                    .scrub_ms = node->world->options.scrub_ms
+                                                ? node->world->options.scrub_ms
+                                                : SIM_SCRUB_MS};
     int code = disk_reopen(&node->door);
     if (!code)
         code = disk_cache_open(&node->door.disk, CACHE_SIZE, &node->above);

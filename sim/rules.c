@@ -261,6 +261,8 @@ static const struct rule table[] = {
      "who_is_closed_has_left_and_is_not_suspected", 0},
     {"retired-forgotten", "what cells keep for who is retired is collected", NULL,
      "who_is_retired_holds_no_log_and_resurrects_nothing", 0},
+    {"bundle-removes-nothing", "what the maker of a bundle has removed is not removed by it", NULL,
+     "a_year_of_an_offline_device_goes_by_two_files_and_brings_nothing_back", 0},
     {"probes-none", "nobody looks after those who are silent", NULL,
      "of_five_nodes_one_that_crashes_is_suspected_by_all_within_two_seconds", 0},
     /* clocks */

@@ -109,6 +109,7 @@ struct world_options {
     size_t pushed_max;     /* shards of which a last push is kept; 0: as usual */
     uint64_t bulk_max;     /* bytes a second; 0: any */
     uint32_t heartbeat_ms; /* 0: 1000. Silence is five of them */
+    uint32_t scrub_ms;     /* between two rounds; 0: SIM_SCRUB_MS */
     unsigned delay_ms_max; /* of messages */
     bool print;            /* trace lines to stdout */
     bool device;           /* the last node is one: its certificate names its buckets */

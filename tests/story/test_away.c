@@ -177,8 +177,11 @@ TEST(an_edge_node_that_was_offline_for_a_year_merges_and_brings_nothing_back)
 
     if (is_brief())
         return; /* with sanitizers a year takes minutes; the build without lives it */
-    story_begin(&story,
-                &(struct world_options){.seed = 7, .nodes = 3, .log_max = 8, .heartbeat_ms = HOUR});
+    story_begin(&story, &(struct world_options){.seed = 7,
+                                                .nodes = 3,
+                                                .log_max = 8,
+                                                .heartbeat_ms = HOUR,
+                                                .scrub_ms = 24 * HOUR});
     for (size_t i = 0; i < 3; i++) {
         story.world.nodes[i].gossip.backoff_ms_max = HOUR;
         sim_start(&story.world, i);
