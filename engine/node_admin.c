@@ -340,7 +340,7 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "bundle export FILE TOKEN|- BUCKET..., bundle apply FILE, doctor, "
         "history [N], big BUCKET [N], "
         "siblings BUCKET "
-        "[N], ring [RING [slots|key BUCKET "
+        "[N], ring [RING [slots|buckets|key BUCKET "
         "KEY]], plan WHAT RING ...",
         name);
 }

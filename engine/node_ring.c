@@ -7,7 +7,9 @@
 #include "base/text.h"
 #include "engine/node_plan.h"
 #include "engine/status.h"
+#include "gossip/ring_pack.h"
 #include "gossip/ring_track.h"
+#include "gossip/system.h"
 
 /* ---- shared ---- */
 
@@ -216,6 +218,49 @@ static json_t *slots_json(const struct ring *ring)
     return NULL;
 }
 
+/* Names of buckets, from the set that a ring has of them. */
+struct naming {
+    json_t *array;
+    size_t prefix; /* of each path: bytes of the set's own */
+};
+
+static int bucket_visit(void *arg, struct slice path, const struct cell *cell)
+{
+    struct naming *naming = arg;
+    struct path_cursor walk;
+    struct slice name;
+    int error;
+
+    (void)cell;
+    path_cursor_init(&walk, slice_of(path.data + naming->prefix, path.size - naming->prefix));
+    walk.last = NEAP_SET;
+    error = path_cursor_element(&walk, &name);
+    if (!error && !json_add(naming->array, json_stringn((const char *)name.data, name.size)))
+        error = NEAP_NOMEM;
+    path_cursor_done(&walk);
+    return error;
+}
+
+static int buckets_of(const struct ring_case *at, struct buffer *ret_json)
+{
+    struct view view = {.disk = at->node->disk};
+    struct naming naming = {.array = json_array()};
+    struct buffer path;
+    int code;
+
+    buffer_init(&path, NEAP_PATH_MAX);
+    code = naming.array ? ring_path(at->ring->name, RING_BUCKETS, 0, &path) : NEAP_NOMEM;
+    naming.prefix = path.size;
+    if (!code)
+        code = system_each(&view, buffer_slice(&path), bucket_visit, &naming);
+    if (!code)
+        code = json_into(json_pack("{ss, sO}", "ring", at->ring->name, "buckets", naming.array),
+                         ret_json);
+    json_decref(naming.array);
+    buffer_done(&path);
+    return code;
+}
+
 static json_t *all_json(const struct rings *rings)
 {
     json_t *array = json_array();
@@ -256,9 +301,11 @@ static int ring_words(const struct ring_case *at, int argc, const char *const ar
         return json_into(ring_json(at->ring), ret_json);
     if (argc == 2 && !strcmp(argv[1], "slots"))
         return json_into(slots_json(at->ring), ret_json);
+    if (argc == 2 && !strcmp(argv[1], "buckets"))
+        return buckets_of(at, ret_json);
     if (argc == 4 && !strcmp(argv[1], "key"))
         return ring_of_key(at->ring, argv[2], argv[3], ret_json, error);
-    return error_set(error, NEAP_INVALID, "ring [RING [slots|key BUCKET KEY]]");
+    return error_set(error, NEAP_INVALID, "ring [RING [slots|buckets|key BUCKET KEY]]");
 }
 
 int node_ring(struct node *node, const char *verb, int argc, const char *const argv[],

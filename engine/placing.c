@@ -1,37 +1,87 @@
 #include "engine/placing.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/broken.h"
 #include "base/error.h"
 #include "engine/engine.h"
 #include "gossip/ring_pack.h"
 
 /* ---- what is said ---- */
 
+static int system_write(struct engine *engine, struct now now, enum op_kind kind, struct slice path,
+                        struct slice value, struct batch *batch)
+{
+    struct write_op op = {
+        .bucket = SYSTEM_BUCKET, .path = path, .op = {.kind = kind, .value = value}};
+    struct write write = {.ops = &op, .count = 1, .system = true};
+    int error;
+
+    token_init(&write.token);
+    error = engine_write(engine, now, &write, batch);
+    token_done(&write.token);
+    token_done(&write.awaited);
+    return error;
+}
+
 static int track_write(struct engine *engine, struct now now, const struct ring *ring,
                        const struct ring_track *track, struct batch *batch)
 {
-    struct write_op op = {.bucket = SYSTEM_BUCKET, .op = {.kind = OP_LWW_SET}};
-    struct write write = {.ops = &op, .count = 1, .system = true};
     struct buffer path, value;
     int error;
 
     buffer_init(&path, NEAP_PATH_MAX);
     buffer_init(&value, NEAP_VALUE_MAX);
-    token_init(&write.token);
     error = ring_path(ring->name, RING_TRACK, track->node, &path);
     if (!error)
         error = ring_track_pack(track, &value);
-    op.path = buffer_slice(&path);
-    op.op.value = buffer_slice(&value);
     if (!error)
-        error = engine_write(engine, now, &write, batch);
-    token_done(&write.token);
-    token_done(&write.awaited);
+        error = system_write(engine, now, OP_LWW_SET, buffer_slice(&path), buffer_slice(&value),
+                             batch);
     buffer_done(&path);
     buffer_done(&value);
     return error;
+}
+
+void placing_name(struct engine *engine, const struct ring *ring, const char *bucket)
+{
+    struct placing *placing = engine->placing;
+
+    if (!placing || ring->buckets_count >= RING_BUCKETS_MAX || BROKEN("buckets-unnamed"))
+        return;
+    for (size_t i = 0; i < placing->names_count; i++)
+        if (!strcmp(placing->names[i], bucket))
+            return;
+    if (placing->names_count < PLACING_NAMES)
+        snprintf(placing->names[placing->names_count++], NEAP_BUCKET_MAX + 1, "%s", bucket);
+}
+
+/* What can't be told now is told when the bucket is written to again. */
+static int names_tell(struct engine *engine, struct now now, struct batch *batch)
+{
+    struct placing *placing = engine->placing;
+    int error = 0;
+
+    for (size_t i = 0; i < placing->names_count && error != NEAP_IO; i++) {
+        const char *name = placing->names[i];
+        const struct ring *ring = rings_of_bucket(gossip_rings(engine->gossip, NULL), name);
+        struct buffer path;
+
+        if (!ring || ring_has_bucket(ring, bucket_id(name)))
+            continue;
+        buffer_init(&path, NEAP_PATH_MAX);
+        error = ring_path(ring->name, RING_BUCKETS, 0, &path);
+        if (!error)
+            error = path_element(&path, slice_text(name));
+        if (!error)
+            error = system_write(engine, now, OP_SET_ADD, buffer_slice(&path), slice_of(NULL, 0),
+                                 batch);
+        buffer_done(&path);
+    }
+    placing->names_count = 0;
+    return error == NEAP_IO ? error : 0;
 }
 
 static bool is_fetched(const struct placing *placing, const struct ring *ring, size_t layout)
@@ -260,8 +310,11 @@ int placing_work(struct engine *engine, struct now now, struct batch *batch, str
         return 0;
     if (!placing)
         placing = engine->placing = mem_new(sizeof *placing);
-    if (!placing || !placing_is_due(engine, now))
+    if (!placing)
         return 0;
+    error = names_tell(engine, now, batch);
+    if (error || !placing_is_due(engine, now))
+        return error;
     gossip_rings(engine->gossip, &placing->version);
     placing->news = gossip_news(engine->gossip);
     placing->again = false;

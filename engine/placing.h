@@ -8,7 +8,7 @@
 #include "gossip/ring_track.h"
 #include "store/batch.h"
 
-enum { PLACING_LANES = 8, PLACING_AGAIN_MS = 1000, PLACING_ASK_MS = 5000 };
+enum { PLACING_LANES = 8, PLACING_AGAIN_MS = 1000, PLACING_ASK_MS = 5000, PLACING_NAMES = 16 };
 
 struct engine;
 
@@ -33,6 +33,9 @@ struct placing {
     uint64_t stamp;
     unsigned next; /* slots before it are taken up */
     struct placing_lane lanes[PLACING_LANES];
+    /* Buckets that were written to and are not in their ring's set of names yet. */
+    char names[PLACING_NAMES][NEAP_BUCKET_MAX + 1];
+    size_t names_count;
     /* Fetched, and perhaps not told yet. */
     char told_ring[RING_NAME_MAX + 1];
     uint64_t told_stamp;
@@ -40,6 +43,9 @@ struct placing {
 
 /* In each turn, before its commit. IO. */
 int placing_work(struct engine *engine, struct now now, struct batch *batch, struct outbox *outbox);
+/* A bucket of the ring was written to: with this turn, or when it is written to again, all nodes
+ * hear its name. */
+void placing_name(struct engine *engine, const struct ring *ring, const char *bucket);
 bool placing_asked(struct engine *engine, struct now now, struct ask *ask); /* one of its own */
 uint64_t placing_deadline(const struct engine *engine, struct now now);
 void placing_done(struct engine *engine);

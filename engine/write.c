@@ -206,6 +206,8 @@ static int write_shard(struct writing *writing, const struct write_op *op,
     if (error)
         return error;
     writing->bucket_id = bucket_id(op->bucket);
+    if (place.ring && !ring_has_bucket(place.ring, writing->bucket_id))
+        placing_name(writing->engine, place.ring, op->bucket);
     id = place.ring ? bucket_id(place.shard) : writing->bucket_id;
     writing->last = NULL;
     for (size_t i = 0; i < writing->count; i++)

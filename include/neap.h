@@ -1036,9 +1036,9 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *                               lacks it: `lost` says how many events nobody else is known to have
  *   subscriptions               the list; and what is leaving, with how many events (`unshared`)
  *                               nobody else is known to have
- *   ring [RING [slots|key BUCKET KEY]]
- *                               rings; one, with its nodes and layouts; who owns each slot, or the
- *                               slot of a key
+ *   ring [RING [slots|buckets|key BUCKET KEY]]
+ *                               rings; one, with its nodes and layouts; who owns each slot, which
+ *                               buckets it has, or the slot of a key
  *   plan create RING N SLOTS    a new ring is staged; N owners of each slot
  *   plan join RING NODE [ZONE|- [WEIGHT|-]]
  *   plan leave RING NODE

@@ -202,6 +202,8 @@ static const struct rule table[] = {
     {"closed-serves", "a node that is about to be closed begins calls of other nodes", NULL,
      "a_node_that_is_closed_ends_what_it_began_and_begins_nothing", 0},
     /* rings */
+    {"buckets-unnamed", "which buckets a ring has is not told", NULL,
+     "a_bucket_of_a_ring_is_held_by_the_owners_of_its_slots_alone", 0},
     {"lists-new-owners", "the keys of a slot are listed by who has not fetched them yet", NULL,
      "who_has_not_fetched_a_slot_does_not_list_it", 0},
     {"lists-without-token", "a page of a listing may know less than the page before", NULL,

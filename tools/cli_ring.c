@@ -114,6 +114,9 @@ int command_ring(struct cli *cli)
         json_array_foreach(json_object_get(json, "rings"), i, item) print_ring(item);
     } else if (json_object_get(json, "shard")) {
         print_slot(json);
+    } else if (json_is_array(json_object_get(json, "buckets"))) {
+        json_array_foreach(json_object_get(json, "buckets"), i, item)
+            printf("%s\n", json_string_value(item));
     } else if (json_object_get(json, "nodes")) {
         print_ring(json);
     } else {

@@ -681,16 +681,16 @@ class _NeapCalls:
         those that fit the glob; see SUBSCRIPTIONS unsubscribe NAME [force] ... and no longer; with
         force what is leaving goes at once, whoever lacks it: `lost` says how many events nobody
         else is known to have subscriptions the list; and what is leaving, with how many events
-        (`unshared`) nobody else is known to have ring [RING [slots|key BUCKET KEY]] rings; one,
-        with its nodes and layouts; who owns each slot, or the slot of a key plan create RING N
-        SLOTS a new ring is staged; N owners of each slot plan join RING NODE [ZONE|- [WEIGHT|-]]
-        plan leave RING NODE plan replace RING NODE BY [ZONE|- [WEIGHT|-]] plan weight RING NODE
-        WEIGHT changes of it are staged, at any node plan show RING what they come to: moves, loads,
-        warnings plan commit RING VERSION `id` or `version` of that: data moves from now on plan
-        clear RING [NODE] what is staged is taken back plan skip RING NODE a move does not wait for
-        that node, which is dead reload the certificates are read again from the cluster directory,
-        for links from now on; those that there are go on Of the call: ret_error (timeout_ms is for
-        later)."""
+        (`unshared`) nobody else is known to have ring [RING [slots|buckets|key BUCKET KEY]] rings;
+        one, with its nodes and layouts; who owns each slot, which buckets it has, or the slot of a
+        key plan create RING N SLOTS a new ring is staged; N owners of each slot plan join RING NODE
+        [ZONE|- [WEIGHT|-]] plan leave RING NODE plan replace RING NODE BY [ZONE|- [WEIGHT|-]] plan
+        weight RING NODE WEIGHT changes of it are staged, at any node plan show RING what they come
+        to: moves, loads, warnings plan commit RING VERSION `id` or `version` of that: data moves
+        from now on plan clear RING [NODE] what is staged is taken back plan skip RING NODE a move
+        does not wait for that node, which is dead reload the certificates are read again from the
+        cluster directory, for links from now on; those that there are go on Of the call: ret_error
+        (timeout_ms is for later)."""
         return _run(self, "neap_admin", (words,), call)
 
     def subscribe(self, name, **call):

@@ -34,7 +34,7 @@ check "neap: commands of the table, --help and the man page" commands_agree
 arguments_agree()
 {
     "$NEAP" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z].*\)/\1/p' |
-        awk '{ line = $1; for (i = 2; i <= NF && ($i ~ /^\[?[A-Z|\/]+\]*(\.\.\.)?$/ || $i ~ /^(on\|off|\[force\]|\[slots\|key|bash\|zsh|\[verify\]|pause\|resume\|cancel\|follow|why|export\|apply|create\|list\|revoke|request\|sign\|take\|show\|renew)$/); i++)
+        awk '{ line = $1; for (i = 2; i <= NF && ($i ~ /^\[?[A-Z|\/]+\]*(\.\.\.)?$/ || $i ~ /^(on\|off|\[force\]|\[slots\|buckets\|key|bash\|zsh|\[verify\]|pause\|resume\|cancel\|follow|why|export\|apply|create\|list\|revoke|request\|sign\|take\|show\|renew)$/); i++)
             line = line " " $i; print line }' >"$work/help"
     section "$neap1" COMMANDS | awk '/^\.TP/ { next_is = 1; next }
         next_is { sub(/^\.BI* /, ""); gsub(/"/, ""); gsub(/\[ /, "["); gsub(/ \]/, "]"); gsub(/\] \]/, "]]"); gsub(/  +/, " ");

@@ -81,6 +81,15 @@ listed()
 }
 check "each node lists all keys, in one order" listed
 
+named()
+{
+    for each in a b c d; do
+        until_true 20 prints box@main -n "$work/$each.sock" ring main buckets || return 1
+    done
+    gives 0 -n "$work/d.sock" ring main && grep -q ', 1 bucket; ' "$work/out"
+}
+check "each node knows which buckets are on the ring" named
+
 exported()
 {
     gives 0 -n "$work/d.sock" --level quorum export box@main && cp "$work/out" "$work/export" &&

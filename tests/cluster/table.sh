@@ -78,6 +78,7 @@ error|4|nothing is staged|$A plan show main
 ring|0|-|$A ring main
 rings|0|-|$A ring
 ring_slots|0|-|$A ring main slots
+ring_buckets|0|-|$A ring main buckets
 ring_key|0|-|$A ring main key orders@main 17
 error|4|--yes|$A plan skip main 00000000000000a1
 error|4|nothing moves|$A --yes plan skip main 00000000000000a1

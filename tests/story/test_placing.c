@@ -179,6 +179,10 @@ TEST(a_bucket_of_a_ring_is_held_by_the_owners_of_its_slots_alone)
         CHECK(on || i % 5 == 3 || i % 5 == 0); /* one zone's quorum, or one, need not be met */
     }
     story_run(&story, 5000);
+    for (size_t i = 0; i < NODES; i++) {
+        CHECK_EQUAL(ring_at(i)->buckets_count, 1);
+        CHECK(ring_has_bucket(ring_at(i), bucket_id("box@main")));
+    }
     unsigned held = 0, slots[SIM_RING_SLOTS] = {0}, used = 0;
     for (size_t i = 0; i < NODES; i++)
         held += slots_at(i);
