@@ -9,6 +9,7 @@
 #include "engine/bundle.h"
 #include "engine/node.h"
 #include "engine/status.h"
+#include "gossip/rings.h"
 #include "store/files.h"
 
 struct bundling {
@@ -158,6 +159,22 @@ static int since_read(struct bundling *bundling, const char *word)
     return 0;
 }
 
+/* What a bundle may hold: all of it must lie here. */
+static int bucket_check(struct bundling *bundling, const char *what, const char *name)
+{
+    struct slice ring;
+
+    if (bucket_name_check(name) || name[0] == '_')
+        return error_set(bundling->error, NEAP_INVALID, "bundle %s: %.100s: not a name of a bucket",
+                         what, name);
+    if (bucket_ring(name, &ring))
+        return error_set(bundling->error, NEAP_REFUSED,
+                         "bundle %s: %.100s is on a ring, and lies in slots of many nodes: export "
+                         "and import carry its values",
+                         what, name);
+    return 0;
+}
+
 static int bundle_export(struct bundling *bundling, int argc, const char *const argv[])
 {
     struct files *files = NULL;
@@ -166,9 +183,7 @@ static int bundle_export(struct bundling *bundling, int argc, const char *const 
     int code = since_read(bundling, argv[1]);
 
     for (int i = 2; !code && i < argc; i++)
-        if (bucket_name_check(argv[i]) || argv[i][0] == '_')
-            code = error_set(bundling->error, NEAP_INVALID,
-                             "bundle export: %.100s: not a name of a bucket", argv[i]);
+        code = bucket_check(bundling, "export", argv[i]);
     if (!code)
         code = file_open(argv[0], &files, &name, bundling->error);
     writer_init(&writer, &bundling->bytes);
@@ -230,8 +245,9 @@ static int bundle_apply(struct bundling *bundling, const char *path)
         memcpy(name, text.data, text.size);
         name[text.size] = 0;
         bundling->name = name;
-        if (bucket_name_check(name) || name[0] == '_')
-            return bundle_error(bundling, "apply", NEAP_INVALID);
+        code = bucket_check(bundling, "apply", name);
+        if (code)
+            return code;
         code = bundling_run(bundling, apply_work);
         if (code)
             return bundle_error(bundling, "apply", code);

@@ -80,6 +80,8 @@ rings|0|-|$A ring
 ring_slots|0|-|$A ring main slots
 ring_buckets|0|-|$A ring main buckets
 ring_key|0|-|$A ring main key orders@main 17
+error|2|is asked by key|$A --from start watch orders@main
+error|4|is on a ring|$A bundle export $work/x orders@main
 error|4|--yes|$A plan skip main 00000000000000a1
 error|4|nothing moves|$A --yes plan skip main 00000000000000a1
 plan_staged|0|-|$A plan replace main 00000000000000a1 00000000000000b2
