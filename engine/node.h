@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "base/hash.h"
+#include "engine/settings.h"
 #include "engine/wheel.h"
 #include "gossip/revoked.h"
 #include "trust/renewal.h"
@@ -107,6 +108,7 @@ struct node {
     bool renews;             /* it runs */
     uint64_t cluster;        /* 0: none */
     bool readonly, suspect, has_gossip;
+    uint64_t settings_at_start[SETTINGS_END];
     size_t queue_count_max, queue_bytes_max;
 
     pthread_mutex_t lock;
@@ -269,13 +271,18 @@ int node_history(struct node *node, const char *word, struct buffer *ret_json,
                  struct neap_error *error);
 int node_note(struct node *node, const struct annals_entry *entry);
 
+/* node_settings.c: verbs settings and set; and what they are at the start. */
+int node_settings(struct node *node, const char *word, struct buffer *ret_json,
+                  struct neap_error *error);
+int node_set(struct node *node, const char *verb, int argc, const char *const argv[],
+             struct buffer *ret_json, struct neap_error *error);
+void node_settings_keep(struct node *node); /* before it is started */
+
 /* node_task.c: verbs tasks, task, scrub, repair. */
 int node_tasks(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);
 int node_task(struct node *node, const char *verb, int argc, const char *const argv[],
               struct buffer *ret_json, struct neap_error *error);
-int node_limit(struct node *node, const char *verb, int argc, const char *const argv[],
-               struct buffer *ret_json, struct neap_error *error);
 int node_scrub(struct node *node, const char *word, struct buffer *ret_json,
                struct neap_error *error);
 int node_repair(struct node *node, const char *verb, int argc, const char *const argv[],

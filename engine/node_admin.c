@@ -284,7 +284,8 @@ static const struct verb verbs[] = {
     {"task", 3, NULL, node_task},
     {"scrub", 2, node_scrub, NULL},
     {"repair", 7, NULL, node_repair},
-    {"limit", 3, NULL, node_limit},
+    {"settings", 2, node_settings, NULL},
+    {"set", 3, NULL, node_set},
     {"revoke", 2, node_revoke, NULL},
     {"revoked", 2, node_revoked, NULL},
     {"reload", 1, admin_reload, NULL},
@@ -333,7 +334,7 @@ static int node_admin_inside(struct node *node, int argc, const char *const argv
         "differing BUCKET PEER [LIMIT [FROM]], verify [BUCKET [MS]], tasks, task "
         "pause|resume|cancel ID, scrub [BUCKET], "
         "repair [BUCKET|- [from PEER] [budget N] [resume]], "
-        "limit [bulk_max|scrub_max N], revoke KIND/ID, revoked [list], reload, peers, "
+        "settings [NAME], set NAME N, revoke KIND/ID, revoked [list], reload, peers, "
         "forget NODE, retire NODE, subscribe "
         "NAME, unsubscribe NAME [force], "
         "subscriptions, hints [BUCKET], log why [BUCKET], "

@@ -143,6 +143,8 @@ static int node_open_wheel(struct node *node, const struct node_options *options
         error->code = code;
     }
     if (!code)
+        node_settings_keep(node);
+    if (!code)
         code = node_subscribed_look(node);
     if (!code)
         code = node_net_open(node, options, error);

@@ -1,4 +1,4 @@
-/* Verbs of long work: tasks, task, scrub, repair, limit. */
+/* Verbs of long work: tasks, task, scrub, repair. */
 #include <string.h>
 
 #include "base/error.h"
@@ -192,7 +192,6 @@ static int wish_read(int argc, const char *const argv[], struct repair_wish *wis
                      struct neap_error *error)
 {
     const char *bucket = argc && strcmp(argv[0], "-") ? argv[0] : NULL;
-    enum limit_kind kind;
     int code = bucket_read("repair", bucket, &wish->shard, error);
 
     for (int i = 1; i < argc && !code; i++) {
@@ -203,7 +202,7 @@ static int wish_read(int argc, const char *const argv[], struct repair_wish *wis
         else if (more && !strcmp(argv[i], "from"))
             wish->peer = argv[++i];
         else if (more && !strcmp(argv[i], "budget") &&
-                 !limit_read("bulk_max", argv[i + 1], &kind, &wish->bytes_per_s) &&
+                 !setting_parse(SETTING_bulk_max, argv[i + 1], &wish->bytes_per_s) &&
                  wish->bytes_per_s)
             i++;
         else
@@ -236,44 +235,4 @@ int node_repair(struct node *node, const char *verb, int argc, const char *const
         return error_set(error, code, "repair: %.100s is no peer's address, and no peer's node",
                          call.wish.peer);
     return code ? code : json_into(call.json, ret_json);
-}
-
-/* ---- limit ---- */
-
-struct limit_call {
-    enum limit_kind kind;
-    uint64_t number;
-    struct limits limits; /* out */
-    int code;
-};
-
-static void limit_look(void *arg, struct engine *engine)
-{
-    struct limit_call *call = arg;
-
-    call->code = limits_set(engine, call->kind, call->number, &call->limits);
-}
-
-int node_limit(struct node *node, const char *verb, int argc, const char *const argv[],
-               struct buffer *ret_json, struct neap_error *error)
-{
-    struct limit_call call = {.kind = LIMIT_NONE};
-    int code;
-
-    (void)verb;
-    if (argc == 1 || (argc == 2 && limit_read(argv[0], argv[1], &call.kind, &call.number)))
-        return error_set(error, NEAP_INVALID,
-                         "limit: there are bulk_max N (bytes a second, also as 500k or 2m; 0: any) "
-                         "and scrub_max N (cells a second, 1 to %d)",
-                         LIMIT_SCRUB_MAX);
-    code = argc ? node_call(node, limit_look, &call) : node_call_always(node, limit_look, &call);
-    if (!code)
-        code = call.code;
-    if (code == NEAP_REFUSED)
-        return error_set(error, code, "limit: this node is alone");
-    if (code)
-        return code;
-    return json_into(json_pack("{sI, sI}", "bulk_max", (json_int_t)call.limits.bulk_max,
-                               "scrub_max", (json_int_t)call.limits.scrub_max),
-                     ret_json);
 }

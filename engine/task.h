@@ -26,18 +26,4 @@ int task_scrub(struct engine *engine, uint64_t shard);
 /* {"orders": [{bucket, peer, order, text, task}...]}. NOTFOUND: no such bucket; INVALID: no such
  * peer; NOMEM; REFUSED: this node is alone. */
 int task_repair(struct engine *engine, const struct repair_wish *wish, json_t **ret_json);
-/* Limits that can be changed while a node runs, until it is closed. */
-struct limits {
-    uint64_t bulk_max;  /* bytes a second; 0: any */
-    uint64_t scrub_max; /* cells a second */
-};
-enum limit_kind { LIMIT_NONE, LIMIT_BULK, LIMIT_SCRUB };
-enum { LIMIT_SCRUB_MAX = 1000000 };
-/* "bulk_max", and a number with k, m or g behind it; "scrub_max", and a number. INVALID: no such
- * limit, or no such number of it. */
-int limit_read(const char *name, const char *number, enum limit_kind *ret_kind,
-               uint64_t *ret_number);
-/* Sets one (LIMIT_NONE: none), and tells all. REFUSED: of a node that is alone. NOMEM. */
-int limits_set(struct engine *engine, enum limit_kind kind, uint64_t number,
-               struct limits *ret_limits);
 #endif

@@ -181,6 +181,10 @@ struct flow_status {
 /* Another limit from now on, options.bulk_max. What was owed is forgiven, who waits looks again.
  * NOMEM: some of them later. */
 int gossip_limit(struct gossip *gossip, uint64_t bulk_max);
+/* Entries of a log from now on; more are cut at the next turn. NOMEM: some of them later. */
+int gossip_set_log_max(struct gossip *gossip, uint64_t log_max);
+uint64_t gossip_retire_ms(const struct gossip *gossip);
+void gossip_set_retire_ms(struct gossip *gossip, uint64_t retire_ms);
 void gossip_flow_status(const struct gossip *gossip, struct flow_status *ret_status);
 /* It is about to stop: all that are linked are told, and have it as left instead of suspecting it.
  */

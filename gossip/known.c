@@ -243,6 +243,18 @@ bool known_is_retired(const struct gossip *gossip, size_t index)
     return patience_ms && gossip->now_ms - away_since(gossip, peer) >= patience_ms;
 }
 
+uint64_t gossip_retire_ms(const struct gossip *gossip)
+{
+    return gossip->options.retire_ms;
+}
+
+/* Who is retired by it is counted anew. */
+void gossip_set_retire_ms(struct gossip *gossip, uint64_t retire_ms)
+{
+    gossip->options.retire_ms = retire_ms;
+    gossip->retired_count = 0;
+}
+
 int known_tick(struct gossip *gossip)
 {
     size_t retired = 0;

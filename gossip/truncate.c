@@ -121,6 +121,12 @@ uint64_t gossip_log_max(const struct gossip *gossip)
     return gossip->options.log_max;
 }
 
+int gossip_set_log_max(struct gossip *gossip, uint64_t log_max)
+{
+    gossip->options.log_max = log_max;
+    return topics_queue(gossip);
+}
+
 int gossip_cut_early(struct shard *shard, struct batch *batch, uint64_t log_max, bool *ret_cut)
 {
     return log_cut_early(shard, batch, log_max, NULL, ret_cut);

@@ -1028,8 +1028,11 @@ NEAP_API int neap_restore(const char *backup, const char *directory, struct neap
  *                               compared with all peers, or one (its address, or its node's id),
  *                               and mended, without the usual waits; at most N bytes a second;
  *                               with resume pauses end
- *   limit [bulk_max|scrub_max N]
- *                               the limits, with one of them changed until the node is closed
+ *   settings [NAME]             what can be changed while the node runs (bulk_max, scrub_max,
+ *                               scrub_s, log_max, retire_after_s, sync_ms): value, at_start,
+ *                               least, most
+ *   set NAME N                  one of them, until the node is closed: the next opening has what
+ *                               its options say
  *   subscribe NAME              this node holds the bucket, or those that fit the glob; see
  *                               SUBSCRIPTIONS
  *   unsubscribe NAME [force]    ... and no longer; with force what is leaving goes at once, whoever

@@ -107,6 +107,9 @@ int command_explain(struct cli *cli);
 int explain_object(struct cli *cli, const char *verb); /* explain, or diff */
 /* ", lacks 8b3bcc2d:3 (1)": names and values of events; nothing when there are none. */
 void print_dot_names(const char *what, const json_t *dots);
+/* cli_settings.c */
+int command_settings(struct cli *cli);
+int command_set(struct cli *cli);
 /* cli_hints.c */
 int command_hints(struct cli *cli);
 int command_log(struct cli *cli);
@@ -129,7 +132,6 @@ int command_verify(struct cli *cli);
 int command_tasks(struct cli *cli);
 int command_task(struct cli *cli);
 int command_scrub(struct cli *cli);
-int command_limit(struct cli *cli);
 /* A task on one line. */
 void task_text(const json_t *task, char *ret_text, size_t size);
 /* cli_follow.c: shows how far the tasks of these ids are, until none of them is there; so many

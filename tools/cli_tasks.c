@@ -1,4 +1,4 @@
-/* tasks, task, scrub, limit: long work, shown and ordered. */
+/* tasks, task, scrub: long work, shown and ordered. */
 #include <string.h>
 
 #include "tools/cli.h"
@@ -98,23 +98,6 @@ int command_scrub(struct cli *cli)
 
     if (json && !printed_as_json(cli, json))
         printf("begun: see `neap tasks`, and `neap status` for what it finds\n");
-    json_decref(json);
-    return result;
-}
-
-int command_limit(struct cli *cli)
-{
-    const char *const words[] = {"limit", cli->argc ? cli->argv[0] : NULL,
-                                 cli->argc > 1 ? cli->argv[1] : NULL};
-    int result;
-    json_t *json = cli_ask(cli, cli->argc + 1, words, &result);
-
-    if (json && !printed_as_json(cli, json)) {
-        printf("bulk_max   %" JSON_INTEGER_FORMAT " bytes a second%s\n",
-               number_of(json, "bulk_max"), number_of(json, "bulk_max") ? "" : ": any");
-        printf("scrub_max  %" JSON_INTEGER_FORMAT " cells a second\n",
-               number_of(json, "scrub_max"));
-    }
     json_decref(json);
     return result;
 }

@@ -676,21 +676,23 @@ class _NeapCalls:
         long work that is under way or paused task pause|resume|cancel ID scrub [BUCKET] all cells
         are read again from now on repair [BUCKET|- [from PEER] [budget N] [resume]] compared with
         all peers, or one (its address, or its node's id), and mended, without the usual waits; at
-        most N bytes a second; with resume pauses end limit [bulk_max|scrub_max N] the limits, with
-        one of them changed until the node is closed subscribe NAME this node holds the bucket, or
-        those that fit the glob; see SUBSCRIPTIONS unsubscribe NAME [force] ... and no longer; with
-        force what is leaving goes at once, whoever lacks it: `lost` says how many events nobody
-        else is known to have subscriptions the list; and what is leaving, with how many events
-        (`unshared`) nobody else is known to have ring [RING [slots|buckets|key BUCKET KEY]] rings;
-        one, with its nodes and layouts; who owns each slot, which buckets it has, or the slot of a
-        key plan create RING N SLOTS a new ring is staged; N owners of each slot plan join RING NODE
-        [ZONE|- [WEIGHT|-]] plan leave RING NODE plan replace RING NODE BY [ZONE|- [WEIGHT|-]] plan
-        weight RING NODE WEIGHT changes of it are staged, at any node plan show RING what they come
-        to: moves, loads, warnings plan commit RING VERSION `id` or `version` of that: data moves
-        from now on plan clear RING [NODE] what is staged is taken back plan skip RING NODE a move
-        does not wait for that node, which is dead reload the certificates are read again from the
-        cluster directory, for links from now on; those that there are go on Of the call: ret_error
-        (timeout_ms is for later)."""
+        most N bytes a second; with resume pauses end settings [NAME] what can be changed while the
+        node runs (bulk_max, scrub_max, scrub_s, log_max, retire_after_s, sync_ms): value, at_start,
+        least, most set NAME N one of them, until the node is closed: the next opening has what its
+        options say subscribe NAME this node holds the bucket, or those that fit the glob; see
+        SUBSCRIPTIONS unsubscribe NAME [force] ... and no longer; with force what is leaving goes at
+        once, whoever lacks it: `lost` says how many events nobody else is known to have
+        subscriptions the list; and what is leaving, with how many events (`unshared`) nobody else
+        is known to have ring [RING [slots|buckets|key BUCKET KEY]] rings; one, with its nodes and
+        layouts; who owns each slot, which buckets it has, or the slot of a key plan create RING N
+        SLOTS a new ring is staged; N owners of each slot plan join RING NODE [ZONE|- [WEIGHT|-]]
+        plan leave RING NODE plan replace RING NODE BY [ZONE|- [WEIGHT|-]] plan weight RING NODE
+        WEIGHT changes of it are staged, at any node plan show RING what they come to: moves, loads,
+        warnings plan commit RING VERSION `id` or `version` of that: data moves from now on plan
+        clear RING [NODE] what is staged is taken back plan skip RING NODE a move does not wait for
+        that node, which is dead reload the certificates are read again from the cluster directory,
+        for links from now on; those that there are go on Of the call: ret_error (timeout_ms is for
+        later)."""
         return _run(self, "neap_admin", (words,), call)
 
     def subscribe(self, name, **call):

@@ -138,8 +138,13 @@ tasks|0|-|$A tasks
 task|0|-|$A task resume scrub
 error|2|no name|$A task cancel nonsense
 error|1|nothing of the name|$A task cancel ask:9999
-limit|0|-|$A limit
-error|2|.|$A limit nonsense 1
+settings|0|-|$A settings
+settings|0|-|$A settings log_max
+error|2|none of those|$A settings memory_max
+settings|0|-|$A set bulk_max 2m
+settings|0|-|$A set sync_ms 50
+error|2|from 1 to 1000000|$A set scrub_max 0
+error|2|none of those|$A set log_level debug
 backup|0|-|$A backup $work/backup
 error|4|exists already|$A backup $work/backup
 backup_verify|0|-|-o json backup verify $work/backup
@@ -261,7 +266,7 @@ check "too many arguments: exit 2, and the usage" generic
 
 away()
 {
-    for words in 'get a b' 'keys a' 'export a' 'digest' 'stats' 'verify' 'tasks' 'limit' 'big a' 'revoked' 'repair'; do
+    for words in 'get a b' 'keys a' 'export a' 'digest' 'stats' 'verify' 'tasks' 'settings' 'big a' 'revoked' 'repair'; do
         # shellcheck disable=SC2086
         fails 3 '^\{"doing":"connect","code":-[0-9]+,"error":' -n "$work/none.sock" -o json $words &&
             fails 4 'another process' --dir "$work/a" $words || return 1

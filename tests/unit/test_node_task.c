@@ -186,38 +186,3 @@ TEST(a_node_alone_has_nothing_to_repair_with)
     CHECK_OK(ask(node, "tasks", NULL, NULL, NULL, &error));
     backend->ops->close(backend);
 }
-
-TEST(limits_are_changed_while_a_node_runs)
-{
-    static const char *const wrong[][2] = {{"bulk_max", "x"},
-                                           {"bulk_max", ""},
-                                           {"bulk_max", "-1"},
-                                           {"bulk_max", "1t"},
-                                           {"bulk_max", "1kk"},
-                                           {"bulk_max", "1 "},
-                                           {"scrub_max", "0"},
-                                           {"scrub_max", "1k"},
-                                           {"scrubs", "1"},
-                                           {"scrub_max", "1000001"},
-                                           {"bulk_max", "9999999999g"},
-                                           {"bulk_max", "99999999999999999999"}};
-    struct pair pair;
-    struct neap_error error = {0};
-    json_t *json = NULL;
-
-    pair_open(&pair);
-    CHECK_OK(ask(pair.nodes[0], "limit", NULL, NULL, &json, &error));
-    CHECK_EQUAL(json_integer_value(json_object_get(json, "bulk_max")), 0);
-    CHECK_EQUAL(json_integer_value(json_object_get(json, "scrub_max")), 80000);
-    json_decref(json);
-    CHECK_OK(ask(pair.nodes[0], "limit", "bulk_max", "2m", NULL, &error));
-    CHECK_OK(ask(pair.nodes[0], "limit", "scrub_max", "500", &json, &error));
-    CHECK_EQUAL(json_integer_value(json_object_get(json, "bulk_max")), 2 << 20);
-    CHECK_EQUAL(json_integer_value(json_object_get(json, "scrub_max")), 500);
-    json_decref(json);
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        CHECK_ERROR(ask(pair.nodes[0], "limit", wrong[i][0], wrong[i][1], NULL, &error),
-                    NEAP_INVALID);
-    CHECK_ERROR(ask(pair.nodes[0], "limit", "bulk_max", NULL, NULL, &error), NEAP_INVALID);
-    pair_close(&pair);
-}
