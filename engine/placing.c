@@ -246,6 +246,9 @@ static void job_work(struct engine *engine, struct now now, struct outbox *outbo
     size_t layout = 0, free = 0;
     const struct ring *ring = job_ring(engine, &layout);
 
+    /* What was let go has to be asked for again, also when it may go on before all is back. */
+    if (!ring)
+        placing->stamp = 0;
     for (size_t i = 0; i < PLACING_LANES; i++) {
         struct placing_lane *lane = &placing->lanes[i];
 
