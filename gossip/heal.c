@@ -22,7 +22,7 @@ static bool members_lack(const struct gossip *gossip, const struct topic *topic,
     size_t members = 0;
     for (size_t i = 0; i < gossip->peers_count; i++) {
         const struct pair *pair = topic_open_pair(gossip, topic, i);
-        if (!peer_is_member(gossip, i) || access_is_limited(gossip, i))
+        if (!topic_has_holder(gossip, topic, i) || access_is_limited(gossip, i))
             continue;
         members++;
         if (!pair || !pair->known)
@@ -49,9 +49,9 @@ static size_t heal_best(struct step *step, struct topic *topic, const struct hol
         struct pair *pair = topic_open_pair(gossip, topic, i);
         if (access_is_limited(gossip, i))
             continue; /* it is not believed what others wrote */
-        members += peer_is_member(gossip, i);
+        members += topic_has_holder(gossip, topic, i);
         if (!pair || !pair->known) {
-            last = last && !peer_is_member(gossip, i);
+            last = last && !topic_has_holder(gossip, topic, i);
             continue;
         }
         if (!hole_gains(hole, &pair->context))

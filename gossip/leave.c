@@ -271,10 +271,16 @@ static int leave_shard(struct step *step, struct topic *topic, struct shard *sha
     }
     if (!error && !topic->leave.given && BROKEN("drop-removes"))
         error = shard_remove(shard, step->batch, shard->id, slice_of(NULL, 0), NULL, &removed);
-    if (!error && heirs.best != NO_PEER && !topic->leave.given)
+    if (!error && heirs.best != NO_PEER && !topic->leave.given) {
         error = leave_rights(step, topic, shard, heir_at(gossip, topic, heirs.best));
-    else if (!error && are_enough(&heirs, heirs.covering))
+        /* What a damaged file took others have, as they have all: but for whose the rights were. */
+        if (error == NEAP_CORRUPT && shard->holes_count && are_enough(&heirs, heirs.covering)) {
+            topic->leave.given = true;
+            error = 0;
+        }
+    } else if (!error && are_enough(&heirs, heirs.covering)) {
         error = leave_ask(step, topic, &all);
+    }
     context_done(&all);
     return error;
 }

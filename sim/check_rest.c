@@ -7,17 +7,6 @@
 #include "gossip/state.h"
 #include "sim/find.h"
 
-/* Of a slot whose other owners are no more: the directories of that name were lost. */
-static bool is_alone_there(const struct sim_node *node, const struct shard *shard)
-{
-    const struct world *world = node->world;
-    for (size_t i = 0; i < world->nodes_count && shard->name[0] == '@'; i++) {
-        if (i != node->index && store_wants(&world->nodes[i].wheel.engine.store, shard->name))
-            return false;
-    }
-    return shard->name[0] == '@';
-}
-
 static bool family_is_empty(struct sim_node *node, enum disk_family family, const char *kinds,
                             struct why why)
 {
@@ -27,7 +16,7 @@ static bool family_is_empty(struct sim_node *node, enum disk_family family, cons
     while (empty && scan_next(scan, &key, &value) == 0) {
         const struct shard *shard =
             kinds ? NULL : store_find(&node->wheel.engine.store, bytes_get_u64(key.data));
-        if (shard && is_alone_there(node, shard))
+        if (shard && is_alone(node, shard))
             continue;
         if (!kinds)
             empty = differs(why, "%s: the log is not empty", node->name);
@@ -65,7 +54,7 @@ static bool shards_rest(struct sim_node *node, struct why why)
         if (shard->session.id)
             return differs(why, "%s still compares %s", node->name, shard->name);
         /* Alone it keeps a log for whoever may come. */
-        if (shard_log_count(shard) && node->world->nodes_count > 1 && !is_alone_there(node, shard))
+        if (shard_log_count(shard) && node->world->nodes_count > 1 && !is_alone(node, shard))
             return differs(why, "%s: %" PRIu64 " log entries in %s", node->name,
                            shard_log_count(shard), shard->name);
     }
