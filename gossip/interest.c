@@ -9,9 +9,13 @@
 bool peer_wants(const struct gossip *gossip, size_t peer, const char *bucket)
 {
     const struct peer *entry = &gossip->peers[peer];
-    /* Slots of rings go to their owners, whatever those subscribe to. */
+    uint64_t node = entry->met ? entry->node : entry->named;
+    /* Slots of rings go to their owners, whatever those subscribe to. Who is not known may be one:
+     * what was promised to it before this process began holds. */
+    if (bucket[0] == '@' && !entry->met && BROKEN("drop-by-met"))
+        return false;
     if (bucket[0] == '@')
-        return entry->met && rings_holds(&gossip->rings, bucket_id(bucket), entry->node);
+        return !node || rings_holds(&gossip->rings, bucket_id(bucket), node);
     return !entry->interest_known || BROKEN("tells-all") ||
            subscriptions_have(&entry->interest, bucket);
 }
@@ -123,10 +127,11 @@ int interest_take(struct step *step, size_t index, const struct message *message
     peer->interest = interest;
     peer->interest_known = true;
     asks_unheld(gossip, index);
-    /* It may not have wanted a slot that it was told of: it tells its list again when it does. */
+    /* It may not have wanted a slot that it was told of, or have dropped it since: it tells its
+     * list again when it wants it. */
     for (size_t i = 0; i < gossip->topics_count; i++) {
         struct pair *pair = topic_pair(gossip->topics[i], index);
-        if (pair && !pair->replica)
+        if (pair)
             pair->told = 0;
     }
     peer->digest_all = peer->digest_soon = true;

@@ -182,12 +182,14 @@ const struct rings *gossip_rings(const struct gossip *gossip, uint64_t *ret_vers
     return &gossip->rings;
 }
 
-/* All slots that this node is to hold. *ret_more: some that it did not. */
-static int place_slots(struct gossip *gossip, const struct rings *rings, bool *ret_more)
+/* All slots that this node is to hold. *ret_others: they are not those that it did. */
+static int place_slots(struct gossip *gossip, const struct rings *rings, bool *ret_others)
 {
     uint64_t me = gossip->store->identity.node, *ids;
-    size_t count = 0;
-    *ret_more = false;
+    size_t count = 0, before = 0;
+    *ret_others = false;
+    for (size_t i = 0; i < gossip->rings.slots_count; i++)
+        before += rings_holds(&gossip->rings, gossip->rings.slots[i].shard, me);
     ids = mem_new_array(rings->slots_count + 1, sizeof *ids);
     if (!ids)
         return NEAP_NOMEM;
@@ -196,36 +198,40 @@ static int place_slots(struct gossip *gossip, const struct rings *rings, bool *r
         if (!ring_holds(&rings->rings[slot->ring], slot->slot, me))
             continue;
         ids[count++] = slot->shard;
-        *ret_more |= !rings_holds(&gossip->rings, slot->shard, me);
+        *ret_others |= !rings_holds(&gossip->rings, slot->shard, me);
     }
+    *ret_others |= count != before;
     store_place(gossip->store, ids, count);
     return 0;
 }
 
-/* What is known of a slot at who held none of it, or does no more, is void. */
+/* What is known of a slot at who did not hold it is void: it may have let go of that since. So it
+ * is asked anew: who is told by somebody who quotes nothing tells all (gossip/digest.c). */
 static void rings_forget(struct gossip *gossip, const struct rings *now)
 {
     for (size_t i = 0; i < gossip->topics_count; i++) {
         struct topic *topic = gossip->topics[i];
         const struct shard *shard = store_find(gossip->store, topic->shard);
         for (size_t j = 0; shard && shard->name[0] == '@' && j < gossip->peers_count; j++) {
-            uint64_t node = gossip->peers[j].node;
-            if (!rings_holds(&gossip->rings, topic->shard, node) ||
-                !rings_holds(now, topic->shard, node))
-                pair_forget(gossip, topic, j);
+            struct peer *peer = &gossip->peers[j];
+            if (!peer->met || rings_holds(&gossip->rings, topic->shard, peer->node) ||
+                !rings_holds(now, topic->shard, peer->node))
+                continue;
+            pair_forget(gossip, topic, j);
+            peer->digest_all = peer->digest_soon = !BROKEN("forgets-untold");
         }
     }
 }
 
 int rings_open(struct gossip *gossip)
 {
-    bool more;
+    bool others;
     int error = rings_read(&(struct view){.disk = gossip->store->disk},
                            gossip->store->identity.node, &gossip->rings);
     if (error == NEAP_CORRUPT)
         error = 0;
     gossip->rings_version = 1;
-    return error ? error : place_slots(gossip, &gossip->rings, &more);
+    return error ? error : place_slots(gossip, &gossip->rings, &others);
 }
 
 /* Whatever passes in the system's bucket makes them stale; its events tell whether they are, and
@@ -249,7 +255,7 @@ int rings_look(struct step *step)
     struct gossip *gossip = step->gossip;
     struct view view = {.disk = gossip->store->disk};
     struct rings rings = {0};
-    bool more;
+    bool others;
     if (!gossip->rings_stale || rings_are_as_read(gossip))
         return 0;
     if (step->batch)
@@ -258,7 +264,7 @@ int rings_look(struct step *step)
     if (error == NEAP_CORRUPT)
         return 0; /* what was known of them holds */
     if (!error)
-        error = place_slots(gossip, &rings, &more);
+        error = place_slots(gossip, &rings, &others);
     if (error) {
         rings_done(&rings);
         return error;
@@ -270,8 +276,9 @@ int rings_look(struct step *step)
     gossip->rings_events = gossip->rings_events_next;
     gossip->rings_version++;
     gossip->news++;
-    /* Whoever told of a slot that was not wanted here then is to tell again. */
-    if (more)
+    /* As with subscriptions: whoever told of a slot that was not wanted here then tells again, and
+     * what is on its way out begins anew. */
+    if (others)
         gossip_subscribed(gossip);
     gossip->leave_at = 0;
     return topics_queue(gossip);

@@ -210,6 +210,8 @@ static const struct rule table[] = {
      "a_listing_never_goes_back_to_a_node_that_has_less", 0},
     {"writes-count-in-newest", "a write counts in the newest layout alone", NULL,
      "what_is_written_counts_in_the_layout_that_is_read_from", 0},
+    {"forgets-untold", "what a peer had of a slot is forgotten, and it is not asked again", NULL,
+     NULL, 0},
     /* links and digests */
     {"any-right", "a device may write and make any bucket", "lies", NULL, 0},
     {"any-dots", "a device's events may be of others' ids", "lies", NULL, 0},
