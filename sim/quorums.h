@@ -48,7 +48,9 @@ struct inquiry {
 struct quorums {
     struct world *world;
     bool ring;
-    uint64_t layouts; /* that were made */
+    uint64_t layouts;        /* that were made */
+    uint64_t ids[NODES_MAX]; /* of nodes, as they began last; 0: never */
+    bool doubled;            /* two of them had one: a copy of a directory */
     uint64_t asked, serial, moment;
     size_t pending; /* events without an answer */
     struct pledge pledges[PLEDGES];
