@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/node_session.h"
 #include "engine/request.h"
 #include "gossip/roster.h"
 
@@ -75,7 +76,9 @@ static int handle_new(struct backend *backend, unsigned flags, struct neap **ret
 {
     int error;
 
-    error = api_new(backend, flags, ret_neap);
+    error = session_open(backend, &backend);
+    if (!error)
+        error = api_new(backend, flags, ret_neap);
     if (!error)
         return 0;
     backend->ops->close(backend);

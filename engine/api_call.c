@@ -53,8 +53,13 @@ static int level_take(struct api *api, unsigned accepts)
 {
     enum neap_level level = api->call.level;
 
-    if ((unsigned)level > NEAP_EACH_QUORUM)
+    if ((unsigned)level > NEAP_SESSION)
         return error_set(api->error, NEAP_INVALID, "call.level: %u is none", (unsigned)level);
+    if (level == NEAP_SESSION && (accepts & API_WAIT))
+        return error_set(api->error, NEAP_INVALID, "call.level: SESSION waits for no token");
+    if (level == NEAP_SESSION && api->call.submit)
+        return error_set(api->error, NEAP_INVALID,
+                         "call.level: what is submitted is of no SESSION before it is done");
     if (level >= NEAP_QUORUM && !(accepts & (API_WRITE | API_LEVEL | API_WAIT)))
         return error_set(api->error, NEAP_REFUSED,
                          "call.level: this function answers from one node");

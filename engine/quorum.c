@@ -46,6 +46,8 @@ int quorum_need(enum neap_level level, unsigned members, unsigned *ret_need,
     case NEAP_ALL:
         *ret_need = members;
         return 0;
+    case NEAP_SESSION: /* what a handle makes of it is ONE */
+        break;
     case NEAP_LOCAL_QUORUM:
     case NEAP_EACH_QUORUM:
         return error_set(error, NEAP_REFUSED,
@@ -73,6 +75,8 @@ unsigned quorum_of_group(enum neap_level level, unsigned members)
     case NEAP_EDGE:
     case NEAP_ONE:
         return 0;
+    case NEAP_SESSION:
+        break;
     case NEAP_ALL:
         return members ? members : 1;
     case NEAP_QUORUM:

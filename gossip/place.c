@@ -10,8 +10,7 @@
 
 /* ---- places ---- */
 
-/* The first name of a path: escaped, up to its end, whatever follows. */
-static int path_key(struct slice path, uint8_t ret_key[NEAP_KEY_MAX], size_t *ret_size)
+int place_key(struct slice path, uint8_t ret_key[NEAP_KEY_MAX], size_t *ret_size)
 {
     size_t size = 0;
     for (size_t i = 0; i < path.size; i++) {
@@ -39,7 +38,7 @@ int place_find(const struct rings *rings, const char *bucket, struct slice path,
     snprintf(ret_place->shard, sizeof ret_place->shard, "%s", bucket);
     if (!bucket_ring(bucket, &name))
         return 0;
-    int error = path_key(path, key, &size);
+    int error = place_key(path, key, &size);
     if (error)
         return error;
     ret_place->ring = rings ? rings_find(rings, name) : NULL;

@@ -13,6 +13,8 @@ struct placed {
     unsigned slot;
 };
 
+/* The first name of a path, as it was before it was escaped, whatever follows. INVALID, LIMIT. */
+int place_key(struct slice path, uint8_t ret_key[NEAP_KEY_MAX], size_t *ret_size);
 /* Of a path, or what neap_remove() names: its first name counts. UNAVAILABLE: no ring of that name
  * is known here (yet). INVALID: there is no key in the path. */
 int place_find(const struct rings *rings, const char *bucket, struct slice path,

@@ -361,6 +361,16 @@ enum neap_holds {
  *   - pw and pr are numbers of owners alone: nodes that stand in for owners never count in them. No
  *     node stands in for another as yet, so that pw and w mean the same, and of two numbers that
  *     are given the larger one counts.
+ *   - SESSION asks one node, as ONE, and is about order: what this handle wrote or read at this
+ *     level, each later read of it at this level sees, whichever node answers. It is the same as to
+ *     give to each read, in call.after, the tokens of the calls before it: those of the same
+ *     bucket, or, where that is of a ring, of the same key; so there neap_keys() is REFUSED. In
+ *     time, or UNAVAILABLE. Writes do not
+ *     wait: give them call.after. Calls that run at the same time are in no order. A session ends
+ *     with its handle; across handles and programs use tokens. A directory that was lost or went
+ *     back may leave it waiting for what nobody has any more: open another handle. A write at it
+ *     can't be submitted (INVALID), and syncs, NEAP_NOSYNC or not. LIMIT: this handle has used too
+ *     many buckets at this level, more than 4,000; nothing happened.
  *   - What survives what: docs/guarantees.md has a table. */
 enum neap_level {
     NEAP_BUCKET_DEFAULT, /* as ONE, for now */
@@ -369,7 +379,8 @@ enum neap_level {
     NEAP_QUORUM,         /* more than half of the nodes */
     NEAP_ALL,            /* all nodes */
     NEAP_LOCAL_QUORUM,   /* of a bucket of a ring: of the owners in this zone */
-    NEAP_EACH_QUORUM     /* the same of each zone */
+    NEAP_EACH_QUORUM,    /* the same of each zone */
+    NEAP_SESSION         /* as ONE; and reads see what this handle has read and written at it */
 };
 
 /* Limits. Sizes are in bytes. Key, fields and element of a place together make a path of at most

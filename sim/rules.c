@@ -191,6 +191,8 @@ static const struct rule table[] = {
     {"reads-ask-one-less", "a read asks one node less than its level says", NULL, NULL, 0},
     {"numbers-ask-one-less", "of a number of nodes (r, w) one less is asked", NULL, NULL, 0},
     {"reads-behind", "a read does not wait for what others have seen", NULL, NULL, 0},
+    {"session-forgets", "a session does not remember what it has read and written", NULL,
+     "a_session_sees_what_it_saw_whichever_node_is_asked", 0},
     {"forward-twice", "a write that was handed on and not answered is handed on again", NULL,
      "a_write_without_an_answer_is_uncertain_and_done_once", 0},
     {"forward-none", "a read that was handed on and not answered is not asked of another", NULL,

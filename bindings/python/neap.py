@@ -96,6 +96,7 @@ class Level(enum.IntEnum):
     ALL = 4
     LOCAL_QUORUM = 5
     EACH_QUORUM = 6
+    SESSION = 7
 
 
 class ChangeKind(enum.IntEnum):

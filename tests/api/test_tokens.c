@@ -18,6 +18,30 @@ BOTH(what_was_written_can_be_read_after_its_token)
     CHECK_OK(neap_wait(both->neap, token_of(&both->token), NULL));
 }
 
+BOTH(a_session_reads_what_it_wrote_and_takes_what_it_is_given)
+{
+    struct neap_place at = place_of("b", "k");
+    int64_t value = 0;
+    uint64_t count = 0;
+
+    both->call.level = NEAP_SESSION;
+    CHECK_OK(neap_counter_add(both->neap, &at, 5, &both->call));
+    CHECK_EQUAL(both->token.size, 0);
+    both->call.ret_token = &both->token;
+    CHECK_OK(neap_counter_get(both->neap, &at, &value, &both->call));
+    CHECK_EQUAL(value, 5);
+    CHECK(both->token.size > 0);
+    both->call.ret_token = NULL;
+    both->call.after = token_of(&both->token);
+    CHECK_OK(neap_count(both->neap, &at, NEAP_COUNTER, &count, &both->call));
+    CHECK_EQUAL(count, 1);
+    both->call.after = bytes_of("");
+    both->call.submit = 1;
+    CHECK_ERROR(neap_counter_add(both->neap, &at, 5, &both->call), NEAP_INVALID);
+    both->call.submit = 0;
+    CHECK_ERROR(neap_wait(both->neap, token_of(&both->token), &both->call), NEAP_INVALID);
+}
+
 BOTH(what_is_not_here_yet_is_waited_for_and_given_up)
 {
     /* Replica id 3 has written once, in the bucket "b", which is no bucket here. */

@@ -1,6 +1,7 @@
 #include "tests/support/loopback.h"
 
 #include "engine/api.h"
+#include "engine/node_session.h"
 
 static int loopback_call(struct transport *transport, struct slice request, uint32_t timeout_ms,
                          struct buffer *ret_reply)
@@ -39,7 +40,9 @@ int loopback_open(struct loopback *loopback, struct neap **ret_neap, struct neap
     code = remote_new(&loopback->transport, &backend, error);
     if (code)
         return code;
-    code = api_new(backend, 0, ret_neap);
+    code = session_open(backend, &backend);
+    if (!code)
+        code = api_new(backend, 0, ret_neap);
     if (code)
         backend->ops->close(backend);
     return code;

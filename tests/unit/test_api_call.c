@@ -128,8 +128,15 @@ TEST(levels_are_checked)
     struct call_test test;
 
     call_setup(&test);
-    test.call.level = (enum neap_level)7;
+    test.call.level = (enum neap_level)8;
     CHECK_ERROR(begun(&test, ANY), NEAP_INVALID);
+    test.call.level = NEAP_SESSION;
+    CHECK_OK(begun(&test, ANY));
+    CHECK_ERROR(begun(&test, API_WAIT), NEAP_INVALID);
+    CHECK_ERROR(begun(&test, API_AFTER | API_TOKEN), NEAP_REFUSED);
+    test.call.submit = 1;
+    CHECK_ERROR(begun(&test, API_WRITE), NEAP_INVALID);
+    test.call.submit = 0;
     test.call.level = NEAP_EACH_QUORUM; /* whether the bucket is a ring's is asked later */
     CHECK_OK(begun(&test, ANY));
     test.call.level = NEAP_QUORUM;
