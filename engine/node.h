@@ -318,8 +318,8 @@ int node_place_page(struct node *node, const struct page_request *request, struc
 /* Of a bucket on a ring: in how many it is. UNAVAILABLE. */
 int node_slots(struct node *node, const struct page_request *request, uint64_t *ret_slots,
                struct neap_error *error);
-int node_place(struct node *node, const char *bucket, struct slice path, struct placed *ret_place,
-               bool *ret_here, struct neap_error *error);
+int node_place(struct node *node, const char *bucket, struct slice path, enum group_use use,
+               struct placed *ret_place, bool *ret_here, struct neap_error *error);
 int node_check_held(struct node *node, const char *bucket, struct neap_error *error);
 int node_subscribed_look(struct node *node); /* after a turn, without the lock. NOMEM */
 

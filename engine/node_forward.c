@@ -73,7 +73,7 @@ bool node_holds_write(struct node *node, const struct write *write)
         /* What can't be placed is told by who writes. */
         if (!placed && atomic_load(&node->subscribed_all))
             continue;
-        if (!node_place(node, op->bucket, op->path, &place, &here, NULL) && !here)
+        if (!node_place(node, op->bucket, op->path, GROUPS_WRITE, &place, &here, NULL) && !here)
             return false;
     }
     return true;
@@ -103,8 +103,8 @@ static int names_of(struct node *node, struct write *write, struct names *ret_na
         struct placed place;
         bool here, known = false;
 
-        code = node_place(node, write->ops[i].bucket, write->ops[i].path, &place, &here,
-                          &write->error);
+        code = node_place(node, write->ops[i].bucket, write->ops[i].path, GROUPS_WRITE, &place,
+                          &here, &write->error);
         for (size_t j = 0; !code && j < names.count; j++)
             known = known || !strcmp(names.texts[j], place.shard);
         if (code || known)

@@ -75,8 +75,8 @@ static int ring_unknown(const char *bucket, struct neap_error *error)
                      bucket);
 }
 
-int node_place(struct node *node, const char *bucket, struct slice path, struct placed *ret_place,
-               bool *ret_here, struct neap_error *error)
+int node_place(struct node *node, const char *bucket, struct slice path, enum group_use use,
+               struct placed *ret_place, bool *ret_here, struct neap_error *error)
 {
     int code = 0;
 
@@ -88,7 +88,7 @@ int node_place(struct node *node, const char *bucket, struct slice path, struct 
     }
     node_lock(node);
     code = place_find(&node->rings, bucket, path, ret_place);
-    *ret_here = !code && place_is_mine(ret_place, node->wheel.engine.store.identity.node);
+    *ret_here = !code && place_is_mine(ret_place, use, node->wheel.engine.store.identity.node);
     node_unlock(node);
     if (code == NEAP_UNAVAILABLE)
         return ring_unknown(bucket, error);
@@ -101,10 +101,12 @@ int node_place_page(struct node *node, const struct page_request *request, struc
     int code;
 
     if (!request->slots)
-        return node_place(node, request->bucket, request->path, ret_place, ret_here, error);
+        return node_place(node, request->bucket, request->path, GROUPS_READ, ret_place, ret_here,
+                          error);
     node_lock(node);
     code = place_slot(&node->rings, request->bucket, request->slot, request->slots, ret_place);
-    *ret_here = !code && place_is_listed(ret_place, node->wheel.engine.store.identity.node);
+    *ret_here = !code &&
+                place_is_mine(ret_place, GROUPS_READ, node->wheel.engine.store.identity.node);
     node_unlock(node);
     switch (code) {
     case 0:

@@ -276,7 +276,7 @@ static int node_read_inside(struct node *node, struct read *read, struct buffer 
     if (!code)
         want.until_ms = node_until(node, read->timeout_ms);
     if (!code)
-        code = node_place(node, read->bucket, read->path, &place, &here, &read->error);
+        code = node_place(node, read->bucket, read->path, GROUPS_READ, &place, &here, &read->error);
     here = here && !code;
     want.bucket = place.shard;
     read->shard = !code && place.ring ? place.shard : NULL;

@@ -46,7 +46,7 @@ static bool served_places(struct served *served, bool is_here, const char **ret_
 }
 
 static bool served_holds(struct served *served, const char *bucket, struct slice path,
-                         const char **ret_shard)
+                         enum group_use use, const char **ret_shard)
 {
     const struct engine *engine = served->engine;
     struct placed *place = &served->place;
@@ -55,7 +55,7 @@ static bool served_holds(struct served *served, const char *bucket, struct slice
         return true; /* the check that follows says so */
     return served_places(served,
                          !place_find(gossip_rings(engine->gossip, NULL), bucket, path, place) &&
-                             place_is_mine(place, engine->store.identity.node),
+                             place_is_mine(place, use, engine->store.identity.node),
                          ret_shard);
 }
 
@@ -65,11 +65,11 @@ static bool served_lists(struct served *served, struct page_request *request)
     struct placed *place = &served->place;
 
     if (!request->slots || !request->bucket || bucket_name_check(request->bucket))
-        return served_holds(served, request->bucket, request->path, &request->shard);
+        return served_holds(served, request->bucket, request->path, GROUPS_READ, &request->shard);
     return served_places(served,
                          !place_slot(gossip_rings(engine->gossip, NULL), request->bucket,
                                      request->slot, request->slots, place) &&
-                             place_is_listed(place, engine->store.identity.node),
+                             place_is_mine(place, GROUPS_READ, engine->store.identity.node),
                          &request->shard);
 }
 
@@ -105,7 +105,7 @@ static int served_write_here(struct served *served, struct write *write)
     int code;
 
     for (size_t i = 0; i < write->count; i++) {
-        if (!served_holds(served, write->ops[i].bucket, write->ops[i].path, NULL))
+        if (!served_holds(served, write->ops[i].bucket, write->ops[i].path, GROUPS_WRITE, NULL))
             return NEAP_STALE;
     }
     if (write->once.size) /* what is remembered of an id is remembered by one node */
@@ -261,7 +261,7 @@ static int served_read(struct backend *backend, struct read *read, struct buffer
     struct rights_asked asked;
     int code;
 
-    if (!served_holds(served, read->bucket, read->path, &read->shard))
+    if (!served_holds(served, read->bucket, read->path, GROUPS_READ, &read->shard))
         return NEAP_STALE;
     code = read_check(read, &read->error);
     if (!code)

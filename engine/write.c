@@ -131,7 +131,7 @@ static int write_place(const struct engine *engine, struct write *write, const s
                          PLACE(op));
     if (code)
         return error_set(&write->error, code, "%s: no key", PLACE(op));
-    if (place_is_mine(ret_place, engine->store.identity.node))
+    if (place_is_mine(ret_place, GROUPS_WRITE, engine->store.identity.node))
         return 0;
     write->not_here = true;
     return error_set(&write->error, NEAP_UNAVAILABLE, "%s: this node does not hold it", PLACE(op));

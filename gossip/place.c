@@ -67,18 +67,16 @@ int place_slot(const struct rings *rings, const char *bucket, unsigned slot, uns
     return 0;
 }
 
-bool place_is_listed(const struct placed *place, uint64_t me)
+bool place_is_mine(const struct placed *place, enum group_use use, uint64_t me)
 {
     const struct ring *ring = place->ring;
-    if (!ring || !place_is_mine(place, me) || BROKEN("lists-new-owners"))
-        return place_is_mine(place, me);
+    if (!ring)
+        return true;
+    if (!ring_coordinates(ring, me))
+        return false;
+    if (use == GROUPS_WRITE || BROKEN("reads-new-owners"))
+        return ring_holds(ring, place->slot, me);
     return ring_answers(ring, me) && layout_owns(&ring_reading(ring)->layout, place->slot, me);
-}
-
-bool place_is_mine(const struct placed *place, uint64_t me)
-{
-    return !place->ring ||
-           (ring_coordinates(place->ring, me) && ring_holds(place->ring, place->slot, me));
 }
 
 /* ---- who counts ---- */

@@ -23,13 +23,6 @@ int place_find(const struct rings *rings, const char *bucket, struct slice path,
  * no ring. */
 int place_slot(const struct rings *rings, const char *bucket, unsigned slot, unsigned slots,
                struct placed *ret_place);
-/* May this node do it itself? Of a ring: it holds the slot, and reads from the layout that others
- * read from. Mesh buckets: always, as subscriptions are another question. */
-bool place_is_mine(const struct placed *place, uint64_t me);
-/* May it list the keys there? Of a ring: it owns the slot in the layout that is read from. Who is
- * to own it has not got all of it yet. */
-bool place_is_listed(const struct placed *place, uint64_t me);
-
 /* Nodes whose quorum is needed: the owners of a slot in one layout, or those of them in one zone.
  */
 struct group {
@@ -42,6 +35,10 @@ enum group_use {
     GROUPS_WRITE, /* the owners in each active layout */
     GROUPS_READ   /* those in the one that is read from */
 };
+/* May this node do it itself? Of a ring: it owns the slot in one of these layouts (who is to own it
+ * has not got all of it yet), and reads from the layout that others read from. Mesh buckets:
+ * always, as subscriptions are another question. */
+bool place_is_mine(const struct placed *place, enum group_use use, uint64_t me);
 /* The groups that all have to be reached by name of a shard, for that level; 0: a mesh bucket, or a
  * slot that is not known. `me` says which zone is the local one. */
 size_t groups_of(const struct rings *rings, const char *shard, enum group_use use,

@@ -148,9 +148,10 @@ static bool place_of(const struct quorums *quorums, size_t node, uint64_t serial
                        ret_placed);
 }
 
-static bool is_mine(const struct quorums *quorums, size_t node, const struct placed *placed)
+static bool is_mine(const struct quorums *quorums, size_t node, enum group_use use,
+                    const struct placed *placed)
 {
-    return !quorums->ring || place_is_mine(placed, sim_id(quorums->world, node));
+    return !quorums->ring || place_is_mine(placed, use, sim_id(quorums->world, node));
 }
 
 static enum neap_level level_draw_plain(struct rng *rng)
@@ -230,7 +231,7 @@ static void pledge_call(struct quorums *quorums, size_t node, struct rng *rng)
     quorums->pending++;
     world_note(world, "%s: quorum add q%llu at level %d", world->nodes[node].name,
                (unsigned long long)pledge->serial, (int)pledge->level);
-    if (is_mine(quorums, node, &placed))
+    if (is_mine(quorums, node, GROUPS_WRITE, &placed))
         sim_post(world, node, &write->event);
     else
         hand_write(world, node, &write->write, hand_pledged, write);
@@ -394,7 +395,7 @@ static void read_call(struct quorums *quorums, size_t index, struct rng *rng)
         level = number_draw(quorums, rng);
     if (!place_of(quorums, index, serial, &placed))
         return;
-    if (!is_mine(quorums, index, &placed)) {
+    if (!is_mine(quorums, index, GROUPS_READ, &placed)) {
         look_call(quorums, index, serial, level);
         return;
     }

@@ -206,8 +206,8 @@ static const struct rule table[] = {
     /* rings */
     {"buckets-unnamed", "which buckets a ring has is not told", NULL,
      "a_bucket_of_a_ring_is_held_by_the_owners_of_its_slots_alone", 0},
-    {"lists-new-owners", "the keys of a slot are listed by who has not fetched them yet", NULL,
-     "who_has_not_fetched_a_slot_does_not_list_it", 0},
+    {"reads-new-owners", "a slot is read by who has not fetched it yet", NULL,
+     "who_has_not_fetched_a_slot_does_not_read_it", 0},
     {"lists-without-token", "a page of a listing may know less than the page before", NULL,
      "a_listing_never_goes_back_to_a_node_that_has_less", 0},
     {"writes-count-in-newest", "a write counts in the newest layout alone", NULL,

@@ -371,7 +371,7 @@ TEST(a_listing_goes_on_while_slots_move)
 }
 
 /* A is to own what D owns, and can't reach anybody but E. */
-TEST(who_has_not_fetched_a_slot_does_not_list_it)
+TEST(who_has_not_fetched_a_slot_does_not_read_it)
 {
     struct listing listing;
     begin(15);
@@ -385,6 +385,11 @@ TEST(who_has_not_fetched_a_slot_does_not_list_it)
     listing_begin(&listing, E);
     listing_end(&listing, NEAP_ONE);
     CHECK_EQUAL(listing.count, KEYS * 4);
+    for (unsigned key = 0; key < KEYS * 4; key++) {
+        bool on = false;
+        CHECK_OK(read_at(E, key, NEAP_ONE, &on));
+        CHECK(on);
+    }
     for (size_t i = B; i <= D; i++)
         story_cut(&story, A, i, false);
     story_run(&story, 30000);
