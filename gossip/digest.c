@@ -196,7 +196,8 @@ void digests_refused(struct gossip *gossip, size_t index)
 {
     struct peer *peer = &gossip->peers[index];
     struct digest_round *round = &peer->round;
-    peer->interest_told = false; /* it may have been that */
+    if (peer->interest_told_ms == gossip->now_ms)
+        peer->interest_told = false; /* it may have been that */
     if (round->messages_max == 0 || round->turn_at != gossip->now_ms)
         return; /* it was a heartbeat, and there will be others */
     for (size_t i = 0; i < gossip->topics_count; i++) {

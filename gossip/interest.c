@@ -69,6 +69,7 @@ int interest_tell(struct step *step, size_t index)
     if (error)
         return error;
     peer->interest_told = true;
+    peer->interest_told_ms = step->now.mono_ms;
     /* It forgets what it knew of this node's shards that are on their way out, or were: so they
      * begin anew. */
     for (size_t i = 0; i < gossip->topics_count; i++) {

@@ -173,6 +173,7 @@ struct peer {
     struct subscriptions interest; /* what it subscribes to, as it told last (interest.c) */
     bool interest_known;           /* it did */
     bool interest_told;            /* in this session it was told what this node subscribes to */
+    uint64_t interest_told_ms;     /* when; it tells all again for it */
     bool control_heard;            /* in this session something came after its hello */
     struct principal principal;    /* of whoever was there last; NONE: nobody looked (access.h) */
     uint64_t refused;              /* that it sent and may not */
