@@ -245,6 +245,17 @@ int path_check(struct slice path, enum neap_type *ret_type)
     return 0;
 }
 
+int path_object(struct slice path, size_t *ret_size, enum neap_type *ret_type)
+{
+    struct slice left = path, escaped;
+    size_t size;
+
+    if (!take_escaped(&left, &escaped, &size) || !take_type(&left, ret_type))
+        return NEAP_INVALID;
+    *ret_size = path.size - left.size;
+    return 0;
+}
+
 int path_levels(struct slice path, size_t *ret_size, enum neap_type *ret_last)
 {
     struct slice left = path, escaped;

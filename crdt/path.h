@@ -42,6 +42,8 @@ int path_check(struct slice path, enum neap_type *ret_type);
 /* The levels of a path, which may stop after any: how many of its bytes they are, and the type of
  * the last one. What follows is not looked at. INVALID, LIMIT: a name is over NEAP_KEY_MAX. */
 int path_levels(struct slice path, size_t *ret_size, enum neap_type *ret_last);
+/* The first level alone: the object that the path is in. INVALID. */
+int path_object(struct slice path, size_t *ret_size, enum neap_type *ret_type);
 /* The smallest byte string after every path that starts with `prefix`; replaces what ret_end holds.
  * Empty when there is none (nothing but FF bytes, which no path is): to the end. */
 int path_prefix_end(struct slice prefix, struct buffer *ret_end);

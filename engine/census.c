@@ -75,7 +75,7 @@ static int cells_pass(struct counting_cells *counting, const struct view *view, 
 }
 
 /* Its first level: the bytes of it, and the type. */
-static int path_object(struct slice path, size_t *ret_size, struct slice *ret_key,
+static int object_of(struct slice path, size_t *ret_size, struct slice *ret_key,
                        enum neap_type *ret_type, struct path_cursor *cursor)
 {
     struct path_level level;
@@ -124,7 +124,7 @@ static int big_visit(struct counting_cells *counting, struct slice path, size_t 
     enum neap_type type = NEAP_ANY;
     struct slice key;
     size_t size;
-    int error = path_object(path, &size, &key, &type, &cursor);
+    int error = object_of(path, &size, &key, &type, &cursor);
 
     path_cursor_done(&cursor);
     if (error)
@@ -154,7 +154,7 @@ static json_t *object_json(const struct object *object)
     size_t size;
     json_t *json = NULL;
 
-    if (!path_object(slice_of(object->name, object->name_size), &size, &key, &type, &cursor))
+    if (!object_of(slice_of(object->name, object->name_size), &size, &key, &type, &cursor))
         json = json_pack("{so, ss, so, so, so}", "key", json_slice(key), "type",
                          type_find(object->type) ? type_find(object->type)->name : "unknown",
                          "cells", json_number(object->cells), "dots", json_number(object->dots),
@@ -207,7 +207,7 @@ static int sibling_add(struct counting_cells *counting, struct slice path, const
     enum neap_type type;
     struct slice key;
     size_t size;
-    int error = path_object(path, &size, &key, &type, &cursor);
+    int error = object_of(path, &size, &key, &type, &cursor);
 
     path_text(path, text, sizeof text);
     if (!error &&

@@ -106,6 +106,11 @@ static void look_node(struct doctor *doctor)
     if (is(status, "suspect"))
         found(doctor, FINDING_suspect, NULL,
               "what was synced was damaged or missing when it was opened; it began a new life");
+    else if (is(status, "life_is_new") && strcmp(text(status, "life_reason"), "new directory") != 0)
+        found(doctor, FINDING_new_life, NULL, "%s: it goes on under a new identity",
+              text(status, "life_reason"));
+    if (text(status, "disk_error") && !text(status, "stopped"))
+        found(doctor, FINDING_unreadable, NULL, "%s", text(status, "disk_error"));
     if (is(status, "isolated"))
         found(doctor, FINDING_isolated, NULL, "it is cut off from its peers, by order");
     if (is(status, "readonly"))
@@ -174,6 +179,23 @@ static void look_damage(struct doctor *doctor, const json_t *bucket, const char 
     }
 }
 
+static void look_hot(struct doctor *doctor, const json_t *bucket, const char *name)
+{
+    const json_t *hot;
+    size_t i;
+
+    json_array_foreach(json_object_get(bucket, "hot"), i, hot)
+    {
+        const char *key = text(hot, "key");
+
+        if (is(hot, "big"))
+            found(doctor, FINDING_hot_big, name,
+                  "%s %s has %lld elements, and about %lld changes in the last two minutes",
+                  text(hot, "type"), key ? key : "(bytes)", (long long)number(hot, "elements"),
+                  (long long)number(hot, "changes"));
+    }
+}
+
 static void look_bucket(struct doctor *doctor, const json_t *bucket)
 {
     const char *name = text(bucket, "name");
@@ -182,6 +204,10 @@ static void look_bucket(struct doctor *doctor, const json_t *bucket)
     json_int_t ahead = number(json_object_get(bucket, "counts"), "stamps_ahead");
 
     look_damage(doctor, bucket, name);
+    look_hot(doctor, bucket, name);
+    if (number(bucket, "siblings"))
+        found(doctor, FINDING_siblings, name, "%lld registers have more than one value",
+              (long long)number(bucket, "siblings"));
     if (ids_max > 0 && ids * 100 >= ids_max * IDS_PERCENT)
         found(doctor, FINDING_ids, name, "%lld of %lld replica ids are used", (long long)ids,
               (long long)ids_max);

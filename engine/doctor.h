@@ -15,6 +15,10 @@ const char *severity_text(enum severity severity);
     X(suspect, WARNING,                                                                            \
       "see the disk; let it catch up (`neap status`), then `neap verify`; the next start is "      \
       "clean")                                                                                     \
+    X(unreadable, CRITICAL,                                                                        \
+      "start it again: it copies what can be read, and takes the rest from its peers; see the "    \
+      "disk")                                                                                      \
+    X(new_life, NOTICE, "`neap verify` says when all that it lacked has come from its peers")      \
     X(isolated, WARNING, "`neap isolate off`, when it shall talk with its peers again")            \
     X(readonly, NOTICE, "nothing, if that is meant: `readonly` in its configuration")              \
     X(certificate, WARNING,                                                                        \
@@ -28,6 +32,9 @@ const char *severity_text(enum severity severity);
     X(damage, CRITICAL,                                                                            \
       "`neap repair BUCKET`, then `neap verify BUCKET`; `neap diff BUCKET` tells which cells")     \
     X(healed, WARNING, "see the disk (`dmesg`, SMART): cells had been lost there without a word")  \
+    X(siblings, NOTICE, "`neap siblings BUCKET` names them: read, choose a value, and write it")   \
+    X(hot_big, NOTICE,                                                                             \
+      "`neap big BUCKET`; spread it over several keys, a day each, say, or remove what is old")    \
     X(ids, WARNING, "make no more new lives of directories: restore and copy as rarely as can be") \
     X(log_full, WARNING,                                                                           \
       "`neap log why`: bring back who holds it, or retire it: past the limit it must compare all") \

@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/explain.h"
+#include "engine/hot.h"
 #include "store/hole.h"
+#include "store/merkle.h"
+#include "store/tally.h"
 
 enum { PROBLEM_MAX = 600 };
 
@@ -169,6 +173,42 @@ static json_t *equals_json(const struct shard *shard, const struct gossip *gossi
     return array;
 }
 
+/* One that is hot, and how many are in it, once that is known. */
+static json_t *hot_json(const struct shard *shard, const struct heat_place *place,
+                        uint64_t changes)
+{
+    struct object object = object_new();
+    struct path_cursor cursor;
+    struct path_level level = {0};
+    uint64_t count = 0;
+    int unknown = tally_get(shard, slice_of(place->name, place->size), &count);
+
+    path_cursor_init(&cursor, slice_of(place->name + sizeof count, place->size - sizeof count));
+    if (path_cursor_level(&cursor, &level))
+        object.failed = true;
+    put(&object, "key", json_slice(level.name));
+    put_text(&object, "type", type_find(level.type) ? type_find(level.type)->name : "unknown");
+    put_number(&object, "changes", changes);
+    put(&object, "elements", unknown ? json_null() : json_number(count));
+    put(&object, "big", json_boolean(!unknown && count >= HOT_BIG));
+    path_cursor_done(&cursor);
+    return object_end(&object);
+}
+
+static json_t *hots_json(const struct shard *shard, struct now now)
+{
+    const struct heat_place *place;
+    json_t *array = json_array();
+    uint64_t changes;
+
+    for (size_t i = 0;
+         shard->heat && (place = heat_nth(shard->heat, now.mono_ms, i, &changes)) != NULL; i++) {
+        if (place->shard == shard->id && !array_add(&array, hot_json(shard, place, changes)))
+            break;
+    }
+    return array;
+}
+
 static json_t *bucket_json(const struct shard *shard, const struct gossip *gossip, struct now now)
 {
     struct object bucket = object_new(), counts = object_new();
@@ -186,6 +226,9 @@ static json_t *bucket_json(const struct shard *shard, const struct gossip *gossi
     put_number(&bucket, "damaged", shard->holes_count);
     put_number(&bucket, "log", shard_log_count(shard));
     put_number(&bucket, "residues", shard->residues_count);
+    put(&bucket, "siblings",
+        shard->tree && shard->tree->ready ? json_number(shard->tree->now.siblings) : json_null());
+    put(&bucket, "hot", hots_json(shard, now));
     put(&bucket, "comparing", json_boolean(shard->session.id));
     put(&bucket, "peers", equals_json(shard, gossip, now));
     put_number(&counts, "events_own", shard->counts.events_own);
@@ -228,6 +271,7 @@ static json_t *peer_json(const struct peer_status *status, struct now now)
     put_number(&peer, "compares", status->compares);
     put_number(&peer, "behind", status->behind);
     put_number(&peer, "lag", status->lag);
+    put(&peer, "retired", json_boolean(status->retired));
     put_text(&peer, "principal", strcmp(status->principal, "nobody") ? status->principal : NULL);
     put_number(&peer, "refused", status->refused);
     put_text(&peer, "member", status->is_member ? member_state_text(status->state) : NULL);
@@ -358,6 +402,17 @@ static json_t *counts_json(const struct engine_counts *counts)
     return object_end(&object);
 }
 
+/* Something could not be read since the disk was opened, whoever met it. */
+static json_t *disk_error_json(const struct store *store)
+{
+    struct disk *disk = disk_holes_under(store->disk);
+    struct neap_error error = {0};
+
+    disk->ops->error(disk, &error);
+    return error.code == NEAP_CORRUPT || error.code == NEAP_IO ? json_text(error.text)
+                                                               : json_null();
+}
+
 /* NULL: this node has none, or nobody has looked yet. */
 static json_t *certificate_json(const struct renewal *renewal, struct now now)
 {
@@ -395,6 +450,7 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
     put(&status, "readonly", json_boolean(extra->readonly));
     put(&status, "isolated", json_boolean(extra->isolated));
     put_text(&status, "stopped", wheel->stopped ? wheel->error.text : NULL);
+    put(&status, "disk_error", disk_error_json(&engine->store));
     put(&status, "unsynced", json_boolean(engine->unsynced_since != 0));
     put(&status, "buckets", buckets_json(&engine->store, engine->gossip, now));
     put(&status, "peers", peers_json(engine->gossip, now));
@@ -417,8 +473,8 @@ json_t *status_json(const struct wheel *wheel, struct now now, const struct stat
 }
 
 struct totals {
-    uint64_t log, ids_max, problems, residues, taken, healed, redotted, compares, resumed, given,
-        got, lag, connected, members[MEMBER_STATE_END];
+    uint64_t log, ids_max, problems, residues, siblings, taken, healed, redotted, compares;
+    uint64_t resumed, given, got, lag, connected, members[MEMBER_STATE_END];
 };
 
 static struct totals totals_of(const struct engine *engine)
@@ -435,6 +491,7 @@ static struct totals totals_of(const struct engine *engine)
             totals.ids_max = shard->context.count;
         totals.problems += problem_of(engine->gossip, shard, problem) != NULL;
         totals.residues += shard->residues_count;
+        totals.siblings += shard->tree ? shard->tree->now.siblings : 0;
         totals.taken += shard->counts.events_taken;
         totals.healed += shard->counts.healed;
         totals.redotted += shard->counts.redotted;
@@ -481,6 +538,7 @@ int status_numbers(const struct wheel *wheel, const struct status_extra *extra,
         {"buckets_with_problems", totals.problems},
         {"replica_ids_max", totals.ids_max},
         {"residues", totals.residues},
+        {"siblings", totals.siblings},
         {"events_taken", totals.taken},
         {"dots_healed", totals.healed},
         {"events_redotted", totals.redotted},

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/counting.h"
+#include "engine/hot.h"
 #include "store/disk_cache.h"
 #include "store/hole.h"
 #include "store/merkle.h"
@@ -270,6 +271,8 @@ int trees_tick(struct trees *trees, struct store *store, struct gossip *gossip, 
         return 0;
     }
     error = trees_step(trees, store, gossip, now, batch, trace);
+    if (!error)
+        error = hot_tick(store, now.mono_ms, batch);
     if (error)
         return error;
     error = counting_step(store, &trees->counts_from, batch);

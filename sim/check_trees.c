@@ -17,7 +17,7 @@ struct sums {
     const struct sim_node *node;
     const struct shard *shard; /* whose cells these are */
     struct digest sum;
-    uint64_t cells;
+    uint64_t cells, siblings;
 };
 
 static bool sums_end(const struct sums *sums, struct why why)
@@ -28,6 +28,9 @@ static bool sums_end(const struct sums *sums, struct why why)
     if (tree->now.cells != sums->cells)
         return differs(why, "%s: the tree of %s counts %" PRIu64 " cells of %" PRIu64,
                        sums->node->name, sums->shard->name, tree->now.cells, sums->cells);
+    if (tree->now.siblings != sums->siblings)
+        return differs(why, "%s: the tree of %s counts %" PRIu64 " siblings, not %" PRIu64,
+                       sums->node->name, sums->shard->name, tree->now.siblings, sums->siblings);
     return digest_equal(merkle_root(tree), sums->sum) ||
            differs(why, "%s: the tree of %s is not of its cells", sums->node->name,
                    sums->shard->name);
@@ -42,6 +45,7 @@ static void sums_add(struct sums *sums, struct slice key, struct slice value)
         merkle_delta(&sums->shard->tree->key, path, slice_of(NULL, 0), cell, false);
     digest_add(&sums->sum, delta.sum);
     sums->cells += delta.cells > 0;
+    sums->siblings += delta.siblings > 0;
 }
 
 /* One pass over all cells, which are sorted by shard as the shards are. */

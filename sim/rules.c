@@ -165,6 +165,7 @@ static const struct rule table[] = {
      "what_one_of_two_lost_the_other_gives_back", 0},
     {"cache-keeps-old", "a commit leaves old states in the cache of cells", NULL, NULL, 0},
     {"tree-keeps-undone", "a write that failed stays in the tree", NULL, NULL, 0},
+    {"siblings-stay", "registers with siblings are counted, and never fewer", NULL, NULL, 0},
     {"snapshot-stays", "a change leaves the tree on disk that was kept before it", NULL, NULL, 0},
     {"verify-trusts", "who asks finds equal whatever it is told", "verify,lose", NULL, 0},
     {"verify-forgets-watch", "what was written since a question counts as if it was before it",

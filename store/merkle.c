@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/broken.h"
 #include "base/error.h"
+#include "crdt/path.h"
 #include "store/merkle_sums.h"
 
 int merkle_new(const struct hash_key *key, unsigned bits_max, bool ready, struct merkle **ret_tree)
@@ -66,6 +67,19 @@ static bool cell_is_nothing(struct slice cell)
     return cell.size == 0 || slice_equal(cell, slice_of(no_dots, sizeof no_dots));
 }
 
+/* A register with more than one value: somebody has to choose. Most cells have one dot, as their
+ * first byte says. */
+static int cell_has_siblings(struct slice path, struct slice cell)
+{
+    enum { ARRAY_OF_ONE_DOT = 0x93, BUCKET_SIZE = sizeof(uint64_t) };
+    enum neap_type type;
+
+    if (cell.size == 0 || cell.data[0] <= ARRAY_OF_ONE_DOT || path.size < BUCKET_SIZE)
+        return 0;
+    path = slice_of(path.data + BUCKET_SIZE, path.size - BUCKET_SIZE);
+    return !path_check(path, &type) && type == NEAP_REGISTER;
+}
+
 static struct digest cell_digest(const struct hash_key *path_key, struct slice cell)
 {
     return cell_is_nothing(cell) ? (struct digest){0} : hash_128(path_key, cell);
@@ -93,6 +107,7 @@ struct merkle_delta merkle_delta(const struct hash_key *key, struct slice path, 
         .place = bytes_get_u64(path_hash.bytes),
         .sum = cell_digest(&path_hash, cell),
         .cells = cell_is_nothing(old) - cell_is_nothing(cell),
+        .siblings = cell_has_siblings(path, cell) - cell_has_siblings(path, old),
         .unsettled = unsettled,
     };
 
@@ -100,16 +115,23 @@ struct merkle_delta merkle_delta(const struct hash_key *key, struct slice path, 
     return delta;
 }
 
+/* A disk that gives a cell it hadn't must not stop us: the next build counts again. */
+static void count_change(uint64_t *count, int change)
+{
+    if (change > 0)
+        ++*count;
+    else if (change < 0 && *count > 0)
+        --*count;
+}
+
 static void sums_change(struct merkle_sums *sums, const struct merkle_delta *delta)
 {
     sums_add(sums, delta->place, delta->sum);
     if (delta->unsettled)
         sums_mark(sums, delta->place);
-    /* A disk that gives a cell it hadn't must not stop us: the next build counts again. */
-    if (delta->cells > 0)
-        sums->cells++;
-    else if (delta->cells < 0 && sums->cells > 0)
-        sums->cells--;
+    count_change(&sums->cells, delta->cells);
+    if (delta->siblings > 0 || !BROKEN("siblings-stay"))
+        count_change(&sums->siblings, delta->siblings);
 }
 
 void merkle_apply(struct merkle *tree, struct slice path, struct merkle_delta *delta)
@@ -127,7 +149,8 @@ void merkle_apply(struct merkle *tree, struct slice path, struct merkle_delta *d
 
 void merkle_undo(struct merkle *tree, const struct merkle_delta *delta)
 {
-    struct merkle_delta back = {.place = delta->place, .cells = -delta->cells};
+    struct merkle_delta back = {
+        .place = delta->place, .cells = -delta->cells, .siblings = -delta->siblings};
 
     digest_subtract(&back.sum, delta->sum);
     watches_tell(tree, back.place, back.sum);

@@ -19,6 +19,7 @@ enum { MERKLE_FULL = 32, MERKLE_SPARSE = 2 }; /* cells a leaf: it wants a build,
 struct merkle_sums {
     unsigned bits;
     uint64_t cells;       /* that are not empty */
+    uint64_t siblings;    /* of those, registers with more than one value */
     struct digest *nodes; /* each 4th level from the root on, and the leaves */
     uint8_t *marks;       /* one bit a node: cells below it may have residues */
 };
@@ -49,6 +50,7 @@ struct merkle_delta {
     uint64_t place; /* the hash of the path: its first bits name the nodes */
     struct digest sum;
     int cells; /* -1, 0 or 1 */
+    int siblings; /* likewise */
     bool unsettled;
     bool built;     /* for merkle_undo() */
     uint64_t steps; /* likewise */

@@ -85,6 +85,7 @@ bool merkle_build_add(struct merkle *tree, struct slice path, struct slice cell,
     if (unsettled)
         sums_mark(&build->sums, delta.place);
     build->sums.cells += delta.cells > 0;
+    build->sums.siblings += delta.siblings > 0;
     memcpy(build->cursor, path.data, path.size);
     build->cursor[path.size] = 0;
     build->cursor_size = path.size + 1;

@@ -1,5 +1,5 @@
-/* A tree as parts: [version, stamp, bits, cells, part, leaves, marks, check]. The check is a keyed
- * hash of what stands before it. Nodes above the leaves follow from them. */
+/* A tree as parts: [version, stamp, bits, cells, siblings, part, leaves, marks, check]. The check
+ * is a keyed hash of what stands before it. Nodes above the leaves follow from them. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -7,7 +7,7 @@
 #include "base/pack.h"
 #include "store/merkle_sums.h"
 
-enum { PART_VERSION = 1, PART_FIELDS = 8, LEAF_SIZE = 16 };
+enum { PART_VERSION = 2, PART_FIELDS = 9, LEAF_SIZE = 16 };
 enum { PART_MARKS_SIZE = MERKLE_PART_LEAVES / 8 };
 
 static size_t leaves_of_part(unsigned bits)
@@ -57,6 +57,7 @@ int merkle_save(const struct merkle *tree, uint64_t stamp, size_t part, struct b
     write_u64(&writer, stamp);
     write_u64(&writer, tree->now.bits);
     write_u64(&writer, tree->now.cells);
+    write_u64(&writer, tree->now.siblings);
     write_u64(&writer, part);
     leaves_write(&writer, &tree->now, part);
     if (!writer.error)
@@ -66,7 +67,7 @@ int merkle_save(const struct merkle *tree, uint64_t stamp, size_t part, struct b
 
 /* What a part says, before anything is done with it. */
 struct part {
-    uint64_t stamp, bits, cells, number;
+    uint64_t stamp, bits, cells, siblings, number;
     struct slice leaves, marks;
 };
 
@@ -82,6 +83,7 @@ static int part_read(const struct merkle *tree, struct slice bytes, struct part 
     part->stamp = read_u64(&reader);
     part->bits = read_u64(&reader);
     part->cells = read_u64(&reader);
+    part->siblings = read_u64(&reader);
     part->number = read_u64(&reader);
     part->leaves = read_bin(&reader, (size_t)MERKLE_PART_LEAVES * LEAF_SIZE);
     part->marks = read_bin(&reader, PART_MARKS_SIZE);
@@ -110,6 +112,7 @@ static int load_begin(struct merkle *tree, const struct part *part)
     build->loads = true;
     build->stamp = part->stamp;
     build->sums.cells = part->cells;
+    build->sums.siblings = part->siblings;
     tree->build = build;
     return 0;
 }

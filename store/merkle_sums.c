@@ -73,6 +73,7 @@ void sums_clear(struct merkle_sums *sums)
 {
     memset(sums->nodes, 0, sums_nodes(sums->bits) * sizeof *sums->nodes);
     sums->cells = 0;
+    sums->siblings = 0;
     sums_unmark(sums);
 }
 
@@ -185,6 +186,7 @@ int sums_fold(const struct merkle_sums *sums, unsigned bits, struct merkle_sums 
         return error;
     must(bits <= sums->bits);
     folded.cells = sums->cells;
+    folded.siblings = sums->siblings;
     for (unsigned level = 0; level < levels_count(bits); level++) {
         unsigned level_of = level_bits(&folded, level);
 

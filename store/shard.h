@@ -135,6 +135,7 @@ struct shard {
     struct merkle *tree;     /* of the cells; NULL: none is kept */
     bool tree_kept;          /* on disk, it may be: goes with the next change (store/tree_keep.h) */
     struct tallies *tallies; /* how many are in maps and sets (store/tally.h); NULL: none */
+    struct heat *heat;       /* the store's: what changes much (store/heat.h); NULL: none */
     struct shard_counts counts;
     struct shard_clock *clock; /* the caller's; NULL: stamps move nothing */
     bool recorded;             /* the record tells of this opening; else the next event writes it */

@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/error.h"
 #include "store/expiry.h"
+#include "store/heat.h"
 #include "store/merkle.h"
 #include "store/ranking.h"
 #include "store/tally.h"
@@ -210,6 +211,8 @@ static int slot_derive(struct shard *shard, struct batch *batch, const struct sl
 
     if (path_check(slot->path, &type))
         return 0;
+    if (shard->heat)
+        heat_add(shard->heat, shard->id, slice_of(slot->key.bytes + 8, slot->key.size - 8));
     if (type == NEAP_SCORES)
         error = ranking_move(shard, batch, slot, cell);
     if (error || !shard->tallies)

@@ -140,6 +140,7 @@ static void store_add(struct store *store, struct shard *shard)
     store->shards[at] = shard;
     store->shards_count++;
     shard->clock = &store->clock;
+    shard->heat = &store->heat;
     shard->unwanted = !store_wants(store, shard->name);
     store->unwanted_count += shard->unwanted;
     if (store->alone)

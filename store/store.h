@@ -6,6 +6,7 @@
 #include "crdt/hlc.h"
 #include "store/expiry.h"
 #include "store/annals.h"
+#include "store/heat.h"
 #include "store/identity.h"
 #include "store/shard.h"
 #include "store/subscription.h"
@@ -28,6 +29,7 @@ struct store {
     struct shard_clock clock; /* of all shards: keep its wall_ms up to date */
     struct expiry expiry;
     struct annals annals;
+    struct heat heat;
     struct rng rng; /* seeded from entropy: new replica ids */
     struct store_trees trees;
     uint64_t hidden; /* a shard that store_find() does not find: whoever asks may not know of it */

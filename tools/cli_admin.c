@@ -29,7 +29,7 @@ json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_ex
 }
 
 /* Not somebody who came by himself and listens nowhere: he may stay away. */
-static int peer_is_known(json_t *peer)
+static int peer_is_known(const json_t *peer)
 {
     const char *address = json_string_value(json_object_get(peer, "address"));
 
@@ -37,7 +37,7 @@ static int peer_is_known(json_t *peer)
 }
 
 /* Three quarters of the replica ids that a bucket may have are used up. */
-static int ids_run_out(json_t *bucket)
+static int ids_run_out(const json_t *bucket)
 {
     json_int_t most = number_of(bucket, "ids_max");
 
@@ -66,16 +66,39 @@ static const char *certificate_problem(const json_t *status)
                                                                    : "";
 }
 
+static void age_text(json_int_t ms, char *ret_text, size_t size)
+{
+    static const struct {
+        json_int_t s;
+        const char *unit;
+    } units[] = {{2 * 86400, "d"}, {2 * 3600, "h"}, {2 * 60, "min"}, {0, "s"}};
+    json_int_t s = ms / 1000;
+    size_t i = 0;
+
+    while (s < units[i].s)
+        i++;
+    snprintf(ret_text, size, "%" JSON_INTEGER_FORMAT " %s", s / (i < 3 ? units[i].s / 2 : 1),
+             units[i].unit);
+}
+
 /* "dead for 12 s", of a member that is not alive. */
 static const char *member_text(const json_t *peer, char *ret_text, size_t size)
 {
     const char *state = text_of(peer, "member");
+    char age[24];
 
-    if (!*state || !strcmp(state, "alive"))
-        return *state ? state : "-";
-    snprintf(ret_text, size, "%s for %" JSON_INTEGER_FORMAT " s", state,
-             number_of(peer, "member_ms_ago") / 1000);
+    if (!strcmp(state, "-") || !strcmp(state, "alive"))
+        return state;
+    age_text(number_of(peer, "member_ms_ago"), age, sizeof age);
+    snprintf(ret_text, size, "%s for %s", state, age);
     return ret_text;
+}
+
+static const char *link_text(const json_t *peer)
+{
+    if (json_is_true(json_object_get(peer, "connected")))
+        return "connected";
+    return json_is_true(json_object_get(peer, "retired")) ? "retired" : "away";
 }
 
 /* What an operator has to look at: exit 1. */
@@ -86,6 +109,7 @@ static int status_degraded(json_t *status)
     int degraded = json_is_true(json_object_get(status, "suspect")) ||
                    json_is_true(json_object_get(status, "isolated")) ||
                    json_is_string(json_object_get(status, "stopped")) ||
+                   json_is_string(json_object_get(status, "disk_error")) ||
                    *certificate_problem(status);
 
     json_array_foreach(json_object_get(status, "peers"), i, item)
@@ -102,43 +126,123 @@ static int status_degraded(json_t *status)
     return degraded;
 }
 
-static void print_warnings(json_t *status)
+/* What the disk itself says is in parentheses: for whoever repairs that (-o json). */
+static void print_disk_error(const char *text)
+{
+    const char *details = strstr(text, " (");
+
+    printf("UNREADABLE: %.*s\n", details ? (int)(details - text) : (int)strlen(text), text);
+}
+
+static void print_node_warnings(const json_t *status)
 {
     const char *stopped = json_string_value(json_object_get(status, "stopped"));
-    const json_t *peer;
-    const char *name;
-    json_t *item;
-    size_t i;
+    const char *reason = text_of(status, "life_reason");
 
     if (stopped)
         printf("STOPPED: %s\n", stopped);
+    else if (json_is_string(json_object_get(status, "disk_error")))
+        print_disk_error(text_of(status, "disk_error"));
     if (json_is_true(json_object_get(status, "isolated")))
         printf("ISOLATED: `neap isolate off` lets it talk with its peers again\n");
     if (json_is_true(json_object_get(status, "suspect")))
         printf("SUSPECT: what was synced was damaged or missing when it was opened; it began a new "
-               "life\n");
+               "life: see the disk, then `neap verify`\n");
+    else if (json_is_true(json_object_get(status, "life_is_new")) &&
+             strcmp(reason, "new directory") != 0)
+        printf("NEW LIFE: %s: what was written since comes from peers: `neap verify` says when all "
+               "is here\n",
+               reason);
     if (*certificate_problem(status))
         printf("CERTIFICATE: %s\n", certificate_problem(status));
-    json_array_foreach(json_object_get(status, "buckets"), i, item)
+}
+
+static void print_peer_warnings(const json_t *status)
+{
+    const json_t *peer;
+    char state[48];
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "peers"), i, peer)
     {
-        if (json_is_string(json_object_get(item, "problem")))
-            printf("PROBLEM: %s\n", text_of(item, "problem"));
-        if (ids_run_out(item))
-            printf("IDS: bucket %s has %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-                   " replica ids\n",
-                   text_of(item, "name"), number_of(item, "ids"), number_of(item, "ids_max"));
-        peer = bucket_differs(item);
-        if (peer) {
-            printf("DIFFERS: bucket %s at %s, since ", text_of(item, "name"),
-                   text_of(peer, "address"));
-            print_time(number_of(peer, "differs_ms"));
-            printf(": see `neap diff %s`\n", text_of(item, "name"));
-        }
-        if (number_of(json_object_get(item, "counts"), "healed"))
-            printf("DAMAGE: bucket %s had lost %" JSON_INTEGER_FORMAT
-                   " dots; peers gave them back\n",
-                   text_of(item, "name"), number_of(json_object_get(item, "counts"), "healed"));
+        if (!peer_is_known(peer) || json_is_true(json_object_get(peer, "connected")))
+            continue;
+        printf("AWAY: %s (%s): see it, and the way to it; %s\n", text_of(peer, "address"),
+               json_is_string(json_object_get(peer, "member"))
+                   ? member_text(peer, state, sizeof state)
+                   : "not here since the start",
+               json_is_true(json_object_get(peer, "retired"))
+                   ? "no log waits for it: it compares when it is back"
+                   : "`neap hints` says what it lacks");
     }
+}
+
+/* What changes much, and is big. */
+static void print_hot(const json_t *bucket)
+{
+    const json_t *hot, *key;
+    const char *name = text_of(bucket, "name");
+    size_t i;
+
+    json_array_foreach(json_object_get(bucket, "hot"), i, hot)
+    {
+        key = json_object_get(hot, "key");
+        if (!json_is_true(json_object_get(hot, "big")))
+            continue;
+        printf("HOT: bucket %s, %s %s: %" JSON_INTEGER_FORMAT
+               " elements, and about %" JSON_INTEGER_FORMAT
+               " changes in two minutes: spread it over several keys, or remove what is old; "
+               "`neap big %s`\n",
+               name, text_of(hot, "type"), json_is_string(key) ? json_string_value(key) : "(bytes)",
+               number_of(hot, "elements"), number_of(hot, "changes"), name);
+    }
+}
+
+static void print_bucket_warnings(const json_t *bucket)
+{
+    const json_t *peer = bucket_differs(bucket);
+    const char *name = text_of(bucket, "name");
+    json_int_t healed = number_of(json_object_get(bucket, "counts"), "healed");
+    json_int_t siblings = number_of(bucket, "siblings");
+
+    if (json_is_string(json_object_get(bucket, "problem")))
+        printf("PROBLEM: %s\n", text_of(bucket, "problem"));
+    if (ids_run_out(bucket))
+        printf("IDS: bucket %s has %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+               " replica ids\n",
+               name, number_of(bucket, "ids"), number_of(bucket, "ids_max"));
+    if (peer) {
+        printf("DIFFERS: bucket %s at %s, since ", name, text_of(peer, "address"));
+        print_time(number_of(peer, "differs_ms"));
+        printf(": `neap diff %s` names the cells, `neap repair %s` mends them\n", name, name);
+    }
+    if (healed)
+        printf("DAMAGE: bucket %s had lost %" JSON_INTEGER_FORMAT
+               " dots; peers gave them back: see the disk\n",
+               name, healed);
+    if (siblings)
+        printf("SIBLINGS: bucket %s has %" JSON_INTEGER_FORMAT
+               " register%s with more than one value: `neap siblings %s` names %s\n",
+               name, siblings, siblings == 1 ? "" : "s", name, siblings == 1 ? "it" : "them");
+    print_hot(bucket);
+}
+
+/* What needs a look, and by which command. */
+static void print_warnings(const json_t *status)
+{
+    json_t *item;
+    size_t i;
+
+    print_node_warnings(status);
+    print_peer_warnings(status);
+    json_array_foreach(json_object_get(status, "buckets"), i, item) print_bucket_warnings(item);
+}
+
+static void print_counts(json_t *status)
+{
+    const char *name;
+    json_t *item;
+
     json_object_foreach(json_object_get(status, "links"), name, item)
     {
         if (json_integer_value(item))
@@ -204,10 +308,11 @@ int command_status(struct cli *cli)
     json_array_foreach(json_object_get(status, "peers"), i, item)
         printf("%-36s %-10s %8" JSON_INTEGER_FORMAT "  %-18s %s\n",
                text_of(item, peer_is_known(item) ? "address" : "node"),
-               json_is_true(json_object_get(item, "connected")) ? "connected" : "away",
+               link_text(item),
                number_of(item, "lag"), member_text(item, member, sizeof member),
                text_of(item, "last_error"));
     print_warnings(status);
+    print_counts(status);
     json_decref(status);
     return degraded;
 }

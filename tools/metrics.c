@@ -24,6 +24,7 @@ static const struct {
     {"buckets_with_problems", "buckets_with_problems", GAUGE, "Buckets that need a look."},
     {"replica_ids_max", "replica_ids_max", GAUGE, "Replica ids of the bucket that has most."},
     {"residues", "residues", GAUGE, "Residues of all buckets; 0 at rest."},
+    {"siblings", "registers_with_siblings", GAUGE, "Registers that have more than one value."},
     {"events_taken", "events_taken_total", COUNTER, "Events of other nodes that were taken."},
     {"dots_healed", "dots_healed_total", COUNTER, "Dots that were lost here and came back."},
     {"events_redotted", "events_redotted_total", COUNTER, "Events that got another name."},

@@ -118,6 +118,22 @@ TEST(a_page_is_taken_in_parts_where_much_is_here)
     end();
 }
 
+TEST(a_bucket_that_is_being_compared_takes_no_bundle)
+{
+    struct bundle_counts counts;
+    bool behind = false;
+
+    begin();
+    CHECK_OK(place_add(&from, "a", 1));
+    CHECK_OK(place_commit(&from));
+    CHECK_OK(give(NULL, &counts));
+    CHECK_OK(shard_compare_begin(to.shard, 5, &from.shard->context));
+    CHECK_ERROR(take(&counts, &behind), NEAP_BUSY);
+    CHECK_EQUAL(to.shard->context.count, 0);
+    CHECK_EQUAL(to.shard->session.id, 5);
+    end();
+}
+
 TEST(who_lacks_what_came_before_takes_nothing)
 {
     struct bundle_counts counts;

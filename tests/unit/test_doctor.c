@@ -61,15 +61,20 @@ static void check_finds(json_t *status, const struct doctor_facts *facts, const 
     json_decref(status);
 }
 
-TEST(nothing_is_found_when_nothing_is_wrong)
+/* Takes the status. */
+static void check_finds_nothing(json_t *status)
 {
-    json_t *status = json_loads(sound, 0, NULL);
     json_t *json = doctor_json(status, &well);
 
     CHECK_EQUAL(json_array_size(json_object_get(json, "findings")), 0);
     CHECK_EQUAL(json_integer_value(json_object_get(json, "critical")), 0);
     json_decref(json);
     json_decref(status);
+}
+
+TEST(nothing_is_found_when_nothing_is_wrong)
+{
+    check_finds_nothing(json_loads(sound, 0, NULL));
 }
 
 TEST(each_fault_of_a_status_is_one_finding)
@@ -80,6 +85,7 @@ TEST(each_fault_of_a_status_is_one_finding)
         {"", "stopped", "\"disk\"", "stopped", "critical"},
         {"", "suspect", "true", "suspect", "warning"},
         {"", "isolated", "true", "isolated", "warning"},
+        {"", "disk_error", "\"t.sst\"", "unreadable", "critical"},
         {"", "readonly", "true", "readonly", "notice"},
         {"", "unsynced", "true", "unsynced", "notice"},
         {"", "certificate", "{\"problem\": \"p\", \"days_left\": 3}", "certificate", "warning"},
@@ -88,6 +94,11 @@ TEST(each_fault_of_a_status_is_one_finding)
         {"", "refused", "[{}]", "refused", "notice"},
         {"", "net_events_dropped", "1", "dropped", "notice"},
         {"b", "problem", "\"p\"", "bucket_problem", "critical"},
+        {"b", "hot",
+         "[{\"key\": \"k\", \"type\": \"set\", \"changes\": 9, \"elements\": 10000, "
+         "\"big\": true}]", "hot_big",
+         "notice"},
+        {"b", "siblings", "2", "siblings", "notice"},
         {"b", "ids", "768", "ids", "warning"},
         {"b", "log", "500", "log_full", "warning"},
         {"b", "confirmed", "false", "unconfirmed", "notice"},
@@ -105,6 +116,16 @@ TEST(each_fault_of_a_status_is_one_finding)
         check_finds(status_with(cases[i].path, cases[i].name,
                                 json_loads(cases[i].value, JSON_DECODE_ANY, NULL)),
                     &well, cases[i].finding, cases[i].severity);
+}
+
+TEST(a_life_that_did_not_begin_empty_is_told)
+{
+    json_t *status = status_with("", "life_is_new", json_true());
+
+    CHECK(json_object_set_new(status, "life_reason", json_string("new directory")) == 0);
+    check_finds_nothing(json_incref(status));
+    CHECK(json_object_set_new(status, "life_reason", json_string("copied directory")) == 0);
+    check_finds(status, &well, "new_life", "notice");
 }
 
 TEST(each_fault_of_the_machine_is_one_finding)

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "crdt/path.h"
 #include "tests/unit/merkle_cases.h"
 
 static const struct merkle_salt salt = {{{9}}, 4};
@@ -29,6 +30,40 @@ TEST(nothing_and_an_empty_cell_count_nothing)
     CHECK_EQUAL(table.tree->now.cells, 0);
     CHECK(digest_equal(merkle_root(table.tree), (struct digest){0}));
     table_close(&table);
+}
+
+TEST(registers_with_siblings_are_counted)
+{
+    static const struct {
+        const char *cell;
+        int siblings;
+    } cases[] = {{"", 0}, {"\x90", 0}, {"\x93...", 0}, {"\x96...", 1}, {"\xdc...", 1}};
+    uint8_t bytes[2][64] = {{0}};
+    struct slice paths[2];
+    struct merkle *tree;
+
+    CHECK_OK(merkle_new(&table_key, MERKLE_BITS_MAX, true, &tree));
+    for (size_t i = 0; i < 2; i++) {
+        struct buffer path = {.data = bytes[i] + 8, .room = 56, .size_max = 56};
+
+        CHECK_OK(path_level(&path, slice_text("key"), i ? NEAP_FLAG : NEAP_REGISTER));
+        paths[i] = slice_of(bytes[i], 8 + path.size);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t j = 0; j < sizeof cases / sizeof *cases; j++) {
+            struct slice old = slice_text(cases[i].cell), cell = slice_text(cases[j].cell);
+            struct merkle_delta delta = merkle_delta(&table_key, paths[0], old, cell, false);
+
+            CHECK_EQUAL(delta.siblings, cases[j].siblings - cases[i].siblings);
+            tree->now.siblings = 1;
+            merkle_apply(tree, paths[0], &delta);
+            CHECK_EQUAL(tree->now.siblings, (uint64_t)(1 + delta.siblings));
+            merkle_undo(tree, &delta);
+            CHECK_EQUAL(tree->now.siblings, 1);
+            delta = merkle_delta(&table_key, paths[1], old, cell, false);
+            CHECK_EQUAL(delta.siblings, 0);
+        }
+    merkle_free(tree);
 }
 
 TEST(a_cell_counts_differently_under_another_path_or_key)
