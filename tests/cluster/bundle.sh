@@ -88,6 +88,26 @@ later()
 }
 check "after a token only what came since" later
 
+# A device that has nothing, and a bundle of what came since a token.
+lacking()
+{
+    daemon e --cluster "$work/cluster" --listen "ipc://$work/e.peer" --nosync &&
+        fails 1 'this node lacks what came before' -n "$work/e.sock" bundle apply "$work/small" &&
+        fails 1 . -n "$work/e.sock" get shop later
+}
+check "what came since a token is refused where the rest is not" lacking
+
+# 17,000 values of 8 KiB.
+large()
+{
+    { head -c 8192 /dev/zero | tr '\0' x && echo; } >"$work/large"
+    awk '{ for (i = 0; i < 17000; i++) printf "{\"key\":\"k%d\",\"type\":\"lww\",\"value\":\"%s\"}\n", i, $0 }' "$work/large" |
+        "$NEAP" -n "$work/e.sock" import heavy >/dev/null &&
+        fails 2 'more than 128 MiB' -n "$work/e.sock" bundle export "$work/heavy" heavy && test ! -e "$work/heavy" &&
+        end e TERM
+}
+check "more than a bundle may have is refused" large
+
 damaged()
 {
     cp "$work/there" "$work/bad" && printf X | dd of="$work/bad" bs=1 seek=500 conv=notrunc 2>/dev/null &&

@@ -334,10 +334,23 @@ disk_full()
         put_many && grep -qE 'the node has stopped: .*no space is left: make room' "$work/err" &&
         until_true 60 gone f && rm "$mounted/ballast" && : >"$work/f.log" && daemon f --memory_max 8m && all_there
 }
+# What is damaged can't be copied where there is no room: it says so, and does it when there is.
+no_room()
+{
+    mkdir "$mounted/g" && ln -s "$mounted/g" "$work/g" && daemon g --memory_max 8m &&
+        rows 0 3000 | "$NEAP" -n "$work/g.sock" import shop >/dev/null && end g TERM && daemon g --memory_max 8m &&
+        end g TERM && file=$(grep -l 'value 100 is' "$mounted"/g/*.sst | tail -n 1) && flip "$file" -10 || return 1
+    head -c 8000000 /dev/zero >"$mounted/ballast" 2>/dev/null
+    : >"$work/g.log"
+    ! daemon g --memory_max 8m >/dev/null && grep -q 'there is no room for a copy of what can be read' "$work/g.log" &&
+        rm "$mounted/ballast" && daemon g --memory_max 8m && grep -q 'event=salvaged' "$work/g.log" && end g TERM
+}
 mkdir "$work/small"
 if mount -t tmpfs -o size=8m tmpfs "$work/small" 2>"$work/why"; then
     mounted=$work/small
     check "a full disk: the node stops, says so, and comes back with all when there is room" disk_full
+    rm -rf "$mounted/f"
+    check "a damaged directory and no room for its copy: that is told, and it is copied when there is" no_room
 else
     skip "a full disk" "$(cat "$work/why")"
     check "one ENOSPC of a write: the node stops, and comes back with all" write_full

@@ -183,6 +183,50 @@ guarantees()
 }
 check "the checks that docs/guarantees.md names are there" guarantees
 
+# The first columns of the tables of docs/operations.md that begin with a symptom, and tests/cluster/symptoms.
+symptoms_are_tested()
+{
+    awk '/^\| *(symptom|seen|verdict|why unknown|a peer|line|finding|way|what is wrong) *\|/ { on = 1; next }
+        !/^\|/ { on = 0 }
+        on && !/^\|--/ { sub(/^\| */, ""); sub(/ *\| .*/, ""); print }' "$source/docs/operations.md" >"$work/rows"
+    grep -vE '^(#|$)' "$source/tests/cluster/symptoms" >"$work/tests"
+    test "$(wc -l <"$work/rows")" -ge 80 && same rows "$(cat "$work/rows")" tested "$(cut -d'|' -f1 "$work/tests")" ||
+        return 1
+    while IFS='|' read -r symptom test pattern; do
+        grep -qE -- "$pattern" "$source/$test" || {
+            echo "$test has nothing like \`$pattern', which shows: $symptom"
+            return 1
+        }
+    done <"$work/tests"
+}
+check "each symptom of docs/operations.md is produced by a test" symptoms_are_tested
+
+# The words with which status begins a line, in its code and in docs/operations.md; the doctor's findings.
+words_agree()
+{
+    same lines "$(sed -n 's/.*printf("\([A-Z][A-Z ]*\): .*/\1/p' "$source/tools/cli_admin.c" | sort -u)" \
+        told "$(sed -n '/^| line |/,/^$/s/^| \([A-Z ]*\) |.*/\1/p' "$source/docs/operations.md")" &&
+        same findings "$(sed -n 's/^    X(\([a-z_]*\), .*/\1/p' "$source/engine/doctor.h")" \
+            explained "$(sed -n '/^| finding |/,/^$/s/^| \([a-z_, ]*\) |.*/\1/p' "$source/docs/operations.md" |
+                tr -d ' ' | tr , '\n' | grep -vxE 'open|finding')"
+}
+check "what status and doctor say is in docs/operations.md" words_agree
+
+# What is typed in docs/operations.md and docs/tour.md is a command.
+typed()
+{
+    sed -n -e 's/^ *\(device\|node\|new\|first\)*[$#] neap \(.*\)/\2/p' "$source/docs/operations.md" "$source/docs/tour.md" |
+        awk '{ for (i = 1; $i ~ /^-/; i++) if ($i ~ /^(-n|-o|-f|--dir|--limit|--timeout|--since|--from|--peer|--budget|--format|--kind|--id)$/) i++
+            print $i }' | sort -u >"$work/typed"
+    test "$(wc -l <"$work/typed")" -ge 25 || return 1
+    while read -r command; do
+        echo "$commands_of_table" | grep -qx -- "$command" && continue
+        echo "neap has no command $command"
+        return 1
+    done <"$work/typed"
+}
+check "the commands that docs/operations.md and docs/tour.md type are there" typed
+
 # The commands on the README's first screen, with the answers that it shows.
 readme()
 {

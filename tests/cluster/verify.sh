@@ -141,6 +141,18 @@ healed()
 }
 check "when it is quiet it comes back, and all are equal" healed
 
+unheld()
+{
+    gives 0 -n "$work/c.sock" unsubscribe carts && until_true 60 not_held && gives 0 -n "$work/a.sock" verify carts &&
+        verdicts 1 equal && gives 0 -n "$work/c.sock" subscribe carts && until_true 60 gives 0 -n "$work/c.sock" verify carts &&
+        until_true 60 equal a b c
+}
+not_held()
+{
+    gives 0 -n "$work/a.sock" verify carts && grep -qE 'c.peer +not held' "$work/out"
+}
+check "who does not subscribe does not hold it, and that is fine" unheld
+
 away()
 {
     end c TERM
