@@ -61,11 +61,14 @@ int command_min(struct cli *cli);
 int command_flag(struct cli *cli);
 int command_add(struct cli *cli);
 int command_remove(struct cli *cli);
+int command_delete(struct cli *cli);
+int command_once(struct cli *cli);
+/* cli_scores.c */
 int command_score(struct cli *cli);
 int command_top(struct cli *cli);
 int command_rank(struct cli *cli);
-int command_delete(struct cli *cli);
-int command_once(struct cli *cli);
+/* cli_top.c */
+int top_live(struct cli *cli); /* top without arguments */
 /* cli_list.c */
 int command_keys(struct cli *cli);
 int command_items(struct cli *cli);
@@ -155,6 +158,7 @@ int cli_open(struct cli *cli); /* of --dir: cli->neap; 0, or a NEAP_ code */
 
 /* cli_admin.c: the answer as JSON; NULL after it said what is wrong, with *ret_exit. */
 json_t *cli_ask(struct cli *cli, int argc, const char *const argv[], int *ret_exit);
+json_t *stats_ask(struct cli *cli, int *ret_exit); /* likewise: the numbers of the node, by name */
 
 /* cli_types.c */
 enum { TYPE_NAMES_MAX = 200 };

@@ -349,7 +349,7 @@ int command_digest(struct cli *cli)
     return 0;
 }
 
-int command_stats(struct cli *cli)
+json_t *stats_ask(struct cli *cli, int *ret_exit)
 {
     struct neap_iter *iter;
     struct neap_item item;
@@ -358,25 +358,39 @@ int command_stats(struct cli *cli)
 
     if (code == 0) {
         while ((code = neap_next(iter, &item, 0)) == 0) {
-            if (cli->json || cli->prometheus) {
-                char name[128];
+            char name[128];
 
-                snprintf(name, sizeof(name), "%.*s", (int)item.name.size,
-                         (const char *)item.name.data);
-                json_object_set_new(all, name, json_integer(item.number));
-            } else {
-                print_bytes(stdout, item.name);
-                printf("\t%" PRId64 "\n", item.number);
-            }
+            snprintf(name, sizeof(name), "%.*s", (int)item.name.size,
+                     (const char *)item.name.data);
+            json_object_set_new(all, name, json_integer(item.number));
         }
         neap_iter_free(iter);
     }
-    if (code == NEAP_END && cli->prometheus)
-        metrics_write(stdout, all);
-    else if (code == NEAP_END && cli->json)
-        print_json(all);
+    *ret_exit = code == NEAP_END ? 0 : cli_fail(cli, code, "stats");
+    if (*ret_exit == 0)
+        return all;
     json_decref(all);
-    return code == NEAP_END ? 0 : cli_fail(cli, code, "stats");
+    return NULL;
+}
+
+int command_stats(struct cli *cli)
+{
+    int result;
+    json_t *all = stats_ask(cli, &result), *number;
+    const char *name;
+
+    if (all && cli->prometheus)
+        metrics_write(stdout, all);
+    else if (all && cli->json)
+        print_json(all);
+    else
+        json_object_foreach(all, name, number)
+        {
+            print_bytes(stdout, bytes_of(name));
+            printf("\t%" JSON_INTEGER_FORMAT "\n", json_integer_value(number));
+        }
+    json_decref(all);
+    return result;
 }
 
 int command_revoke(struct cli *cli)

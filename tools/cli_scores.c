@@ -61,6 +61,14 @@ int command_top(struct cli *cli)
     struct neap_item item;
     int code;
 
+    if (cli->argc == 0 && cli->fields_count == 0 && cli->call.level == NEAP_BUCKET_DEFAULT &&
+        cli->call.r == 0 && cli->call.pr == 0)
+        return top_live(cli);
+    if (cli->argc < 2) {
+        fprintf(stderr, "usage: neap top [BUCKET KEY [HIGH [LOW]]]; without BUCKET KEY no --field, "
+                        "no level\n");
+        return EXIT_USAGE;
+    }
     if ((cli->argc > 2 && cli_number(cli->argv[2], "top", &high)) ||
         (cli->argc > 3 && cli_number(cli->argv[3], "top", &low)))
         return EXIT_USAGE;

@@ -82,7 +82,7 @@ buckets()
 {
     daemon a && gives 0 -n "$work/a.sock" put shop apple red && gives 0 -n "$work/a.sock" put stock x 1 &&
         offers 'shop stock' -n "$work/a.sock" get '' && offers stock --node "$work/a.sock" verify st &&
-        offers 'shop stock' -n "$work/a.sock" -o json keys s && offers '' -n "$work/none.sock" get '' &&
+        offers 'shop stock' -n "$work/a.sock" -o json keys s && offers 'shop stock' -n "$work/a.sock" top '' && offers '' -n "$work/none.sock" get '' &&
         end a TERM
 }
 check "buckets are those of the node" buckets

@@ -36,6 +36,11 @@ rights|0|-|$A rights shop stock
 -|0|-|$A rank shop board ann
 error|1|no such object|$A rank shop board bob
 top|0|-|$A top shop board
+top_live|0|-|$A top
+top_live|0|-|$A --limit 2 top
+-|2|usage: neap top|$A top shop
+-|2|no --field|$A -f a top
+error|3|connect|$N top
 get|0|-|$A get shop apple
 get|0|-|$A get shop fruits
 get|0|-|$A get shop board
@@ -273,6 +278,25 @@ away()
     done
 }
 check "no node: exit 3; a directory that is in use: exit 4" away
+
+# Each look is a block; the first has no rates, and the next one has.
+live()
+{
+    gives 0 -n "$work/a.sock" --limit 2 top || return 1
+    test "$(grep -c '^node [0-9a-f]* ' "$work/out")" = 2 && grep -q '^here  *writes/s -  events/s - ' "$work/out" &&
+        grep -qE '^here  *writes/s [0-9.]+  events/s [0-9.]+ ' "$work/out" &&
+        grep -qE '^shop  *[0-9]+  *[0-9]+  *-  *-  *-  *-$' "$work/out" &&
+        grep -qE "^ipc://$work/b.peer  *connected  *alive  *[0-9]+  *[0-9.]+  *[0-9.]+$" "$work/out"
+}
+check "top: one look after another" live
+if python3 -c 'import pty' 2>/dev/null; then
+    for key in q int; do
+        check "top: live on a terminal, until $key" python3 "$source/tests/cluster/live.py" "$key" 'pulls/s' \
+            "$NEAP" -n "$work/a.sock" top
+    done
+else
+    skip "top: live on a terminal" "python3 is not installed"
+fi
 
 python=
 for each in python3 /usr/bin/python3; do
