@@ -365,12 +365,12 @@ enum neap_holds {
  *     level, each later read of it at this level sees, whichever node answers. It is the same as to
  *     give to each read, in call.after, the tokens of the calls before it: those of the same
  *     bucket, or, where that is of a ring, of the same key; so there neap_keys() is REFUSED. In
- *     time, or UNAVAILABLE. Writes do not
- *     wait: give them call.after. Calls that run at the same time are in no order. A session ends
- *     with its handle; across handles and programs use tokens. A directory that was lost or went
- *     back may leave it waiting for what nobody has any more: open another handle. A write at it
- *     can't be submitted (INVALID), and syncs, NEAP_NOSYNC or not. LIMIT: this handle has used too
- *     many buckets at this level, more than 4,000; nothing happened.
+ *     time, or UNAVAILABLE. Writes do not wait: give them call.after. Calls that run at the same
+ *     time are in no order. A session ends with its handle; across handles and programs use tokens.
+ *     A directory that was lost or went back may leave it waiting for what nobody has any more:
+ *     open another handle. A write at it can't be submitted (INVALID), and syncs, NEAP_NOSYNC or
+ *     not. LIMIT: this handle has used too many buckets at this level, more than 4,000; nothing
+ *     happened.
  *   - What survives what: docs/guarantees.md has a table. */
 enum neap_level {
     NEAP_BUCKET_DEFAULT, /* as ONE, for now */

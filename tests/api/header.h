@@ -38,6 +38,7 @@ static const long numbers[] = {NEAP_ANY,
                                NEAP_ALL,
                                NEAP_LOCAL_QUORUM,
                                NEAP_EACH_QUORUM,
+                               NEAP_SESSION,
                                NEAP_KEY_MAX,
                                NEAP_PATH_MAX,
                                NEAP_DEPTH_MAX,
@@ -160,6 +161,7 @@ static int use(void)
     call.submit = 0;
     call.flags = 0;
     call.ttl_ms = 0;
+    call.r = call.pr = call.w = call.pw = 0;
     call.ret_error = &error;
     failed |= neap_lww_set(neap, &at, bytes, &call);
     bytes.data = token.data;
@@ -193,7 +195,7 @@ static int use(void)
     failed |= use_trust();
     failed |= neap_connect("tcp://192.0.2.1:1", &neap, &error) != NEAP_REFUSED;
     failed |= !neap_strerror(error.code)[0] || !neap_version()[0];
-    failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 42;
+    failed |= CODES != 16 || sizeof numbers / sizeof *numbers != 43;
     neap_buffer_free(&buffer);
     neap_buffer_free(&token);
     return failed ? 1 : 0;
