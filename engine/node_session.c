@@ -266,6 +266,11 @@ static void session_close(struct backend *backend)
     mem_free(session);
 }
 
+struct backend *session_inner(struct backend *backend)
+{
+    return session_of(backend)->inner;
+}
+
 static const struct backend_ops session_ops = {.write = session_write,
                                                .read = session_read,
                                                .page = session_page,

@@ -10,4 +10,6 @@
 
 /* Takes over `inner`, to close it, unless it fails. NOMEM. */
 int session_open(struct backend *inner, struct backend **ret_backend);
+/* What it is around. */
+struct backend *session_inner(struct backend *backend);
 #endif

@@ -49,9 +49,7 @@ static const struct rule table[] = {
     {"same-id-again", "a shard that was dropped is made again under its old id", NULL,
      "what_is_written_after_letting_go_is_not_taken_for_what_was_before", 0},
     {"pushes-again", "numbers of pushes begin anew when a bucket is subscribed to again",
-     "node,subscribe", NULL, 0},
-    {"remembers-dropped", "what a peer had of a bucket is believed when it subscribes again",
-     "node,subscribe", NULL, 0},
+     "node,subscribe", NULL, 69},
     {"rings-unrepaired", "rings are not read again when a repair has brought back what they are of",
      NULL, "a_layout_that_a_disk_has_lost_is_known_again_when_it_is_repaired", 0},
     {"tells-all", "peers are told of buckets that they do not subscribe to", NULL,
@@ -110,7 +108,7 @@ static const struct rule table[] = {
     /* 8: nothing leaves before it is durable */
     {"names-nothing", "messages do not say that they name events", NULL, NULL, 0},
     {"nothing-to-sync", "with nothing to commit, nothing is synced", NULL, NULL, 0},
-    {"never-synced", "unsynced writes wait for another to sync them", NULL, NULL, 0},
+    {"never-synced", "unsynced writes wait for another to sync them", NULL, NULL, 482},
     /* 9: directories that went back in time */
     {"life-kept", "a restored backup takes up its former replica id", NULL, NULL, 0},
     {"life-leaves-suspects", "a new life leaves unconfirmed events their names",
@@ -213,8 +211,6 @@ static const struct rule table[] = {
      "a_listing_never_goes_back_to_a_node_that_has_less", 0},
     {"writes-count-in-newest", "a write counts in the newest layout alone", NULL,
      "what_is_written_counts_in_the_layout_that_is_read_from", 0},
-    {"forgets-untold", "what a peer had of a slot is forgotten, and it is not asked again", NULL,
-     NULL, 0},
     /* links and digests */
     {"any-right", "a device may write and make any bucket", "lies", NULL, 0},
     {"any-dots", "a device's events may be of others' ids", "lies", NULL, 0},

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/node.h"
+#include "engine/node_session.h"
 #include "store/files.h"
 #include "tests/support/test.h"
 
@@ -167,7 +168,7 @@ TEST(a_backup_that_takes_too_long_is_given_up)
 
     home_begin(&home);
     buffer_init(&json, 4096);
-    node = (struct node *)home.neap->backend;
+    node = (struct node *)session_inner(home.neap->backend);
     atomic_fetch_add(&node->inside, NODE_CLOSED);
     CHECK_ERROR(node_backup(&node->backend, home.backup, 0, &json, &home.error), NEAP_UNAVAILABLE);
     atomic_fetch_sub(&node->inside, NODE_CLOSED);
