@@ -28,19 +28,8 @@ check()
     fi
 }
 
-# python ARGUMENTS: with what a library under sanitizers wants to be loaded first.
-python()
-{
-    case $SANITIZE in
-        '') python3 "$@" ;;
-        *) (
-            LD_PRELOAD=$($CC -print-file-name=libasan.so)
-            ASAN_OPTIONS=detect_leaks=0
-            export LD_PRELOAD ASAN_OPTIONS
-            python3 "$@"
-        ) ;;
-    esac
-}
+# shellcheck source=tests/support/python.sh
+. "$source/tests/support/python.sh"
 
 # The left one of two columns.
 example_in_c()
