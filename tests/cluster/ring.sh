@@ -134,10 +134,10 @@ batches()
     batch d 20 >"$work/out" && grep -q 'no node owns all of them' "$work/out" && grep -qx '\[\]' "$work/out" &&
         batch d 1 >"$work/out" && grep -qx "\['t0'\]" "$work/out"
 }
-if test -f "$build/.libs/libneap.so" && command -v python3 >/dev/null; then
+if test -f "$build/.libs/libneap.so" && python_can; then
     check "a batch that no node owns all slots of is refused as a whole" batches
 else
-    skip "a batch that no node owns all slots of is refused as a whole" "no shared library, or no python3"
+    skip "a batch that no node owns all slots of is refused as a whole" "no shared library that python3 can load"
 fi
 
 # Listings go on at each node until slots have moved; each of them has all keys.
