@@ -236,7 +236,7 @@ static int plan_clear(struct ring_case *at, int argc, const char *const argv[],
 /* ---- committing ---- */
 
 /* "5" or "5-0badcafe", as `plan show` has it. */
-static int version_check(uint64_t stamp, const char *word, struct neap_error *error)
+static int stamp_check(uint64_t stamp, const char *word, struct neap_error *error)
 {
     char id[32];
 
@@ -299,7 +299,7 @@ static int plan_commit(struct ring_case *at, int argc, const char *const argv[],
                          "plan commit RING VERSION: the one that `neap plan show` has");
     code = plan_next(at->ring, &at->plan, &next, error);
     if (!code)
-        code = version_check(next.stamp, argv[0], error);
+        code = stamp_check(next.stamp, argv[0], error);
     buffer_init(&bytes, RING_LAYOUT_SIZE_MAX);
     if (!code)
         code = commit_ops(at, &next, &ops, &bytes);

@@ -101,37 +101,37 @@ static void hand_begin(struct world *world, size_t node, struct hand *hand, uint
         hand_end(hand, node, false);
 }
 
-void hand_write(struct world *world, size_t node, struct write *write, hand_ended *ended, void *arg)
+static struct hand *hand_new(hand_ended *ended, void *arg)
 {
     struct hand *hand = mem_new(sizeof *hand);
     must(hand);
-    hand->write = write;
     hand->ended = ended;
     hand->arg = arg;
+    return hand;
+}
+
+void hand_write(struct world *world, size_t node, struct write *write, hand_ended *ended, void *arg)
+{
+    struct hand *hand = hand_new(ended, arg);
+    hand->write = write;
     hand_begin(world, node, hand, write->timeout_ms);
 }
 
 void hand_read(struct world *world, size_t node, struct read *read, struct buffer *cell,
                hand_ended *ended, void *arg)
 {
-    struct hand *hand = mem_new(sizeof *hand);
-    must(hand);
+    struct hand *hand = hand_new(ended, arg);
     hand->read = read;
     hand->cell = cell;
-    hand->ended = ended;
-    hand->arg = arg;
     hand_begin(world, node, hand, read->timeout_ms);
 }
 
 void hand_page(struct world *world, size_t node, struct page_request *request, struct page *page,
                hand_ended *ended, void *arg)
 {
-    struct hand *hand = mem_new(sizeof *hand);
-    must(hand);
+    struct hand *hand = hand_new(ended, arg);
     hand->paging = request;
     hand->page = page;
-    hand->ended = ended;
-    hand->arg = arg;
     hand_begin(world, node, hand, request->timeout_ms);
 }
 
